@@ -1,0 +1,39 @@
+/** The time, and timers, as the library sees them: everything in `src/` that waits goes through one of these. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch. */
+  now(): number;
+  /** Calls `callback` once after `ms` milliseconds; returns what cancels it. */
+  timer(callback: () => void, ms: number): () => void;
+  /** Calls `callback` in a new macrotask, after timers and I/O had their turn. */
+  macrotask(callback: () => void): void;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  timer(callback, ms) {
+    const id = setTimeout(callback, ms);
+    return () => clearTimeout(id);
+  },
+  macrotask: (callback) => void setImmediate(callback),
+};
+
+/**
+ * Resolves after `ms` milliseconds of `clock`.
+ *
+ * @throws The signal's reason, as soon as it aborts.
+ */
+export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const abort = () => {
+      cancel();
+      reject(signal!.reason);
+    };
+    const cancel = clock.timer(() => {
+      signal?.removeEventListener("abort", abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,176 @@
+/** Where an error happened, as far as it is known. */
+export interface ErrorPlace {
+  /** The name of the flow. */
+  flow?: string | undefined;
+  /** The source of the flow, in words. */
+  source?: string | undefined;
+  /** The topic of the message. */
+  topic?: string | undefined;
+  /** The partition of the message. */
+  partition?: number | undefined;
+  /** The offset of the message in its partition. */
+  offset?: number | undefined;
+  /** The key of the message. */
+  key?: unknown;
+}
+
+/** Base of the errors that a flow meets: tells where, and keeps what was thrown as `cause`. */
+export abstract class FlowError extends Error implements ErrorPlace {
+  /** The name of the flow. */
+  readonly flow: string | undefined;
+  /** The source of the flow, in words. */
+  readonly source: string | undefined;
+  /** The topic of the message. */
+  readonly topic: string | undefined;
+  /** The partition of the message. */
+  readonly partition: number | undefined;
+  /** The offset of the message in its partition. */
+  readonly offset: number | undefined;
+  /** The key of the message. */
+  readonly key: unknown;
+  /** The other errors of the same run, in the order in which they happened. */
+  others: unknown[] = [];
+
+  /** Makes the error; `what` is the sentence's beginning, the place and the cause are added. */
+  constructor(what: string, place: ErrorPlace, cause: unknown) {
+    super(`${what}${inWords(place)}: ${reason(cause)}`, { cause });
+    this.flow = place.flow;
+    this.source = place.source;
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.offset = place.offset;
+    this.key = place.key;
+  }
+}
+
+/** A handler threw or rejected. */
+export class HandlerError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "HandlerError";
+  /** The message that was being handled. */
+  readonly input: unknown;
+
+  /** Wraps what the handler threw. */
+  constructor(place: ErrorPlace, input: unknown, cause: unknown) {
+    super("Cannot handle a message", { ...positionOf(input), ...place }, cause);
+    this.input = input;
+  }
+}
+
+/** A sink threw or rejected. */
+export class SinkError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "SinkError";
+  /** The value that the sink did not take. */
+  readonly output: unknown;
+  /** The message from which the value was made, where known. */
+  readonly input: unknown;
+  /** The sink, in words: its name, or its place among the sinks of the flow. */
+  readonly sink: string;
+
+  /** Wraps what the sink threw. */
+  constructor(place: ErrorPlace, sink: string, output: unknown, input: unknown, cause: unknown) {
+    super(`Cannot write to ${sink}`, { ...positionOf(input), ...place }, cause);
+    this.sink = sink;
+    this.output = output;
+    this.input = input;
+  }
+}
+
+/** A source threw or rejected while it was read. */
+export class SourceError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "SourceError";
+
+  /** Wraps what the source threw. */
+  constructor(place: ErrorPlace, cause: unknown) {
+    super("Cannot read the source", place, cause);
+  }
+}
+
+/** A pipe, or a `TransformStream` used as a handler, threw or rejected: it cannot go on. */
+export class PipeError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "PipeError";
+
+  /** Wraps what the pipe threw. */
+  constructor(place: ErrorPlace, cause: unknown) {
+    super("Cannot go on after an error in a pipe", place, cause);
+  }
+}
+
+/** A message could not be encoded or decoded. */
+export class CodecError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "CodecError";
+  /** The bytes that could not be decoded; absent when encoding failed. */
+  readonly bytes: Uint8Array | undefined;
+
+  /** Wraps what the codec threw. */
+  constructor(what: string, place: ErrorPlace, bytes: Uint8Array | undefined, cause: unknown) {
+    super(what, place, cause);
+    this.bytes = bytes;
+  }
+}
+
+/** The barrier could not be completed in time: sinks or stores did not flush, or positions were not committed. */
+export class BarrierError extends FlowError {
+  /** The name of the class. */
+  override readonly name = "BarrierError";
+
+  /** Wraps the last failure. */
+  constructor(what: string, cause: unknown) {
+    super(what, {}, cause);
+  }
+}
+
+/** The run was ended at once, by a second signal or because stopping took longer than `drainMs`. */
+export class DrainError extends Error {
+  /** The name of the class. */
+  override readonly name = "DrainError";
+  /** The other errors of the same run, in the order in which they happened. */
+  others: unknown[] = [];
+}
+
+/** A value was sent to a Proxy that has ended. */
+export class ProxyEndedError extends Error {
+  /** The name of the class. */
+  override readonly name = "ProxyEndedError";
+}
+
+/** More sends wait for a Proxy than it may hold. */
+export class ProxyFullError extends Error {
+  /** The name of the class. */
+  override readonly name = "ProxyFullError";
+}
+
+/** Flows wait for each other in a circle through full Proxies: no one can ever go on. */
+export class CycleError extends Error {
+  /** The name of the class. */
+  override readonly name = "CycleError";
+}
+
+/** Reads topic, partition, offset and key from a message that has them. */
+function positionOf(input: unknown): ErrorPlace {
+  if (typeof input !== "object" || input === null || !("offset" in input)) return {};
+  const { topic, partition, offset, key } = input as ErrorPlace;
+  return {
+    ...(typeof topic === "string" && { topic }),
+    ...(typeof partition === "number" && { partition }),
+    ...(typeof offset === "number" && { offset }),
+    ...(key !== undefined && { key }),
+  };
+}
+
+function inWords({ flow, topic, partition, offset }: ErrorPlace): string {
+  const parts: string[] = [];
+  if (flow !== undefined) parts.push(`in flow ${JSON.stringify(flow)}`);
+  if (topic !== undefined) parts.push(`of topic ${JSON.stringify(topic)}`);
+  if (partition !== undefined) parts.push(`partition ${partition}`);
+  if (offset !== undefined) parts.push(`offset ${offset}`);
+  return parts.length === 0 ? "" : ` ${parts.join(" ")}`;
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}

@@ -1,0 +1,98 @@
+/**
+ * What a source is to the engine, and what a sink or a store must do at the barrier: the interfaces that
+ * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
+ */
+import type { Clock } from "../clock.ts";
+import type { Gate } from "./gate.ts";
+import type { Receipt } from "./receipt.ts";
+
+/** "Nothing now": the answer of {@linkcode Feed.poll} when a message is not there yet. */
+export const WAIT: unique symbol = Symbol("wait");
+/** "Nothing any more": the answer of {@linkcode Feed.poll} at the end of the source. */
+export const END: unique symbol = Symbol("end");
+
+/**
+ * A source while it is being read: polled for one message at a time, by one reader.
+ *
+ * - The reader asks for message n + 1 only after message n is done.
+ * - `poll()` never waits; after `WAIT` the reader calls `wait()`, any number of times, and the last
+ *   `wake` given is called once when polling again may help.
+ */
+export interface Feed<T> {
+  /** Returns the next message, `WAIT` or `END`; throws when the source failed. */
+  poll(): T | typeof WAIT | typeof END;
+  /** Calls `wake` when a message, the end or an error is there. */
+  wait(wake: () => void): void;
+  /** Stops reading and releases what was opened; a promise is awaited at the end of the run. */
+  cancel(): void | Promise<void>;
+  /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
+  receipt?: Receipt | undefined;
+  /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */
+  ready?(): Promise<void>;
+  /**
+   * Takes the positions that are acknowledged now and returns what commits exactly those; undefined when
+   * there is nothing new. Called by the barrier before it flushes.
+   */
+  snapshot?(): Commit | undefined;
+  /**
+   * Moves to another position and starts a new epoch: messages of the old one are not handed out any more
+   * and their receipts are ignored.
+   */
+  seek?(position: unknown): void | Promise<void>;
+  /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
+  readonly partitioned?: boolean;
+}
+
+/** Commits the positions of one snapshot. */
+export type Commit = () => Promise<void>;
+
+/** What the run that opens a source or a sink offers to it. */
+export interface Host {
+  /** The clock of the app. */
+  readonly clock: Clock;
+  /** Aborts when the run begins to stop: sources hand out nothing more. */
+  readonly stopping: AbortSignal;
+  /** Aborts at the hard end of the run: nothing may wait any longer. */
+  readonly signal: AbortSignal;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
+  barrier(): Promise<void>;
+}
+
+/** The method that makes an object a source of our own. */
+export const openFeed: unique symbol = Symbol("slipstream.openFeed");
+
+/** A source of our own: opened once for each `stream()`. */
+export interface FeedSource<T> {
+  /** Opens the source for one run; `gate` says when it is paused and is told of nothing else. */
+  [openFeed](host: Host, gate: Gate): Feed<T>;
+}
+
+/** The method that makes an object a sink of our own. */
+export const openSink: unique symbol = Symbol("slipstream.openSink");
+
+/** A sink while it is being written to. */
+export interface SinkPort<T> {
+  /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
+  write(value: T): void | Promise<void>;
+  /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
+  flush?(): Promise<void>;
+  /** Ends writing, after the last flush. */
+  close?(): void | Promise<void>;
+}
+
+/** A sink of our own: opened once for each `stream()`, shared by all flows that name it. */
+export interface SinkTarget<T> {
+  /** Opens the sink for one run. */
+  [openSink](host: Host): SinkPort<T>;
+}
+
+/** State that must be on disk before positions are committed. */
+export interface Store {
+  /** Resolves when everything written so far is on disk. */
+  flush(): Promise<void>;
+}
+
+/** The stores that are open in this process: every barrier flushes them, between sinks and positions. */
+export const openStores: Set<Store> = new Set();

@@ -1,0 +1,137 @@
+/** What the gate of a source moves while the source is read. */
+export interface Seekable {
+  /** Moves to another position; see `Feed.seek`. */
+  seek(position: unknown): void | Promise<void>;
+}
+
+/**
+ * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
+ * new position.
+ *
+ * - A pause takes effect before the next message; a message that is under way is finished.
+ * - The source flows again when no reason is left.
+ * - A hold keeps the messages of one partition back; the others go on where the source can do so.
+ * - `seek` starts an epoch; it never waits for the message in flight, so a handler may call it.
+ */
+export class Gate {
+  /** True while the source is paused; read for every message, hence a field. */
+  closed = false;
+  /** True while single partitions are held or guarded; read for every message, hence a field. */
+  guarded = false;
+  /** Counts the seeks: what was read in an older epoch is not handled any more. */
+  epoch = 0;
+  /** True when every call for this source must be attributable to its message (see attribution.ts). */
+  attributed = false;
+
+  readonly #reasons = new Set<string>();
+  readonly #holds = new Map<number, Set<string>>();
+  readonly #guards = new Set<(message: unknown) => boolean>();
+  readonly #observers = new Set<() => void>();
+  #wakes: (() => void)[] = [];
+  #target: Seekable | undefined;
+
+  /** The reasons for which the source is paused. */
+  get reasons(): string[] {
+    return [...this.#reasons];
+  }
+
+  /** The partitions that are held. */
+  get held(): number[] {
+    return [...this.#holds.keys()];
+  }
+
+  /** Pauses the source, or holds one partition of it, for `reason`. */
+  pause(reason: string, partition?: number): void {
+    if (partition === undefined) this.#reasons.add(reason);
+    else this.#holds.getOrInsertComputed(partition, () => new Set()).add(reason);
+    this.#changed();
+  }
+
+  /** Takes one reason back. */
+  resume(reason: string, partition?: number): void {
+    if (partition === undefined) this.#reasons.delete(reason);
+    else {
+      const reasons = this.#holds.get(partition);
+      reasons?.delete(reason);
+      if (reasons?.size === 0) this.#holds.delete(partition);
+    }
+    this.#changed();
+  }
+
+  /** Adds a test that every message must pass before it is handled; returns what removes it. */
+  guard(admits: (message: unknown) => boolean): () => void {
+    this.#guards.add(admits);
+    this.#changed();
+    return () => {
+      this.#guards.delete(admits);
+      this.#changed();
+    };
+  }
+
+  /** Says whether `message` may be handled now; asked again after every change of the gate. */
+  admits(message: unknown): boolean {
+    if (this.#holds.size > 0) {
+      const partition = (message as { partition?: unknown } | null | undefined)?.partition;
+      if (typeof partition === "number" && this.#holds.has(partition)) return false;
+    }
+    for (const admits of this.#guards) if (!admits(message)) return false;
+    return true;
+  }
+
+  /** Asks the held messages again: what a guard depends on has changed. */
+  recheck(): void {
+    this.#changed();
+  }
+
+  /** Calls `wake` once, at the next change. */
+  wait(wake: () => void): void {
+    this.#wakes.push(wake);
+  }
+
+  /** Calls `observer` at every change; returns what removes it. */
+  observe(observer: () => void): () => void {
+    this.#observers.add(observer);
+    return () => void this.#observers.delete(observer);
+  }
+
+  /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
+  attach(target: Seekable | undefined): void {
+    this.#target = target;
+  }
+
+  /**
+   * Moves the source to `position` and starts a new epoch.
+   *
+   * @throws {TypeError} If the source cannot be moved or is not being read.
+   */
+  seek(position: unknown): void | Promise<void> {
+    if (this.#target === undefined) {
+      throw new TypeError("Cannot seek: the source has no positions, or is not being read");
+    }
+    this.epoch++;
+    const moved = this.#target.seek(position);
+    this.#changed();
+    return moved;
+  }
+
+  #changed(): void {
+    this.closed = this.#reasons.size > 0;
+    this.guarded = this.#holds.size > 0 || this.#guards.size > 0;
+    for (const observer of this.#observers) observer();
+    const wakes = this.#wakes;
+    this.#wakes = [];
+    for (const wake of wakes) wake();
+  }
+}
+
+const gates = new WeakMap<object, Gate>();
+
+/** Returns the gate of a source object; a source that is no object (a string) gets one of its own. */
+export function gateOf(source: unknown): Gate {
+  if ((typeof source !== "object" && typeof source !== "function") || source === null) {
+    return new Gate();
+  }
+  let gate = gates.get(source);
+  if (gate === undefined) gates.set(source, gate = new Gate());
+  return gate;
+}

@@ -1,0 +1,86 @@
+import type { Clock } from "../clock.ts";
+
+interface Timer {
+  at: number;
+  order: number;
+  callback: () => void;
+}
+
+/**
+ * A clock that stands still until it is told to move, so that no test waits for real time.
+ *
+ * @example
+ * ```ts
+ * import { ManualClock } from "@slipstream/slipstream/testing";
+ *
+ * const clock = new ManualClock();
+ * clock.timer(() => {}, 1000);
+ * await clock.tick(1000);
+ * ```
+ */
+export class ManualClock implements Clock {
+  #now: number;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+
+  /** Starts at `now`, in milliseconds since the epoch. */
+  constructor(now = 0) {
+    this.#now = now;
+  }
+
+  /** The time it stands at. */
+  now(): number {
+    return this.#now;
+  }
+
+  /** Sets a timer that only {@linkcode ManualClock.tick} fires. */
+  timer(callback: () => void, ms: number): () => void {
+    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, callback };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** Calls `callback` in a real macrotask: breath needs no time. */
+  macrotask(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.size;
+  }
+
+  /** Milliseconds until the next timer; undefined when none waits. */
+  get next(): number | undefined {
+    const timer = this.#first();
+    return timer && timer.at - this.#now;
+  }
+
+  /** Moves on by `ms`, firing each timer at its time and letting what it started run before the next. */
+  async tick(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    await settle();
+    for (let timer = this.#first(); timer && timer.at <= end; timer = this.#first()) {
+      this.#timers.delete(timer);
+      this.#now = Math.max(this.#now, timer.at);
+      timer.callback();
+      await settle();
+    }
+    this.#now = end;
+  }
+
+  #first(): Timer | undefined {
+    let first: Timer | undefined;
+    for (const timer of this.#timers) {
+      if (!first || timer.at < first.at || (timer.at === first.at && timer.order < first.order)) {
+        first = timer;
+      }
+    }
+    return first;
+  }
+}
+
+/** Resolves when all promise jobs that are ready now, and those that they start, have run. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
