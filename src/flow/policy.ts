@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { delay } from "../clock.ts";
 import { CycleError, FlowError, type HandlerError, SinkError } from "../errors.ts";
-import type { ErrorPolicy, OnError, RetryOptions } from "../types.ts";
+import type { OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Lane, STOPPED } from "./lane.ts";
 import type { Emit, Maybe } from "./turn.ts";
