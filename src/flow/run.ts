@@ -217,7 +217,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   #firstError(): unknown {
     const [first, ...others] = this.#errors;
     if (others.length > 0 && typeof first === "object" && first !== null && "others" in first) {
-      first.others = others;
+      first.others = [...(first.others as unknown[]), ...others];
     }
     return first;
   }
