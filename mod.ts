@@ -16,3 +16,4 @@ export type {
   TransactionSetOptions,
 } from "./src/cache/transaction.ts";
 export type { UpdatesOptions } from "./src/cache/updates.ts";
+export { type Host, openSink, type SinkPort, type SinkTarget } from "./src/flow/feed.ts";

@@ -76,7 +76,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     store: CacheStore,
     options: SpaceOptions<V>,
     name = "",
-    spaces = new Map<string, Cache>(),
+    spaces: Map<string, Cache> = new Map(),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     this.#store = store;
@@ -140,6 +140,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
 
   /** Returns the value of a key, or `fallback` where there is none. */
   get(key: Key): Promise<V | undefined>;
+  /** Returns the value of a key, or `fallback` where there is none. */
   get<F>(key: Key, fallback: F): Promise<V | F>;
   get<F>(key: Key, fallback?: F): Promise<V | F | undefined> {
     try {

@@ -18,7 +18,7 @@ const STRING = "\x02";
 const BIGINT_ZERO = 0x14;
 const BIGINT_LARGE_POSITIVE = 0x1d;
 const BIGINT_LARGE_NEGATIVE = 0x0b;
-const NUMBER = "\x21";
+const NUMBER = 0x21;
 const FALSE = "\x26";
 const TRUE = "\x27";
 
@@ -26,8 +26,7 @@ const TRUE = "\x27";
 const ASCII_WITHOUT_NUL = /^[\x01-\x7f]*$/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-const float = new Float64Array(1);
-const bits = new DataView(float.buffer);
+const bits = new DataView(new ArrayBuffer(8));
 
 /**
  * Encodes a key as Deno KV does, with each byte as one character: comparing two encoded keys as strings
@@ -114,12 +113,19 @@ function encodePart(part: KeyPart): string {
 
 /** Big-endian IEEE 754: the sign bit set for positive numbers, all bits flipped for negative ones. */
 function encodeNumber(value: number): string {
-  float[0] = Number.isNaN(value) ? NaN : value;
-  bits.setFloat64(0, float[0]!);
+  bits.setFloat64(0, Number.isNaN(value) ? NaN : value);
   const flip = bits.getUint8(0) & 0x80 ? 0xff : 0;
-  let encoded = NUMBER + String.fromCharCode(bits.getUint8(0) ^ (flip || 0x80));
-  for (let i = 1; i < 8; i++) encoded += String.fromCharCode(bits.getUint8(i) ^ flip);
-  return encoded;
+  return String.fromCharCode(
+    NUMBER,
+    bits.getUint8(0) ^ (flip || 0x80),
+    bits.getUint8(1) ^ flip,
+    bits.getUint8(2) ^ flip,
+    bits.getUint8(3) ^ flip,
+    bits.getUint8(4) ^ flip,
+    bits.getUint8(5) ^ flip,
+    bits.getUint8(6) ^ flip,
+    bits.getUint8(7) ^ flip,
+  );
 }
 
 /** The length in the type code up to 8 bytes, in a byte of its own above; negative ones complemented. */
@@ -154,7 +160,7 @@ function decodePart(encoded: string, at: number): [part: KeyPart, next: number] 
     const bytes = latin1ToBytes(raw.replaceAll("\0\xff", "\0"));
     return [code === STRING ? decoder.decode(bytes) : bytes, end + 1];
   }
-  if (code === NUMBER) return [decodeNumber(encoded, at + 1), at + 9];
+  if (code.charCodeAt(0) === NUMBER) return [decodeNumber(encoded, at + 1), at + 9];
   if (code === TRUE || code === FALSE) return [code === TRUE, at + 1];
   return decodeBigint(encoded, at);
 }

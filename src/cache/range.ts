@@ -48,7 +48,9 @@ export function toRange(options: RangeOptions = {}): Range {
   }
   const prefix = options.prefix === undefined ? [] : toParts(options.prefix);
   let [low, high] = boundsOf(prefix, startsWith);
-  let first = startsWith === undefined ? undefined : firstOf(prefix, startsWith, reverse);
+  let first: readonly KeyPart[] | undefined = startsWith === undefined
+    ? undefined
+    : firstOf(prefix, startsWith, reverse);
   // Downwards the first key is the upper bound and included: the least key above it is itself and a NUL.
   const lower = reverse ? above(to) : at(from);
   const upper = reverse ? above(from) : at(to);

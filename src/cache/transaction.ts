@@ -28,6 +28,7 @@ export interface TransactionSetOptions {
 export interface Transaction<V> {
   /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
   get(key: Key): Promise<V | undefined>;
+  /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
   get<F>(key: Key, fallback: F): Promise<V | F>;
   /** Returns the values of several keys. */
   getMany(keys: readonly Key[]): Promise<(V | undefined)[]>;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import { CacheStorageError } from "../errors.ts";
+import type { CacheStorageError } from "../errors.ts";
 import { toPieces } from "../pieces.ts";
 import type { Entry } from "./entry.ts";
 import { type Batch, FORMAT, type Journal, ROOT, type Row, type State } from "./journal.ts";

@@ -1,4 +1,4 @@
-import { decodeParts, encodeParts, type KeyPart } from "../keys.ts";
+import { encodeParts, type KeyPart } from "../keys.ts";
 import type { Cursor, Found, Range } from "../space.ts";
 import type { Rows, RowStoreParts, RowValue } from "./rows.ts";
 
