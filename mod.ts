@@ -69,3 +69,15 @@ export {
   SinkError,
   SourceError,
 } from "./src/errors.ts";
+export { Cache, type SetOptions } from "./src/cache/cache.ts";
+export type { CacheOptions, MemoryCacheOptions, SpaceOptions } from "./src/cache/cache_options.ts";
+export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
+export type { Key, KeyPart } from "./src/cache/keys.ts";
+export { MemoryCache } from "./src/cache/memory_cache.ts";
+export type { RangeOptions } from "./src/cache/range.ts";
+export type {
+  Transaction,
+  TransactionOptions,
+  TransactionSetOptions,
+} from "./src/cache/transaction.ts";
+export type { UpdatesOptions } from "./src/cache/updates.ts";

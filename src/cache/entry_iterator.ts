@@ -1,0 +1,53 @@
+import type { Cursor, Found } from "./space.ts";
+
+const END: Promise<IteratorReturnResult<undefined>> = Promise.resolve({
+  done: true,
+  value: undefined,
+});
+
+/** The public face of a cursor; written by hand, as an async generator costs several times as much. */
+export class EntryIterator<T> implements AsyncIterableIterator<T> {
+  readonly #cursor: Cursor;
+  readonly #map: (found: Found) => T;
+  readonly #assertOpen: () => void;
+  #ended = false;
+
+  /** Iterates over what `map` makes of the entries, as long as `assertOpen` does not throw. */
+  constructor(cursor: Cursor, map: (found: Found) => T, assertOpen: () => void) {
+    this.#cursor = cursor;
+    this.#map = map;
+    this.#assertOpen = assertOpen;
+  }
+
+  /** Returns itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Returns the next one. */
+  next(): Promise<IteratorResult<T>> {
+    if (this.#ended) return END;
+    try {
+      this.#assertOpen();
+      const found = this.#cursor.next();
+      if (found instanceof Promise) return found.then((found) => this.#toResult(found));
+      return found === undefined ? this.return() : Promise.resolve(this.#toResult(found));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Ends the iteration. */
+  return(): Promise<IteratorResult<T>> {
+    this.#ended = true;
+    return END;
+  }
+
+  #toResult(found: Found | undefined): IteratorResult<T> {
+    if (found === undefined) {
+      this.#ended = true;
+      return { done: true, value: undefined };
+    }
+    return { done: false, value: this.#map(found) };
+  }
+}
