@@ -64,11 +64,17 @@ export class KafkaBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    const { kafka } = await this.#connect(options.signal, options.startTimeoutMs, handlers.status);
+    await this.#connect(options.signal, options.startTimeoutMs, handlers.status);
     await this.partitions(options.topic);
+    const { createClient } = await import("./client.ts");
     const { KafkaMembership } = await import("./membership.ts");
-    const member = await KafkaMembership.join(kafka, options, handlers, this.#clock);
+    const { metadataMaxAge = 300_000 } = this.#options;
+    const clock = this.#clock;
+    // A client of its own: members of one group share, and spoil, what their client knows of offsets.
+    const kafka = createClient(this.#options);
+    const member = await KafkaMembership.join(kafka, options, handlers, clock, metadataMaxAge);
     this.#open.add(member);
+    member.ended = () => void this.#open.delete(member);
     return member;
   }
 
@@ -79,6 +85,7 @@ export class KafkaBroker implements Broker {
     const limits = () => this.#limits(options.topic);
     const producer = await KafkaProducer.open(kafka, options, limits, this.#clock);
     this.#open.add(producer);
+    producer.ended = () => void this.#open.delete(producer);
     return producer;
   }
 
@@ -130,7 +137,6 @@ export class KafkaBroker implements Broker {
   async close(): Promise<void> {
     this.#closing.abort(new DOMException("The broker was closed", "AbortError"));
     await Promise.allSettled([...this.#open].map((open) => open.close()));
-    this.#open.clear();
     const opened = await this.#opened?.catch(() => undefined);
     await opened?.admin.disconnect();
   }

@@ -35,16 +35,14 @@ function toHeaders(headers: NonNullable<KafkaMessage["headers"]>): readonly Head
   let list: Header[] | undefined;
   for (const name in headers) {
     const value = headers[name];
-    for (const one of Array.isArray(value) ? value : [value]) {
-      (list ??= []).push([name, bytesOf(one)]);
+    for (const bytes of Array.isArray(value) ? value : [value]) {
+      // kafkajs takes what every object inherits for a first value, as for "constructor".
+      if (bytes === null || bytes instanceof Uint8Array) {
+        (list ??= []).push([name, bytes ?? new Uint8Array()]);
+      }
     }
   }
   return list ?? NO_HEADERS;
-}
-
-function bytesOf(value: Uint8Array | string | null | undefined): Uint8Array {
-  if (typeof value === "string") return new TextEncoder().encode(value);
-  return value ?? new Uint8Array();
 }
 
 function safe(offset: string): number {

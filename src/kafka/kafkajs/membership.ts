@@ -38,8 +38,16 @@ export class KafkaMembership implements Membership {
   #lifecycle: Promise<void> = Promise.resolve();
   #running = false;
   #closed = false;
+  /** Is called when the member has left for good. */
+  ended: () => void = () => {};
 
-  private constructor(kafka: Kafka, options: JoinOptions, handlers: GroupHandlers, clock: Clock) {
+  private constructor(
+    kafka: Kafka,
+    options: JoinOptions,
+    handlers: GroupHandlers,
+    clock: Clock,
+    metadataMaxAge: number,
+  ) {
     const { groupId, topic, sessionTimeout, rebalanceTimeout, heartbeatInterval } = options;
     const { maxWaitTimeInMs, maxBytesPerPartition, minBytes, maxBytes } = options;
     this.#options = options;
@@ -56,6 +64,7 @@ export class KafkaMembership implements Membership {
       maxBytesPerPartition,
       minBytes,
       maxBytes,
+      metadataMaxAge,
       retry: ENDLESS,
       partitionAssigners: [subscribersOnly({
         cluster: (cluster) => this.#commits.use(cluster),
@@ -70,8 +79,9 @@ export class KafkaMembership implements Membership {
     options: JoinOptions,
     handlers: GroupHandlers,
     clock: Clock,
+    metadataMaxAge: number,
   ): Promise<KafkaMembership> {
-    const member = new KafkaMembership(kafka, options, handlers, clock);
+    const member = new KafkaMembership(kafka, options, handlers, clock, metadataMaxAge);
     member.#listen();
     await member.#consumer.connect();
     await member.#consumer.subscribe({ topic: options.topic, fromBeginning: true });
@@ -293,6 +303,7 @@ export class KafkaMembership implements Membership {
     this.#closed = true;
     this.#running = false;
     this.#pulse.stop();
+    this.ended();
     return this.#next(() => this.#consumer.disconnect());
   }
 

@@ -42,6 +42,8 @@ export class KafkaProducer implements Producer {
   #client: Promise<Client> | undefined;
   #sticky = 0;
   #away = false;
+  /** Is called when the producer was closed. */
+  ended: () => void = () => {};
 
   private constructor(
     kafka: Kafka,
@@ -95,6 +97,7 @@ export class KafkaProducer implements Producer {
 
   /** Sends what is left, and ends. */
   async close(): Promise<void> {
+    this.ended();
     await this.#queue.close();
     this.#discard();
     await Promise.all(this.#ended);
@@ -116,12 +119,15 @@ export class KafkaProducer implements Producer {
   }
 
   /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
-  async #deliver(batch: readonly Entry[]): Promise<void> {
+  async #deliver(entries: readonly Entry[]): Promise<void> {
+    let batch = entries;
     const deadline = this.#clock.now() + this.#options.deliveryTimeoutMs;
     for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
       try {
-        const places = await this.#write(batch, deadline);
-        batch.forEach((entry, i) => entry.confirm?.(places[i]!));
+        batch = await this.#write(batch, deadline);
+        if (batch.length > 0) {
+          throw new KafkaError("the partition has no leader", { retriable: true });
+        }
         if (this.#away) this.#options.status?.({ type: "back" });
         this.#away = false;
         return;
@@ -144,7 +150,8 @@ export class KafkaProducer implements Producer {
     }
   }
 
-  async #write(batch: readonly Entry[], deadline: number): Promise<RecordPlace[]> {
+  /** Sends a batch and confirms its entries; returns those that kafkajs left out. */
+  async #write(batch: readonly Entry[], deadline: number): Promise<Entry[]> {
     const { topic, compression } = this.#options;
     const sent = this.#connected().then((client) =>
       client.send({
@@ -157,10 +164,13 @@ export class KafkaProducer implements Producer {
     const results = await within(this.#clock, deadline, sent);
     const next = new Map<number, number>();
     for (const { partition, baseOffset } of results) next.set(partition, Number(baseOffset));
-    return batch.map(({ partition }) => {
-      const offset = next.get(partition)!;
-      next.set(partition, offset + 1);
-      return { partition, offset };
+    return batch.filter((entry) => {
+      const offset = next.get(entry.partition);
+      // kafkajs drops what goes to a partition that it has not heard of yet.
+      if (offset === undefined) return true;
+      next.set(entry.partition, offset + 1);
+      entry.confirm?.({ partition: entry.partition, offset });
+      return false;
     });
   }
 

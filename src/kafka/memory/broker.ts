@@ -14,7 +14,7 @@ import { KafkaError } from "../errors.ts";
 import { MemoryGroup } from "./group.ts";
 import { PartitionLog } from "./log.ts";
 import { MemoryMembership } from "./membership.ts";
-import { MemoryProducer } from "./producer.ts";
+import { type Append, MemoryProducer } from "./producer.ts";
 
 /** With what a {@linkcode MemoryBroker} is made. */
 export interface MemoryBrokerOptions {
@@ -45,7 +45,10 @@ export interface MemoryBrokerOptions {
  * ```
  */
 export class MemoryBroker implements Broker {
-  readonly #options: Required<MemoryBrokerOptions>;
+  readonly #partitions: number;
+  readonly #maxRecords: number;
+  readonly #maxBytes: number;
+  readonly #clock: Clock;
   readonly #topics = new Map<string, PartitionLog[]>();
   readonly #groups = new Map<string, MemoryGroup>();
   readonly #members = new Set<MemoryMembership>();
@@ -63,14 +66,22 @@ export class MemoryBroker implements Broker {
       if (Number.isSafeInteger(value) && value >= 1) continue;
       throw new RangeError(`Cannot make a broker as "${name}" must be an integer >= 1: ${value}`);
     }
-    this.#options = { partitions, maxRecords, maxMessageBytes, clock };
+    this.#partitions = partitions;
+    this.#maxRecords = maxRecords;
+    this.#maxBytes = maxMessageBytes;
+    this.#clock = clock;
   }
 
   /** Joins a group as a reader of one topic. */
   join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
     return Promise.try(() => {
       const group = this.#group(options.groupId);
-      const context = { clock: this.#options.clock, group, logs: this.#logs(options.topic) };
+      const context = {
+        clock: this.#clock,
+        group,
+        logs: this.#logs(options.topic),
+        ended: () => void this.#members.delete(member),
+      };
       const member = new MemoryMembership(context, options, handlers);
       this.#members.add(member);
       group.join(member);
@@ -86,13 +97,15 @@ export class MemoryBroker implements Broker {
       const limits = () => ({
         topic,
         partitions: logs.length,
-        maxBytes: this.#options.maxMessageBytes,
+        maxBytes: this.#maxBytes,
       });
-      const producer = new MemoryProducer(options, limits, (partition, record) => {
-        const offset = logs[partition]!.append(record, this.#options.clock.now());
+      const append: Append = (partition, record) => {
+        const offset = logs[partition]!.append(record, this.#clock.now());
         for (const member of this.#members) if (member.topic === topic) member.wake();
         return offset;
-      });
+      };
+      const ended = () => void this.#producers.delete(producer);
+      const producer = new MemoryProducer(options, limits, append, ended);
       this.#producers.add(producer);
       return producer;
     });
@@ -102,7 +115,7 @@ export class MemoryBroker implements Broker {
   ensure(topic: string, spec: TopicSpec): Promise<boolean> {
     if (this.#topics.has(topic)) return Promise.resolve(false);
     this.#topics.set(topic, []);
-    this.#grow(topic, spec.partitions ?? this.#options.partitions);
+    this.#grow(topic, spec.partitions ?? this.#partitions);
     return Promise.resolve(true);
   }
 
@@ -116,7 +129,7 @@ export class MemoryBroker implements Broker {
 
   #grow(topic: string, partitions: number): void {
     const logs = this.#topics.get(topic)!;
-    while (logs.length < partitions) logs.push(new PartitionLog(this.#options.maxRecords));
+    while (logs.length < partitions) logs.push(new PartitionLog(this.#maxRecords));
   }
 
   /** Keeps only the last record of each key of a topic, as log compaction does: offsets get holes. */
@@ -148,10 +161,7 @@ export class MemoryBroker implements Broker {
 
   /** Ends all readers and writers; the records stay. */
   async close(): Promise<void> {
-    const open = [...this.#members, ...this.#producers];
-    this.#members.clear();
-    this.#producers.clear();
-    await Promise.all(open.map((one) => one.close()));
+    await Promise.all([...this.#members, ...this.#producers].map((open) => open.close()));
   }
 
   /** Ends all readers and writers; the records stay. */

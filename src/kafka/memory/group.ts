@@ -44,7 +44,7 @@ export class MemoryGroup {
   /** Takes all partitions back, then shares them out; once more when members changed meanwhile. */
   rebalance(): Promise<void> {
     this.#again = true;
-    return this.#rebalancing ??= this.#rebalance().finally(() => this.#rebalancing = undefined);
+    return this.#rebalancing ??= this.#rebalance();
   }
 
   async #rebalance(): Promise<void> {
@@ -53,8 +53,10 @@ export class MemoryGroup {
       await Promise.resolve();
       this.#again = false;
       await Promise.all([...this.#members].map((member) => member.revoke()));
-      if (!this.#again) { for (const member of this.#members) member.assign(this.#share(member)); }
+      if (this.#again) continue;
+      for (const member of this.#members) member.assign(this.#share(member));
     }
+    this.#rebalancing = undefined;
   }
 
   #share(member: MemoryMembership): number[] {

@@ -14,6 +14,8 @@ export interface MembershipContext {
   readonly group: MemoryGroup;
   /** The partitions of the topic. */
   readonly logs: readonly PartitionLog[];
+  /** Is called when the member has left for good. */
+  readonly ended: () => void;
 }
 
 /** A member of a group in memory. */
@@ -168,6 +170,7 @@ export class MemoryMembership implements Membership {
   /** Leaves the group for good. */
   close(): Promise<void> {
     this.#closed = true;
+    this.#context.ended();
     return this.leave();
   }
 }

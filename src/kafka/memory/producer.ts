@@ -9,14 +9,21 @@ export class MemoryProducer implements Producer {
   readonly #options: ProducerOptions;
   readonly #limits: () => TopicLimits;
   readonly #append: Append;
+  readonly #ended: () => void;
   #written = 0;
   #closed = false;
 
-  /** Writes through `append` what `limits` lets pass. */
-  constructor(options: ProducerOptions, limits: () => TopicLimits, append: Append) {
+  /** Writes through `append` what `limits` lets pass; calls `ended` when it is closed. */
+  constructor(
+    options: ProducerOptions,
+    limits: () => TopicLimits,
+    append: Append,
+    ended: () => void,
+  ) {
     this.#options = options;
     this.#limits = limits;
     this.#append = append;
+    this.#ended = ended;
   }
 
   /** Writes one record. */
@@ -37,6 +44,7 @@ export class MemoryProducer implements Producer {
   /** Ends. */
   close(): Promise<void> {
     this.#closed = true;
+    this.#ended();
     return Promise.resolve();
   }
 
