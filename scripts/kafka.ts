@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- a command speaks by printing
 /**
  * A real Kafka broker for tests and benchmarks: `deno task kafka start|stop|status`.
  *
