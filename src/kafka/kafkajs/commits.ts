@@ -30,7 +30,9 @@ export class Commits {
   readonly #clock: Clock;
   #cluster: Cluster | undefined;
   #send: Send | undefined;
-  #identity = Promise.withResolvers<Identity | undefined>();
+  #identity: Identity | undefined;
+  /** Resolves when there is a way to commit, or the generation has ended. */
+  #able = Promise.withResolvers<void>();
   #last: Promise<unknown> | undefined;
 
   /** Commits for one topic of one group. */
@@ -51,17 +53,20 @@ export class Commits {
    */
   through(send: Send): void {
     this.#send = send;
+    this.#able.resolve();
   }
 
   /** Learns who the member is, from its heartbeat. */
   identified(identity: Identity): void {
-    this.#identity.resolve(identity);
+    this.#identity = identity;
+    this.#able.resolve();
   }
 
   /** Forgets what belonged to a generation that is over. */
   generationEnded(): void {
-    this.#identity.resolve(undefined);
-    this.#identity = Promise.withResolvers();
+    this.#identity = undefined;
+    this.#able.resolve();
+    this.#able = Promise.withResolvers();
   }
 
   /** Forgets what belonged to a consumer that has stopped. */
@@ -77,7 +82,7 @@ export class Commits {
   async commit(positions: Positions, isCurrent: () => boolean): Promise<"committed" | "fenced"> {
     while (this.#last) await this.#last;
     while (isCurrent()) {
-      const attempt = this.#attempt(positions);
+      const attempt = this.#attempt(positions, isCurrent);
       this.#last = attempt.catch(() => {});
       try {
         return await attempt;
@@ -96,18 +101,20 @@ export class Commits {
     return "fenced";
   }
 
-  async #attempt(positions: Positions): Promise<"committed" | "fenced"> {
+  async #attempt(positions: Positions, isCurrent: () => boolean): Promise<"committed" | "fenced"> {
     const partitions = Array.from(positions, ([partition, offset]) => ({
       partition,
       offset: String(offset),
     }));
     const topics = [{ topic: this.#topic, partitions }];
+    // Before the first batch, the first heartbeat tells who we are.
+    if (!this.#send && !this.#identity) await this.#able.promise;
+    if (!isCurrent()) return "fenced";
     if (this.#send) {
       await this.#send({ topics });
       return "committed";
     }
-    // No batch has come yet: the first heartbeat tells who we are.
-    const identity = await this.#identity.promise;
+    const identity = this.#identity;
     if (identity === undefined) return "fenced";
     const coordinator = await this.#cluster!.findGroupCoordinator({ groupId: this.#groupId });
     await coordinator.offsetCommit({ groupId: this.#groupId, ...identity, topics });
