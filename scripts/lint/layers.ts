@@ -1,0 +1,58 @@
+/** The layers of `src/`, and which of them may import which (ARCHITECTURE.md shows the picture). */
+
+/** A layer of `src/`; `interfaces` are the files of `flow` that sources, sinks and stores implement. */
+export type Layer =
+  | "base"
+  | "interfaces"
+  | "flow"
+  | "app"
+  | "checkpoint"
+  | "cache"
+  | "codecs"
+  | "kafka"
+  | "testing";
+
+const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "receipt.ts"];
+const app = ["app.ts", "handle.ts"];
+const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
+
+const mayImport: Record<Layer, readonly Layer[]> = {
+  base: ["base"],
+  interfaces: ["interfaces", "base"],
+  flow: ["flow", "interfaces", "base"],
+  app: ["app", "flow", "interfaces", "base"],
+  checkpoint: ["checkpoint", "flow", "cache", "interfaces", "base"],
+  cache: ["cache", "interfaces", "base"],
+  codecs: ["codecs", "interfaces", "base"],
+  kafka: ["kafka", "codecs", "interfaces", "base"],
+  testing: [
+    "testing",
+    "app",
+    "flow",
+    "checkpoint",
+    "cache",
+    "codecs",
+    "kafka",
+    "interfaces",
+    "base",
+  ],
+};
+
+/** Returns the layer of a file, given by its path below `src/`: `"flow/hub.ts"`. */
+export function layerOf(path: string): Layer {
+  const [first, ...rest] = path.split("/");
+  if (rest.length === 0) return app.includes(path) ? "app" : "base";
+  if (first === "flow" && interfaces.includes(rest.join("/"))) return "interfaces";
+  if (folders.includes(first!)) return first as Layer;
+  throw new RangeError(`Cannot tell the layer of "src/${path}": add its folder to layers.ts`);
+}
+
+/** Says whether a file of `from` may import a file of `to`. */
+export function allows(from: Layer, to: Layer): boolean {
+  return mayImport[from].includes(to);
+}
+
+/** Returns the path of a file below `src/`, or undefined when it is not there: `…/src/flow/hub.ts` → `flow/hub.ts`. */
+export function pathInSource(filename: string): string | undefined {
+  return /(?:^|[/\\])src[/\\](.+)$/.exec(filename)?.[1]?.replaceAll("\\", "/");
+}

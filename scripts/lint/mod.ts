@@ -1,0 +1,10 @@
+/** The architecture of `src/` as lint rules, so that `deno lint` and every editor know it. */
+import { clockRule } from "./clock.ts";
+import { importsRule } from "./imports.ts";
+
+const plugin: Deno.lint.Plugin = {
+  name: "slipstream",
+  rules: { imports: importsRule, clock: clockRule },
+};
+
+export default plugin;
