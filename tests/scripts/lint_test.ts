@@ -109,3 +109,9 @@ Deno.test("clock: leaves the implementations of Clock alone", () => {
   assertEquals(lint("/repo/src/clock.ts", source), []);
   assertEquals(lint("/repo/src/testing/manual_clock.ts", source), []);
 });
+
+Deno.test("silence: reports console in src/ only", () => {
+  const source = `console.log("a");`;
+  assertEquals(lint("/repo/src/app.ts", source), ["console must not be used in src/app.ts"]);
+  assertEquals(lint("/repo/examples/hello.ts", source), []);
+});
