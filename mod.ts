@@ -1,6 +1,71 @@
 /**
- * Stream processing on web streams: sources, handlers and sinks.
+ * Stateful stream processing with ordinary functions: sources become web `ReadableStream`s, handlers
+ * `TransformStream`s, sinks `WritableStream`s.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App } from "@slipstream/slipstream";
+ *
+ * const app = new App();
+ * const caught: string[] = [];
+ *
+ * async function* sea() {
+ *   yield "fish";
+ *   yield "shoe";
+ * }
+ *
+ * app.handle(sea(), function* (thing) {
+ *   if (thing === "fish") yield "blub";
+ * }, { sink: (sound) => caught.push(sound) });
+ *
+ * await app.stream();
+ * assertEquals(caught, ["blub"]);
+ * ```
  *
  * @module
  */
-export { type Clock } from "./src/clock.ts";
+export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
+export { handle, stream } from "./src/handle.ts";
+export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
+export { type BarrierOptions } from "./src/flow/barrier.ts";
+export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
+export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
+export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
+export { closing } from "./src/flow/sinks.ts";
+export { deadLetter, retry } from "./src/policies.ts";
+export { toReadable, toTransform, toWritable } from "./src/convert.ts";
+export type {
+  Context,
+  ErrorPolicy,
+  FailedStep,
+  HandleOptions,
+  Handler,
+  LastResort,
+  OnError,
+  Pipe,
+  PipedOptions,
+  Pipes,
+  Result,
+  RetryOptions,
+  Sink,
+  SinkObject,
+  Source,
+  StreamPair,
+} from "./src/types.ts";
+export type { StatusEvent } from "./src/status.ts";
+export type { Clock } from "./src/clock.ts";
+export {
+  BarrierError,
+  CodecError,
+  CycleError,
+  DrainError,
+  type ErrorPlace,
+  FlowError,
+  HandlerError,
+  PipeError,
+  ProxyEndedError,
+  ProxyFullError,
+  SinkError,
+  SourceError,
+} from "./src/errors.ts";

@@ -165,9 +165,8 @@ await written;
 print("");
 for (const [name, magnitudes] of Object.entries(classes)) {
   const count = counts.get(name as Class) ?? 0;
-  print(
-    `${name.padEnd(9)} ${magnitudes.padEnd(11)} ${String(count).padStart(5)}  ${bar(count / 25)}`,
-  );
+  const cells = [name.padEnd(9), magnitudes.padEnd(10), String(count).padStart(5), bar(count / 25)];
+  print(cells.join(" ").trimEnd());
 }
 print("");
 print(`${total} events, the strongest M ${strongest?.magnitude}, ${strongest?.place}`);

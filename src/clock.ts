@@ -1,4 +1,4 @@
-/** The time, and timers, as the library sees them: everything in `src/` that waits goes through one of these. */
+/** Time, timers and chance, as the library sees them: everything in `src/` that waits goes through this. */
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number;
@@ -6,6 +6,8 @@ export interface Clock {
   timer(callback: () => void, ms: number): () => void;
   /** Calls `callback` in a new macrotask, after timers and I/O had their turn. */
   macrotask(callback: () => void): void;
+  /** A number from 0 to less than 1, for the jitter of waits. */
+  random(): number;
 }
 
 /** The clock of the machine. */
@@ -16,6 +18,7 @@ export const systemClock: Clock = {
     return () => clearTimeout(id);
   },
   macrotask: (callback) => void setImmediate(callback),
+  random: () => Math.random(),
 };
 
 /**

@@ -105,11 +105,20 @@ export class CodecError extends FlowError {
   override readonly name = "CodecError";
   /** The bytes that could not be decoded; absent when encoding failed. */
   readonly bytes: Uint8Array | undefined;
+  /** The message that was being decoded, or the value that was being encoded. */
+  readonly input: unknown;
 
   /** Wraps what the codec threw. */
-  constructor(what: string, place: ErrorPlace, bytes: Uint8Array | undefined, cause: unknown) {
+  constructor(
+    what: string,
+    place: ErrorPlace,
+    bytes: Uint8Array | undefined,
+    cause: unknown,
+    input: unknown = bytes,
+  ) {
     super(what, place, cause);
     this.bytes = bytes;
+    this.input = input;
   }
 }
 

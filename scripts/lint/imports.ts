@@ -6,15 +6,15 @@ export const importsRule: Deno.lint.Rule = {
     const path = pathInSource(context.filename);
     if (path === undefined) return {};
 
-    const check = (node: Deno.lint.Node, specifier: unknown) => {
+    const check = (node: Deno.lint.Node, specifier: unknown, typesOnly = false) => {
       if (typeof specifier !== "string") return;
-      const problem = problemOf(path, specifier);
+      const problem = problemOf(path, specifier, typesOnly);
       if (problem !== undefined) context.report({ node, message: problem });
     };
     return {
-      ImportDeclaration: (node) => check(node, node.source.value),
-      ExportAllDeclaration: (node) => check(node, node.source.value),
-      ExportNamedDeclaration: (node) => check(node, node.source?.value),
+      ImportDeclaration: (node) => check(node, node.source.value, node.importKind === "type"),
+      ExportAllDeclaration: (node) => check(node, node.source.value, node.exportKind === "type"),
+      ExportNamedDeclaration: (node) => check(node, node.source?.value, node.exportKind === "type"),
       ImportExpression(node) {
         if (node.source.type === "Literal") check(node, node.source.value);
         else context.report({ node, message: "An import in src/ must name its module literally" });
@@ -23,7 +23,7 @@ export const importsRule: Deno.lint.Rule = {
   },
 };
 
-function problemOf(path: string, specifier: string): string | undefined {
+function problemOf(path: string, specifier: string, typesOnly: boolean): string | undefined {
   if (specifier.startsWith("@slipstream/slipstream")) {
     return `src/${path} must import "${specifier}" by its path`;
   }
@@ -36,7 +36,7 @@ function problemOf(path: string, specifier: string): string | undefined {
   if (target === undefined) return `src/${path} must not import "${specifier}" from outside src/`;
   const from = layerOf(path);
   const to = layerOf(target);
-  return allows(from, to)
+  return allows(from, to, typesOnly)
     ? undefined
     : `src/${path} (${from}) must not import src/${target} (${to})`;
 }

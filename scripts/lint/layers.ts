@@ -13,29 +13,25 @@ export type Layer =
   | "testing";
 
 const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "receipt.ts"];
-const app = ["app.ts", "handle.ts"];
+const app = ["app.ts", "convert.ts", "handle.ts"];
 const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
 
 const mayImport: Record<Layer, readonly Layer[]> = {
-  base: ["base"],
-  interfaces: ["interfaces", "base"],
-  flow: ["flow", "interfaces", "base"],
-  app: ["app", "flow", "interfaces", "base"],
-  checkpoint: ["checkpoint", "flow", "cache", "interfaces", "base"],
-  cache: ["cache", "interfaces", "base"],
-  codecs: ["codecs", "interfaces", "base"],
-  kafka: ["kafka", "codecs", "interfaces", "base"],
-  testing: [
-    "testing",
-    "app",
-    "flow",
-    "checkpoint",
-    "cache",
-    "codecs",
-    "kafka",
-    "interfaces",
-    "base",
-  ],
+  base: [],
+  interfaces: ["base"],
+  flow: ["interfaces", "base"],
+  app: ["flow", "interfaces", "base"],
+  checkpoint: ["flow", "cache", "interfaces", "base"],
+  cache: ["interfaces", "base"],
+  codecs: ["interfaces", "base"],
+  kafka: ["codecs", "interfaces", "base"],
+  testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
+};
+
+/** What may be imported beyond that by `import type`, which loads nothing: the signatures of the public API. */
+const mayName: Partial<Record<Layer, readonly Layer[]>> = {
+  base: ["interfaces", "flow"],
+  interfaces: ["flow"],
 };
 
 /** Returns the layer of a file, given by its path below `src/`: `"flow/hub.ts"`. */
@@ -47,9 +43,10 @@ export function layerOf(path: string): Layer {
   throw new RangeError(`Cannot tell the layer of "src/${path}": add its folder to layers.ts`);
 }
 
-/** Says whether a file of `from` may import a file of `to`. */
-export function allows(from: Layer, to: Layer): boolean {
-  return mayImport[from].includes(to);
+/** Says whether a file of `from` may import a file of `to`; `typesOnly` for `import type`. */
+export function allows(from: Layer, to: Layer, typesOnly = false): boolean {
+  return from === to || mayImport[from].includes(to) ||
+    typesOnly && (mayName[from]?.includes(to) ?? false);
 }
 
 /** Returns the path of a file below `src/`, or undefined when it is not there: `…/src/flow/hub.ts` → `flow/hub.ts`. */

@@ -65,7 +65,11 @@ export const openFeed: unique symbol = Symbol("slipstream.openFeed");
 
 /** A source of our own: opened once for each `stream()`. */
 export interface FeedSource<T> {
-  /** Opens the source for one run; `gate` says when it is paused and is told of nothing else. */
+  /**
+   * Opens the source for one run; `gate` says when it is paused.
+   *
+   * @internal
+   */
   [openFeed](host: Host, gate: Gate): Feed<T>;
 }
 
@@ -75,7 +79,7 @@ export const openSink: unique symbol = Symbol("slipstream.openSink");
 /** A sink while it is being written to. */
 export interface SinkPort<T> {
   /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
-  write(value: T): void | Promise<void>;
+  readonly write: (value: T) => void | Promise<void>;
   /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
   flush?(): Promise<void>;
   /** Ends writing, after the last flush. */
@@ -84,7 +88,11 @@ export interface SinkPort<T> {
 
 /** A sink of our own: opened once for each `stream()`, shared by all flows that name it. */
 export interface SinkTarget<T> {
-  /** Opens the sink for one run. */
+  /**
+   * Opens the sink for one run.
+   *
+   * @internal
+   */
   [openSink](host: Host): SinkPort<T>;
 }
 

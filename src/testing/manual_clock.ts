@@ -22,10 +22,12 @@ export class ManualClock implements Clock {
   #now: number;
   #order = 0;
   readonly #timers = new Set<Timer>();
+  readonly #random: () => number;
 
-  /** Starts at `now`, in milliseconds since the epoch. */
-  constructor(now = 0) {
+  /** Starts at `now`, in milliseconds since the epoch; `random` is what jitter is made of. */
+  constructor(now = 0, random: () => number = () => 0.5) {
     this.#now = now;
+    this.#random = random;
   }
 
   /** The time it stands at. */
@@ -43,6 +45,11 @@ export class ManualClock implements Clock {
   /** Calls `callback` in a real macrotask: breath needs no time. */
   macrotask(callback: () => void): void {
     setImmediate(callback);
+  }
+
+  /** The next number of the source given to the constructor. */
+  random(): number {
+    return this.#random();
   }
 
   /** How many timers wait. */

@@ -20,9 +20,11 @@ Deno.test("layerOf() throws for a folder that it does not know", () => {
 
 Deno.test("allows() never lets flow see Kafka, a store, a codec or a checkpoint", () => {
   for (const layer of ["kafka", "cache", "codecs", "checkpoint", "app"] as const) {
-    assertEquals(allows("flow", layer), false, layer);
-    assertEquals(allows("interfaces", layer), false, layer);
-    assertEquals(allows("base", layer), false, layer);
+    for (const typesOnly of [false, true]) {
+      assertEquals(allows("flow", layer, typesOnly), false, layer);
+      assertEquals(allows("interfaces", layer, typesOnly), false, layer);
+      assertEquals(allows("base", layer, typesOnly), false, layer);
+    }
   }
 });
 
@@ -37,6 +39,14 @@ Deno.test("imports: reports an import against the direction, in each form", () =
       `await import("../kafka/topic.ts");`,
     ]
   ) assertEquals(lint("/repo/src/flow/hub.ts", source), [message], source);
+});
+
+Deno.test("imports: lets types.ts name what flow has, and load nothing of it", () => {
+  const file = "/repo/src/types.ts";
+  assertEquals(lint(file, `import type { Merge } from "./flow/merge.ts";`), []);
+  assertEquals(lint(file, `import { merge } from "./flow/merge.ts";`), [
+    "src/types.ts (base) must not import src/flow/merge.ts (flow)",
+  ]);
 });
 
 Deno.test("imports: reads Windows paths", () => {

@@ -1,0 +1,227 @@
+import { type Clock, systemClock } from "./clock.ts";
+import type { BarrierOptions } from "./flow/barrier.ts";
+import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
+import { gateOf } from "./flow/gate.ts";
+import { Run } from "./flow/run.ts";
+import { onSignals } from "./flow/signals.ts";
+import { checkOptions } from "./options.ts";
+import type { StatusEvent } from "./status.ts";
+import type {
+  Context,
+  HandleOptions,
+  OnError,
+  PipedOptions,
+  Result,
+  Source,
+  StreamPair,
+} from "./types.ts";
+
+/** Options of an {@linkcode App}. */
+export interface AppOptions<Args = unknown> {
+  /**
+   * What follows after an error in a flow that does not say so itself.
+   *
+   * @default {"stop"}
+   */
+  onError?: OnError<Args> | undefined;
+  /** When positions are committed. */
+  barrier?: BarrierOptions | undefined;
+  /** Told what happens while the app streams. */
+  onStatus?: ((event: StatusEvent) => void) | undefined;
+  /**
+   * Time and timers.
+   *
+   * @default {the machine's}
+   */
+  clock?: Clock | undefined;
+}
+
+/** Options of `stream`. */
+export interface StreamOptions<Args = unknown> {
+  /** Stops the app when it aborts, as SIGTERM does. */
+  signal?: AbortSignal | undefined;
+  /** What handlers get as `context.args`. */
+  args?: Args | undefined;
+  /**
+   * How long stopping may take, in milliseconds, before everything is ended at once.
+   *
+   * @default {25000}
+   */
+  drainMs?: number | undefined;
+}
+
+/**
+ * Binds sources to handlers and sinks, and streams. The module's functions `handle`, `stream`, … belong to
+ * a default app; an app of one's own is isolated from it.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App } from "@slipstream/slipstream";
+ *
+ * const app = new App();
+ * const seen: number[] = [];
+ * app.handle([1, 2, 3], (n) => n * 2, { sink: (n) => seen.push(n) });
+ * await app.stream();
+ * assertEquals(seen, [2, 4, 6]);
+ * ```
+ *
+ * @typeParam Args What `stream({ args })` gives to the handlers.
+ */
+export class App<Args = unknown> implements AsyncDisposable {
+  readonly #options: AppOptions<Args>;
+  readonly #bindings: Binding[] = [];
+  readonly #exitHooks: (() => unknown)[] = [];
+  #run: Run | undefined;
+  #streaming: Promise<void> | undefined;
+
+  /**
+   * Makes an app with nothing bound.
+   *
+   * @throws {TypeError} If an option is unknown or of a wrong shape.
+   */
+  constructor(options: AppOptions<Args> = {}) {
+    checkOptions("App", options, ["onError", "barrier", "onStatus", "clock"]);
+    const { barrier = {}, onError } = options;
+    checkOptions("App barrier", barrier, ["intervalMs", "messages", "flushTimeoutMs"]);
+    for (const [name, value] of Object.entries(barrier)) {
+      if (value !== undefined && !(value > 0)) {
+        throw new RangeError(
+          `Cannot make an App as barrier.${name} must be positive: current value is ${value}`,
+        );
+      }
+    }
+    if (onError !== undefined) {
+      checkPolicy(onError, () => new TypeError("Cannot make an App: onError is not a policy"));
+    }
+    this.#options = options;
+  }
+
+  /**
+   * Binds a source to a handler through a pipe, and the handler's results to sinks. Flows of one source get
+   * each message in the order in which they were bound.
+   *
+   * @returns The handler.
+   * @throws {TypeError} If something does not fit, or while the app streams.
+   */
+  handle<I, A, B, M, const O>(
+    source: Source<I>,
+    handler: (message: M, context: Context<Args>) => Result<O>,
+    options: PipedOptions<I, A, B, M, O, Args>,
+  ): (message: M, context: Context<Args>) => Result<O>;
+  /** Binds a source to a handler, and the handler's results to sinks. */
+  handle<I, const O, H extends (message: I, context: Context<Args>) => Result<O>>(
+    source: Source<I>,
+    handler: H & ((message: I, context: Context<Args>) => Result<O>),
+    options?: HandleOptions<O, Args> & { pipe?: undefined },
+  ): H;
+  /** Binds a source to a `TransformStream`, and what comes out of it to sinks. */
+  handle<I, O>(
+    source: Source<I>,
+    handler: StreamPair<I, O>,
+    options?: HandleOptions<O, Args>,
+  ): StreamPair<I, O>;
+  handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
+    if (this.#run !== undefined) {
+      throw new TypeError(
+        "Cannot bind a flow while the app streams: call handle() before stream()",
+      );
+    }
+    checkOptions("handle", options, ["pipe", "sink", "name", "onError"]);
+    const binding = toBinding(source, handler, options, `flow ${this.#bindings.length + 1}`);
+    if (options.name !== undefined && this.#bindings.some(({ name }) => name === options.name)) {
+      throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(options.name)}`);
+    }
+    this.#bindings.push(binding);
+    return handler;
+  }
+
+  /**
+   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then what is under
+   * way is finished, committed and closed. A second OS signal ends it at once. Bindings stay, so it may be
+   * called again.
+   *
+   * @throws {TypeError} If the app streams already.
+   * @throws The first error of a source, a handler or a sink; further ones are in its `others`.
+   * @throws {DrainError} If it was ended at once.
+   */
+  async stream(options: StreamOptions<Args> = {}): Promise<void> {
+    checkOptions("stream", options, ["signal", "args", "drainMs"]);
+    const { signal, args, drainMs = 25_000 } = options;
+    if (!(drainMs >= 0)) {
+      throw new RangeError(
+        `Cannot stream as drainMs must not be negative: current value is ${drainMs}`,
+      );
+    }
+    if (this.#run !== undefined) {
+      throw new TypeError("Cannot stream twice at once: await the first stream()");
+    }
+    const { clock = systemClock, onError = "stop", barrier = {}, onStatus } = this.#options;
+    const run = this.#run = new Run({
+      clock,
+      args,
+      onError: onError as OnError,
+      barrier,
+      drainMs,
+      status: onStatus,
+      exit: () => this.#exit(),
+    });
+    const stop = () => run.stop();
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop();
+    const removeSignals = onSignals((name) =>
+      run.stopping.aborted ? run.end(`a second signal arrived (${name})`) : run.stop()
+    );
+    this.#streaming = run.run(this.#bindings);
+    try {
+      await this.#streaming;
+    } finally {
+      removeSignals();
+      signal?.removeEventListener("abort", stop);
+      this.#run = undefined;
+      this.#streaming = undefined;
+    }
+  }
+
+  /** Pauses a source before its next message; it goes on when no reason is left. */
+  pause(source: Source<unknown>, reason = "paused"): void {
+    gateOf(source).pause(reason);
+  }
+
+  /** Takes a reason of {@linkcode App.pause} back. */
+  resume(source: Source<unknown>, reason = "paused"): void {
+    gateOf(source).resume(reason);
+  }
+
+  /**
+   * Calls `hook` at the end of every `stream()`, after the last barrier and before anything is closed; the
+   * hook added last is called first.
+   */
+  onExit(hook: () => unknown): void {
+    this.#exitHooks.push(hook);
+  }
+
+  /** Stops the app and waits for its end; does nothing when it does not stream. */
+  async close(): Promise<void> {
+    this.#run?.stop();
+    await this.#streaming?.catch(() => {}); // thrown by stream()
+  }
+
+  /** Calls {@linkcode App.close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #exit(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const hook of this.#exitHooks.toReversed()) {
+      try {
+        await hook();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, "Cannot run all exit hooks");
+  }
+}

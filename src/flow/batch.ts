@@ -1,0 +1,101 @@
+import type { Clock } from "../clock.ts";
+import type { StagePlace } from "./pipe.ts";
+import { Receipt } from "./receipt.ts";
+import type { Emit, Maybe } from "./turn.ts";
+
+/**
+ * Collects messages and passes them on as arrays: when `max` are there, `ms` after the first, or at the end.
+ *
+ * - A message is accepted at once, and acknowledged when its batch is done.
+ * - Batches pass one after the other, also when the time is up while the source is silent.
+ */
+export class Batcher<T> {
+  #emit: Emit<T[]> = () => {};
+  #messages: T[] = [];
+  #receipts: Receipt[] = [];
+  #passing: Promise<void> | undefined;
+  /** True while the batch will be passed on by itself: somebody behind may wait for it. */
+  #timed = false;
+  #cancelTimer: () => void = () => {};
+
+  constructor(
+    readonly max: number,
+    readonly ms: number,
+    readonly place: StagePlace,
+    readonly clock: Clock,
+  ) {
+    place.lane.context.signal.addEventListener("abort", () => this.#cancelTimer(), { once: true });
+  }
+
+  /** Sets where batches go; returns where messages come in. */
+  into(emit: Emit<T[]>): Emit<T> {
+    this.#emit = emit;
+    return (message) => this.#add(message, this.place.input.receipt);
+  }
+
+  /** Passes on what is left; called at the end of the flow. */
+  async flush(): Promise<void> {
+    this.#cancelTimer();
+    await this.#passing;
+    if (this.place.lane.dead || this.#messages.length === 0) return;
+    try {
+      await this.#pass();
+    } catch (error) {
+      this.#die(error);
+    }
+  }
+
+  #add(message: T, receipt: Receipt | undefined): Maybe {
+    if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
+    if (receipt !== undefined) {
+      receipt.retain();
+      this.#receipts.push(receipt);
+    }
+    this.#messages.push(message);
+    if (this.#messages.length >= this.max) return this.#pass();
+    if (this.#messages.length === 1 && this.ms !== Infinity) {
+      this.#timed = true;
+      this.place.lane.held++;
+      this.#cancelTimer = this.clock.timer(this.#timeIsUp, this.ms);
+    }
+  }
+
+  #timeIsUp = (): void => {
+    let done: Maybe;
+    try {
+      done = this.#pass();
+    } catch (error) {
+      return this.#die(error);
+    }
+    this.#passing = done
+      ?.catch((error) => this.#die(error))
+      .finally(() => this.#passing = undefined);
+  };
+
+  #pass(): Maybe {
+    this.#cancelTimer();
+    const timed = this.#timed;
+    this.#timed = false;
+    const messages = this.#messages;
+    const receipts = this.#receipts;
+    this.#messages = [];
+    this.#receipts = [];
+    const receipt = receipts.length === 0 ? undefined : new Receipt(() => {
+      for (const each of receipts) each.release();
+    });
+    const { lane, output } = this.place;
+    output.root = messages;
+    output.receipt = receipt;
+    const passed = () => {
+      if (timed) lane.held--;
+      receipt?.release();
+    };
+    const done = this.#emit(messages);
+    return done === undefined ? passed() : done.then(passed);
+  }
+
+  #die(error: unknown): void {
+    const { lane } = this.place;
+    lane.die(lane.sinkError(error));
+  }
+}

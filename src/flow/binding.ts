@@ -1,0 +1,134 @@
+import type { Handler, OnError, StreamPair } from "../types.ts";
+import { openFeed } from "./feed.ts";
+import { isSource } from "./feeds.ts";
+import { Merge } from "./merge.ts";
+import { type ExactStage, makeStage } from "./operators.ts";
+import { isStreamPair } from "./pipe.ts";
+import { isSink } from "./sinks.ts";
+
+/** What one call of `handle` binds, checked. */
+export interface Binding {
+  readonly name: string;
+  /** The sources; more than one where they are merged. */
+  readonly sources: readonly unknown[];
+  readonly pipes: readonly (
+    | ExactStage<unknown, unknown>
+    | StreamPair<unknown, unknown>
+    | ((source: AsyncIterable<unknown>) => unknown)
+  )[];
+  readonly handler: Handler<unknown, unknown> | StreamPair<unknown, unknown>;
+  readonly sinks: readonly unknown[];
+  readonly onError: OnError | undefined;
+}
+
+/** The options of `handle`, before they are checked. */
+export interface UncheckedOptions {
+  readonly pipe?: unknown;
+  readonly sink?: unknown;
+  readonly name?: unknown;
+  readonly onError?: unknown;
+}
+
+/**
+ * Checks what `handle` was given.
+ *
+ * @throws {TypeError} If something does not fit; the error names the flow and what it was given.
+ */
+export function toBinding(
+  source: unknown,
+  handler: unknown,
+  { pipe, sink, name, onError }: UncheckedOptions,
+  defaultName: string,
+): Binding {
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    throw new TypeError(`Cannot name a flow ${describe(name)}: a name is a string, not empty`);
+  }
+  const called = typeof handler === "function" ? handler.name : "";
+  const flow = name ?? (called === "" || called === "handler" ? defaultName : called);
+  const wrong = (what: string, expected: string, value: unknown) =>
+    new TypeError(
+      `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
+        describe(value)
+      }`,
+    );
+
+  const sources = source instanceof Merge ? source.sources : [source];
+  for (const each of sources) {
+    if (!isSource(each)) {
+      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each);
+    }
+  }
+  if (typeof handler !== "function" && !isStreamPair(handler)) {
+    throw wrong("the handler", "a function or a TransformStream", handler);
+  }
+  const pipes = list(pipe);
+  for (const each of pipes) {
+    if (typeof each !== "function" && !isStreamPair(each) && !isExactPipe(each)) {
+      throw wrong("a pipe", "a function over async iterables or a TransformStream", each);
+    }
+  }
+  const sinks = list(sink);
+  sinks.forEach((each, index) => {
+    if (!isSink(each)) {
+      throw wrong(
+        sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
+        "a function, a WritableStream, an object with write() or a sink of ours",
+        each,
+      );
+    }
+  });
+  if (onError !== undefined) checkPolicy(onError, (value) => wrong("onError", POLICIES, value));
+  return { name: flow, sources, pipes, handler, sinks, onError } as Binding;
+}
+
+/** A source, in words, for errors and status events. */
+export function sourceName(source: unknown): string {
+  if (typeof source === "string") return "a string";
+  const named = source as { name?: unknown; [openFeed]?: unknown } | null;
+  if (typeof named?.name === "string" && openFeed in (source as object)) return named.name;
+  const tag = (source as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return typeof tag === "string" ? tag : (source as object).constructor?.name ?? "a source";
+}
+
+const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+
+/**
+ * Checks an error policy.
+ *
+ * @throws What `wrong` makes of the value that does not fit.
+ */
+export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
+  if (policy === "stop" || policy === "skip" || typeof policy === "function") return;
+  const { retry, otherwise, deadLetter } = (policy ?? {}) as Record<string, unknown>;
+  if (deadLetter !== undefined && retry === undefined) {
+    if (!isSink(deadLetter)) throw wrong(policy);
+    return;
+  }
+  if (typeof retry !== "object" || retry === null) throw wrong(policy);
+  for (const [option, value] of Object.entries(retry)) {
+    const known = option === "attempts" || option === "minMs" || option === "maxMs";
+    if (!known || (value !== undefined && !(typeof value === "number" && value >= 0))) {
+      throw wrong(policy);
+    }
+  }
+  if (otherwise === undefined) return;
+  if (typeof otherwise === "function") throw wrong(policy);
+  checkPolicy(otherwise, wrong);
+}
+
+function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
+  return typeof value === "object" && value !== null && makeStage in value;
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
+  if (typeof value === "object" && value !== null) {
+    return `an object of class ${value.constructor?.name ?? "null"}`;
+  }
+  return typeof value === "function" ? `the function ${value.name}` : String(value);
+}

@@ -1,0 +1,286 @@
+import type { Clock } from "../clock.ts";
+import { SourceError } from "../errors.ts";
+import { END, type Feed, WAIT } from "./feed.ts";
+import type { Gate } from "./gate.ts";
+import type { Lane, Slot } from "./lane.ts";
+import type { Receipt } from "./receipt.ts";
+import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
+
+/** Milliseconds after which a source that is always ready lets timers, signals and I/O have their turn. */
+const BREATH_MS = 8;
+/** The clock is read every so many messages; a power of two. */
+const BREATH_EVERY = 64;
+
+/** One flow at one source. */
+export class Branch<T> {
+  /** Where the flow takes its messages, while a turn of it runs. */
+  emit: Emit<T> = () => {};
+  /** Ends the turn that the flow is in, or waits for. */
+  turnOver: (() => void) | undefined;
+  /** True when the flow takes no more messages of this source. */
+  ended = false;
+
+  constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
+
+  /** The turns of this flow, as a stream. */
+  readable(): ReadableStream<Turn<T>> {
+    return new ReadableStream<Turn<T>>({
+      pull: (controller) => {
+        if (this.ended || this.hub.ended) controller.close();
+        else controller.enqueue({ run: (emit) => this.hub.arrive(this, emit) });
+      },
+    }, UNBUFFERED);
+  }
+}
+
+/** What a hub tells the run that it belongs to. */
+export interface HubHost {
+  readonly clock: Clock;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** A message that can be acknowledged is done. */
+  delivered(): void;
+  /** The source hands out nothing more and its last message is done. */
+  hubEnded(hub: Hub<unknown>): void;
+}
+
+/**
+ * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
+ * until all are done, acknowledges it, and asks for the next.
+ *
+ * - Where no flow returns a promise, nothing is awaited: a turn is one synchronous loop.
+ * - The gate is asked before every message.
+ * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
+ */
+export class Hub<T> {
+  /** The flows that take part; replaced, never changed, since a flow may leave in the middle of a message. */
+  branches: readonly Branch<T>[] = [];
+  /** True when nothing more is handed out and the last message is done. */
+  ended = false;
+  /** How many messages are done. */
+  done = 0;
+
+  #stopping = false;
+  #inTurn = false;
+  #arrived = 0;
+  #left = 0;
+  #waiting = false;
+  #breath: number;
+  /** A message that the gate keeps back. */
+  #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
+  /** The branch and the receipt of the message under way, where there is one branch. */
+  #branch: Branch<T> | undefined;
+  #receipt: Receipt | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly feed: Feed<T>,
+    readonly gate: Gate,
+    readonly host: HubHost,
+  ) {
+    this.#breath = host.clock.now();
+  }
+
+  /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
+  connect(lane: Lane, slot: Slot = lane): Branch<T> {
+    const branch = new Branch(this, lane, slot);
+    this.branches = [...this.branches, branch];
+    return branch;
+  }
+
+  /** Hands out nothing more; the message under way is finished. */
+  stop(): void {
+    this.#stopping = true;
+    this.#resume();
+  }
+
+  /** A turn of `branch` begins; the messages start when all flows are there. */
+  arrive(branch: Branch<T>, emit: Emit<T>): Maybe {
+    if (this.ended || branch.ended) return; // the turn was read ahead, before the end was known
+    branch.emit = emit;
+    this.#arrived++;
+    if (this.branches.length === 1 && this.#begin()) return;
+    const over = new Promise<void>((resolve) => branch.turnOver = resolve);
+    if (this.branches.length > 1) this.#beginWhenAllArrived();
+    return over;
+  }
+
+  /** Takes a flow out: the others go on without it, and without any the source ends. */
+  leave(branch: Branch<T>): void {
+    if (branch.ended) return;
+    branch.ended = true;
+    this.branches = this.branches.filter((other) => other !== branch);
+    const over = branch.turnOver;
+    branch.turnOver = undefined;
+    over?.();
+    if (this.branches.length === 0) return this.stop();
+    if (this.#inTurn) return;
+    if (over !== undefined) this.#arrived--;
+    this.#beginWhenAllArrived();
+  }
+
+  #beginWhenAllArrived(): void {
+    if (this.#arrived === this.branches.length && this.#begin()) this.#turnOver();
+  }
+
+  /** Starts a turn; true when it is over already. */
+  #begin(): boolean {
+    this.#arrived = 0;
+    this.#left = TURN;
+    this.#inTurn = true;
+    return this.#pump();
+  }
+
+  #turnOver(): void {
+    this.#inTurn = false;
+    for (const branch of this.branches) {
+      const over = branch.turnOver;
+      branch.turnOver = undefined;
+      over?.();
+    }
+  }
+
+  /** Hands out messages until one has to be waited for (false), or the turn is over (true). */
+  #pump(): boolean {
+    const { feed, gate } = this;
+    for (;;) {
+      if (this.#stopping) return this.#end();
+      if (gate.closed) return this.#waitFor(gate);
+      if (this.#left === 0) return true;
+      if (this.#left % BREATH_EVERY === 0 && this.#breathe()) return false;
+
+      let message: T | typeof WAIT | typeof END;
+      let receipt: Receipt | undefined;
+      if (this.#held === undefined) {
+        try {
+          message = feed.poll();
+        } catch (error) {
+          this.host.fail(new SourceError({ source: this.name }, error));
+          return this.#end();
+        }
+        if (message === WAIT) return this.#waitFor(feed);
+        if (message === END) return this.#end();
+        receipt = feed.receipt;
+        if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
+          this.#held = { message, receipt, epoch: gate.epoch };
+          continue;
+        }
+      } else {
+        const held = this.#held;
+        if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
+        this.#held = undefined;
+        if (held.epoch !== gate.epoch) continue;
+        ({ message, receipt } = held);
+      }
+
+      this.#left--;
+      if (this.branches.length !== 1) {
+        const all = this.#deliverToAll(message as T, receipt);
+        if (all === undefined) continue;
+        all.then(this.#goOn);
+        return false;
+      }
+      const branch = this.branches[0]!;
+      branch.slot.root = message;
+      branch.slot.receipt = receipt;
+      try {
+        const done = branch.emit(message as T);
+        if (done === undefined) {
+          this.#delivered(receipt);
+          continue;
+        }
+        this.#branch = branch;
+        this.#receipt = receipt;
+        done.then(this.#arrivedAtSinks, this.#lost);
+        return false;
+      } catch (error) {
+        this.#failed(branch, error);
+      }
+    }
+  }
+
+  #deliverToAll(message: T, receipt: Receipt | undefined): Promise<void> | undefined {
+    let failed = false;
+    let pending: Promise<void>[] | undefined;
+    for (const branch of this.branches) {
+      branch.slot.root = message;
+      branch.slot.receipt = receipt;
+      const lost = (error: unknown) => {
+        failed = true;
+        this.#failed(branch, error);
+      };
+      try {
+        const done = branch.emit(message);
+        if (done !== undefined) (pending ??= []).push(done.then(undefined, lost));
+      } catch (error) {
+        lost(error);
+      }
+    }
+    if (pending !== undefined) {
+      return Promise.all(pending).then(() => {
+        if (!failed) this.#delivered(receipt);
+      });
+    }
+    if (!failed) this.#delivered(receipt);
+    return undefined;
+  }
+
+  #delivered(receipt: Receipt | undefined): void {
+    this.done++;
+    if (receipt === undefined) return;
+    receipt.release();
+    this.host.delivered();
+  }
+
+  /** A failure that a flow did not deal with: the flow is dead, and its source hands out nothing more. */
+  #failed(branch: Branch<T>, error: unknown): void {
+    this.#stopping = true;
+    branch.lane.die(branch.lane.sinkError(error));
+  }
+
+  #arrivedAtSinks = (): void => {
+    this.#delivered(this.#receipt);
+    this.#goOn();
+  };
+
+  #lost = (error: unknown): void => {
+    this.#failed(this.#branch!, error);
+    this.#goOn();
+  };
+
+  #goOn = (): void => {
+    if (this.#pump()) this.#turnOver();
+  };
+
+  /** Goes on after a wait; called too often it does no harm. */
+  #resume = (): void => {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    this.#goOn();
+  };
+
+  #waitFor(what: { wait(wake: () => void): void }): false {
+    this.#waiting = true;
+    what.wait(this.#resume);
+    return false;
+  }
+
+  /** Lets a macrotask pass when the last one is long ago; the clock may have been set back. */
+  #breathe(): boolean {
+    const { clock } = this.host;
+    if (Math.abs(clock.now() - this.#breath) <= BREATH_MS) return false;
+    this.#waiting = true;
+    clock.macrotask(() => {
+      this.#breath = clock.now();
+      this.#resume();
+    });
+    return true;
+  }
+
+  #end(): true {
+    this.ended = true;
+    this.#held = undefined;
+    this.host.hubEnded(this as Hub<unknown>);
+    return true;
+  }
+}

@@ -1,0 +1,59 @@
+/** Where an opaque stage takes its messages from, one at a time, when it asks for them. */
+export class Inlet<T> implements AsyncIterableIterator<T, void, void> {
+  /** True when nothing more is given, or nothing more is taken. */
+  ended = false;
+  /** Called when the stage asks for a message. */
+  onAsked: () => void = () => {};
+
+  #wanted: ((result: IteratorResult<T, void>) => void)[] = [];
+  #asked: (() => void) | undefined;
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** True when the stage waits for a message. */
+  get asking(): boolean {
+    return this.#wanted.length > 0;
+  }
+
+  /** For the stage: asks for the next message. */
+  next(): Promise<IteratorResult<T, void>> {
+    if (this.ended) return Promise.resolve({ done: true, value: undefined });
+    const { promise, resolve } = Promise.withResolvers<IteratorResult<T, void>>();
+    this.#wanted.push(resolve);
+    this.onAsked();
+    this.#notify();
+    return promise;
+  }
+
+  /** For the stage: takes nothing more. */
+  return(): Promise<IteratorResult<T, void>> {
+    this.end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  /** Gives a message as soon as the stage asks for one; resolves when it asks for the next. */
+  async give(message: T): Promise<void> {
+    while (!this.asking && !this.ended) await this.#ask();
+    this.#wanted.shift()?.({ done: false, value: message });
+    while (!this.asking && !this.ended) await this.#ask();
+  }
+
+  /** Gives nothing more. */
+  end(): void {
+    this.ended = true;
+    for (const resolve of this.#wanted.splice(0)) resolve({ done: true, value: undefined });
+    this.#notify();
+  }
+
+  #ask(): Promise<void> {
+    return new Promise((resolve) => this.#asked = resolve);
+  }
+
+  #notify(): void {
+    const asked = this.#asked;
+    this.#asked = undefined;
+    asked?.();
+  }
+}

@@ -1,0 +1,91 @@
+import { FlowError, HandlerError, SinkError } from "../errors.ts";
+import type { Context } from "../types.ts";
+import type { ProxyQueue } from "./proxy_queue.ts";
+import type { Receipt } from "./receipt.ts";
+
+/** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
+export const STOPPED: unique symbol = Symbol("stopped");
+
+/** What is being delivered between two stages, and for which message. */
+export class Slot {
+  /** The message, as the source gave it. */
+  root: unknown = undefined;
+  /** What acknowledges it. */
+  receipt: Receipt | undefined = undefined;
+}
+
+/** What a lane tells the run that it belongs to. */
+export interface LaneHost {
+  /** Ends the run with `error`. */
+  fail(error: unknown): void;
+  /** Adds an error to those of the run without ending it for that. */
+  also(error: unknown): void;
+}
+
+/**
+ * One message's way through one flow: what is being handled now, and for whom. The stages of a flow share
+ * it. A flow has one lane, so its handler is never called for two messages at once.
+ */
+export class Lane extends Slot {
+  /** What the handler was called with: differs from `root` behind a pipe. */
+  input: unknown;
+  /** The value that a sink was given last, and that sink. */
+  output: unknown;
+  /** See `output`. */
+  sink = "";
+  /** The Proxy that the flow waits for. */
+  blockedOn: ProxyQueue<unknown> | undefined;
+  /** How many stages hold values back and will pass them on by themselves. */
+  held = 0;
+  /** True once the flow has failed: nothing of it is flushed any more. */
+  dead = false;
+  /** Stops what feeds the flow, since it failed; set when the flow is connected. */
+  disconnect: () => void = () => {};
+  /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
+  leave: () => void = () => {};
+
+  constructor(
+    readonly flow: string,
+    readonly source: string,
+    readonly context: Context,
+    readonly attributed: boolean,
+    readonly host: LaneHost,
+  ) {
+    super();
+  }
+
+  /** Wraps what the handler threw, unless that is known already. */
+  handlerError(error: unknown): unknown {
+    if (isWrapped(error)) return error;
+    return new HandlerError(this.place(), this.input, error);
+  }
+
+  /** Wraps what the sink called last threw, unless that is known already. */
+  sinkError(error: unknown): unknown {
+    if (isWrapped(error)) return error;
+    return new SinkError(this.place(), this.sink, this.output, this.root, error);
+  }
+
+  /** Adds a second error to those of the run. */
+  also(error: unknown): void {
+    this.host.also(error);
+  }
+
+  /** Ends the flow, and with it the run, unless it is over anyway. */
+  die(error: unknown): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.disconnect();
+    if (error !== STOPPED) this.host.fail(error);
+  }
+
+  /** Where an error happened. */
+  place(): { flow: string; source: string } {
+    return { flow: this.flow, source: this.source };
+  }
+}
+
+/** Says whether an error has met its flow already. */
+function isWrapped(error: unknown): boolean {
+  return error === STOPPED || error instanceof FlowError;
+}

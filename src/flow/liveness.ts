@@ -1,0 +1,46 @@
+import type { Hub } from "./hub.ts";
+import type { Lane } from "./lane.ts";
+import type { ProxyQueue } from "./proxy_queue.ts";
+
+/** A flow of a run, as far as the life of Proxies is concerned. */
+export interface LiveFlow {
+  readonly lane: Lane;
+  /** True when its last stage has closed. */
+  readonly ended: boolean;
+  /** The sources that it reads. */
+  readonly hubs: readonly Hub<unknown>[];
+  /** The Proxies that it writes to. */
+  readonly writes: readonly ProxyQueue<unknown>[];
+}
+
+/**
+ * Returns the Proxies that nothing can come to any more: starting from everything that may still put out
+ * a value (a source that has not ended, a message under way, a value held back, a writer of user code),
+ * it follows flows to the Proxies that they write to, and from there to the flows that read those. What
+ * is not reached is idle for good, also where flows form a circle.
+ */
+export function finished(
+  flows: readonly LiveFlow[],
+  proxies: ReadonlyMap<ProxyQueue<unknown>, Hub<unknown> | undefined>,
+): ProxyQueue<unknown>[] {
+  const written = new Set(flows.flatMap((flow) => flow.writes));
+  const hubs = new Map([...proxies].map(([queue, hub]) => [hub, queue]));
+  const live = new Set<ProxyQueue<unknown>>();
+  for (const [queue, hub] of proxies) {
+    const idle = hub === undefined || hub.ended || queue.idle;
+    if (!idle || queue.writers > 0 || !written.has(queue)) live.add(queue);
+  }
+  const alive = ({ ended, lane, hubs: sources }: LiveFlow) =>
+    !ended && (lane.held > 0 || sources.every((hub) => hub.ended) ||
+      sources.some((hub) => {
+        const queue = hubs.get(hub);
+        return queue === undefined ? !hub.ended : !hub.ended && live.has(queue);
+      }));
+  for (let before = -1; live.size !== before;) {
+    before = live.size;
+    for (const flow of flows) {
+      if (alive(flow)) { for (const queue of flow.writes) live.add(queue); }
+    }
+  }
+  return [...written].filter((queue) => !queue.ended && !live.has(queue));
+}

@@ -1,0 +1,220 @@
+import { PipeError } from "../errors.ts";
+import type { StreamPair } from "../types.ts";
+import { Debts } from "./debts.ts";
+import { Inlet } from "./inlet.ts";
+import { type Lane, Slot } from "./lane.ts";
+import { type Emit, stage, type Turn } from "./turn.ts";
+
+/** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
+export interface StagePlace {
+  readonly lane: Lane;
+  readonly input: Slot;
+  readonly output: Slot;
+}
+
+/** The inside of an opaque stage: takes messages and gives values, nobody sees how. */
+interface Opaque {
+  /** Gives a message; resolves when the stage wants the next one. */
+  give(message: unknown, stage: OpaqueStage): Promise<void>;
+  /** The values that come out. */
+  readonly outputs: AsyncIterator<unknown>;
+  /** True while the stage waits for a message. */
+  readonly asking: boolean;
+  /** Gives nothing more: the stage puts out what it has left, and ends. */
+  end(): void;
+  /** Ends without waiting for anything. */
+  dispose(): void;
+}
+
+/** The stage of a pipe function, or of a `TransformStream` as a pipe or a handler. */
+export function pipeStage(
+  pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
+  place: StagePlace,
+): TransformStream<Turn<unknown>, Turn<unknown>> {
+  const opaque = new OpaqueStage(pipe, place);
+  return stage((emit) => opaque.into(emit), () => opaque.flush());
+}
+
+/** Says whether `value` has a readable and a writable side. */
+export function isStreamPair(value: unknown): value is StreamPair<unknown, unknown> {
+  const pair = value as Partial<StreamPair<unknown, unknown>> | null | undefined;
+  return pair?.readable instanceof ReadableStream && pair.writable instanceof WritableStream;
+}
+
+/**
+ * Drives an opaque stage: messages go in one by one, what comes out goes on one by one, and receipts
+ * follow by {@linkcode Debts}. An error in the stage ends the app, since it cannot be asked again.
+ */
+class OpaqueStage {
+  /** What is being passed on; undefined while the stage is waited for. */
+  passing: Promise<void> | undefined;
+  /** True while a value of the stage is waited for. */
+  reading = false;
+
+  readonly #pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown);
+  readonly #place: StagePlace;
+  readonly #debts = new Debts();
+  readonly #over = Promise.withResolvers<void>();
+  #emit: Emit<unknown> = () => {};
+  #opaque: Opaque | undefined;
+  #ended = false;
+
+  constructor(
+    pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
+    place: StagePlace,
+  ) {
+    this.#pipe = pipe;
+    this.#place = place;
+  }
+
+  /** Sets where values go; returns where messages come in. */
+  into(emit: Emit<unknown>): Emit<unknown> {
+    this.#emit = emit;
+    this.#opaque ??= this.#open();
+    return (message) => this.#push(message);
+  }
+
+  /** No message comes any more: waits until what is left has come out. */
+  async flush(): Promise<void> {
+    const opaque = this.#opaque;
+    if (opaque === undefined) return;
+    if (this.#place.lane.dead) return opaque.dispose();
+    opaque.end();
+    await this.#over.promise;
+  }
+
+  #open(): Opaque | undefined {
+    try {
+      const opaque = open(this.#pipe, () => this.#debts.asked());
+      this.#passOn(opaque);
+      return opaque;
+    } catch (error) {
+      this.#die(error);
+      return undefined;
+    }
+  }
+
+  async #push(message: unknown): Promise<void> {
+    const { lane, input, output } = this.#place;
+    if (this.#ended || lane.dead || this.#opaque === undefined) return;
+    const { receipt } = input;
+    this.#debts.give(receipt);
+    output.root = input.root;
+    await Promise.race([this.#opaque.give(message, this), this.#over.promise]);
+  }
+
+  /** Passes on what comes out, until the stage ends. */
+  async #passOn(opaque: Opaque): Promise<void> {
+    const { lane } = this.#place;
+    try {
+      for (;;) {
+        this.reading = true;
+        const result = await opaque.outputs.next();
+        this.reading = false;
+        if (result.done || lane.dead) break;
+        this.passing = this.#pass(result.value);
+        await this.passing;
+        this.passing = undefined;
+        if (opaque.asking) this.#debts.asked();
+      }
+      if (!lane.dead) this.#debts.settle();
+    } catch (error) {
+      this.#die(error);
+    }
+    this.#ended = true;
+    this.passing = undefined;
+    this.#over.resolve();
+    lane.leave(); // its source has ended already, unless the stage ended first
+  }
+
+  async #pass(value: unknown): Promise<void> {
+    const { lane, output } = this.#place;
+    const receipt = this.#debts.answer();
+    receipt?.retain();
+    output.receipt = receipt;
+    try {
+      const done = this.#emit(value);
+      if (done !== undefined) await done;
+    } catch (error) {
+      throw lane.sinkError(error);
+    }
+    receipt?.release();
+  }
+
+  #die(error: unknown): void {
+    const { lane } = this.#place;
+    const known = lane.sinkError(error) === error;
+    lane.die(known ? error : new PipeError(lane.place(), error));
+  }
+}
+
+function open(
+  pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
+  onAsked: () => void,
+): Opaque {
+  if (isStreamPair(pipe)) return openPair(pipe, onAsked);
+  const inlet = new Inlet<unknown>();
+  inlet.onAsked = onAsked;
+  const made = pipe(inlet);
+  if (isStreamPair(made)) return openPair(made, onAsked);
+  const iterable = made as Partial<AsyncIterable<unknown>> | null | undefined;
+  if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
+    throw new TypeError("a pipe function must return an async iterable or a TransformStream");
+  }
+  const outputs = (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  return {
+    outputs,
+    get asking() {
+      return inlet.asking;
+    },
+    give: (message) => inlet.give(message),
+    end: () => inlet.end(),
+    dispose() {
+      inlet.end();
+      outputs.return?.().catch(() => {}); // it was ended by an error that is reported already
+    },
+  };
+}
+
+function openPair(
+  { readable, writable }: StreamPair<unknown, unknown>,
+  onAsked: () => void,
+): Opaque {
+  const writer = writable.getWriter();
+  const reader = readable.getReader();
+  writer.closed.catch(() => {}); // an error of the pair is met by the next read
+  let asking = true;
+  return {
+    outputs: { next: () => reader.read() as Promise<IteratorResult<unknown>> },
+    get asking() {
+      return asking;
+    },
+    async give(message, stage) {
+      asking = false;
+      // An error of the pair is met by the next read: the write is only waited for.
+      await writer.write(message).catch(() => {});
+      await quiet(stage);
+      asking = true;
+      onAsked();
+    },
+    end: () => void writer.close().catch(() => {}),
+    dispose() {
+      writer.abort().catch(() => {});
+      reader.cancel().catch(() => {});
+    },
+  };
+}
+
+/**
+ * Resolves when a pair of streams has nothing more to say to a message: its write is done, and a read stays
+ * unanswered for as long as a chunk needs from the one side to the other.
+ */
+async function quiet(stage: OpaqueStage): Promise<void> {
+  for (let jobs = 0; jobs < QUIET_JOBS;) {
+    await (stage.passing ?? null);
+    jobs = stage.reading ? jobs + 1 : 0;
+  }
+}
+
+/** Promise jobs that a chunk needs through a TransformStream, with room to spare. */
+const QUIET_JOBS = 8;

@@ -1,0 +1,134 @@
+import type { Clock } from "../clock.ts";
+import { delay } from "../clock.ts";
+import { CycleError, FlowError, type HandlerError, SinkError } from "../errors.ts";
+import type { OnError, RetryOptions } from "../types.ts";
+import type { StatusEvent } from "../status.ts";
+import { type Lane, STOPPED } from "./lane.ts";
+import type { Emit, Maybe } from "./turn.ts";
+
+/** What a recovery needs to know of the run. */
+export interface RecoveryHost {
+  readonly clock: Clock;
+  /** Aborts at the hard end: no retry is waited for any more. */
+  readonly signal: AbortSignal;
+  /** Tells what happened, when somebody listens. */
+  readonly status: ((event: StatusEvent) => void) | undefined;
+}
+
+/**
+ * Applies the `onError` of a flow to the step that failed: a call of the handler, or one value at one sink.
+ *
+ * A failure that is not dealt with is thrown on, and nobody outside deals with it again.
+ */
+export class Recovery {
+  /** True when errors simply stop the app: then no step needs a guard. */
+  readonly stops: boolean;
+
+  constructor(
+    readonly onError: OnError,
+    readonly lane: Lane,
+    readonly host: RecoveryHost,
+    readonly openSink: (sink: unknown) => Emit<unknown>,
+  ) {
+    this.stops = onError === "stop";
+  }
+
+  /** Runs `step`; when it fails, does what the policy says, and repeats `step` where it says so. */
+  guard(step: () => Maybe, wrap: (error: unknown) => unknown): Maybe {
+    if (this.stops) return step();
+    try {
+      const done = step();
+      return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap));
+    } catch (error) {
+      return this.#recover(wrap(error), step, wrap);
+    }
+  }
+
+  async #recover(
+    error: unknown,
+    step: () => Maybe,
+    wrap: (error: unknown) => unknown,
+  ): Promise<void> {
+    if (isFinal(error)) throw error;
+    const { lane } = this;
+    let failure = error as HandlerError | SinkError;
+    let policy = typeof this.onError === "function"
+      ? await this.onError(failure, lane.context)
+      : this.onError;
+    try {
+      while (typeof policy === "object" && "retry" in policy) {
+        const again = await this.#retry(policy.retry, failure, step, wrap);
+        if (again === undefined) return;
+        failure = again;
+        policy = policy.otherwise ?? "stop";
+      }
+    } finally {
+      lane.context.attempt = 1;
+    }
+    if (policy === "skip") {
+      this.host.status?.({ type: "skipped", flow: lane.flow, error: failure });
+      return;
+    }
+    if (typeof policy === "object" && "deadLetter" in policy) {
+      await this.#deadLetter(policy.deadLetter, failure);
+      return;
+    }
+    throw final(failure);
+  }
+
+  /**
+   * Repeats `step`; undefined when it succeeded, else the last failure. The waits are those of `retry` in
+   * std's async package, exponential with full jitter; that one cannot wait on an injected clock.
+   */
+  async #retry(
+    { attempts = 5, minMs = 100, maxMs = 10_000 }: RetryOptions,
+    failure: HandlerError | SinkError,
+    step: () => Maybe,
+    wrap: (error: unknown) => unknown,
+  ): Promise<HandlerError | SinkError | undefined> {
+    const { clock, signal, status } = this.host;
+    for (let attempt = 1; attempt <= attempts; attempt++) {
+      const delayMs = clock.random() * Math.min(maxMs, minMs * 2 ** (attempt - 1));
+      status?.({ type: "retry", flow: this.lane.flow, attempt, delayMs, error: failure });
+      await delay(clock, delayMs, signal).catch(() => {
+        throw final(failure); // the hard end: what failed stays failed
+      });
+      this.lane.context.attempt = attempt + 1;
+      try {
+        await step();
+        return undefined;
+      } catch (error) {
+        const next = wrap(error);
+        if (isFinal(next)) throw next;
+        failure = next as HandlerError | SinkError;
+      }
+    }
+    return failure;
+  }
+
+  async #deadLetter(sink: unknown, failure: HandlerError | SinkError): Promise<void> {
+    try {
+      await this.openSink(sink)(failure);
+    } catch (error) {
+      if (error === STOPPED) throw error;
+      const cause = error instanceof SinkError ? error.cause : error;
+      throw final(
+        new SinkError(this.lane.place(), "the dead-letter sink", failure, failure.input, cause),
+      );
+    }
+    this.host.status?.({ type: "dead_letter", flow: this.lane.flow, error: failure });
+  }
+}
+
+/** Failures that no policy deals with again. */
+const exhausted = new WeakSet<object>();
+
+function final<E extends FlowError>(failure: E): E {
+  exhausted.add(failure);
+  return failure;
+}
+
+function isFinal(error: unknown): boolean {
+  return error === STOPPED || !(error instanceof FlowError) || exhausted.has(error) ||
+    error.cause instanceof CycleError;
+}

@@ -1,0 +1,133 @@
+import {
+  type Feed,
+  type FeedSource,
+  openFeed,
+  openSink,
+  type SinkPort,
+  type SinkTarget,
+} from "./feed.ts";
+import { ProxyQueue } from "./proxy_queue.ts";
+
+/** Options of a {@linkcode Proxy}. */
+export interface ProxyOptions {
+  /**
+   * How many values may wait to be read; a writer waits when there are as many.
+   *
+   * @default {256}
+   */
+  bound?: number | undefined;
+}
+
+/** Keeps a Proxy open for code outside of flows; see {@linkcode Proxy.writer}. */
+export interface ProxyWriter<T> extends Disposable {
+  /** Sends a value; see {@linkcode Proxy.send}. */
+  send(value: T): Promise<void>;
+  /** Gives the Proxy free to end. */
+  close(): void;
+}
+
+const queues = new WeakMap<object, ProxyQueue<unknown>>();
+
+/**
+ * Passes values from flows to flows: a sink for some and a source for others. The name shadows
+ * JavaScript's own `Proxy` where it is imported.
+ *
+ * - Bounded: a flow that writes to a full Proxy waits until half of it has been read.
+ * - A message is acknowledged only when the flows behind the Proxy are done with what was made from it.
+ * - Ends when every flow that writes to it has ended and nothing can come any more, also in a circle of
+ *   flows. One that no flow writes to ends by {@linkcode Proxy.close}, or when the app stops.
+ * - Values sent by user code carry no acknowledgement.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, Proxy } from "@slipstream/slipstream";
+ *
+ * const app = new App();
+ * const shouts = new Proxy<string>();
+ * const heard: string[] = [];
+ * app.handle(["a", "b"], (letter) => letter.toUpperCase(), { sink: shouts });
+ * app.handle(shouts, (shout) => shout + "!", { sink: (shout) => heard.push(shout) });
+ * await app.stream();
+ * assertEquals(heard, ["A!", "B!"]);
+ * ```
+ *
+ * @typeParam T What is passed on.
+ */
+export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
+  readonly #queue: ProxyQueue<T>;
+
+  /**
+   * Makes an empty Proxy.
+   *
+   * @throws {RangeError} If `bound` is not a positive integer.
+   */
+  constructor({ bound = 256 }: ProxyOptions = {}) {
+    if (!Number.isInteger(bound) || bound < 1) {
+      throw new RangeError(
+        `Cannot make a Proxy as bound must be a positive integer: current value is ${bound}`,
+      );
+    }
+    this.#queue = new ProxyQueue(bound);
+    queues.set(this, this.#queue as ProxyQueue<unknown>);
+  }
+
+  /** How many values wait to be read. */
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /**
+   * Sends a value to the flows that read the Proxy.
+   *
+   * @returns A promise that resolves when the value is accepted.
+   * @throws {ProxyEndedError} If the Proxy has ended.
+   * @throws {ProxyFullError} If as many sends wait already as the Proxy may hold values.
+   */
+  // deno-lint-ignore require-await -- what offer() throws is a rejection
+  async send(value: T): Promise<void> {
+    return this.#queue.offer(value, undefined);
+  }
+
+  /** Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. */
+  writer(): ProxyWriter<T> {
+    const queue = this.#queue;
+    let open = true;
+    queue.writers++;
+    const close = () => {
+      if (!open) return;
+      open = false;
+      queue.writers--;
+      queue.onIdle();
+    };
+    return { send: (value) => this.send(value), close, [Symbol.dispose]: close };
+  }
+
+  /** Ends the Proxy: what is queued is still read, nothing more is accepted. */
+  close(): void {
+    this.#queue.end(true);
+  }
+
+  /**
+   * Opens it as a source.
+   *
+   * @internal
+   */
+  [openFeed](): Feed<T> {
+    return this.#queue;
+  }
+
+  /**
+   * Opens it as a sink that belongs to no flow.
+   *
+   * @internal
+   */
+  [openSink](): SinkPort<T> {
+    return { write: (value) => this.send(value) };
+  }
+}
+
+/** Returns the queue of a Proxy; undefined for everything else. */
+export function queueOf(value: unknown): ProxyQueue<unknown> | undefined {
+  return queues.get(value as object);
+}

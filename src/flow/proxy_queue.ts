@@ -1,0 +1,196 @@
+import { Deque } from "@std/data-structures/deque";
+import { CycleError, ProxyEndedError, ProxyFullError } from "../errors.ts";
+import { END, type Feed, WAIT } from "./feed.ts";
+import { type Lane, STOPPED } from "./lane.ts";
+import type { Receipt } from "./receipt.ts";
+import type { Maybe } from "./turn.ts";
+
+interface Entry<T> {
+  readonly value: T;
+  readonly receipt: Receipt | undefined;
+}
+
+/** A value that did not find room yet. */
+interface Waiting<T> extends Entry<T> {
+  readonly lane: Lane | undefined;
+  readonly accepted: () => void;
+  readonly refused: (error: unknown) => void;
+}
+
+/**
+ * The bounded queue inside a Proxy.
+ *
+ * - A value is accepted in the order of the calls; a full queue makes the caller wait until half of it
+ *   has been read, so that writers and readers take turns in runs and not one by one.
+ * - Each accepted value retains the receipt of the message it was made from.
+ */
+export class ProxyQueue<T> implements Feed<T> {
+  receipt: Receipt | undefined;
+  /** Called when the reader waits for a value. */
+  onIdle: () => void = () => {};
+  /** The flows that read it in this run. */
+  readers: Lane[] = [];
+  /** How many writers user code keeps open. */
+  writers = 0;
+
+  readonly bound: number;
+  readonly #entries: Deque<Entry<T>> = new Deque();
+  readonly #waiting: Deque<Waiting<T>> = new Deque();
+  #sending = 0;
+  #state: "open" | "ended" | "dead" = "open";
+  #closedByUser = false;
+  #wake: (() => void) | undefined;
+
+  constructor(bound: number) {
+    this.bound = bound;
+  }
+
+  /** How many values wait to be read. */
+  get size(): number {
+    return this.#entries.length + this.#waiting.length;
+  }
+
+  /** True when nothing is queued and the reader has finished everything before. */
+  get idle(): boolean {
+    return this.size === 0 && this.#wake !== undefined;
+  }
+
+  /** True when no more values are accepted. */
+  get ended(): boolean {
+    return this.#state !== "open";
+  }
+
+  /** Takes a value from a flow (`lane`) or from user code; a promise is backpressure. */
+  offer(value: T, lane: Lane | undefined): Maybe {
+    if (this.#state === "dead") throw STOPPED;
+    if (this.#state === "ended") {
+      throw new ProxyEndedError("Cannot send to a Proxy that has ended: nobody reads it any more");
+    }
+    const receipt = lane?.receipt;
+    const room = this.#entries.length < this.bound;
+    // Those that wait go first, unless the caller is the one that frees their places.
+    if (room && (this.#waiting.length === 0 || (lane !== undefined && this.#waitsFor(lane)))) {
+      receipt?.retain();
+      this.#put({ value, receipt });
+      return;
+    }
+    return this.#wait(value, receipt, lane);
+  }
+
+  #wait(value: T, receipt: Receipt | undefined, lane: Lane | undefined): Promise<void> {
+    if (lane === undefined) {
+      if (this.#sending >= this.bound) {
+        throw new ProxyFullError(
+          `Cannot send to the Proxy as at most ${this.bound} sends may wait: await send()`,
+        );
+      }
+      this.#sending++;
+    } else if (this.readers.length === 0) {
+      throw new CycleError(
+        `Cannot send to the Proxy as flow "${lane.flow}" would wait for ever: ` +
+          `all ${this.bound} places are taken and no flow reads it`,
+      );
+    } else if (this.#waitsFor(lane)) {
+      throw new CycleError(
+        `Cannot send to the Proxy as flow "${lane.flow}" would wait for itself: ` +
+          `all ${this.bound} places are taken and nobody else can free one; raise the bound`,
+      );
+    } else lane.blockedOn = this as unknown as ProxyQueue<unknown>;
+    receipt?.retain();
+    return new Promise((accepted, refused) => {
+      this.#waiting.pushBack({ value, receipt, lane, accepted, refused });
+    });
+  }
+
+  /** Walks who waits for whom: true when a reader of this queue can only go on after `lane` does. */
+  #waitsFor(lane: Lane, seen: Set<unknown> = new Set()): boolean {
+    if (seen.has(this)) return false;
+    seen.add(this);
+    return this.readers.some((reader) => {
+      const blockedOn = reader.blockedOn;
+      return reader === lane || (blockedOn !== undefined && blockedOn.#waitsFor(lane, seen));
+    });
+  }
+
+  #put(entry: Entry<T>): void {
+    this.#entries.pushBack(entry);
+    const wake = this.#wake;
+    if (wake === undefined) return;
+    this.#wake = undefined;
+    queueMicrotask(wake);
+  }
+
+  poll(): T | typeof WAIT | typeof END {
+    if (this.#state === "dead") return END;
+    const entry = this.#entries.popFront();
+    if (entry === undefined) return this.#state === "ended" ? END : WAIT;
+    if (this.#waiting.length > 0 && this.#entries.length <= this.bound >> 1) this.#admit();
+    this.receipt = entry.receipt;
+    return entry.value;
+  }
+
+  /** Lets those in that wait for room. */
+  #admit(): void {
+    while (this.#entries.length < this.bound) {
+      const waiting = this.#waiting.popFront();
+      if (waiting === undefined) return;
+      this.#leave(waiting);
+      this.#entries.pushBack({ value: waiting.value, receipt: waiting.receipt });
+      waiting.accepted();
+    }
+  }
+
+  #leave({ lane }: Waiting<T>): void {
+    if (lane === undefined) this.#sending--;
+    else lane.blockedOn = undefined;
+  }
+
+  wait(wake: () => void): void {
+    this.#wake = wake;
+    this.onIdle();
+  }
+
+  /** Accepts nothing more; what is queued is still read. */
+  end(byUser = false): void {
+    this.#closedByUser ||= byUser;
+    if (this.#state === "open") this.#state = "ended";
+    this.#notify();
+  }
+
+  /** A flow that reads it has failed: what is queued is never done, and its writers are released. */
+  abandon(): void {
+    this.#state = "dead";
+    for (const waiting of this.#waiting) {
+      this.#leave(waiting);
+      waiting.refused(
+        waiting.lane === undefined
+          ? new ProxyEndedError("Cannot send to a Proxy whose reader has failed")
+          : STOPPED,
+      );
+    }
+    this.#waiting.clear();
+    this.#notify();
+  }
+
+  /** Prepares for a run; a Proxy that a run before ended is open again, one closed by the user is not. */
+  begin(): void {
+    this.#state = this.#closedByUser ? "ended" : "open";
+  }
+
+  /** The run is over: forgets what nobody will read. */
+  cancel(): void {
+    this.abandon();
+    this.#entries.clear();
+    this.receipt = undefined;
+    this.readers = [];
+    this.onIdle = () => {};
+    this.#wake = undefined;
+    this.#state = "ended";
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}

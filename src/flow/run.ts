@@ -1,0 +1,224 @@
+import type { Clock } from "../clock.ts";
+import { DrainError } from "../errors.ts";
+import type { StatusEvent } from "../status.ts";
+import type { OnError } from "../types.ts";
+import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
+import type { Binding } from "./binding.ts";
+import type { Host } from "./feed.ts";
+import type { Hub, HubHost } from "./hub.ts";
+import { type LaneHost, STOPPED } from "./lane.ts";
+import { finished } from "./liveness.ts";
+import { Sinks } from "./sinks.ts";
+import { open, type Opened, type WiringHost } from "./wiring.ts";
+
+/** Options of a run. */
+export interface RunOptions {
+  readonly clock: Clock;
+  readonly args: unknown;
+  readonly onError: OnError;
+  readonly barrier: BarrierOptions;
+  readonly drainMs: number;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** Called after the last barrier, while everything is still open. */
+  readonly exit: () => Promise<void>;
+}
+
+/**
+ * One `stream()` from beginning to end. Errors and cancellation meet here; the streams inside only ever
+ * close.
+ *
+ * - It ends when every flow has ended, after {@linkcode Run.stop}, or after the first error.
+ * - In-flight messages finish, then the barrier, the exit hooks, and everything that was opened is closed.
+ * - {@linkcode Run.end}, or stopping for longer than `drainMs`, ends it at once, without a barrier.
+ */
+export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
+  readonly clock: Clock;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  readonly sinks: Sinks = new Sinks(this);
+
+  readonly #options: RunOptions;
+  readonly #stopping = new AbortController();
+  readonly #hardEnd = new AbortController();
+  readonly #errors: unknown[] = [];
+  #opened: Opened | undefined;
+  #barrier: Barrier | undefined;
+  #cancelDrain: () => void = () => {};
+  #checking = false;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.status = options.status;
+  }
+
+  /** Aborts when the run begins to stop. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Aborts at the hard end. */
+  get signal(): AbortSignal {
+    return this.#hardEnd.signal;
+  }
+
+  /** What handlers get as `context.args`. */
+  get args(): unknown {
+    return this.#options.args;
+  }
+
+  /** What follows after an error in a flow that does not say so itself. */
+  get onError(): OnError {
+    return this.#options.onError;
+  }
+
+  /**
+   * Opens everything that `bindings` name, and runs it to its end.
+   *
+   * @throws The first error; the others are in its `others`.
+   */
+  async run(bindings: readonly Binding[]): Promise<void> {
+    const hardEnd = new Promise<void>((resolve) =>
+      this.signal.addEventListener("abort", () => resolve(), { once: true })
+    );
+    try {
+      await Promise.race([this.#flow(bindings), hardEnd]);
+    } catch (error) {
+      this.fail(error);
+    }
+    this.#cancelDrain();
+    this.#barrier?.close();
+    if (this.signal.aborted) this.#opened?.abandon();
+    else this.#hardEnd.abort(STOPPED);
+    this.status?.({ type: "ended", error: this.#errors[0] });
+    if (this.#errors.length > 0) throw this.#firstError();
+  }
+
+  async #flow(bindings: readonly Binding[]): Promise<void> {
+    const opened = this.#opened = open(bindings, this);
+    for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
+    const feeds = [...opened.hubs].map((hub) => hub.feed);
+    this.#barrier = new Barrier(feeds, this.sinks, this, this.#options.barrier);
+    await this.#ready(feeds.map((feed) => feed.ready?.()));
+    this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
+    if (this.stopping.aborted) this.#stopSources();
+    await opened.start();
+    await this.#finish(opened);
+  }
+
+  /** Waits until every source can be read, or the run stops. */
+  async #ready(ready: (Promise<void> | undefined)[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = () => resolve();
+    this.stopping.addEventListener("abort", stop, { once: true });
+    if (this.stopping.aborted) stop();
+    await Promise.race([Promise.all(ready), promise]);
+    this.stopping.removeEventListener("abort", stop);
+  }
+
+  /** Every flow has ended: makes it durable and closes what was opened. */
+  async #finish(opened: Opened): Promise<void> {
+    const last: (() => Promise<unknown>)[] = [
+      () => this.#barrier!.run(),
+      () => this.#options.exit(),
+      () => this.sinks.close(),
+      () => opened.close(),
+    ];
+    for (const step of last) {
+      try {
+        await step();
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+  }
+
+  /** Hands out nothing more; what is under way is finished. */
+  stop(): void {
+    if (this.stopping.aborted) return;
+    this.status?.({ type: "stopping" });
+    this.#stopping.abort();
+    const { drainMs } = this.#options;
+    if (drainMs !== Infinity) {
+      this.#cancelDrain = this.clock.timer(
+        () => this.end(`stopping took longer than drainMs (${drainMs} ms)`),
+        drainMs,
+      );
+    }
+    this.#stopSources();
+  }
+
+  /** Ends at once: nothing is waited for any more, and nothing is committed. */
+  end(why: string): void {
+    if (this.signal.aborted) return;
+    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
+    this.stop();
+    this.#hardEnd.abort(this.#errors.at(-1));
+  }
+
+  /** Ends the run with an error. */
+  fail(error: unknown): void {
+    if (error === STOPPED || this.#errors.includes(error)) return;
+    this.also(error);
+    this.status?.({ type: "error", error });
+    this.stop();
+  }
+
+  /** Adds an error to those of the run without ending it for that. */
+  also(error: unknown): void {
+    this.#errors.push(error);
+  }
+
+  /** Runs the barrier; see `Host`. */
+  barrier(): Promise<void> {
+    return this.#barrier!.run();
+  }
+
+  /** A message that can be acknowledged is done. */
+  delivered(): void {
+    this.#barrier!.delivered();
+  }
+
+  /** A source hands out nothing more. */
+  hubEnded(hub: Hub<unknown>): void {
+    this.status?.({ type: "source_ended", source: hub.name, messages: hub.done });
+    this.#opened!.release(hub);
+    this.#checkSoon();
+  }
+
+  /** A flow has ended. */
+  flowEnded(flow: string): void {
+    this.status?.({ type: "flow_ended", flow });
+    this.#checkSoon();
+  }
+
+  #stopSources(): void {
+    if (this.#opened === undefined) return;
+    for (const [queue, hub] of this.#opened.proxies) {
+      queue.writers = 0;
+      if (hub === undefined || !this.#opened.written.has(queue)) queue.end();
+    }
+    for (const hub of this.#opened.hubs) {
+      if (!this.#opened.isProxy(hub)) hub.stop();
+    }
+    this.#checkSoon();
+  }
+
+  /** Ends the Proxies that nothing can come to any more, once what runs now has run. */
+  #checkSoon = (): void => {
+    if (this.#checking || this.#opened!.proxies.size === 0) return;
+    this.#checking = true;
+    this.clock.macrotask(() => {
+      this.#checking = false;
+      const { flows, proxies } = this.#opened!;
+      for (const queue of finished(flows, proxies)) queue.end();
+    });
+  };
+
+  #firstError(): unknown {
+    const [first, ...others] = this.#errors;
+    if (others.length > 0 && typeof first === "object" && first !== null && "others" in first) {
+      first.others = others;
+    }
+    return first;
+  }
+}

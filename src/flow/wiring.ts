@@ -1,0 +1,212 @@
+import { SourceError } from "../errors.ts";
+import type { StatusEvent } from "../status.ts";
+import type { OnError } from "../types.ts";
+import { type Binding, sourceName } from "./binding.ts";
+import type { Feed, Host } from "./feed.ts";
+import { feedOf } from "./feeds.ts";
+import { gateOf } from "./gate.ts";
+import { handlerStage } from "./handler.ts";
+import { Hub, type HubHost } from "./hub.ts";
+import { Lane, type LaneHost, Slot } from "./lane.ts";
+import type { LiveFlow } from "./liveness.ts";
+import { merged } from "./merge.ts";
+import { makeStage } from "./operators.ts";
+import { isStreamPair, pipeStage } from "./pipe.ts";
+import { Recovery, type RecoveryHost } from "./policy.ts";
+import { queueOf } from "./proxy.ts";
+import { ProxyQueue } from "./proxy_queue.ts";
+import { type Sinks, toSinks } from "./sinks.ts";
+import { last, type Turn } from "./turn.ts";
+
+/** What the wiring needs to know of the run. */
+export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost {
+  readonly sinks: Sinks;
+  readonly args: unknown;
+  readonly onError: OnError;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** Called when the last stage of a flow has closed. */
+  flowEnded(flow: string): void;
+}
+
+/** One flow, opened. */
+interface Flow extends LiveFlow {
+  ended: boolean;
+  /** Pulls the first turn; resolves when the flow has ended. */
+  start(): Promise<void>;
+}
+
+/** Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`. */
+export function open(bindings: readonly Binding[], host: WiringHost): Opened {
+  const opened = new Opened(host);
+  try {
+    for (const binding of bindings) opened.add(binding);
+  } catch (error) {
+    opened.abandon();
+    throw error;
+  }
+  return opened;
+}
+
+/** What one run has opened. */
+export class Opened {
+  readonly hubs = new Set<Hub<unknown>>();
+  readonly flows: Flow[] = [];
+  /** All Proxies, with the hub of those that are read. */
+  readonly proxies = new Map<ProxyQueue<unknown>, Hub<unknown> | undefined>();
+  /** The Proxies that some flow writes to. */
+  readonly written = new Set<ProxyQueue<unknown>>();
+
+  readonly #host: WiringHost;
+  /** The hubs by their sources; strings are values and have none. */
+  readonly #bySource = new Map<unknown, Hub<unknown>>();
+  readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
+  readonly #unobserve = new Map<Hub<unknown>, () => void>();
+
+  constructor(host: WiringHost) {
+    this.#host = host;
+  }
+
+  /** Opens one flow. */
+  add(binding: Binding): void {
+    const host = this.#host;
+    const { name, handler, onError = host.onError } = binding;
+    const hubs = binding.sources.map((source) => this.#hub(source, name));
+    const lane = this.#lane(name, hubs);
+    const recovery = new Recovery(onError, lane, host, (sink) => host.sinks.open(sink, lane));
+    const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
+
+    // From the end to the beginning, since each stage must know the slot that it writes for the next one.
+    const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
+    let slot: Slot = lane;
+    const opaque = (pipe: Parameters<typeof pipeStage>[0]) => {
+      const input = new Slot();
+      stages.unshift(pipeStage(pipe, { lane, input, output: slot }));
+      slot = input;
+    };
+    if (isStreamPair(handler)) opaque(handler);
+    else stages.unshift(handlerStage(handler, lane, recovery));
+    for (const pipe of binding.pipes.toReversed()) {
+      if (typeof pipe === "function" || isStreamPair(pipe)) {
+        opaque(pipe);
+        continue;
+      }
+      const input = pipe.holds ? new Slot() : slot;
+      stages.unshift(pipe[makeStage]({ lane, input, output: slot }, host.clock));
+      slot = input;
+    }
+
+    const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
+    lane.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    const flow: Flow = {
+      lane,
+      hubs,
+      ended: false,
+      writes: this.#written([...binding.sinks, deadLetterSink(onError)]),
+      start: async () => {
+        let turns = branches.length === 1 ? branches[0]!.readable() : merged(branches, slot);
+        for (const stage of stages) turns = turns.pipeThrough(stage);
+        await turns.pipeTo(last(toEnd));
+        flow.ended = true;
+        host.flowEnded(name);
+      },
+    };
+    this.flows.push(flow);
+  }
+
+  /** Lets messages flow; resolves when all flows have ended. */
+  async start(): Promise<void> {
+    await Promise.all(this.flows.map((flow) => flow.start()));
+  }
+
+  /** Says whether `hub` reads a Proxy. */
+  isProxy(hub: Hub<unknown>): boolean {
+    return hub.feed instanceof ProxyQueue;
+  }
+
+  /** Closes a source that has ended, unless its positions are still to be committed. */
+  release(hub: Hub<unknown>): void {
+    if (hub.feed.snapshot === undefined) this.#cancel(hub);
+  }
+
+  /** Closes all sources. */
+  async close(): Promise<void> {
+    for (const hub of this.hubs) this.#cancel(hub);
+    await Promise.all(this.#cancelled.values());
+  }
+
+  /** Closes everything without waiting for it: the hard end. */
+  abandon(): void {
+    this.close().catch(() => {}); // the run has failed for another reason already
+    this.#host.sinks.close().catch(() => {});
+  }
+
+  #cancel(hub: Hub<unknown>): void {
+    if (this.#cancelled.has(hub)) return;
+    hub.gate.attach(undefined);
+    this.#unobserve.get(hub)?.();
+    const cancelled = (async () => await hub.feed.cancel())();
+    cancelled.catch(() => {}); // met by close()
+    this.#cancelled.set(hub, cancelled);
+  }
+
+  #hub(source: unknown, flow: string): Hub<unknown> {
+    const known = this.#bySource.get(source);
+    if (known !== undefined) return known;
+    const host = this.#host;
+    const name = sourceName(source);
+    const gate = gateOf(source);
+    let feed: Feed<unknown>;
+    try {
+      feed = feedOf(source, host, gate);
+    } catch (error) {
+      throw new SourceError({ flow, source: name }, error);
+    }
+    const hub = new Hub(name, feed, gate, host);
+    this.hubs.add(hub);
+    if (typeof source !== "string") this.#bySource.set(source, hub);
+    const queue = queueOf(source);
+    if (queue !== undefined) {
+      queue.begin();
+      this.proxies.set(queue, hub);
+    }
+    if (feed.seek !== undefined) gate.attach({ seek: (position) => feed.seek!(position) });
+    const { status } = host;
+    if (status !== undefined) {
+      const tell = () => status({ type: "gate", source: name, reasons: gate.reasons });
+      this.#unobserve.set(hub, gate.observe(tell));
+    }
+    return hub;
+  }
+
+  #lane(flow: string, hubs: readonly Hub<unknown>[]): Lane {
+    const { args, stopping, signal } = this.#host;
+    const context = { args, stopping, signal, attempt: 1 };
+    const source = hubs.map((hub) => hub.name).join(", ");
+    const attributed = hubs.some((hub) => hub.gate.attributed);
+    const lane = new Lane(flow, source, context, attributed, this.#host);
+    const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
+    for (const queue of queues) queue.readers.push(lane);
+    lane.disconnect = () => {
+      for (const hub of hubs) hub.stop();
+      for (const queue of queues) queue.abandon();
+    };
+    return lane;
+  }
+
+  #written(sinks: readonly unknown[]): ProxyQueue<unknown>[] {
+    const queues = sinks.map(queueOf).filter((queue) => queue !== undefined);
+    for (const queue of queues) {
+      this.written.add(queue);
+      if (this.proxies.has(queue)) continue;
+      queue.begin();
+      this.proxies.set(queue, undefined);
+    }
+    return queues;
+  }
+}
+
+function deadLetterSink(onError: OnError): unknown {
+  if (typeof onError !== "object") return undefined;
+  const last = "retry" in onError ? onError.otherwise : onError;
+  return typeof last === "object" ? last.deadLetter : undefined;
+}

@@ -1,0 +1,171 @@
+import type { CodecError, HandlerError, SinkError } from "./errors.ts";
+import type { FeedSource, SinkTarget } from "./flow/feed.ts";
+import type { ExactPipe } from "./flow/operators.ts";
+import type { Merge } from "./flow/merge.ts";
+
+/**
+ * What messages come from: anything iterable or async-iterable (one message an element), a
+ * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`).
+ *
+ * @typeParam T The messages.
+ */
+export type Source<T> =
+  | Iterable<T>
+  | AsyncIterable<T>
+  | ReadableStream<T>
+  | FeedSource<T>
+  | Merge<T>;
+
+/**
+ * A sink with an end: each value is given to `write`; `flush` is called by the barrier and resolves when
+ * everything given so far is where it belongs; `close` is called once, at the end.
+ *
+ * @typeParam T The values.
+ */
+export interface SinkObject<T> {
+  /** Takes one value; a promise is backpressure. */
+  readonly write: (value: T) => unknown;
+  /** Resolves when everything given so far is where it belongs. */
+  flush?(): void | Promise<void>;
+  /** Called once at the end of `stream()`, after the last flush. */
+  close?(): void | Promise<void>;
+}
+
+/**
+ * What results go to: a function, a `WritableStream`, an object with `write`, or a sink of our own (Topic,
+ * Proxy, Cache).
+ *
+ * @typeParam T The values.
+ */
+export type Sink<T> =
+  | ((value: T) => unknown)
+  | WritableStream<T>
+  | SinkObject<T>
+  | SinkTarget<T>;
+
+/** A readable and a writable side: a `TransformStream`, for instance. */
+export interface StreamPair<A, B> {
+  /** What comes out. */
+  readonly readable: ReadableStream<B>;
+  /** What goes in. */
+  readonly writable: WritableStream<A>;
+}
+
+/**
+ * What stands between a source and a handler: a function over async iterables, or a `TransformStream`.
+ *
+ * @typeParam A What goes in.
+ * @typeParam B What comes out.
+ */
+export type Pipe<A, B> =
+  | ((source: AsyncIterable<A>) => AsyncIterable<B> | StreamPair<A, B>)
+  | StreamPair<A, B>
+  | ExactPipe<A, B>;
+
+/**
+ * What a handler may return: a value, a promise of one, or a generator of any number. `undefined` goes
+ * nowhere; arrays, strings, Maps and `null` are values.
+ */
+export type Result<O> =
+  | O
+  | undefined
+  | void
+  | Promise<O | undefined | void>
+  | Generator<O | undefined | void, unknown, void>
+  | AsyncGenerator<O | undefined | void, unknown, void>;
+
+/** What a handler is told beside its message. */
+export interface Context<Args = unknown> {
+  /** What `stream({ args })` was given. */
+  readonly args: Args;
+  /** Aborts when the app begins to stop; messages under way are still finished. */
+  readonly stopping: AbortSignal;
+  /** Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more. */
+  readonly signal: AbortSignal;
+  /** 1, and one more for each repetition after an error. */
+  attempt: number;
+}
+
+/** The function that a flow calls for every message. */
+export type Handler<I, O, Args = unknown> = (message: I, context: Context<Args>) => Result<O>;
+
+/** How often, and after which waits, a failed step is repeated. */
+export interface RetryOptions {
+  /**
+   * How often it is repeated after the first failure.
+   *
+   * @default {5}
+   */
+  attempts?: number | undefined;
+  /**
+   * Milliseconds before the first repetition, at most; doubled for each further one.
+   *
+   * @default {100}
+   */
+  minMs?: number | undefined;
+  /**
+   * Milliseconds before any repetition, at most.
+   *
+   * @default {10000}
+   */
+  maxMs?: number | undefined;
+}
+
+/** What follows after an error that is not repeated any more. */
+export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedStep> };
+
+/**
+ * What follows after an error: `"stop"` ends the app, `"skip"` goes on without the message or the value,
+ * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step.
+ */
+export type ErrorPolicy =
+  | LastResort
+  | { readonly retry: RetryOptions; readonly otherwise?: LastResort | undefined };
+
+/** The errors that meet `onError`. */
+export type FailedStep = HandlerError | SinkError | CodecError;
+
+/** A policy, or a function that chooses one for each error. */
+export type OnError<Args = unknown> =
+  | ErrorPolicy
+  | ((error: FailedStep, context: Context<Args>) => ErrorPolicy | Promise<ErrorPolicy>);
+
+/** Options of `handle`, but the pipe. */
+export interface HandleOptions<O, Args = unknown> {
+  /** Where results go: one sink, or several, which get each value in their order. */
+  sink?: Sink<O> | readonly [Sink<O>, ...Sink<O>[]] | readonly Sink<O>[] | undefined;
+  /**
+   * The name of the flow, for errors and status events; unique in its app.
+   *
+   * @default {"the handler's name, or flow N"}
+   */
+  name?: string | undefined;
+  /**
+   * What follows after an error in the handler or a sink.
+   *
+   * @default {"the app's, which is \"stop\""}
+   */
+  onError?: OnError<Args> | undefined;
+}
+
+/**
+ * One pipe, or up to three, each of which gets what the one before gives.
+ *
+ * @typeParam I What the source gives.
+ * @typeParam A What the first of several gives.
+ * @typeParam B What the second of three gives.
+ * @typeParam M What the handler gets.
+ */
+export type Pipes<I, A, B, M> =
+  | Pipe<I, M>
+  | readonly [Pipe<I, A>, Pipe<A, M>]
+  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
+
+/** Options of `handle` with pipes between source and handler. */
+export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
+  /**
+   * Turns the messages of the source into those of the handler. In a list of several, the handler's
+   * parameter may need a type.
+   */
+  pipe: Pipes<I, A, B, M>;
+}
