@@ -13,7 +13,29 @@
  * ```
  *
  * ```text
+ * A week of earthquakes, Wed 31 Jan 01:49 to Wed 07 Feb 01:26 (UTC)
+ *
+ * Wed 31 Jan 01:49  M 0.3  37km NNE of Amboy, Washington
+ * Wed 31 Jan 02:00  M 1.4  20km NNE of Lima, Montana
+ * Wed 31 Jan 02:00  M 5.3  50km NNW of Sangiang, Indonesia
+ * Wed 31 Jan 06:00  ██████████████████ 35
+ * Wed 31 Jan 07:07  M 6.1  35km S of Jarm, Afghanistan
+ * Wed 31 Jan 12:00  ███████████████████████████████ 61
  * …
+ * Tue 06 Feb 15:50  M 6.4  22km NNE of Hualian, Taiwan
+ * Tue 06 Feb 18:00  ███████████████████████ 46
+ * Wed 07 Feb 00:00  █████████████████████ 42
+ *
+ * micro     below 2     1261 ███████████████████████████████████████████████████
+ * minor     2 to 4       318 █████████████
+ * light     4 to 5        89 ████
+ * moderate  5 to 6        34 ██
+ * strong    6 to 7         5 █
+ * major     7 and more     0
+ *
+ * 1707 events, the strongest M 6.4, 22km NNE of Hualian, Taiwan
+ * 91 in the busiest six hours, until Sun 04 Feb 19:11
+ * every event with its class and the count of its last six hours: state/earthquakes.csv
  * ```
  *
  * @module
@@ -151,10 +173,12 @@ handle(classified, function count(quake) {
   return `${new Date(time).toISOString()},${magnitude},${quake.class},${lastSixHours}\n`;
 }, { sink: [closing(text.writable), showProgress] });
 
+let percent = -1;
 function showProgress(): void {
-  if (!terminal) return;
-  const share = total / quakes.length;
-  const progress = `${bar(40 * share).padEnd(40, "░")} ${Math.floor(100 * share)} %`;
+  const reached = Math.floor(100 * total / quakes.length);
+  if (!terminal || reached === percent) return;
+  percent = reached;
+  const progress = `${bar(0.4 * percent).padEnd(40, "░")} ${percent} %`;
   Deno.stdout.writeSync(new TextEncoder().encode(clearLine + progress));
 }
 

@@ -24,7 +24,7 @@ export function tableLine(
 ): string {
   const speed = Math.round(perSecond).toLocaleString("en-US");
   if (bytesPerMessage !== undefined) {
-    return row([name, speed, `heap grows by ${bytesPerMessage.toFixed(2)} bytes a message`]);
+    return `${row([name, speed])}  the heap grows by ${bytesPerMessage.toFixed(3)} bytes a message`;
   }
   return row([name, speed, inWords(floorRatio, goals?.floor), inWords(peerRatio, goals?.peer)]);
 }
