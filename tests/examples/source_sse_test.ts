@@ -112,7 +112,10 @@ Deno.test("events() lets the server wait while a handler is slow", async () => {
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
         clearTimeout(timer);
-        if (sent === COUNT) return controller.close();
+        if (sent === COUNT) {
+          quiet.resolve();
+          return controller.close();
+        }
         controller.enqueue(new TextEncoder().encode(`id: ${sent}\ndata: ${sent} ${padding}\n\n`));
         sent++;
         timer = setTimeout(() => quiet.resolve(), 500); // not asked for more for half a second
