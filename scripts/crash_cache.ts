@@ -116,7 +116,8 @@ async function check(path: string, content: Content, from: number, acknowledged:
   const started = performance.now();
   await using cache = await Cache.open<string>(path, { maxBytes: Infinity });
   const openMs = Math.round(performance.now() - started);
-  const last = await cache.space<number>("steps").get("last", -1);
+  const steps = cache.space<[number: number, time: number]>("steps");
+  const [last, time] = await steps.get("last", [-1, Date.now()] as const);
   for (let number = from; number <= last; number++) {
     for (const { key, text } of stepOf(number)) {
       if (text === undefined) content.delete(nameOf(key));
