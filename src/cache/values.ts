@@ -20,6 +20,7 @@ const NOT_PLAIN = Symbol("not plain");
 
 // A string counts one byte a character: V8 stores one or two, by a representation that cannot be seen.
 const STRING_HEAD = 7;
+const HEAD = 2;
 const NUMBER = 6;
 const OBJECT_HEAD = 8;
 const ARRAY_HEAD = 14;
@@ -39,7 +40,7 @@ let nodes = 0;
  * @throws {TypeError} If something in it would be lost or changed: see {@linkcode assertCloneable}.
  */
 export function copyIn(value: unknown): Copied {
-  size = 0;
+  size = HEAD;
   nodes = 0;
   try {
     return { value: copyPlain(value, 0), cloned: false, size };

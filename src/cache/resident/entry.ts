@@ -22,8 +22,10 @@ export class Entry implements Found {
   value: unknown;
   /** False once it is superseded, deleted or evicted. */
   live = true;
-  /** How many dead records of the same key are still on disk. */
+  /** How many records of the same key that this one hides are still on disk. */
   older = 0;
+  /** Whether a later entry of the key counts this one among those that it hides. */
+  hidden = false;
   /** Where its record is; undefined while it is buffered. */
   page: Page | undefined = undefined;
   /** Where its value is on disk, when it is too large for a page. */

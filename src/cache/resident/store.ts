@@ -23,6 +23,8 @@ const WRITES_PER_LOOK = 256;
 /** After an error the disk is tried again after this time, doubled each time up to the second one. */
 const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
+/** Runs of pages that are merged at a cut, beside two for each row that it writes. */
+const MIN_RUNS = 16;
 const SWEEP_MS = 1_000;
 const SWEEP_ENTRIES = 10_000;
 
@@ -158,6 +160,26 @@ export class ResidentStore implements TableHost {
     this.#buffered = 0;
     this.#dirty = false;
     this.#batches.push({ rows, removed: [], state, garbage });
+    this.#compact(MIN_RUNS + 2 * rows.length);
+  }
+
+  /**
+   * Merges runs of sparse pages, each in a batch of its own. This is done at a cut only: nothing is
+   * buffered then, so that what is dead in memory is dead on the disk as soon as the group is there.
+   */
+  #compact(runs: number): void {
+    for (const table of this.#tables.values()) {
+      if (!table.window.sparse) continue;
+      for (let from = 0; runs > 0; runs--) {
+        const compacted = table.window.compact(from);
+        if (compacted === undefined) break;
+        const rows: Row[] = [];
+        if (compacted.page) addRows(rows, table.name, compacted.page);
+        const removed = compacted.removed.map((id) => [ROOT, "l", id]);
+        this.#batches.push({ rows, removed, state: this.#nextState(), garbage: [] });
+        from = compacted.next;
+      }
+    }
   }
 
   #start(): Promise<void> {
@@ -165,7 +187,10 @@ export class ResidentStore implements TableHost {
     if (!this.#dirty && this.#batches.length === 0) return Promise.resolve();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    const job = this.#commit().then(() => void this.#compact(), (error) => {
+    const job = this.#commit().then(() => {
+      this.#job = undefined;
+      if (this.#dirty) this.#setTimer(this.#options.flushIntervalMs);
+    }, (error) => {
       this.#job = undefined;
       this.#setTimer(this.#retryMs);
       this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
@@ -202,33 +227,6 @@ export class ResidentStore implements TableHost {
       this.#batches.shift();
       this.#failure = undefined;
       this.#retryMs = MIN_RETRY_MS;
-    }
-  }
-
-  /** Merges sparse pages, one atomic write at a time, until someone wants to flush. */
-  #compact(): void {
-    const done = () => {
-      this.#job = undefined;
-      if (this.#dirty || this.#batches.length > 0) this.#setTimer(this.#options.flushIntervalMs);
-    };
-    // An error is kept as the store's failure, which the next write meets.
-    this.#job = this.#compactTables().then(done, done);
-  }
-
-  async #compactTables(): Promise<void> {
-    for (const table of this.#tables.values()) {
-      if (!table.window.sparse) continue;
-      let compacted = table.window.compact(0);
-      while (compacted !== undefined) {
-        const state = this.#nextState();
-        const rows: Row[] = [];
-        if (compacted.page) addRows(rows, table.name, compacted.page);
-        const removed = compacted.removed.map((id) => [ROOT, "l", id]);
-        this.#batches.push({ rows, removed, state, garbage: [] });
-        await this.#send();
-        if (this.#next !== undefined || this.#closing.signal.aborted) return;
-        compacted = table.window.compact(compacted.next);
-      }
     }
   }
 

@@ -196,11 +196,11 @@ export class Table {
 
   /** Told that a dead record is not on disk any more: a tombstone that hid it may go too. */
   forget(record: Entry): void {
+    if (record.live) return void this.#graves.delete(record.key);
+    // A tombstone that was let go of is hidden by nothing.
+    if (!record.hidden) return;
     const current = this.#entries.get(record.key) ?? this.#graves.get(record.key);
-    if (current === record) this.#graves.delete(record.key);
-    else if (current !== undefined && --current.older === 0 && current.tombstone) {
-      this.#bury(current);
-    }
+    if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
   }
 
   /** Applies one write to the maps and the buffer; returns the bytes that came into the buffer. */
@@ -227,7 +227,9 @@ export class Table {
   }
 
   #supersede(old: Entry, by: Entry): void {
-    by.older = old.older + (old.page === undefined ? 0 : 1);
+    // What was never written hides nothing by itself, but passes on what it hid.
+    old.hidden = old.page !== undefined;
+    by.older = old.older + (old.hidden ? 1 : 0);
     if (old.tombstone) this.#graves.delete(old.key);
     else this.bytes -= old.size;
     this.#die(old);
