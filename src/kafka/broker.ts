@@ -56,6 +56,14 @@ export interface Assignment {
   readonly partitions: readonly number[];
 }
 
+/** A list of records that may be made when they are asked for. */
+export interface Records {
+  /** How many there are. */
+  readonly length: number;
+  /** Returns the record at an index; undefined outside the list. */
+  at(index: number): BrokerRecord | undefined;
+}
+
 /** Records that follow each other in one partition. */
 export interface Chunk {
   /** The generation in which they were fetched. */
@@ -67,7 +75,9 @@ export interface Chunk {
   /** The partition. */
   readonly partition: number;
   /** The records, in order; at least one. */
-  readonly records: readonly BrokerRecord[];
+  readonly records: Records;
+  /** How many bytes their keys and values have. */
+  readonly bytes: number;
   /** The position after all of it, past the holes that follow the last record. */
   readonly next: number;
   /** The end of the partition when it was fetched. */

@@ -10,16 +10,16 @@ export interface Codecs<K, V> {
   readonly value: TopicCodec<V>;
 }
 
+/** Where records come from. */
+export interface Origin {
+  /** The topic. */
+  readonly topic: string;
+  /** The partition. */
+  readonly partition: number;
+}
+
 /** Not decoded yet. */
 const RAW: unique symbol = Symbol("raw");
-
-/** Decoding failed. */
-class Failure {
-  readonly error: CodecError;
-  constructor(error: CodecError) {
-    this.error = error;
-  }
-}
 
 /**
  * A message of a topic. Key and value are decoded when they are first read, so that one that cannot be
@@ -30,28 +30,38 @@ class Failure {
  * topic has them.
  */
 export class Message<K = string, V = string> {
-  /** The topic. */
-  readonly topic: string;
-  /** The partition. */
-  readonly partition: number;
-  /** The offset in the partition. */
-  readonly offset: number;
-  /** When it was produced, in milliseconds since the epoch. */
-  readonly timestamp: number;
+  readonly #origin: Origin;
   readonly #record: BrokerRecord;
   readonly #codecs: Codecs<K, V>;
-  #key: K | null | Failure | typeof RAW = RAW;
-  #value: V | Failure | typeof RAW = RAW;
-  #headers: ReadonlyMap<string, Uint8Array> | undefined;
+  #key: K | null | typeof RAW = RAW;
+  #value: V | typeof RAW = RAW;
+  #failed: { key?: CodecError; value?: CodecError } | undefined;
 
   /** Makes the message of a record. */
-  constructor(topic: string, partition: number, record: BrokerRecord, codecs: Codecs<K, V>) {
-    this.topic = topic;
-    this.partition = partition;
-    this.offset = record.offset;
-    this.timestamp = record.timestamp;
+  constructor(origin: Origin, record: BrokerRecord, codecs: Codecs<K, V>) {
+    this.#origin = origin;
     this.#record = record;
     this.#codecs = codecs;
+  }
+
+  /** The topic. */
+  get topic(): string {
+    return this.#origin.topic;
+  }
+
+  /** The partition. */
+  get partition(): number {
+    return this.#origin.partition;
+  }
+
+  /** The offset in the partition. */
+  get offset(): number {
+    return this.#record.offset;
+  }
+
+  /** When it was produced, in milliseconds since the epoch. */
+  get timestamp(): number {
+    return this.#record.timestamp;
   }
 
   /**
@@ -60,9 +70,14 @@ export class Message<K = string, V = string> {
    * @throws {CodecError} If it cannot be decoded.
    */
   get key(): K | null {
-    if (this.#key === RAW) this.#key = this.#decode("key") as K | null | Failure;
-    if (this.#key instanceof Failure) throw this.#key.error;
-    return this.#key;
+    if (this.#key !== RAW) return this.#key;
+    if (this.#failed?.key) throw this.#failed.key;
+    const bytes = this.#record.key;
+    try {
+      return this.#key = bytes === null ? null : this.#codecs.key.decode(bytes) as K;
+    } catch (error) {
+      throw this.#fail("key", error);
+    }
   }
 
   /**
@@ -71,14 +86,19 @@ export class Message<K = string, V = string> {
    * @throws {CodecError} If it cannot be decoded.
    */
   get value(): V {
-    if (this.#value === RAW) this.#value = this.#decode("value") as V | Failure;
-    if (this.#value instanceof Failure) throw this.#value.error;
-    return this.#value;
+    if (this.#value !== RAW) return this.#value;
+    if (this.#failed?.value) throw this.#failed.value;
+    const bytes = this.#record.value;
+    try {
+      return this.#value = (bytes === null ? null : this.#codecs.value.decode(bytes)) as V;
+    } catch (error) {
+      throw this.#fail("value", error);
+    }
   }
 
   /** The headers by name; of a name that came more than once, the last. */
   get headers(): ReadonlyMap<string, Uint8Array> {
-    return this.#headers ??= new Map(this.#record.headers);
+    return new Map(this.#record.headers);
   }
 
   /** The record as the broker keeps it: its bytes, and all its headers. */
@@ -91,13 +111,12 @@ export class Message<K = string, V = string> {
    * neither codec answered with a promise.
    */
   decoded(): Promise<void> | undefined {
-    const key = this.#key = this.#decode("key") as K | null | Failure;
-    const value = this.#value = this.#decode("value") as V | Failure;
+    const { key, value } = this.#read();
     if (!(key instanceof Promise) && !(value instanceof Promise)) return undefined;
-    return (async () => {
-      this.#key = await this.#settled("key", key);
-      this.#value = await this.#settled("value", value) as V | Failure;
-    })();
+    return Promise.all([
+      this.#settled("key", key).then((settled) => this.#key = settled as K | typeof RAW),
+      this.#settled("value", value).then((settled) => this.#value = settled as V | typeof RAW),
+    ]).then(() => {});
   }
 
   /** How a console shows it. */
@@ -106,47 +125,46 @@ export class Message<K = string, V = string> {
     options: unknown,
   ): string {
     const { topic, partition, offset, timestamp } = this;
-    const shown = (of: "key" | "value") => {
-      try {
-        return this[of];
-      } catch {
-        return this.#record[of];
-      }
-    };
+    const { key, value } = this.#read();
+    const { key: keyBytes, value: valueBytes } = this.#record;
     const fields = {
       topic,
       partition,
       offset,
       timestamp,
-      key: shown("key"),
-      value: shown("value"),
+      key: key ?? keyBytes,
+      value: value ?? valueBytes,
     };
     return `Message ${inspect(fields, options)}`;
   }
 
-  #decode(of: "key" | "value"): unknown {
-    const bytes = this.#record[of];
-    if (bytes === null) return null;
-    try {
-      return this.#codecs[of].decode(bytes);
-    } catch (error) {
-      return this.#failure(of, error);
-    }
+  /** Key and value as the codecs answered; undefined where they failed. */
+  #read(): { key: unknown; value: unknown } {
+    const read = (of: "key" | "value") => {
+      try {
+        return this[of];
+      } catch {
+        return undefined;
+      }
+    };
+    return { key: read("key"), value: read("value") };
   }
 
-  async #settled<T>(of: "key" | "value", decoded: T | Promise<T>): Promise<T | Failure> {
+  async #settled(of: "key" | "value", decoded: unknown): Promise<unknown> {
+    if (this.#failed?.[of]) return RAW;
     try {
       return await decoded;
     } catch (error) {
-      return this.#failure(of, error);
+      this.#fail(of, error);
+      return RAW;
     }
   }
 
-  #failure(of: "key" | "value", error: unknown): Failure {
+  #fail(of: "key" | "value", error: unknown): CodecError {
     const { topic, partition, offset } = this;
     const what = `Cannot decode the ${of} of a message`;
-    return new Failure(
-      new CodecError(what, { topic, partition, offset }, this.#record[of]!, error),
-    );
+    const failure = new CodecError(what, { topic, partition, offset }, this.#record[of]!, error);
+    this.#failed = { ...this.#failed, [of]: failure };
+    return failure;
   }
 }

@@ -15,7 +15,7 @@
 export { type PartitionOffsets, Topic } from "./topic.ts";
 export { configureTopics, type TopicDefaults, type TopicOptions } from "./options.ts";
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
-export { type Codecs, Message } from "./message.ts";
+export { type Codecs, Message, type Origin } from "./message.ts";
 export { type TopicCodec } from "./codec.ts";
 export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
 export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";
@@ -38,6 +38,7 @@ export {
   type ProducerOptions,
   type ProducerRecord,
   type RecordPlace,
+  type Records,
   type TopicSpec,
 } from "./broker.ts";
 export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";

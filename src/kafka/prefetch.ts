@@ -1,4 +1,5 @@
-import type { BrokerRecord, Chunk } from "./broker.ts";
+import type { Chunk } from "./broker.ts";
+import type { Origin } from "./message.ts";
 
 /** How many messages wait before the broker is asked to wait. */
 const MOST_MESSAGES = 10_000;
@@ -9,11 +10,12 @@ const MOST_BYTES = 32 * 2 ** 20;
 export interface Cursor<T> {
   /** The chunk. */
   readonly chunk: Chunk;
+  /** Where its records come from, for messages that outlive it. */
+  readonly origin: Origin;
   /** The index of the next record. */
   index: number;
   /** What was made of the next record, when it could not be handed out yet. */
   held: T | undefined;
-  readonly bytes: number;
 }
 
 /**
@@ -29,8 +31,8 @@ export class Prefetch<T> {
 
   /** Adds a chunk; a promise is backpressure. */
   add(chunk: Chunk): void | Promise<void> {
-    const bytes = chunk.records.reduce((sum, record) => sum + sizeOf(record), 0);
-    this.#cursors.push({ chunk, index: 0, held: undefined, bytes });
+    const { topic, partition } = chunk;
+    this.#cursors.push({ chunk, origin: { topic, partition }, index: 0, held: undefined });
     if (!this.#above(MOST_MESSAGES, MOST_BYTES)) return;
     return (this.#room ??= Promise.withResolvers<void>()).promise;
   }
@@ -41,12 +43,11 @@ export class Prefetch<T> {
     return this.#cursors.find(({ chunk }) => !this.#aside.has(chunk.partition));
   }
 
-  /** Takes the next record of a cursor, and returns it with the position after it. */
-  take(cursor: Cursor<T>): number {
+  /** Takes the next record of a cursor, whose offset is given, and returns the position after it. */
+  take(cursor: Cursor<T>, offset: number): number {
     const { chunk } = cursor;
     cursor.held = undefined;
-    const record = chunk.records[cursor.index++]!;
-    if (cursor.index < chunk.records.length) return record.offset + 1;
+    if (++cursor.index < chunk.records.length) return offset + 1;
     this.#cursors.splice(this.#cursors.indexOf(cursor), 1);
     this.#makeRoom();
     return chunk.next;
@@ -87,12 +88,8 @@ export class Prefetch<T> {
     for (const cursor of this.#cursors) {
       if (this.#aside.has(cursor.chunk.partition)) continue;
       messages += cursor.chunk.records.length - cursor.index;
-      bytes += cursor.bytes;
+      bytes += cursor.chunk.bytes;
     }
     return messages > mostMessages || bytes > mostBytes;
   }
-}
-
-function sizeOf({ key, value }: BrokerRecord): number {
-  return (key?.byteLength ?? 0) + (value?.byteLength ?? 0);
 }

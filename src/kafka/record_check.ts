@@ -12,6 +12,16 @@ export interface TopicLimits {
   readonly maxBytes: number;
 }
 
+/** A record that was checked. */
+export interface Placed {
+  /** The record. */
+  readonly record: ProducerRecord;
+  /** The partition it goes to. */
+  readonly partition: number;
+  /** How many bytes it takes, at most. */
+  readonly bytes: number;
+}
+
 /** Length, attributes, time and offset deltas and the counts of a record, at most; and the head of its batch. */
 const OVERHEAD = 32 + 61;
 
@@ -23,7 +33,7 @@ export function sizeOf(record: ProducerRecord): number {
 }
 
 /**
- * Returns the partition for a record: its own, the one of its key as the Java client computes it, or
+ * Finds the partition of a record: its own, the one of its key as the Java client computes it, or
  * `otherwise`.
  *
  * @throws {KafkaError} If the partition does not exist, or the record is larger than the topic takes.
@@ -33,27 +43,39 @@ export function checkRecord(
   limits: TopicLimits,
   otherwise: number,
   compression: Compression = "none",
-): number {
-  const { topic, partitions, maxBytes } = limits;
-  const key = keyText(record.key);
+): Placed {
+  const { partitions, maxBytes } = limits;
   const partition = record.partition ??
     (record.key === null ? otherwise : partitionOf(record.key, partitions));
   if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
-    throw new KafkaError(
-      `Cannot send ${inWords(key)} to topic "${topic}" as it has ${partitions} partitions: ` +
-        `partition is ${partition}`,
-      { topic, partition, key },
+    throw refusal(
+      record,
+      limits,
+      partition,
+      `it has ${partitions} partitions: partition is ${partition}`,
     );
   }
-  const size = sizeOf(record);
-  if (size > maxBytes && compression === "none") {
-    throw new KafkaError(
-      `Cannot send ${inWords(key)} to topic "${topic}" as it takes at most ${maxBytes} bytes: ` +
-        `the record has ${size}`,
-      { topic, partition, key },
+  const bytes = sizeOf(record);
+  if (bytes > maxBytes && compression === "none") {
+    throw refusal(
+      record,
+      limits,
+      partition,
+      `it takes at most ${maxBytes} bytes: the record has ${bytes}`,
     );
   }
-  return partition;
+  return { record, partition, bytes };
+}
+
+function refusal(
+  record: ProducerRecord,
+  { topic }: TopicLimits,
+  partition: number,
+  why: string,
+): KafkaError {
+  const key = keyText(record.key);
+  const what = `Cannot send ${inWords(key)} to topic "${topic}" as ${why}`;
+  return new KafkaError(what, { topic, partition, key });
 }
 
 /** Returns a key as text for an error message, not longer than 80 characters. */

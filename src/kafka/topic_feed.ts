@@ -109,12 +109,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (this.#ended) return END;
     this.#watch.progress();
     for (let cursor = this.#prefetch.first(); cursor; cursor = this.#prefetch.first()) {
-      const { chunk } = cursor;
-      const { topic, partition } = chunk;
+      const { chunk, origin } = cursor;
+      const { partition } = origin;
       const message = cursor.held ??= new Message(
-        topic,
-        partition,
-        chunk.records[cursor.index]!,
+        origin,
+        chunk.records.at(cursor.index)!,
         this.#context.codecs,
       );
       if (this.#gate.guarded && !this.#gate.admits(message)) {
@@ -122,7 +121,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         continue;
       }
       if (this.#asynchronous !== false && this.#isDecoding(message)) return WAIT;
-      this.#handOut(partition, this.#prefetch.take(cursor));
+      this.#handOut(partition, this.#prefetch.take(cursor, message.offset));
       return message;
     }
     return WAIT;
@@ -150,9 +149,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
   #handOut(partition: number, next: number): void {
     const mark = this.#marks.get(partition)!;
-    const ticket = mark.open(next);
+    const number = mark.open(next);
     this.receipt = new Receipt(() => {
-      mark.done(ticket);
+      mark.done(number);
       this.#watch.progress();
     });
   }
@@ -304,7 +303,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     const expected = this.#expected.get(partition)!;
-    if (chunk.records[0]!.offset > expected) void this.#checkLoss(partition, expected);
+    if (chunk.records.at(0)!.offset > expected) void this.#checkLoss(partition, expected);
     this.#expected.set(partition, chunk.next);
     const room = this.#prefetch.add(chunk);
     this.#wakeUp();

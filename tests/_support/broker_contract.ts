@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Broker } from "../../src/kafka/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
-import { GroupReader } from "./group_reader.ts";
+import { GroupReader, recordsOf } from "./group_reader.ts";
 import { unique } from "./kafka.ts";
 import { openProducer, record, texts, write } from "./records.ts";
 
@@ -120,7 +120,7 @@ export function testBrokerContract(fixture: BrokerFixture): void {
     await producer.send(record(null, ""));
     await using reader = await GroupReader.join(broker, { topic, groupId: topic });
     await reader.until(({ seen }) => seen.length === 2);
-    const [first, second] = reader.chunks.flatMap((chunk) => chunk.records);
+    const [first, second] = reader.chunks.flatMap(recordsOf);
     assertEquals(new TextDecoder().decode(first!.key!), "k");
     assertEquals([first!.value, first!.timestamp], [null, 1_700_000_000_123]);
     const read = first!.headers.map(([header, bytes]) => [header, bytes[0]]);

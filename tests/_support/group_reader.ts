@@ -1,6 +1,7 @@
 import type {
   Assignment,
   Broker,
+  BrokerRecord,
   Chunk,
   GroupHandlers,
   JoinOptions,
@@ -117,7 +118,7 @@ export class GroupReader implements AsyncDisposable {
     const { generation, epoch, partition } = chunk;
     this.chunks.push(chunk);
     this.next.set(partition, chunk.next);
-    for (const { offset, value } of chunk.records) {
+    for (const { offset, value } of recordsOf(chunk)) {
       this.seen.push({
         generation,
         epoch,
@@ -147,4 +148,9 @@ export async function committedOrEarliest(
     broker.offsets(topic, "earliest"),
   ]);
   return new Map(partitions.map((p) => [p, committed.get(p) ?? earliest.get(p)!]));
+}
+
+/** Returns the records of a chunk as an array. */
+export function recordsOf({ records }: Chunk): BrokerRecord[] {
+  return Array.from({ length: records.length }, (_, i) => records.at(i)!);
 }

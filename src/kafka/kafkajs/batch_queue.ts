@@ -1,14 +1,9 @@
 import type { Clock } from "../../clock.ts";
-import type { ProducerRecord, RecordPlace } from "../broker.ts";
+import type { RecordPlace } from "../broker.ts";
+import type { Placed } from "../record_check.ts";
 
 /** A record on its way. */
-export interface Entry {
-  /** The record. */
-  readonly record: ProducerRecord;
-  /** The partition it goes to. */
-  readonly partition: number;
-  /** How many bytes it takes. */
-  readonly bytes: number;
+export interface Entry extends Placed {
   /** Tells where it was stored, to whoever waits for this one. */
   confirm?: (place: RecordPlace) => void;
   /** Tells that it was refused, to whoever waits for this one. */

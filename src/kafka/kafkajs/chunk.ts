@@ -9,26 +9,50 @@ const NO_HEADERS: readonly Header[] = [];
  * @throws {RangeError} If an offset is past 2^53, where numbers have holes.
  */
 export function toChunk(batch: Batch, generation: number, epoch: number): Chunk {
-  const { topic, partition, highWatermark } = batch;
+  const { topic, partition, highWatermark, messages } = batch;
+  let bytes = 0;
+  for (const { key, value } of messages) bytes += (key?.length ?? 0) + (value?.length ?? 0);
   return {
     generation,
     epoch,
     topic,
     partition,
-    records: batch.messages.map(toRecord),
+    records: {
+      length: messages.length,
+      at: (index) => index < messages.length ? new KafkaRecord(messages[index]!) : undefined,
+    },
+    bytes,
     next: safe(batch.lastOffset()) + 1,
     high: safe(highWatermark),
   };
 }
 
-function toRecord({ offset, key, value, timestamp, headers }: KafkaMessage): BrokerRecord {
-  return {
-    offset: safe(offset),
-    key,
-    value,
-    timestamp: Number(timestamp),
-    headers: headers ? toHeaders(headers) : NO_HEADERS,
-  };
+/** A record whose timestamp and headers are read when they are asked for: most never are. */
+class KafkaRecord implements BrokerRecord {
+  readonly offset: number;
+  readonly #message: KafkaMessage;
+
+  constructor(message: KafkaMessage) {
+    this.offset = safe(message.offset);
+    this.#message = message;
+  }
+
+  get key(): Uint8Array | null {
+    return this.#message.key;
+  }
+
+  get value(): Uint8Array | null {
+    return this.#message.value;
+  }
+
+  get timestamp(): number {
+    return Number(this.#message.timestamp);
+  }
+
+  get headers(): readonly Header[] {
+    const { headers } = this.#message;
+    return headers ? toHeaders(headers) : NO_HEADERS;
+  }
 }
 
 function toHeaders(headers: NonNullable<KafkaMessage["headers"]>): readonly Header[] {
@@ -38,7 +62,7 @@ function toHeaders(headers: NonNullable<KafkaMessage["headers"]>): readonly Head
     for (const bytes of Array.isArray(value) ? value : [value]) {
       // kafkajs takes what every object inherits for a first value, as for "constructor".
       if (bytes === null || bytes instanceof Uint8Array) {
-        (list ??= []).push([name, bytes ?? new Uint8Array()]);
+        (list ??= []).push([name, new Uint8Array(bytes ?? [])]);
       }
     }
   }

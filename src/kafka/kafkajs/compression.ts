@@ -10,6 +10,7 @@ import lz4 from "lz4js";
 import snappy from "snappyjs";
 import type { Compression } from "../broker.ts";
 import { toBuffer } from "./buffer.ts";
+import { compressLz4 } from "./lz4_frame.ts";
 
 /**
  * The most bytes that one record batch may have after decompression. A larger one ends the reader with
@@ -58,7 +59,7 @@ register(
   (bytes) => zstdCompress(bytes),
   (bytes) => zstdDecompress(bytes, bound),
 );
-register(compressionTypes.lz4, (bytes) => lz4.compress(bytes), decompressLz4);
+register(compressionTypes.lz4, compressLz4, decompressLz4);
 register(compressionTypes.snappy, (bytes) => snappy.compress(bytes), decompressSnappy);
 
 function decompressLz4(bytes: Buffer): Uint8Array {

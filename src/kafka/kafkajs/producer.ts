@@ -4,7 +4,7 @@ import kafkajs from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
 import { KafkaError } from "../errors.ts";
-import { checkRecord, inWords, keyText, sizeOf, type TopicLimits } from "../record_check.ts";
+import { checkRecord, inWords, keyText, type TopicLimits } from "../record_check.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
 import { toBuffer } from "./buffer.ts";
 import { compressionTypes } from "./compression.ts";
@@ -114,8 +114,7 @@ export class KafkaProducer implements Producer {
   #checked(record: ProducerRecord): Entry {
     const { compression } = this.#options;
     if (this.#queue.startsBatch) this.#sticky = (this.#sticky + 1) % this.#limits.partitions;
-    const partition = checkRecord(record, this.#limits, this.#sticky, compression);
-    return { record, partition, bytes: sizeOf(record) };
+    return checkRecord(record, this.#limits, this.#sticky, compression);
   }
 
   /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */

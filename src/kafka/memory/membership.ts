@@ -116,6 +116,10 @@ export class MemoryMembership implements Membership {
       topic,
       partition,
       records,
+      bytes: records.reduce(
+        (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
+        0,
+      ),
       next,
       high: log.high,
     });

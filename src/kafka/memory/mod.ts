@@ -29,6 +29,7 @@ export {
   type ProducerOptions,
   type ProducerRecord,
   type RecordPlace,
+  type Records,
   type TopicSpec,
 } from "../broker.ts";
 export { KafkaError, type KafkaErrorPlace } from "../errors.ts";

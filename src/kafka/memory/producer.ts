@@ -53,7 +53,7 @@ export class MemoryProducer implements Producer {
     const limits = this.#limits();
     const batch = Math.floor(this.#written++ / this.#options.batchSize);
     const { compression } = this.#options;
-    const partition = checkRecord(record, limits, batch % limits.partitions, compression);
+    const { partition } = checkRecord(record, limits, batch % limits.partitions, compression);
     return { partition, offset: this.#append(partition, record) };
   }
 }
