@@ -1,6 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
+import type { Maybe } from "./turn.ts";
 
 /** The message that the code which runs now works for. */
 export interface Attribution {
@@ -10,6 +12,8 @@ export interface Attribution {
   readonly message: unknown;
   /** What acknowledges the message; retained by whoever does something for it later. */
   readonly receipt: Receipt | undefined;
+  /** Runs what is to be done for a message later, under the error policy of the flow. */
+  readonly guard: (step: () => Maybe, message: unknown) => Promise<void>;
 }
 
 const current = new AsyncLocalStorage<Attribution>();
@@ -27,7 +31,10 @@ export function onBehalf<A extends unknown[], R>(
   lane: Lane,
   handler: (...args: A) => R,
 ): (...args: A) => R {
-  return (...args) => current.run(messageOf(lane), () => handler(...args));
+  return (...args) => {
+    lane.context.correction = correctionOf(lane.root);
+    return current.run(messageOf(lane), handler, ...args);
+  };
 }
 
 /** Makes every `next()` of a handler's generator run on behalf of its message, where the flow needs it. */
@@ -43,6 +50,6 @@ export function attributed<G extends Iterator<unknown> | AsyncIterator<unknown>>
   } as unknown as G;
 }
 
-function messageOf({ flow, root, receipt }: Lane): Attribution {
-  return { flow, message: root, receipt };
+function messageOf({ flow, root, receipt, guard }: Lane): Attribution {
+  return { flow, message: root, receipt, guard };
 }

@@ -3,7 +3,7 @@ import { SourceError } from "../errors.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
-import type { Receipt } from "./receipt.ts";
+import { Receipt } from "./receipt.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
 
 /** Milliseconds after which a source that is always ready lets timers, signals and I/O have their turn. */
@@ -159,7 +159,10 @@ export class Hub<T> {
           return this.#end();
         }
         if (message === WAIT) return this.#waitFor(feed);
-        if (message === END) return this.#end();
+        if (message === END) {
+          for (const witness of gate.witnesses) witness.ended?.();
+          return this.#end();
+        }
         receipt = feed.receipt;
         if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
           this.#held = { message, receipt, epoch: gate.epoch };
@@ -174,6 +177,7 @@ export class Hub<T> {
       }
 
       this.#left--;
+      if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
         if (all === undefined) continue;
@@ -197,6 +201,12 @@ export class Hub<T> {
         this.#failed(branch, error);
       }
     }
+  }
+
+  /** Shows a message to those who see all; it gets a receipt where its source gives none. */
+  #attribute(message: unknown, receipt = new Receipt(() => {})): Receipt {
+    for (const witness of this.gate.witnesses) witness.begin?.(message, receipt);
+    return receipt;
   }
 
   #deliverToAll(message: T, receipt: Receipt | undefined): Promise<void> | undefined {

@@ -11,6 +11,7 @@ export interface Acknowledged {
 export class Receipt {
   #open = 1;
   readonly #acknowledged: Acknowledged;
+  #callbacks: (() => void)[] | undefined;
 
   constructor(acknowledged: Acknowledged) {
     this.#acknowledged = acknowledged;
@@ -23,6 +24,14 @@ export class Receipt {
 
   /** Counts one part as finished; the last one acknowledges the message. */
   release(): void {
-    if (--this.#open === 0) this.#acknowledged();
+    if (--this.#open > 0) return;
+    this.#acknowledged();
+    if (this.#callbacks === undefined) return;
+    for (const callback of this.#callbacks) callback();
+  }
+
+  /** Calls `callback` when the message is done, after it has been acknowledged. */
+  whenDone(callback: () => void): void {
+    (this.#callbacks ??= []).push(callback);
   }
 }
