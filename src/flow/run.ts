@@ -4,6 +4,7 @@ import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
+import { Breath } from "./breath.ts";
 import type { Host } from "./feed.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
@@ -33,6 +34,7 @@ export interface RunOptions {
  */
 export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   readonly clock: Clock;
+  readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
 
@@ -48,6 +50,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.breath = new Breath(options.clock);
     this.status = options.status;
   }
 
