@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DrainError } from "../errors.ts";
+import { DrainError, FlowError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
@@ -160,10 +160,17 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
 
   /** Ends the run with an error. */
   fail(error: unknown): void {
-    if (error === STOPPED || this.#errors.includes(error)) return;
+    if (error === STOPPED || this.#knows(error)) return;
     this.also(error);
     this.status?.({ type: "error", error });
     this.stop();
+  }
+
+  /** True for an error that is known already, by itself or as the cause of another one. */
+  #knows(error: unknown): boolean {
+    return this.#errors.some((known) =>
+      known === error || (known instanceof FlowError && known.cause === error)
+    );
   }
 
   /** Adds an error to those of the run without ending it for that. */
