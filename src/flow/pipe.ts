@@ -59,6 +59,8 @@ class OpaqueStage {
   readonly #over = Promise.withResolvers<void>();
   #emit: Emit<unknown> = () => {};
   #opaque: Opaque | undefined;
+  /** Ends the wait for the message that was given last, since the stage has ended. */
+  #release: () => void = () => {};
 
   constructor(
     pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
@@ -101,7 +103,11 @@ class OpaqueStage {
     const { receipt } = input;
     this.#debts.give(receipt);
     output.root = input.root;
-    await Promise.race([this.#opaque.give(message, this), this.#over.promise]);
+    const given = this.#opaque.give(message, this);
+    await new Promise<void>((resolve, reject) => {
+      this.#release = resolve;
+      given.then(resolve, reject);
+    });
   }
 
   /** Passes on what comes out, until the stage ends. */
@@ -125,6 +131,7 @@ class OpaqueStage {
     this.ended = true;
     this.passing = undefined;
     this.#over.resolve();
+    this.#release();
     lane.leave(); // its source has ended already, unless the stage ended first
   }
 
