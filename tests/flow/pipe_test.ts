@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { App, DrainError, PipeError } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
@@ -373,4 +373,32 @@ Deno.test("the generator of a pipe is closed when its handler fails", async () =
   });
   await assertRejects(() => app.stream(), Error, "no");
   assertEquals(closed, true);
+});
+
+Deno.test("a pipe keeps nothing of the messages that are done", async () => {
+  const script = `
+    import { App } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
+    for (const pipe of [(source) => source, new TransformStream()]) {
+      const heap = [];
+      function* numbers() {
+        for (let n = 0; n <= 100_000; n++) {
+          if (n % 50_000 === 0) {
+            gc();
+            heap.push(Deno.memoryUsage().heapUsed);
+          }
+          yield n;
+        }
+      }
+      const app = new App();
+      app.handle(numbers(), () => {}, { pipe });
+      await app.stream();
+      console.log(Math.round((heap[2] - heap[1]) / 50_000));
+    }
+  `;
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--v8-flags=--expose-gc", script],
+  }).output();
+  const bytes = new TextDecoder().decode(stdout).trim().split("\n").map(Number);
+  assertEquals(bytes.length, 2);
+  for (const perMessage of bytes) assert(perMessage < 20, `${perMessage} bytes a message`);
 });
