@@ -2,7 +2,7 @@ import { PipeError } from "../errors.ts";
 import type { StreamPair } from "../types.ts";
 import { Debts } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
-import { type Lane, Slot } from "./lane.ts";
+import type { Lane, Slot } from "./lane.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
