@@ -101,7 +101,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const feeds = [...opened.hubs].map((hub) => hub.feed);
     this.#barrier = new Barrier(feeds, this.sinks, this, this.#options.barrier);
-    await this.#ready(feeds.map((feed) => feed.ready?.()));
+    try {
+      await this.#ready(feeds.map((feed) => feed.ready?.()));
+    } catch (error) {
+      this.fail(error);
+    }
     this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
     if (this.stopping.aborted) this.#stopSources();
     await opened.start();
@@ -127,6 +131,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
       () => opened.close(),
     ];
     for (const step of last) {
+      if (this.signal.aborted) return; // the hard end came first
       try {
         await step();
       } catch (error) {
@@ -227,7 +232,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   #firstError(): unknown {
     const [first, ...others] = this.#errors;
     if (others.length > 0 && typeof first === "object" && first !== null && "others" in first) {
-      first.others = others;
+      first.others = [...(first.others as unknown[]), ...others];
     }
     return first;
   }
