@@ -2,6 +2,7 @@ import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 import type { FeedSource, SinkTarget } from "./flow/feed.ts";
 import type { ExactPipe } from "./flow/operators.ts";
 import type { Merge } from "./flow/merge.ts";
+import type { StateKeeper } from "./flow/state.ts";
 
 /**
  * What messages come from: anything iterable or async-iterable (one message an element), a
@@ -165,6 +166,15 @@ export interface HandleOptions<O, Args = unknown> {
    * @default {"deliver"}
    */
   replays?: "deliver" | "skip" | undefined;
+  /**
+   * The `Cache` that holds the state of the flow, and its positions: after a crash the flow goes on where
+   * the content of the cache ends, so that nothing is counted twice or missed in it. What goes to sinks may
+   * be repeated.
+   *
+   * Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
+   * that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`).
+   */
+  state?: StateKeeper | undefined;
 }
 
 /**

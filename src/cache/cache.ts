@@ -1,4 +1,5 @@
 import { type Host, openSink, openStores, type SinkPort, type SinkTarget } from "../flow/feed.ts";
+import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import { assertSpaceOptions, type CacheOptions, type SpaceOptions } from "./cache_options.ts";
 import { EntryIterator } from "./entry_iterator.ts";
 import { decodeKey, encodeKey, type Key } from "./keys.ts";
@@ -61,11 +62,13 @@ const DONE = Promise.resolve();
  * console.log(await cache.get("prize"));
  * ```
  */
-export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly [Key, V]> {
+export class Cache<V = unknown>
+  implements AsyncDisposable, SinkTarget<readonly [Key, V]>, StateKeeper {
   readonly #store: CacheStore;
   readonly #space: Space;
   readonly #spaces: Map<string, Cache>;
   readonly #name: string;
+  readonly #maxBytes: number;
   readonly #ttlMs: number;
   readonly #updates = new Updates<V>();
   readonly #host: TransactionHost;
@@ -81,7 +84,9 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     this.#store = store;
     this.#name = name;
+    this.#maxBytes = maxBytes;
     this.#ttlMs = ttlMs;
+    if (store.driven) this.#assertExact();
     this.#space = store.space(name, {
       maxBytes,
       onEvict: onEvict as ((key: Key, value: unknown) => void) | undefined,
@@ -121,6 +126,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
     try {
       if (options) assertOptions("set", options, SET_NAMES);
+      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       const written = this.#write(this.#toWrite(encodeKey(key), value, options?.ttlMs));
       return this.#finish(written, options?.durable);
     } catch (error) {
@@ -132,6 +138,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   delete(key: Key, options?: Pick<SetOptions, "durable">): Promise<void> {
     try {
       if (options) assertOptions("delete", options, DELETE_NAMES);
+      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
     } catch (error) {
       return Promise.reject(error);
@@ -183,6 +190,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   /** Removes all entries; in a shared store not in one step. */
   async clear(): Promise<void> {
     this.#assertOpen();
+    this.#store.assertMayWait("clear a cache");
     const removed: string[] = [];
     await this.#space.clear((key) => void removed.push(key));
     await this.#publish(removed.map((key) => ({ key, put: undefined })));
@@ -279,8 +287,32 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
    *
    * @throws {CacheStorageError} If the disk does not take it: it stays in memory and is tried again.
    */
-  flush(): Promise<void> {
-    return this.#closed ?? this.#store.flush();
+  async flush(): Promise<void> {
+    this.#store.assertMayWait("flush a cache");
+    await (this.#closed ?? this.#store.flush());
+  }
+
+  /** True while flows that keep their state in the store decide what goes to disk. */
+  get driven(): boolean {
+    return this.#store.driven;
+  }
+
+  /**
+   * Makes the store of the cache one that holds the state of flows.
+   *
+   * @internal
+   */
+  [openState](): StateStore {
+    this.#assertOpen();
+    const { state } = this.#store;
+    if (state === undefined) {
+      throw new TypeError(
+        "Cannot keep exact state in a shared store: other processes write to it between the cuts; " +
+          "open the cache at a path, without shared",
+      );
+    }
+    for (const cache of this.#spaces.values()) cache.#assertExact();
+    return state;
   }
 
   /** Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it. */
@@ -302,7 +334,9 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
         }
         return this.#write(this.#toWrite(encodeKey(pair[0]), pair[1], undefined));
       },
-      flush: () => this.flush(),
+      flush: async () => {
+        if (!this.driven) await this.flush();
+      },
     };
   }
 
@@ -326,6 +360,19 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     this.#updates.end();
   }
 
+  /** What is dropped by size or time would be dropped at other moments when messages are repeated. */
+  #assertExact(): void {
+    const [name, value] = this.#ttlMs < Infinity
+      ? ["ttlMs", this.#ttlMs]
+      : ["maxBytes", this.#maxBytes];
+    if (value === Infinity) return;
+    const space = this.#name === "" ? "the cache" : `space "${this.#name}"`;
+    throw new TypeError(
+      `Cannot keep exact state in a store while ${space} has ${name} ${value}: what it drops would ` +
+        `depend on the moment; open it with ${name}: Infinity`,
+    );
+  }
+
   #assertOpen(): void {
     if (this.#closed) throw new TypeError("Cannot use a cache that is closed");
   }
@@ -337,7 +384,14 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
 
   #toWrite(key: string, value: unknown, ttlMs = this.#ttlMs): Write {
     const { value: copy, cloned, size } = copyIn(value);
-    if (ttlMs !== this.#ttlMs) assertAtLeast("ttlMs", ttlMs, 1);
+    if (ttlMs !== this.#ttlMs) {
+      assertAtLeast("ttlMs", ttlMs, 1);
+      if (this.driven && ttlMs !== Infinity) {
+        throw new TypeError(
+          "Cannot use ttlMs in a store that keeps exact state: what it drops would depend on the moment",
+        );
+      }
+    }
     const expires = ttlMs === Infinity ? 0 : this.#store.clock.now() + ttlMs;
     return { key, put: { value: copy, cloned, size, expires } };
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
 import type { Space } from "./space.ts";
+import type { StateStore } from "../flow/state.ts";
 
 /** How much one space keeps. */
 export interface SpaceLimits {
@@ -20,6 +21,12 @@ export interface CacheStore {
   readonly windowed: boolean;
   /** Returns the entries of a space. */
   space(name: string, limits: SpaceLimits): Space;
+  /** The store as one that holds exact state; undefined when others write to it too. */
+  readonly state: StateStore | undefined;
+  /** True while flows decide what goes to disk, or after they left half a message in it. */
+  readonly driven: boolean;
+  /** Throws when a flow calls that waits for the disk within a message: it would wait for itself. */
+  assertMayWait(what: string): void;
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
   /** Flushes, and releases what was opened. */

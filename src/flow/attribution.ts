@@ -2,7 +2,8 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
-import type { Maybe } from "./turn.ts";
+import type { Change } from "./state.ts";
+import type { Emit, Maybe } from "./turn.ts";
 
 /** The message that the code which runs now works for. */
 export interface Attribution {
@@ -14,6 +15,8 @@ export interface Attribution {
   readonly receipt: Receipt | undefined;
   /** Runs what is to be done for a message later, under the error policy of the flow. */
   readonly guard: (step: () => Maybe, message: unknown) => Promise<void>;
+  /** What the message has changed in stores, where it may have to be taken back. */
+  readonly changes?: Change[] | undefined;
 }
 
 const current = new AsyncLocalStorage<Attribution>();
@@ -24,6 +27,17 @@ const current = new AsyncLocalStorage<Attribution>();
  */
 export function currentMessage(): Attribution | undefined {
   return current.getStore();
+}
+
+/** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
+export function onNobodysBehalf(step: () => void): void {
+  if (current.getStore() === undefined) step();
+  else current.exit(step);
+}
+
+/** Passes `message` on, on behalf of the message that `attribution` says. */
+export function passOnBehalf<T>(attribution: Attribution, emit: Emit<T>, message: T): Maybe {
+  return current.run(attribution, emit, message);
 }
 
 /** Makes every call of `handler` run on behalf of the message that `lane` holds. */
@@ -50,6 +64,6 @@ export function attributed<G extends Iterator<unknown> | AsyncIterator<unknown>>
   } as unknown as G;
 }
 
-function messageOf({ flow, root, receipt, guard }: Lane): Attribution {
-  return { flow, message: root, receipt, guard };
+function messageOf({ flow, root, receipt, guard, attribution }: Lane): Attribution {
+  return attribution ?? { flow, message: root, receipt, guard };
 }

@@ -1,8 +1,10 @@
 import { type Clock, delay } from "../clock.ts";
 import { BarrierError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
-import { type Companion, type Feed, openStores } from "./feed.ts";
+import { type Commit, type Companion, openStores } from "./feed.ts";
+import type { Hub } from "./hub.ts";
 import type { Sinks } from "./sinks.ts";
+import type { StateGroup } from "./state_group.ts";
 
 /** When positions are committed. */
 export interface BarrierOptions {
@@ -36,6 +38,15 @@ export interface BarrierHost {
   readonly status: ((event: StatusEvent) => void) | undefined;
 }
 
+/** What a barrier makes durable. */
+export interface BarrierScope {
+  readonly hubs: Iterable<Hub<unknown>>;
+  readonly companions: readonly Companion[];
+  readonly sinks: Sinks;
+  /** The stores that are cut where the state is whole. */
+  readonly groups: readonly StateGroup[];
+}
+
 /** Milliseconds between two tries of a barrier that failed. */
 const RETRY_MS = 100;
 
@@ -49,9 +60,7 @@ const RETRY_MS = 100;
  * - A failed flush commits nothing.
  */
 export class Barrier {
-  readonly #feeds: readonly Feed<unknown>[];
-  readonly #companions: readonly Companion[];
-  readonly #sinks: Sinks;
+  readonly #scope: BarrierScope;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
   #running: Promise<void> | undefined;
@@ -61,15 +70,11 @@ export class Barrier {
   #closed = false;
 
   constructor(
-    feeds: readonly Feed<unknown>[],
-    companions: readonly Companion[],
-    sinks: Sinks,
+    scope: BarrierScope,
     host: BarrierHost,
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
-    this.#feeds = feeds;
-    this.#companions = companions;
-    this.#sinks = sinks;
+    this.#scope = scope;
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
@@ -79,9 +84,9 @@ export class Barrier {
     if (this.#closed) return;
     if (++this.#delivered >= this.#options.messages) {
       this.#delivered = 0;
-      this.#inBackground();
+      this.soon();
     } else if (this.#cancelTimer === undefined) {
-      this.#cancelTimer = this.#host.clock.timer(this.#inBackground, this.#options.intervalMs);
+      this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
     }
   }
 
@@ -101,7 +106,8 @@ export class Barrier {
     this.#cancelTimer = undefined;
   }
 
-  #inBackground = (): void => {
+  /** Runs a barrier; an error ends the run. */
+  readonly soon = (): void => {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     this.run().catch((error) => this.#host.fail(error));
@@ -130,10 +136,25 @@ export class Barrier {
   }
 
   async #once(): Promise<void> {
-    const commits = this.#feeds.map((feed) => feed.snapshot?.());
-    const notes = this.#companions.map((companion) => companion.snapshot());
-    await this.#sinks.flush();
-    await Promise.all([...openStores].map((store) => store.flush()));
+    const { hubs, companions, sinks, groups } = this.#scope;
+    const cuts = new Map<StateGroup, Commit>();
+    for (const group of groups) {
+      const cut = group.snapshot();
+      if (cut !== undefined) cuts.set(group, cut);
+    }
+    // Without a cut nothing of a source is committed: its state would be behind.
+    const commits = [...hubs].map(({ feed, root }) =>
+      root === undefined || groups.every((group) => cuts.has(group) || !root.drives(group))
+        ? feed.snapshot?.()
+        : undefined
+    );
+    const notes = companions.map((companion) => companion.snapshot());
+    await sinks.flush();
+    const stores = [...openStores].filter((store) => store.driven !== true);
+    await Promise.all([
+      ...stores.map((store) => store.flush()),
+      ...[...cuts.values()].map((save) => save()),
+    ]);
     await Promise.all(notes.map((write) => write?.()));
     await Promise.all(commits.map((commit) => commit?.()));
   }

@@ -1,6 +1,7 @@
 import { checkOptions } from "../options.ts";
 import type { Handler, OnError, StreamPair } from "../types.ts";
 import { openFeed } from "./feed.ts";
+import { openState, type StateKeeper, type StateStore } from "./state.ts";
 import { isSource } from "./feeds.ts";
 import { Merge } from "./merge.ts";
 import { type ExactStage, makeStage } from "./operators.ts";
@@ -21,6 +22,8 @@ export interface Binding {
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
+  /** The store that holds its positions. */
+  readonly state: StateStore | undefined;
 }
 
 /** The options of `handle`, before they are checked. */
@@ -30,6 +33,7 @@ export interface UncheckedOptions {
   readonly name?: unknown;
   readonly onError?: unknown;
   readonly replays?: unknown;
+  readonly state?: unknown;
 }
 
 /**
@@ -40,7 +44,7 @@ export interface UncheckedOptions {
 export function toBinding(
   source: unknown,
   handler: unknown,
-  { pipe, sink, name, onError, replays = "deliver" }: UncheckedOptions,
+  { pipe, sink, name, onError, replays = "deliver", state }: UncheckedOptions,
   defaultName: string,
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -84,7 +88,17 @@ export function toBinding(
   if (replays !== "deliver" && replays !== "skip") {
     throw wrong("replays", '"deliver" or "skip"', replays);
   }
-  return { name: flow, sources, pipes, handler, sinks, onError, replays } as Binding;
+  if (state !== undefined && !isKeeper(state)) throw wrong("state", "a Cache", state);
+  if (state !== undefined && name === undefined) {
+    throw new TypeError(
+      `Cannot keep exact state of flow ${
+        JSON.stringify(flow)
+      } without a name: its positions are stored ` +
+        "under it; give it the option name",
+    );
+  }
+  const store = state?.[openState]();
+  return { name: flow, sources, pipes, handler, sinks, onError, replays, state: store } as Binding;
 }
 
 /** A source, in words, for errors and status events. */
@@ -127,6 +141,10 @@ export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): 
 
 function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
   return typeof value === "object" && value !== null && makeStage in value;
+}
+
+function isKeeper(value: unknown): value is StateKeeper {
+  return typeof (value as Partial<StateKeeper> | null | undefined)?.[openState] === "function";
 }
 
 function list(value: unknown): readonly unknown[] {

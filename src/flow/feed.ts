@@ -5,6 +5,7 @@
 import type { Clock } from "../clock.ts";
 import type { Gate } from "./gate.ts";
 import type { Receipt } from "./receipt.ts";
+import type { Resumption } from "./state.ts";
 
 /** "Nothing now": the answer of {@linkcode Feed.poll} when a message is not there yet. */
 export const WAIT: unique symbol = Symbol("wait");
@@ -39,6 +40,12 @@ export interface Feed<T> {
    * and their receipts are ignored.
    */
   seek?(position: unknown): void | Promise<void>;
+  /**
+   * Has `resumption` asked where to begin, since stores hold the positions of its flows; called before the
+   * first message is asked for. The receipts tell the position after their message. Absent in a source
+   * that cannot begin where it is told to.
+   */
+  resumeBy?(resumption: Resumption): void;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
@@ -133,6 +140,8 @@ export interface SinkTarget<T> {
 export interface Store {
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
+  /** True while a group of flows decides what goes to disk; see state.ts. */
+  readonly driven?: boolean;
 }
 
 /** The stores that are open in this process: every barrier flushes them, between sinks and positions. */

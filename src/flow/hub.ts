@@ -1,9 +1,11 @@
 import { SourceError } from "../errors.ts";
+import { onNobodysBehalf } from "./attribution.ts";
 import type { Breath } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { Receipt } from "./receipt.ts";
+import type { RootSource } from "./state_group.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
 
 /** The clock is read every so many messages; a power of two. */
@@ -17,6 +19,8 @@ export class Branch<T> {
   turnOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
+  /** The positions up to which the flow has had the messages already, by partition. */
+  past: Map<number, unknown> | undefined;
 
   constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
 
@@ -58,6 +62,8 @@ export class Hub<T> {
   ended = false;
   /** How many messages are done. */
   done = 0;
+  /** Set where stores hold the positions of its flows. */
+  root: RootSource | undefined;
 
   #stopping = false;
   #inTurn = false;
@@ -138,10 +144,11 @@ export class Hub<T> {
 
   /** Hands out messages until one has to be waited for (false), or the turn is over (true). */
   #pump(): boolean {
-    const { feed, gate } = this;
+    const { feed, gate, root } = this;
     for (;;) {
       if (this.#stopping) return this.#end();
       if (gate.closed) return this.#waitFor(gate);
+      if (root !== undefined && root.closed) return this.#waitFor(root);
       if (this.#left === 0) return true;
       if (this.#left % BREATH_EVERY === 0 && this.#breathe()) return false;
 
@@ -173,6 +180,7 @@ export class Hub<T> {
       }
 
       this.#left--;
+      if (root !== undefined) root.enter(receipt!);
       if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
@@ -209,6 +217,7 @@ export class Hub<T> {
     let failed = false;
     let pending: Promise<void>[] | undefined;
     for (const branch of this.branches) {
+      if (branch.past !== undefined && this.root!.isPast(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
       const lost = (error: unknown) => {
@@ -262,7 +271,7 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.#goOn();
+    onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {

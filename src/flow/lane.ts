@@ -1,5 +1,6 @@
 import { FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
+import type { Attribution } from "./attribution.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Maybe } from "./turn.ts";
@@ -44,6 +45,8 @@ export class Lane extends Slot {
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
   leave: () => void = () => {};
+  /** The message under way, in a flow whose writes belong to a cut; see tracking.ts. */
+  attribution: Attribution | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
 

@@ -4,6 +4,7 @@ import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Lane, STOPPED } from "./lane.ts";
+import type { Change } from "./state.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
 /** What a recovery needs to know of the run. */
@@ -13,6 +14,12 @@ export interface RecoveryHost {
   readonly signal: AbortSignal;
   /** Tells what happened, when somebody listens. */
   readonly status: ((event: StatusEvent) => void) | undefined;
+}
+
+/** What a message had changed in stores before a step. */
+interface Before {
+  readonly changes: Change[];
+  readonly length: number;
 }
 
 /**
@@ -34,13 +41,29 @@ export class Recovery {
   }
 
   /** Runs `step`; when it fails, does what the policy says, and repeats `step` where it says so. */
-  guard(step: () => Maybe, wrap: (error: unknown) => unknown): Maybe {
+  guard(
+    step: () => Maybe,
+    wrap: (error: unknown) => unknown,
+    changes: Change[] = this.lane.attribution?.changes ?? [],
+  ): Maybe {
     if (this.stops) return step();
+    const before = { changes, length: changes.length };
     try {
       const done = step();
-      return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap));
+      return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap, before));
     } catch (error) {
-      return this.#recover(wrap(error), step, wrap);
+      return this.#recover(wrap(error), step, wrap, before);
+    }
+  }
+
+  /** Takes back what the step that failed has changed in stores: it is as if it had not been called. */
+  #undo({ changes, length }: Before, failure: HandlerError | SinkError): void {
+    try {
+      while (changes.length > length) changes.pop()!.undo();
+    } catch (error) {
+      const undone = new HandlerError(this.lane.place(), failure.input, error);
+      undone.others.push(failure);
+      throw final(undone);
     }
   }
 
@@ -48,14 +71,16 @@ export class Recovery {
     error: unknown,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
+    before: Before,
   ): Promise<void> {
     if (isFinal(error)) throw error;
     const { lane } = this;
     let failure = error as HandlerError | SinkError;
+    this.#undo(before, failure);
     let policy = await this.#choose(failure);
     try {
       while (typeof policy === "object" && "retry" in policy) {
-        const again = await this.#retry(policy.retry, failure, step, wrap);
+        const again = await this.#retry(policy.retry, failure, step, wrap, before);
         if (again === undefined) return;
         failure = again;
         policy = policy.otherwise ?? "stop";
@@ -95,6 +120,7 @@ export class Recovery {
     failure: HandlerError | SinkError,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
+    before: Before,
   ): Promise<HandlerError | SinkError | undefined> {
     const { clock, signal, status } = this.host;
     for (let attempt = 1; attempt <= attempts; attempt++) {
@@ -111,6 +137,7 @@ export class Recovery {
         const next = wrap(error);
         if (isFinal(next)) throw next;
         failure = next as HandlerError | SinkError;
+        this.#undo(before, failure);
       }
     }
     return failure;
@@ -128,6 +155,13 @@ export class Recovery {
     }
     this.host.status?.({ type: "dead_letter", flow: this.lane.flow, error: failure });
   }
+}
+
+/** The sink that a policy writes what failed to; undefined where it does not, or cannot be known. */
+export function deadLetterSink(onError: OnError): unknown {
+  if (typeof onError !== "object") return undefined;
+  const last = "retry" in onError ? onError.otherwise : onError;
+  return typeof last === "object" ? last.deadLetter : undefined;
 }
 
 /** Failures that no policy deals with again. */

@@ -1,3 +1,5 @@
+import type { Root } from "./state.ts";
+
 /** Who is told that a message is done. */
 export interface Acknowledged {
   /** Called once, when the message and everything made from it has reached its sinks. */
@@ -9,12 +11,30 @@ export interface Acknowledged {
  * releases it. What fails never releases, so a message that was lost on the way is never acknowledged.
  */
 export class Receipt {
+  /** What the message belongs to, where its source's positions are held by a store. */
+  root: Root | undefined;
   #open = 1;
   readonly #acknowledged: Acknowledged;
   #callbacks: (() => void)[] | undefined;
 
-  constructor(acknowledged: Acknowledged) {
+  /**
+   * Makes the receipt of a message that was handed out.
+   *
+   * @param acknowledged Called when everything is done.
+   * @param next The position after the message, in a source that can begin at one.
+   * @param partition The partition, in a source that has several.
+   */
+  constructor(
+    acknowledged: Acknowledged,
+    readonly next: unknown = undefined,
+    readonly partition: number = 0,
+  ) {
     this.#acknowledged = acknowledged;
+  }
+
+  /** True when the message and everything made from it is done. */
+  get done(): boolean {
+    return this.#open <= 0;
   }
 
   /** Counts one more part that must finish. */
@@ -26,8 +46,8 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.#acknowledged();
-    if (this.#callbacks === undefined) return;
-    for (const callback of this.#callbacks) callback();
+    if (this.#callbacks !== undefined) { for (const callback of this.#callbacks) callback(); }
+    this.root?.leave();
   }
 
   /** Calls `callback` when the message is done, after it has been acknowledged. */

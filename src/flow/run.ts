@@ -11,6 +11,7 @@ import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
 import { Sinks } from "./sinks.ts";
+import type { GroupHost } from "./state_group.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
 /** Options of a run. */
@@ -33,7 +34,7 @@ export interface RunOptions {
  * - In-flight messages finish, then the barrier, the exit hooks, and everything that was opened is closed.
  * - {@linkcode Run.end}, or stopping for longer than `drainMs`, ends it at once, without a barrier.
  */
-export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
+export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, WiringHost {
   readonly clock: Clock;
   readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
@@ -93,6 +94,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     this.#cancelDrain();
     this.#barrier?.close();
     for (const companion of this.#companions) companion.close();
+    for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
     this.status?.({ type: "ended", error: this.#errors[0] });
@@ -104,17 +106,12 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     for (const companion of companions) await companion.open(this);
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
-    const feeds = [...opened.hubs].map((hub) => hub.feed);
-    this.#barrier = new Barrier(
-      feeds,
-      companions,
-      this.sinks,
-      this,
-      this.#options.barrier,
-    );
+    const { hubs, groups } = opened;
+    const scope = { hubs, groups, companions, sinks: this.sinks };
+    this.#barrier = new Barrier(scope, this, this.#options.barrier);
     try {
       for (const companion of companions) companion.start();
-      await this.#ready(feeds.map((feed) => feed.ready?.()));
+      await this.#ready([...hubs].map(({ feed }) => feed.ready?.()));
     } catch (error) {
       this.fail(error);
     }
@@ -198,6 +195,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   /** Runs the barrier; see `Host`. */
   barrier(): Promise<void> {
     return this.#barrier!.run();
+  }
+
+  /** Runs the barrier; an error ends the run. */
+  barrierSoon(): void {
+    this.#barrier!.soon();
   }
 
   /** A message that can be acknowledged is done. */

@@ -7,20 +7,23 @@ import type { Feed, Host } from "./feed.ts";
 import { feedOf } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
 import { handlerStage } from "./handler.ts";
-import { Hub, type HubHost } from "./hub.ts";
+import { type Branch, Hub, type HubHost } from "./hub.ts";
 import { Lane, type LaneHost, Slot } from "./lane.ts";
 import type { LiveFlow } from "./liveness.ts";
 import { merged } from "./merge.ts";
 import { makeStage } from "./operators.ts";
 import { isStreamPair, pipeStage } from "./pipe.ts";
-import { Recovery, type RecoveryHost } from "./policy.ts";
+import { deadLetterSink, Recovery, type RecoveryHost } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
+import type { StateStore } from "./state.ts";
+import { type GroupHost, RootSource, StateGroup } from "./state_group.ts";
+import { findTracked, trackStage } from "./tracking.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
-export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost {
+export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, GroupHost {
   readonly sinks: Sinks;
   readonly args: unknown;
   readonly onError: OnError;
@@ -38,7 +41,7 @@ interface Flow extends LiveFlow {
 
 /** Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`. */
 export function open(bindings: readonly Binding[], host: WiringHost): Opened {
-  const opened = new Opened(host);
+  const opened = new Opened(host, findTracked(bindings, host.onError));
   try {
     for (const binding of bindings) opened.add(binding);
   } catch (error) {
@@ -54,17 +57,22 @@ export class Opened {
   readonly flows: Flow[] = [];
   /** All Proxies, with the hub of those that are read. */
   readonly proxies = new Map<ProxyQueue<unknown>, Hub<unknown> | undefined>();
+  /** The stores that hold positions, each with its flows. */
+  readonly groups: StateGroup[] = [];
   /** The Proxies that some flow writes to. */
   readonly written = new Set<ProxyQueue<unknown>>();
 
   readonly #host: WiringHost;
+  readonly #tracked: ReadonlySet<Binding>;
+  readonly #byStore = new Map<StateStore, StateGroup>();
   /** The hubs by their sources; strings are values and have none. */
   readonly #bySource = new Map<unknown, Hub<unknown>>();
   readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
   readonly #unobserve = new Map<Hub<unknown>, () => void>();
 
-  constructor(host: WiringHost) {
+  constructor(host: WiringHost, tracked: ReadonlySet<Binding>) {
     this.#host = host;
+    this.#tracked = tracked;
   }
 
   /** Opens one flow. */
@@ -97,9 +105,16 @@ export class Opened {
       slot = input;
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
+    if (this.#tracked.has(binding)) {
+      const exact = binding.state !== undefined;
+      stages.unshift(trackStage(lane, slot, { exact, undoes: !recovery.stops }));
+    }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
     lane.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    if (binding.state !== undefined) {
+      for (const branch of branches) this.#keepState(name, binding.state, branch);
+    }
     const flow: Flow = {
       lane,
       hubs,
@@ -139,6 +154,7 @@ export class Opened {
 
   /** Closes everything without waiting for it: the hard end. */
   abandon(): void {
+    for (const group of this.groups) group.end();
     this.close().catch(() => {}); // the run has failed for another reason already
     this.#host.sinks.close().catch(() => {});
   }
@@ -181,6 +197,33 @@ export class Opened {
     return hub;
   }
 
+  /** Has the store hold the positions of a flow at one of its sources. */
+  #keepState(flow: string, store: StateStore, branch: Branch<unknown>): void {
+    const { hub } = branch;
+    if (this.isProxy(hub)) return; // its messages belong to those that they were made from
+    if (hub.feed.resumeBy === undefined) {
+      throw new TypeError(
+        `Cannot keep exact state of flow "${flow}": its source (${hub.name}) cannot begin at a position; ` +
+          "read a Topic, or a source made by replayable()",
+      );
+    }
+    let group = this.#byStore.get(store);
+    if (group === undefined) {
+      group = new StateGroup(store, this.#host);
+      this.#byStore.set(store, group);
+      this.groups.push(group);
+    }
+    if (hub.root === undefined) hub.feed.resumeBy(hub.root = new RootSource(hub));
+    const twin = [...this.hubs].find((other) => other !== hub && other.root?.name === hub.name);
+    if (twin !== undefined) {
+      throw new TypeError(
+        `Cannot keep exact state of flow "${flow}": two sources are named "${hub.name}"; ` +
+          "give them other names, or read them by one object",
+      );
+    }
+    hub.root.add(group, flow, branch);
+  }
+
   #lane(flow: string, hubs: readonly Hub<unknown>[]): Lane {
     const { args, stopping, signal } = this.#host;
     const context = { args, stopping, signal, attempt: 1 };
@@ -217,14 +260,8 @@ async function guard(
 ): Promise<void> {
   const wrap = (error: unknown) => lane.handlerError(error, message);
   try {
-    await recovery.guard(step, wrap);
+    await recovery.guard(step, wrap, []);
   } catch (error) {
     lane.die(wrap(error));
   }
-}
-
-function deadLetterSink(onError: OnError): unknown {
-  if (typeof onError !== "object") return undefined;
-  const last = "retry" in onError ? onError.otherwise : onError;
-  return typeof last === "object" ? last.deadLetter : undefined;
 }

@@ -1,5 +1,7 @@
 import type { Broker, Instant, Positions } from "./broker.ts";
+import { KafkaError } from "./errors.ts";
 import type { BrokerStatus } from "./status.ts";
+import type { Resumption } from "../flow/state.ts";
 
 /** Offsets by partition. */
 export type Offsets = Readonly<Record<number, number>> | ReadonlyMap<number, number>;
@@ -96,6 +98,8 @@ export interface StartOptions {
   readonly sought: ReadonlyMap<number, SeekPosition>;
   /** Is told what is lost. */
   readonly status: (status: BrokerStatus) => void;
+  /** Knows where the flows were whose positions stores hold: that counts more than all but seeks. */
+  readonly resumption?: Resumption | undefined;
 }
 
 /** Where an assignment starts, and what the group had committed. */
@@ -113,7 +117,7 @@ export interface Start {
  * A commit that the log has left behind moves to its beginning, and what is lost is told.
  */
 export async function findStart(broker: Broker, options: StartOptions): Promise<Start> {
-  const { topic, groupId, partitions, offset, first, sought, status } = options;
+  const { topic, groupId, partitions, offset, first, sought, status, resumption } = options;
   const [committed, low, high] = await Promise.all([
     broker.committed(groupId, topic),
     broker.offsets(topic, "earliest"),
@@ -125,6 +129,13 @@ export async function findStart(broker: Broker, options: StartOptions): Promise<
   const explicit = first && !isInstant(offset)
     ? await lookUp(broker, topic, partitions, only(offsetsOf(offset), partitions))
     : new Map<number, number>();
+  if (resumption && partitions.length < low.size) {
+    throw new KafkaError(
+      `Cannot keep exact state of topic "${topic}": this member of group "${groupId}" reads ` +
+        `${partitions.length} of its ${low.size} partitions; let nobody else read it in that group`,
+      { topic },
+    );
+  }
   const positions = new Map<number, number>();
   for (const partition of partitions) {
     const begin = low.get(partition) ?? 0;
@@ -142,6 +153,16 @@ export async function findStart(broker: Broker, options: StartOptions): Promise<
     } else {
       positions.set(partition, commit ?? initial.get(partition) ?? begin);
     }
+    if (resumption === undefined || seek !== undefined) continue;
+    const own = positions.get(partition)!;
+    const stored = resumption.start(partition, own) as number;
+    if (stored !== own && (stored < begin || stored > end)) {
+      throw new RangeError(
+        `Cannot begin topic "${topic}" partition ${partition} at offset ${stored}, where the stored state ` +
+          `ends: its offsets are from ${begin} to ${end}; seek() to where to go on, or begin a new state`,
+      );
+    }
+    positions.set(partition, stored);
   }
   return { positions, committed };
 }

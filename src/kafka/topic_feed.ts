@@ -1,6 +1,7 @@
 import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import { Receipt } from "../flow/receipt.ts";
+import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import { type Codecs, Message } from "./message.ts";
 import {
@@ -58,6 +59,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
   readonly #unobserve: () => void;
+  #resumption: Resumption | undefined;
   #soughtEverywhere: SeekPosition | undefined;
   #broker: Broker | undefined;
   #joining: Promise<Membership>;
@@ -150,10 +152,16 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   #handOut(partition: number, next: number): void {
     const mark = this.#marks.get(partition)!;
     const number = mark.open(next);
-    this.receipt = new Receipt(() => {
+    const acknowledged = () => {
       mark.done(number);
       this.#watch.progress();
-    });
+    };
+    this.receipt = new Receipt(acknowledged, next, partition);
+  }
+
+  /** Asks `resumption` where to begin. */
+  resumeBy(resumption: Resumption): void {
+    this.#resumption = resumption;
   }
 
   /** Calls `wake` when polling again may help. */
@@ -246,6 +254,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #start(partition: number, offset: number, committed: number | undefined): void {
+    this.#resumption?.began(partition, offset, true);
     this.#marks.set(partition, new Watermark(offset, committed));
     this.#expected.set(partition, offset);
     this.#epochs.set(partition, this.#member!.seek(partition, offset));
@@ -261,7 +270,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const first = this.#assigned === 0;
     const options = { topic, groupId, partitions, offset: settings.offset, first, sought };
     const status = (lost: BrokerStatus) => this.#status(lost);
-    const { positions, committed } = await findStart(this.#broker!, { ...options, status });
+    // A message of the generation before that is still under way will be in the state: not once more.
+    await this.#resumption?.idle();
+    const resumption = this.#resumption;
+    const start = { ...options, status, resumption };
+    const { positions, committed } = await findStart(this.#broker!, start);
     if (assignment !== this.#latest) return positions;
     this.#assigned++;
     this.#assignment = assignment;
@@ -272,6 +285,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     for (const [partition, position] of positions) {
       this.#marks.set(partition, new Watermark(position, committed.get(partition)));
       this.#expected.set(partition, position);
+      resumption?.began(partition, position, sought.has(partition));
     }
     this.#prefetch.recall();
     const closed = this.#gate.closed;

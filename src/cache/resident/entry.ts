@@ -28,6 +28,8 @@ export class Entry implements Found {
   hidden = false;
   /** Where its record is; undefined while it is buffered. */
   page: Page | undefined = undefined;
+  /** The flow that wrote it, while flows drive the store. */
+  by: string | undefined = undefined;
   /** Where its value is on disk, when it is too large for a page. */
   pieces: PieceList | undefined = undefined;
 

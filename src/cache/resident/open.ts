@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
 import type { Space } from "../space.ts";
+import type { StateStore } from "../../flow/state.ts";
 import type { CacheStore, SpaceLimits } from "../store.ts";
 import { hold } from "./holder.ts";
 import { Journal } from "./journal.ts";
@@ -33,7 +34,7 @@ class ResidentCacheStore implements CacheStore {
   constructor(
     store: ResidentStore,
     clock: Clock,
-    maxTransactionBytes = MAX_TRANSACTION_BYTES,
+    maxTransactionBytes: number,
     release: () => void = () => {},
   ) {
     this.#store = store;
@@ -46,6 +47,19 @@ class ResidentCacheStore implements CacheStore {
     const table = this.#store.table(name);
     table.window.limit(limits);
     return table;
+  }
+
+  get state(): StateStore {
+    return this.#store.driving;
+  }
+
+  get driven(): boolean {
+    const { driver, dropped } = this.#store.driving;
+    return driver !== undefined || dropped;
+  }
+
+  assertMayWait(what: string): void {
+    this.#store.driving.assertMayWait(what);
   }
 
   flush(): Promise<void> {
@@ -62,8 +76,12 @@ class ResidentCacheStore implements CacheStore {
 }
 
 /** Makes a store that nothing outlives. */
-export function memoryStore(clock: Clock, maxTransactionBytes: number | undefined): CacheStore {
-  const store = new ResidentStore({ clock, flushIntervalMs: Infinity }, emptyState());
+export function memoryStore(
+  clock: Clock,
+  maxTransactionBytes: number = MAX_TRANSACTION_BYTES,
+): CacheStore {
+  const options = { clock, flushIntervalMs: Infinity, maxTransactionBytes };
+  const store = new ResidentStore(options, emptyState());
   return new ResidentCacheStore(store, clock, maxTransactionBytes);
 }
 
@@ -83,13 +101,17 @@ export async function openResident(
   const kv = opened.adopt(await openKv(), (kv) => kv.close());
   const claimed = await claim(kv, path);
   const { state, versionstamp } = claimed;
-  const { clock, flushIntervalMs, maxTransactionBytes } = options;
+  const { clock, flushIntervalMs, maxTransactionBytes = MAX_TRANSACTION_BYTES } = options;
   const journal = new Journal(kv, clock, {
     versionstamp,
     sequence: state.sequence,
     retryMs: RETRY_MS,
   });
-  const store = new ResidentStore({ clock, flushIntervalMs }, { ...state }, journal);
+  const store = new ResidentStore(
+    { clock, flushIntervalMs, maxTransactionBytes },
+    { ...state },
+    journal,
+  );
   await load(kv, store, claimed, path);
   const kept = opened.move();
   return new ResidentCacheStore(store, clock, maxTransactionBytes, () => kept.dispose());

@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import type { CacheStorageError } from "../errors.ts";
 import { toPieces } from "../pieces.ts";
+import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import { type Batch, FORMAT, type Journal, ROOT, type Row, type State } from "./journal.ts";
 import { encodePage, isLarge, type Page } from "./page.ts";
@@ -12,6 +13,8 @@ export interface StoreOptions {
   clock: Clock;
   /** How long a write may wait for company, in milliseconds. */
   flushIntervalMs: number;
+  /** The most that may wait for a cut while flows decide when it is taken, in estimated bytes. */
+  maxTransactionBytes: number;
 }
 
 /** Estimated bytes in the buffer from which on a writer waits for the disk. */
@@ -50,14 +53,18 @@ export class ResidentStore implements TableHost {
   #retryMs = MIN_RETRY_MS;
   #cancelTimer: (() => void) | undefined;
   #cancelSweep: (() => void) | undefined;
-  #driver: (() => void) | undefined;
-  #cutTaken: (() => void) | undefined;
+  /** What was cut and must not be sent yet. */
+  #cuts: Batch[] = [];
+
+  /** The store as one that holds exact state. */
+  readonly driving: Driving;
 
   /** Makes a store that goes on from `state`; without a journal nothing of it outlives the process. */
   constructor(options: StoreOptions, state: State, journal?: Journal) {
     this.#options = options;
     this.#state = state;
     this.#journal = journal;
+    this.driving = new Driving(this, options.maxTransactionBytes);
   }
 
   /** Returns the table of a space. */
@@ -79,7 +86,19 @@ export class ResidentStore implements TableHost {
 
   /** Throws while the disk does not take writes: what was accepted stays in memory and is tried again. */
   assertWritable(): void {
-    if (this.#failure) throw this.#failure;
+    this.driving.assertWritable();
+    // While it is driven nothing waits for the disk but barriers, which meet the failure.
+    if (this.#failure && this.driving.driver === undefined) throw this.#failure;
+  }
+
+  /** Notes what a write replaces. */
+  changing(table: Table, key: string, old: Entry | undefined): string | undefined {
+    return this.driving.changing(table, key, old);
+  }
+
+  /** Estimated bytes that wait for a cut. */
+  get buffered(): number {
+    return this.#buffered;
   }
 
   /** Takes over the pieces of a value that is not there any more. */
@@ -100,6 +119,8 @@ export class ResidentStore implements TableHost {
       return;
     }
     const full = this.#buffered > MAX_BUFFER_BYTES;
+    const { driver } = this.driving;
+    if (driver !== undefined) return full ? driver.full() : undefined;
     if (full) return this.flush();
     if (++this.#writes % WRITES_PER_LOOK === 0 && this.#overdue()) return this.#job ?? this.flush();
     if (this.#job === undefined) this.#setTimer(this.#options.flushIntervalMs);
@@ -111,16 +132,28 @@ export class ResidentStore implements TableHost {
    * @throws {CacheStorageError} If it cannot get there; it stays in memory, and is tried again.
    */
   flush(): Promise<void> {
+    return this.driving.driver?.flush() ?? this.save();
+  }
+
+  /** Sends what may be sent; undriven, that is everything written so far. */
+  save(): Promise<void> {
+    if (this.#journal === undefined || this.driving.dropped) return Promise.resolve();
+    this.#batches.push(...this.#cuts.splice(0));
     if (this.#job === undefined) return this.#start();
     // What is under way may have been cut before the last write: one more round is certain to have it.
     return this.#next ??= this.#job.catch(() => {}).then(() => {
       this.#next = undefined;
-      return this.flush();
+      return this.save();
     });
   }
 
   /** Flushes and lets go of all timers. */
   async close(): Promise<void> {
+    if (this.driving.driver !== undefined) {
+      throw new TypeError(
+        "Cannot close a cache while flows keep their state in it: stop the app first",
+      );
+    }
     try {
       await this.flush();
     } finally {
@@ -131,24 +164,16 @@ export class ResidentStore implements TableHost {
     }
   }
 
-  /**
-   * Lets `due` decide when cuts are taken: it is told when one is wanted, and answers by calling
-   * {@linkcode ResidentStore.cut} at an instant at which the state is whole. Returns what ends that.
-   */
-  drive(due: () => void): () => void {
-    this.#driver = due;
-    return () => {
-      if (this.#driver !== due) return;
-      this.#driver = undefined;
-      if (this.#cutTaken) this.cut();
-    };
+  /** Goes back to writing by its own timer. */
+  undriven(): void {
+    if (this.#dirty && this.#journal !== undefined && this.#job === undefined) {
+      this.#setTimer(this.#options.flushIntervalMs);
+    }
   }
 
-  /** Takes the buffers of all tables, now, as one group that is written next. */
+  /** Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends. */
   cut(): void {
-    this.#cutTaken?.();
-    this.#cutTaken = undefined;
-    if (!this.#dirty) return;
+    if (!this.#dirty || this.#journal === undefined) return;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
@@ -159,7 +184,7 @@ export class ResidentStore implements TableHost {
     state.heads = this.#heads();
     this.#buffered = 0;
     this.#dirty = false;
-    this.#batches.push({ rows, removed: [], state, garbage });
+    this.#cuts.push({ rows, removed: [], state, garbage });
     this.#compact(MIN_RUNS + 2 * rows.length);
   }
 
@@ -176,7 +201,7 @@ export class ResidentStore implements TableHost {
         const rows: Row[] = [];
         if (compacted.page) addRows(rows, table.name, compacted.page);
         const removed = compacted.removed.map((id) => [ROOT, "l", id]);
-        this.#batches.push({ rows, removed, state: this.#nextState(), garbage: [] });
+        this.#cuts.push({ rows, removed, state: this.#nextState(), garbage: [] });
         from = compacted.next;
       }
     }
@@ -184,12 +209,12 @@ export class ResidentStore implements TableHost {
 
   #start(): Promise<void> {
     if (this.#journal === undefined) return Promise.resolve();
-    if (!this.#dirty && this.#batches.length === 0) return Promise.resolve();
+    if (!this.#unsaved && this.#batches.length === 0) return Promise.resolve();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const job = this.#commit().then(() => {
       this.#job = undefined;
-      if (this.#dirty) this.#setTimer(this.#options.flushIntervalMs);
+      if (this.#unsaved) this.#setTimer(this.#options.flushIntervalMs);
     }, (error) => {
       this.#job = undefined;
       this.#setTimer(this.#retryMs);
@@ -203,21 +228,20 @@ export class ResidentStore implements TableHost {
 
   async #commit(): Promise<void> {
     await this.#send();
-    if (!this.#dirty) return;
-    await this.#takeCut();
+    if (!this.#unsaved) return;
+    this.cut();
+    this.#batches.push(...this.#cuts.splice(0));
     await this.#send();
   }
 
-  #takeCut(): void | Promise<void> {
-    if (this.#driver === undefined) return this.cut();
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#cutTaken = resolve;
-    this.#driver();
-    return promise;
+  /** Whether something was written that the store itself is to bring to disk. */
+  get #unsaved(): boolean {
+    return this.#dirty && this.driving.driver === undefined;
   }
 
   async #send(): Promise<void> {
     for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
+      if (this.driving.dropped) return;
       try {
         await this.#journal!.send(batch, this.#closing.signal);
       } catch (error) {

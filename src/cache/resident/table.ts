@@ -11,6 +11,8 @@ export interface TableHost {
   now(): number;
   /** Told after each step that changed the table; `bytes` came into the buffer. A promise is backpressure. */
   wrote(bytes: number): void | Promise<void>;
+  /** Told of the entry that a write is about to replace; returns the flow that writes. */
+  changing(table: Table, key: string, old: Entry | undefined): string | undefined;
   /** Told of the pieces of a value that is not there any more. */
   discard(entry: Entry): void;
   /** Throws when the store cannot take writes. */
@@ -76,6 +78,16 @@ export class Table {
     const bytes = this.#apply(write);
     this.window.shrink();
     return this.#host.wrote(bytes);
+  }
+
+  /** Writes one key for the store itself, whatever the state of the disk; `by` is the flow it counts as. */
+  put(write: Write, by?: string): void {
+    this.#host.wrote(this.#apply(write, { by }));
+  }
+
+  /** The newest record of a key, a tombstone too. */
+  latest(key: string): Entry | undefined {
+    return this.#entries.get(key) ?? this.#graves.get(key);
   }
 
   /** Applies all writes if what was read is still there. */
@@ -204,10 +216,11 @@ export class Table {
   }
 
   /** Applies one write to the maps and the buffer; returns the bytes that came into the buffer. */
-  #apply({ key, put }: Write): number {
-    const old = this.#entries.get(key) ?? this.#graves.get(key);
+  #apply({ key, put }: Write, own?: { by: string | undefined }): number {
+    const old = this.latest(key);
     if (put === undefined && (old === undefined || old.tombstone)) return 0;
     const entry = new Entry(key, put);
+    entry.by = own ? own.by : this.#host.changing(this, key, old);
     if (old !== undefined) this.#supersede(old, entry);
     if (put !== undefined) {
       this.#entries.set(key, entry);

@@ -90,6 +90,12 @@ class RowCacheStore implements CacheStore {
     return new Rows(name, this.#parts);
   }
 
+  /** None: the flows of this process do not decide when others write. */
+  readonly state = undefined;
+  readonly driven = false;
+
+  assertMayWait(): void {}
+
   flush(): Promise<void> {
     return this.#parts.writer.idle();
   }
