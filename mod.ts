@@ -32,7 +32,9 @@ export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
 export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
+export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
 export { closing } from "./src/flow/sinks.ts";
+export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {

@@ -315,8 +315,14 @@ export class Cache<V = unknown>
     return state;
   }
 
-  /** Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it. */
-  close(): Promise<void> {
+  /**
+   * Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it.
+   *
+   * @throws {TypeError} While flows keep their state in it.
+   */
+  // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection
+  async close(): Promise<void> {
+    this.#store.assertMayClose();
     return this.#closed ??= this.#name === "" ? this.#closeStore() : this.#closeSpace();
   }
 

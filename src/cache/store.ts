@@ -25,6 +25,8 @@ export interface CacheStore {
   readonly state: StateStore | undefined;
   /** True while flows decide what goes to disk, or after they left half a message in it. */
   readonly driven: boolean;
+  /** Throws while flows keep their state in it. */
+  assertMayClose(): void;
   /** Throws when a flow calls that waits for the disk within a message: it would wait for itself. */
   assertMayWait(what: string): void;
   /** Resolves when everything written so far is on disk. */

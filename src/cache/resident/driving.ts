@@ -62,7 +62,7 @@ export class Driving implements StateStore {
 
   /** Leaves the moments of the cuts to `driver`. */
   drive(driver: StateDriver): void {
-    this.#assertNotDropped();
+    this.assertNotDropped();
     if (this.#driver !== undefined) {
       throw new TypeError("Cannot keep state of two apps in one cache: open one for each");
     }
@@ -93,9 +93,18 @@ export class Driving implements StateStore {
     this.#dropped = true;
   }
 
+  /** Throws when half of a message was left in memory. */
+  assertNotDropped(): void {
+    if (!this.#dropped) return;
+    throw new TypeError(
+      "Cannot use a cache that a flow left within a message: what is not on disk is dropped; " +
+        "close it, and open it again",
+    );
+  }
+
   /** Throws unless a write may be made now. */
   assertWritable(): void {
-    this.#assertNotDropped();
+    this.assertNotDropped();
     if (this.#driver === undefined) return;
     if (this.#message()?.receipt?.done) {
       throw new TypeError(
@@ -132,13 +141,5 @@ export class Driving implements StateStore {
   #message(): Attribution | undefined {
     const message = currentMessage();
     return message?.receipt?.root?.drives(this.#driver!) ? message : undefined;
-  }
-
-  #assertNotDropped(): void {
-    if (!this.#dropped) return;
-    throw new TypeError(
-      "Cannot use a cache that a flow left within a message: what is not on disk is dropped; " +
-        "close it, and open it again",
-    );
   }
 }

@@ -58,6 +58,13 @@ class ResidentCacheStore implements CacheStore {
     return driver !== undefined || dropped;
   }
 
+  assertMayClose(): void {
+    if (this.#store.driving.driver === undefined) return;
+    throw new TypeError(
+      "Cannot close a cache while flows keep their state in it: stop the app first",
+    );
+  }
+
   assertMayWait(what: string): void {
     this.#store.driving.assertMayWait(what);
   }

@@ -132,6 +132,7 @@ export class ResidentStore implements TableHost {
    * @throws {CacheStorageError} If it cannot get there; it stays in memory, and is tried again.
    */
   flush(): Promise<void> {
+    this.driving.assertNotDropped();
     return this.driving.driver?.flush() ?? this.save();
   }
 
@@ -149,13 +150,8 @@ export class ResidentStore implements TableHost {
 
   /** Flushes and lets go of all timers. */
   async close(): Promise<void> {
-    if (this.driving.driver !== undefined) {
-      throw new TypeError(
-        "Cannot close a cache while flows keep their state in it: stop the app first",
-      );
-    }
     try {
-      await this.flush();
+      await this.save();
     } finally {
       this.#closing.abort();
       this.#cancelTimer?.();

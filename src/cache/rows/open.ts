@@ -94,6 +94,8 @@ class RowCacheStore implements CacheStore {
   readonly state = undefined;
   readonly driven = false;
 
+  assertMayClose(): void {}
+
   assertMayWait(): void {}
 
   flush(): Promise<void> {

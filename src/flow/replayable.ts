@@ -1,0 +1,138 @@
+import { checkOptions } from "../options.ts";
+import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
+import { Receipt } from "./receipt.ts";
+import type { Resumption } from "./state.ts";
+
+/**
+ * A source of the user's that can begin at a position.
+ *
+ * @typeParam T The messages.
+ * @typeParam P The positions: what a `Cache` can store. Where flows with different states share the source
+ * they must be numbers, ascending.
+ */
+export interface ReplayableOptions<T, P> {
+  /** Its name: stored positions belong to it. */
+  name: string;
+  /** Gives the messages that follow `position`; all of them when it is undefined. */
+  read: (position: P | undefined, signal: AbortSignal) => AsyncIterable<T>;
+  /** Says where a message ends: the position that `read` gets to go on after it. */
+  position: (message: T) => P;
+}
+
+/**
+ * Makes a source of something that can be read again from a position: a file by byte offset, an event stream
+ * by event id. With the option `state`, a flow that reads it goes on after a crash where its state ends;
+ * without, it begins anew each time.
+ *
+ * - Normal end: the source ends when the iteration does.
+ * - Error of the iteration: the app stops with a `SourceError`.
+ * - End of the app: `return()` is called, and `signal` aborts.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, MemoryCache, replayable } from "@slipstream/slipstream";
+ *
+ * const letters = [..."abc"].map((letter, index) => ({ letter, next: index + 1 }));
+ * const source = replayable({
+ *   name: "letters",
+ *   read: async function* (position = 0) {
+ *     yield* letters.slice(position);
+ *   },
+ *   position: ({ next }) => next,
+ * });
+ *
+ * await using state = new MemoryCache<number>({ maxBytes: Infinity });
+ * const app = new App();
+ * app.handle(source, async () => {
+ *   await state.update("seen", (seen = 0) => seen + 1);
+ * }, { name: "count", state });
+ * await app.stream();
+ * await app.stream(); // nothing is new
+ * assertEquals(await state.get("seen"), 3);
+ * ```
+ *
+ * @throws {TypeError} If an option is missing or of a wrong shape.
+ */
+export function replayable<T, P>(options: ReplayableOptions<T, P>): FeedSource<T> {
+  checkOptions("replayable", options, ["name", "read", "position"]);
+  const { name, read, position } = options;
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(`Cannot make a replayable source named ${String(name)}: give it a name`);
+  }
+  if (typeof read !== "function" || typeof position !== "function") {
+    throw new TypeError(
+      `Cannot make the replayable source "${name}": read and position must be functions`,
+    );
+  }
+  const source: FeedSource<T> & { readonly name: string } = {
+    name,
+    [openFeed]: (host: Host) => new ReplayableFeed(options, host),
+  };
+  return source;
+}
+
+/** A replayable source while it is read; its one partition is 0. */
+class ReplayableFeed<T, P> implements Feed<T> {
+  receipt: Receipt | undefined;
+  readonly #options: ReplayableOptions<T, P>;
+  readonly #ended = new AbortController();
+  readonly #signal: AbortSignal;
+  #resumption: Resumption | undefined;
+  #iterator: AsyncIterator<T> | undefined;
+  #pending = false;
+  #result: IteratorResult<T> | undefined;
+  #failed: { readonly error: unknown } | undefined;
+  #wake: () => void = () => {};
+
+  constructor(options: ReplayableOptions<T, P>, host: Host) {
+    this.#options = options;
+    this.#signal = AbortSignal.any([this.#ended.signal, host.signal]);
+  }
+
+  resumeBy(resumption: Resumption): void {
+    this.#resumption = resumption;
+  }
+
+  poll(): T | typeof WAIT | typeof END {
+    const result = this.#result;
+    if (result === undefined) {
+      if (this.#failed !== undefined) throw this.#failed.error;
+      return WAIT;
+    }
+    if (result.done) return END;
+    this.#result = undefined;
+    this.receipt = new Receipt(() => {}, this.#options.position(result.value));
+    return result.value;
+  }
+
+  wait(wake: () => void): void {
+    this.#wake = wake;
+    if (this.#pending) return;
+    this.#pending = true;
+    Promise.try(() => (this.#iterator ??= this.#open()).next()).then(
+      (result) => this.#answered(() => this.#result = result),
+      (error) => this.#answered(() => this.#failed = { error }),
+    );
+  }
+
+  /** Stops reading; an iterator that is being waited for closes when it answers. */
+  cancel(): void | Promise<void> {
+    this.#ended.abort();
+    const closed = Promise.resolve(this.#iterator?.return?.()).then(() => {});
+    if (!this.#pending) return closed;
+    closed.catch(() => {}); // abandoned in the middle of a read: nobody waits for it
+  }
+
+  #open(): AsyncIterator<T> {
+    const position = this.#resumption?.start(0, undefined) as P | undefined;
+    if (position !== undefined) this.#resumption!.began(0, position, false);
+    return this.#options.read(position, this.#signal)[Symbol.asyncIterator]();
+  }
+
+  #answered(note: () => void): void {
+    this.#pending = false;
+    note();
+    this.#wake();
+  }
+}
