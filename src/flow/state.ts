@@ -73,8 +73,6 @@ export interface Resumption {
   start(partition: number, position: unknown): unknown;
   /** The partition begins at `position`, after a start or a seek; `sought`: wherever it was before. */
   began(partition: number, position: unknown, sought: boolean): void;
-  /** Resolves when no message of the source is under way. */
-  idle(): Promise<void>;
 }
 
 /** A change that a message made to a store. */

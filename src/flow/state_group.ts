@@ -170,8 +170,6 @@ export class RootSource implements Root, Resumption {
   readonly #hub: Hub<unknown>;
   readonly #groups: StateGroup[] = [];
   readonly #stored = new Map<Branch<unknown>, ReadonlyMap<number, unknown>>();
-  #open = 0;
-  #idle: PromiseWithResolvers<void> | undefined;
 
   constructor(hub: Hub<unknown>) {
     this.#hub = hub;
@@ -201,16 +199,11 @@ export class RootSource implements Root, Resumption {
     const { partition, next } = receipt;
     this.positions.set(partition, next);
     receipt.root = this;
-    this.#open++;
     for (const group of this.#groups) group.enter();
   }
 
   /** A message is done. */
   leave(): void {
-    if (--this.#open === 0) {
-      this.#idle?.resolve();
-      this.#idle = undefined;
-    }
     for (const group of this.#groups) group.leave();
   }
 
@@ -219,7 +212,10 @@ export class RootSource implements Root, Resumption {
     return (this.#groups as StateDriver[]).includes(driver);
   }
 
-  /** Where a partition begins: at the least of what its flows have stored, and its own position for the others. */
+  /**
+   * Where a partition begins: at the least of what its flows have stored, and its own position for the
+   * others; later after the last message that began, though it may still be under way: it will be done.
+   */
   start(partition: number, position: unknown): unknown {
     const known = this.positions.get(partition);
     if (known !== undefined) return known;
@@ -250,12 +246,6 @@ export class RootSource implements Root, Resumption {
     branch.past!.delete(partition);
     if (branch.past!.size === 0) branch.past = undefined;
     return past === next;
-  }
-
-  /** Resolves when no message of the source is under way. */
-  idle(): Promise<void> {
-    if (this.#open === 0) return Promise.resolve();
-    return (this.#idle ??= Promise.withResolvers<void>()).promise;
   }
 
   #isBefore(position: unknown, other: unknown): boolean {

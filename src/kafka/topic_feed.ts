@@ -270,8 +270,6 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const first = this.#assigned === 0;
     const options = { topic, groupId, partitions, offset: settings.offset, first, sought };
     const status = (lost: BrokerStatus) => this.#status(lost);
-    // A message of the generation before that is still under way will be in the state: not once more.
-    await this.#resumption?.idle();
     const resumption = this.#resumption;
     const start = { ...options, status, resumption };
     const { positions, committed } = await findStart(this.#broker!, start);
