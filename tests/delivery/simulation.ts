@@ -178,7 +178,11 @@ class Program {
     const { plan } = this.world;
     const app = new App({
       clock: this.scheduler.clock,
-      barrier: { intervalMs: 50, messages: plan.random.pick([2, 5, 1_000]) },
+      barrier: {
+        intervalMs: 50,
+        messages: plan.random.pick([2, 5, 1_000]),
+        flushTimeoutMs: 500,
+      },
       onError: this.#policy(),
       onStatus: ({ type }) => void (type === "started" && this.#checkComplete()),
     });
