@@ -1,0 +1,153 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, Cache, MemoryCache, SourceError } from "../../mod.ts";
+import { type Message, Topic } from "../../src/kafka/mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+
+async function filled(broker: MemoryBroker, partitions: number, messages: number): Promise<void> {
+  await broker.ensure("in", { partitions });
+  await using topic = new Topic("in", { broker });
+  const high = [...(await topic.offsets()).values()].reduce((sum, { high }) => sum + high, 0);
+  for (let n = high; n < messages; n++) {
+    await topic.send({ value: `${n}`, partition: n % partitions });
+  }
+}
+
+/** Counts the messages of a topic in `state` until there are `until` of them. */
+async function count(
+  broker: MemoryBroker,
+  state: Cache<number>,
+  until: number,
+  topic = new Topic("in", { broker, groupId: "g", offset: "earliest" }),
+): Promise<Message[]> {
+  await using source = topic;
+  const stop = new AbortController();
+  const seen: Message[] = [];
+  const app = new App();
+  app.handle(source, async (message) => {
+    seen.push(message);
+    const total = await state.update("total", (total = 0) => total + 1);
+    if (total === until) stop.abort();
+  }, { name: "count", state });
+  await app.stream({ signal: stop.signal });
+  return seen;
+}
+
+const open = (path: string) => Cache.open<number>(`${path}/state`, { maxBytes: Infinity });
+
+Deno.test("a Topic begins at the positions of the store, whatever its group has committed", async () => {
+  await using folder = await temporaryFolder();
+  await using broker = new MemoryBroker();
+  await filled(broker, 3, 9);
+  {
+    await using state = await open(folder.path);
+    assertEquals((await count(broker, state, 9)).length, 9);
+  }
+  await filled(broker, 3, 12);
+  // Someone else has committed under the name of the group.
+  await using thief = new Topic("in", { broker, groupId: "g" });
+  for await (const { value } of thief) if (Number(value) >= 11) break;
+  await using state = await open(folder.path);
+  assertEquals((await count(broker, state, 12)).map(({ value }) => value).sort(), [
+    "10",
+    "11",
+    "9",
+  ]);
+});
+
+Deno.test("a state that goes on after the end of its topic is an error", async () => {
+  await using folder = await temporaryFolder();
+  await using state = await open(folder.path);
+  {
+    await using broker = new MemoryBroker();
+    await filled(broker, 1, 5);
+    await count(broker, state, 5);
+  }
+  await using other = new MemoryBroker();
+  await filled(other, 1, 2);
+  const error = await assertRejects(() => count(other, state, 99), SourceError, "at offset 5");
+  assertEquals(error.message.includes("its offsets are from 0 to 2; seek()"), true);
+});
+
+Deno.test("a state that ends before the beginning of its topic is an error; a seek goes on", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using broker = new MemoryBroker({ maxRecords: 4 });
+  await filled(broker, 1, 2);
+  await count(broker, state, 2);
+  await filled(broker, 1, 10);
+  await assertRejects(() => count(broker, state, 99), SourceError, "its offsets are from 6 to 10");
+  const topic = new Topic("in", { broker, groupId: "g" });
+  await topic.seek("earliest");
+  assertEquals((await count(broker, state, 6, topic)).map(({ offset }) => offset), [6, 7, 8, 9]);
+});
+
+Deno.test("a member that does not own all partitions cannot keep exact state", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using broker = new MemoryBroker();
+  await filled(broker, 2, 4);
+  await using other = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  const iterator = other[Symbol.asyncIterator]();
+  await iterator.next();
+  await assertRejects(
+    () => count(broker, state, 99),
+    SourceError,
+    "reads 1 of its 2 partitions; let nobody else read it in that group",
+  );
+  await iterator.return();
+});
+
+Deno.test("a seek from within a handler moves the state's position too", async () => {
+  await using folder = await temporaryFolder();
+  await using broker = new MemoryBroker();
+  await filled(broker, 1, 5);
+  {
+    await using state = await open(folder.path);
+    await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+    const stop = new AbortController();
+    let sought = false;
+    const app = new App();
+    app.handle(topic, async ({ offset }) => {
+      await state.update(offset, (times = 0) => times + 1);
+      if (offset !== 3) return;
+      if (sought) return stop.abort();
+      sought = true;
+      await topic.seek({ 0: 2 });
+    }, { name: "count", state });
+    await app.stream({ signal: stop.signal });
+    assertEquals(await Array.fromAsync(state.values()), [1, 1, 2, 2]);
+  }
+  await using state = await open(folder.path);
+  assertEquals((await count(broker, state, 1)).map(({ offset }) => offset), [4]);
+});
+
+Deno.test("much state is written before the barrier's interval, and messages wait for the disk", async () => {
+  await using folder = await temporaryFolder();
+  await using broker = new MemoryBroker();
+  await filled(broker, 1, 12);
+  await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  await using state = await Cache.open<string>(`${folder.path}/state`, { maxBytes: Infinity });
+  const stop = new AbortController();
+  let barriers = 0;
+  const app = new App({
+    barrier: { intervalMs: 1e6 },
+    onStatus: ({ type }) => void (type === "barrier" && barriers++),
+  });
+  app.handle(topic, async ({ offset }) => {
+    await state.set(offset, "x".repeat(1_000_000));
+    if (offset === 11) stop.abort();
+  }, { name: "big", state });
+  await app.stream({ signal: stop.signal });
+  assertEquals(barriers >= 3, true);
+});
+
+Deno.test("a message that writes more than maxTransactionBytes fails", async () => {
+  await using broker = new MemoryBroker();
+  await filled(broker, 1, 1);
+  await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  await using state = new MemoryCache<string>({ maxBytes: Infinity, maxTransactionBytes: 10_000 });
+  const app = new App();
+  app.handle(topic, async () => {
+    for (let n = 0; n < 20; n++) await state.set(n, "x".repeat(1_000));
+  }, { name: "big", state });
+  await assertRejects(() => app.stream(), Error, "maxTransactionBytes is 10000");
+});
