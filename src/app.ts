@@ -135,7 +135,15 @@ export class App<Args = unknown> implements AsyncDisposable {
         "Cannot bind a flow while the app streams: call handle() before stream()",
       );
     }
-    checkOptions("handle", options, ["pipe", "sink", "name", "onError", "replays", "state"]);
+    checkOptions("handle", options, [
+      "pipe",
+      "sink",
+      "name",
+      "onError",
+      "replays",
+      "state",
+      "handlerTimeoutMs",
+    ]);
     const binding = toBinding(source, handler, options, `flow ${this.#bindings.length + 1}`);
     if (options.name !== undefined && this.#bindings.some(({ name }) => name === options.name)) {
       throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(options.name)}`);

@@ -30,6 +30,8 @@ export abstract class FlowError extends Error implements ErrorPlace {
   declare readonly key: unknown;
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
+  /** The message that was under way, as its source gave it; undefined where it is not known. */
+  root: unknown = undefined;
 
   /** Makes the error; `what` is the sentence's beginning, the place and the cause are added. */
   constructor(what: string, place: ErrorPlace, cause: unknown) {

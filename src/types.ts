@@ -167,6 +167,14 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
+   * How long a call of the handler may take with its sinks, in milliseconds. A Topic then leaves its group, so
+   * that others go on with its partitions; and once the call is over, it counts as failed with a `TimeoutError`
+   * and meets `onError`.
+   *
+   * @default {"the Topic's processingTimeoutMs (5 minutes), Infinity for other sources"}
+   */
+  handlerTimeoutMs?: number | undefined;
+  /**
    * The `Cache` that holds the state of the flow, and its positions: after a crash the flow goes on where
    * the content of the cache ends, so that nothing is counted twice or missed in it. What goes to sinks may
    * be repeated.

@@ -22,6 +22,8 @@ export interface Binding {
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
+  /** How long a call of the handler may take. */
+  readonly handlerTimeoutMs: number | undefined;
   /** The store that holds its positions. */
   readonly state: StateStore | undefined;
 }
@@ -34,6 +36,7 @@ export interface UncheckedOptions {
   readonly onError?: unknown;
   readonly replays?: unknown;
   readonly state?: unknown;
+  readonly handlerTimeoutMs?: unknown;
 }
 
 /**
@@ -44,7 +47,7 @@ export interface UncheckedOptions {
 export function toBinding(
   source: unknown,
   handler: unknown,
-  { pipe, sink, name, onError, replays = "deliver", state }: UncheckedOptions,
+  { pipe, sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
   defaultName: string,
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -97,8 +100,21 @@ export function toBinding(
         "under it; give it the option name",
     );
   }
+  if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {
+    throw wrong("handlerTimeoutMs", "a positive number of milliseconds", handlerTimeoutMs);
+  }
   const store = state?.[openState]();
-  return { name: flow, sources, pipes, handler, sinks, onError, replays, state: store } as Binding;
+  return {
+    name: flow,
+    sources,
+    pipes,
+    handler,
+    sinks,
+    onError,
+    replays,
+    handlerTimeoutMs,
+    state: store,
+  } as Binding;
 }
 
 /** A source, in words, for errors and status events. */

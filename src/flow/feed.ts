@@ -46,6 +46,12 @@ export interface Feed<T> {
    * that cannot begin where it is told to.
    */
   resumeBy?(resumption: Resumption): void;
+  /**
+   * Sets how long a message may take before the source gives its partitions to others, in milliseconds: the
+   * least of what it is given counts, and without any its own limit. Returns the limit. Absent in a source
+   * that can give up nothing.
+   */
+  limit?(ms: number | undefined): number;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */

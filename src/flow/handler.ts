@@ -10,14 +10,16 @@ export function handlerStage(
   handler: Handler<unknown, unknown>,
   lane: Lane,
   recovery: Recovery,
+  timeoutMs: number,
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
-  return stage((emit) => handling(handler, lane, recovery, emit));
+  return stage((emit) => handling(handler, lane, recovery, timeoutMs, emit));
 }
 
 function handling(
   handler: Handler<unknown, unknown>,
   lane: Lane,
   recovery: Recovery,
+  timeoutMs: number,
   emit: Emit<unknown>,
 ): Emit<unknown> {
   const { context } = lane;
@@ -25,10 +27,21 @@ function handling(
   const call = (message: unknown): Maybe => {
     lane.input = message;
     try {
-      return spread(invoke(message, context), emit, lane);
+      const done = spread(invoke(message, context), emit, lane);
+      return done === undefined || timeoutMs === Infinity ? done : inTime(done);
     } catch (error) {
       throw lane.handlerError(error);
     }
+  };
+  // Nothing can end a call of the user's: one that took too long has failed once it is over.
+  const { clock } = recovery.host;
+  const inTime = async (done: Promise<void>) => {
+    const begin = clock.now();
+    await done;
+    const ms = clock.now() - begin;
+    if (ms < timeoutMs) return;
+    const late = `it took ${ms} ms, handlerTimeoutMs is ${timeoutMs}`;
+    throw lane.handlerError(new DOMException(late, "TimeoutError"));
   };
   if (recovery.stops) return call;
   return (message) => recovery.guard(() => call(message), (error) => lane.sinkError(error));

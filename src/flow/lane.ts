@@ -1,4 +1,4 @@
-import { FlowError, HandlerError, SinkError } from "../errors.ts";
+import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
 import type { Attribution } from "./attribution.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
@@ -62,14 +62,24 @@ export class Lane extends Slot {
 
   /** Wraps what the handler threw, unless that is known already. */
   handlerError(error: unknown, input: unknown = this.input): unknown {
-    if (isWrapped(error)) return error;
-    return new HandlerError(this.place(), input, error);
+    if (isWrapped(error)) return this.#known(error);
+    const failure = new HandlerError(this.place(), input, error);
+    failure.root = input === this.input ? this.root : input;
+    return failure;
   }
 
   /** Wraps what the sink called last threw, unless that is known already. */
   sinkError(error: unknown): unknown {
-    if (isWrapped(error)) return error;
-    return new SinkError(this.place(), this.sink, this.output, this.root, error);
+    if (isWrapped(error)) return this.#known(error);
+    const failure = new SinkError(this.place(), this.sink, this.output, this.root, error);
+    failure.root = this.root;
+    return failure;
+  }
+
+  /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
+  #known(error: unknown): unknown {
+    if (!(error instanceof CodecError) || error.root !== undefined) return error;
+    return Object.assign(error, this.place(), { root: this.root });
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */

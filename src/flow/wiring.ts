@@ -94,7 +94,10 @@ export class Opened {
       slot = input;
     };
     if (isStreamPair(handler)) opaque(handler);
-    else stages.unshift(handlerStage(handler, lane, recovery));
+    else {
+      const timeoutMs = this.#timeout(binding, hubs);
+      stages.unshift(handlerStage(handler, lane, recovery, timeoutMs));
+    }
     for (const pipe of binding.pipes.toReversed()) {
       if (typeof pipe === "function" || isStreamPair(pipe)) {
         opaque(pipe);
@@ -195,6 +198,12 @@ export class Opened {
       this.#unobserve.set(hub, gate.observe(tell));
     }
     return hub;
+  }
+
+  /** How long a call of the handler may take; where the source has a limit, it is told another one. */
+  #timeout({ handlerTimeoutMs }: Binding, hubs: readonly Hub<unknown>[]): number {
+    const own = hubs.map(({ feed }) => feed.limit?.(handlerTimeoutMs) ?? Infinity);
+    return handlerTimeoutMs ?? Math.min(...own);
   }
 
   /** Has the store hold the positions of a flow at one of its sources. */

@@ -163,7 +163,13 @@ export class Message<K = string, V = string> {
   #fail(of: "key" | "value", error: unknown): CodecError {
     const { topic, partition, offset } = this;
     const what = `Cannot decode the ${of} of a message`;
-    const failure = new CodecError(what, { topic, partition, offset }, this.#record[of]!, error);
+    const failure = new CodecError(
+      what,
+      { topic, partition, offset },
+      this.#record[of]!,
+      error,
+      this,
+    );
     this.#failed = { ...this.#failed, [of]: failure };
     return failure;
   }

@@ -17,6 +17,7 @@ export { configureTopics, type TopicDefaults, type TopicOptions } from "./option
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
 export { type Codecs, Message, type Origin } from "./message.ts";
 export { type TopicCodec } from "./codec.ts";
+export { sendBack } from "./dead_letter.ts";
 export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
 export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";
 export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";

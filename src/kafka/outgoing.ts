@@ -1,6 +1,10 @@
+import { systemClock } from "../clock.ts";
 import { CodecError } from "../errors.ts";
+import type { FailedStep } from "../types.ts";
 import type { Header, ProducerRecord } from "./broker.ts";
+import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
 import { type Codecs, Message } from "./message.ts";
+import { RawRecord } from "./raw_record.ts";
 
 /** A message to be sent. */
 export interface OutgoingMessage<K = string, V = string> {
@@ -21,11 +25,15 @@ export type OutgoingHeaders =
   | Readonly<Record<string, string | Uint8Array>>
   | Iterable<readonly [name: string, value: string | Uint8Array]>;
 
-/** What a topic takes as a sink: a key and a value, a message, or a message that was read from a topic. */
+/**
+ * What a topic takes as a sink: a key and a value, a message, a message that was read from a topic, or an
+ * error that met `onError`: then the message that failed becomes a dead letter.
+ */
 export type TopicOutput<K = string, V = string> =
   | readonly [key: K | null, value: V | null]
   | OutgoingMessage<K, V>
-  | Message<K, V>;
+  | Message<K, V>
+  | FailedStep;
 
 const NAMES = ["key", "value", "headers", "partition", "timestamp"];
 const encoder = new TextEncoder();
@@ -41,6 +49,13 @@ export function toRecord<K, V>(
   output: TopicOutput<K, V>,
   codecs: Codecs<K, V>,
 ): ProducerRecord | Promise<ProducerRecord> {
+  if (output instanceof RawRecord) return output.record;
+  if (isFailedStep(output)) {
+    const now = systemClock.now();
+    const letter = toDeadLetter(output, now);
+    if (letter !== undefined) return letter;
+    output = { value: output.input as V, headers: headersOf(output, now) };
+  }
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);
   if (value === undefined) {
     throw new TypeError(
@@ -59,7 +74,10 @@ export function toRecord<K, V>(
   return { key: keyBytes, value: valueBytes, ...rest };
 }
 
-function toOutgoing<K, V>(topic: string, output: TopicOutput<K, V>): OutgoingMessage<K, V> {
+function toOutgoing<K, V>(
+  topic: string,
+  output: Exclude<TopicOutput<K, V>, FailedStep>,
+): OutgoingMessage<K, V> {
   if (output instanceof Message) {
     // Its partition is the one it came from.
     const { key, value, timestamp, record } = output;
@@ -83,7 +101,7 @@ function toOutgoing<K, V>(topic: string, output: TopicOutput<K, V>): OutgoingMes
   );
 }
 
-function isPair<K, V>(output: TopicOutput<K, V>): output is readonly [K | null, V | null] {
+function isPair<K, V>(output: unknown): output is readonly [K | null, V | null] {
   return Array.isArray(output);
 }
 

@@ -22,10 +22,25 @@ export class StuckWatch {
   #progressed = false;
   #idleParts = 0;
   #recovered: (() => void) | undefined;
+  #timeoutMs: number;
 
   /** Begins to watch. */
   constructor(options: StuckWatchOptions) {
     this.#options = options;
+    this.#timeoutMs = options.timeoutMs;
+    this.#cancel = this.#next();
+  }
+
+  /** After how long without progress a message is stuck, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#timeoutMs;
+  }
+
+  /** Begins to watch anew, with another limit. */
+  limit(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    this.#idleParts = 0;
+    this.#cancel();
     this.#cancel = this.#next();
   }
 
@@ -44,8 +59,8 @@ export class StuckWatch {
   }
 
   #next(): () => void {
-    const { clock, timeoutMs } = this.#options;
-    return clock.timer(() => this.#check(), timeoutMs / PARTS);
+    if (this.#timeoutMs === Infinity) return () => {};
+    return this.#options.clock.timer(() => this.#check(), this.#timeoutMs / PARTS);
   }
 
   #check(): void {

@@ -60,6 +60,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #watch: StuckWatch;
   readonly #unobserve: () => void;
   #resumption: Resumption | undefined;
+  readonly #limits: number[] = [];
+  /** What was open when the partitions were given up: done meanwhile, it is not handled once more. */
+  #away: ReadonlyMap<number, Watermark> = new Map();
   #soughtEverywhere: SeekPosition | undefined;
   #broker: Broker | undefined;
   #joining: Promise<Membership>;
@@ -157,6 +160,15 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#watch.progress();
     };
     this.receipt = new Receipt(acknowledged, next, partition);
+  }
+
+  /** Sets how long a message may take before its partitions are given to others. */
+  limit(ms: number | undefined): number {
+    if (ms !== undefined) {
+      this.#limits.push(ms);
+      this.#watch.limit(Math.min(...this.#limits));
+    }
+    return this.#watch.timeoutMs;
   }
 
   /** Asks `resumption` where to begin. */
@@ -272,8 +284,13 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const status = (lost: BrokerStatus) => this.#status(lost);
     const resumption = this.#resumption;
     const start = { ...options, status, resumption };
-    const { positions, committed } = await findStart(this.#broker!, start);
-    if (assignment !== this.#latest) return positions;
+    const { positions: found, committed } = await findStart(this.#broker!, start);
+    if (assignment !== this.#latest) return found;
+    const positions = new Map(
+      [...found].map(([partition, position]) =>
+        [partition, sought.has(partition) ? position : this.#begin(partition, position)] as const
+      ),
+    );
     this.#assigned++;
     this.#assignment = assignment;
     this.#soughtEverywhere = undefined;
@@ -285,6 +302,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#expected.set(partition, position);
       resumption?.began(partition, position, sought.has(partition));
     }
+    this.#away = new Map();
     this.#prefetch.recall();
     const closed = this.#gate.closed;
     if (closed) member.pause(partitions);
@@ -295,6 +313,12 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#ready.resolve();
     this.#wakeUp();
     return positions;
+  }
+
+  /** Where to begin a partition: after what was done while it was given up, as early as the gate wants. */
+  #begin(partition: number, position: number): number {
+    const done = this.#away.get(partition)?.position ?? position;
+    return this.#gate.startAt(partition, Math.max(position, done));
   }
 
   /** The seeks that were not carried out, by partition. */
@@ -365,6 +389,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const place = this.#open()!;
     this.#status({ type: "stuck", topic, ...place });
     this.#prefetch.drop();
+    this.#away = new Map(this.#marks);
     this.#marks.clear();
     this.#assignment = undefined;
     void this.#member?.leave();

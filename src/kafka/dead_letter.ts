@@ -1,0 +1,123 @@
+import { FlowError } from "../errors.ts";
+import type { FailedStep } from "../types.ts";
+import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
+import type { Header, ProducerRecord } from "./broker.ts";
+import { Message } from "./message.ts";
+import { RawRecord } from "./raw_record.ts";
+
+/** What the headers of a dead letter begin with; those that the message had before stay as they are. */
+const PREFIX = "dead-letter-";
+/** Characters of an error's text that are kept. */
+const MAX_TEXT = 2_000;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Says whether a topic was given an error that met `onError`, to be kept as a dead letter. */
+export function isFailedStep(value: unknown): value is FailedStep {
+  return value instanceof FlowError;
+}
+
+/**
+ * Makes the dead letter of a message: its bytes, key, headers and time as they were, and headers for the
+ * error, the flow, where the message came from, and the time of the failure. Undefined when what failed is
+ * no message of a topic.
+ */
+export function toDeadLetter(failure: FailedStep, now: number): ProducerRecord | undefined {
+  const message = [failure.root, failure.input].find((value) => value instanceof Message);
+  if (message === undefined) return undefined;
+  const { key, value, headers, timestamp } = message.record;
+  const kept = headers.filter(([name]) => !name.startsWith(PREFIX));
+  return { key, value, timestamp, headers: [...kept, ...headersOf(failure, now, message)] };
+}
+
+/** The headers that a dead letter has beside those of its message. */
+export function headersOf(failure: FailedStep, now: number, message?: Message<unknown>): Header[] {
+  const { cause } = failure;
+  const facts: [name: string, fact: string | undefined][] = [
+    ["error", String(cause ?? failure).slice(0, MAX_TEXT)],
+    ["step", failure.name],
+    ["flow", failure.flow],
+    ["topic", message?.topic],
+    ["partition", message?.partition.toString()],
+    ["offset", message?.offset.toString()],
+    ["time", new Date(now).toISOString()],
+  ];
+  return facts.flatMap(([name, fact]) =>
+    fact === undefined ? [] : [[`${PREFIX}${name}`, encoder.encode(fact)] as const]
+  );
+}
+
+/** A topic that dead letters can be sent back to. */
+type Origin = SinkTarget<never> & { readonly name: string };
+
+/**
+ * Makes a sink that sends dead letters back to the topics that they came from, as they were before: the
+ * partition is found anew, by the key.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, deadLetter } from "@slipstream/slipstream";
+ * import { sendBack, Topic } from "@slipstream/slipstream/kafka";
+ * import { MemoryBroker } from "@slipstream/slipstream/memory";
+ *
+ * await using broker = new MemoryBroker();
+ * const options = { broker, groupId: "demo", offset: "earliest" } as const;
+ * await using orders = new Topic("orders", options);
+ * await using dead = new Topic("dead", options);
+ * await orders.send({ key: "a", value: "1" });
+ *
+ * let fixed = false;
+ * const app = new App();
+ * app.handle(orders, ({ value }) => {
+ *   if (fixed) return void app.close();
+ *   fixed = true;
+ *   throw new TypeError(`cannot read ${value}`);
+ * }, { onError: deadLetter(dead) });
+ * app.handle(dead, (letter) => letter, { sink: sendBack(orders) });
+ * await app.stream();
+ * assertEquals((await orders.offsets()).get(0)?.high, 2);
+ * ```
+ *
+ * @param topics The topics, each once.
+ * @throws {TypeError} From the sink: if a message is no dead letter, or of a topic that was not given.
+ */
+export function sendBack(...topics: Origin[]): SinkTarget<Message<unknown, unknown>> {
+  const byName = new Map(topics.map((topic) => [topic.name, topic]));
+  return {
+    [openSink](host: Host): SinkPort<Message<unknown, unknown>> {
+      const ports = new Map<string, SinkPort<unknown>>();
+      for (const [name, topic] of byName) {
+        ports.set(name, topic[openSink](host) as SinkPort<unknown>);
+      }
+      const all = (step: "flush" | "close") =>
+        Promise.all([...ports.values()].map((port) => port[step]?.())).then(() => {});
+      return {
+        write(letter) {
+          const origin = originOf(letter);
+          const port = ports.get(origin);
+          if (port !== undefined) return port.write(new RawRecord(unmarked(letter)));
+          throw new TypeError(
+            `Cannot send a dead letter back to topic "${origin}": give that topic to sendBack()`,
+          );
+        },
+        flush: () => all("flush"),
+        close: () => all("close"),
+      };
+    },
+  };
+}
+
+function originOf(letter: Message<unknown, unknown>): string {
+  const name = letter.headers.get(`${PREFIX}topic`);
+  if (name !== undefined) return decoder.decode(name);
+  throw new TypeError(
+    `Cannot send a message back: offset ${letter.offset} of topic "${letter.topic}" is no dead letter of a topic`,
+  );
+}
+
+function unmarked({ record }: Message<unknown, unknown>): ProducerRecord {
+  const { key, value, headers, timestamp } = record;
+  return { key, value, timestamp, headers: headers.filter(([name]) => !name.startsWith(PREFIX)) };
+}

@@ -1,0 +1,132 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, CodecError, deadLetter, HandlerError, SinkError } from "../../mod.ts";
+import { type Message, sendBack, Topic } from "../../src/kafka/mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+
+const json = {
+  encode: (value: unknown) => new TextEncoder().encode(JSON.stringify(value)),
+  decode: (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as number,
+};
+const text = (bytes: Uint8Array | null | undefined) => bytes && new TextDecoder().decode(bytes);
+const facts = ({ headers }: Message) =>
+  Object.fromEntries([...headers].map(([name, value]) => [name, text(value)]));
+
+/** Reads what is in a topic now. */
+async function contentOf(topic: Topic): Promise<Message[]> {
+  const { high } = (await topic.offsets()).get(0)!;
+  const messages: Message[] = [];
+  if (high === 0) return messages;
+  for await (const message of topic) {
+    messages.push(message);
+    if (message.offset === high - 1) break;
+  }
+  return messages;
+}
+
+Deno.test("deadLetter(topic) keeps bytes, key, headers and time, and says what happened", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using input = new Topic("in", { ...options, codec: json });
+  await using raw = new Topic("in", options);
+  await using dead = new Topic("dead", options);
+  await raw.send({ key: "k", value: "not json", headers: { trace: "t" }, timestamp: 5 });
+  await raw.send({ key: "k", value: "2", headers: { "dead-letter-error": "old" } });
+  await raw.send({ value: "3" });
+  await raw.send({ value: "4" });
+  const app = new App();
+  app.handle(input, (message) => {
+    if (message.offset === 3) queueMicrotask(() => app.close());
+    const value = message.value;
+    if (value === 2) throw new RangeError("two");
+    return value;
+  }, {
+    name: "sum",
+    sink: (value) => {
+      if (value === 3) throw new TypeError("three");
+    },
+    onError: deadLetter(dead),
+  });
+  await app.stream();
+  const [first, second, third, ...more] = await contentOf(dead);
+  assertEquals(more, []);
+  const place = (offset: string) => ({
+    "dead-letter-flow": "sum",
+    "dead-letter-topic": "in",
+    "dead-letter-partition": "0",
+    "dead-letter-offset": offset,
+  });
+  const { "dead-letter-error": error, "dead-letter-time": time, ...rest } = facts(first!);
+  assertEquals(error!.startsWith("SyntaxError: Unexpected token"), true);
+  assertEquals(Math.abs(Date.parse(time!) - Date.now()) < 60_000, true);
+  assertEquals(rest, { trace: "t", "dead-letter-step": "CodecError", ...place("0") });
+  assertEquals([first!.key, first!.value, first!.timestamp], ["k", "not json", 5]);
+  const told = facts(second!);
+  assertEquals(second!.value, "2");
+  assertEquals(told["dead-letter-error"], "RangeError: two");
+  assertEquals(told["dead-letter-step"], "HandlerError");
+  assertEquals(third!.value, "3");
+  assertEquals(facts(third!)["dead-letter-step"], "SinkError");
+});
+
+Deno.test("deadLetter(topic) of what is no message of a topic encodes it", async () => {
+  await using broker = new MemoryBroker();
+  await using dead = new Topic("dead", { broker, groupId: "g", offset: "earliest" });
+  const app = new App();
+  app.handle(["poison"], () => {
+    throw new Error("always");
+  }, { name: "eat", onError: deadLetter(dead) });
+  await app.stream();
+  const [letter] = await contentOf(dead);
+  assertEquals(letter!.value, "poison");
+  assertEquals(facts(letter!)["dead-letter-flow"], "eat");
+  assertEquals("dead-letter-topic" in facts(letter!), false);
+});
+
+Deno.test("sendBack() sends a dead letter back as it was", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using input = new Topic("in", options);
+  await using dead = new Topic("dead", options);
+  await input.send({ key: "k", value: "v", headers: { trace: "t" }, timestamp: 5 });
+  const app = new App();
+  let failures = 1;
+  const seen: Message[] = [];
+  app.handle(input, (message) => {
+    if (failures-- > 0) throw new Error("once");
+    seen.push(message);
+    queueMicrotask(() => app.close());
+  }, { onError: deadLetter(dead) });
+  app.handle(dead, (letter) => letter, { sink: sendBack(input) });
+  await app.stream();
+  const [{ key, value, timestamp, offset }] = seen as [Message];
+  assertEquals([key, value, timestamp, offset], ["k", "v", 5, 1]);
+  assertEquals(facts(seen[0]!), { trace: "t" });
+});
+
+Deno.test("sendBack() refuses what it cannot send back", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using dead = new Topic("dead", options);
+  await using other = new Topic("other", options);
+  await dead.send({ value: "v" });
+  const app = new App();
+  app.handle(dead, (letter) => letter, { sink: sendBack(other) });
+  await assertRejects(() => app.stream(), SinkError, "is no dead letter of a topic");
+  await dead.send({ value: "v", headers: { "dead-letter-topic": "in" } });
+  await using again = new Topic("dead", { ...options, offset: { 0: 1 }, groupId: "h" });
+  const second = new App();
+  second.handle(again, (letter) => letter, { sink: sendBack(other) });
+  await assertRejects(() => second.stream(), SinkError, "give that topic to sendBack()");
+});
+
+Deno.test("an error of a codec tells its flow and its message", async () => {
+  await using broker = new MemoryBroker();
+  await using input = new Topic("in", { broker, groupId: "g", offset: "earliest", codec: json });
+  await using raw = new Topic("in", { broker });
+  await raw.send({ value: "{" });
+  const app = new App();
+  app.handle(input, ({ value }) => value, { name: "sum" });
+  const error = await assertRejects(() => app.stream(), CodecError);
+  assertEquals([error.flow, (error.root as Message).offset], ["sum", 0]);
+  assertEquals(error instanceof HandlerError, false);
+});
