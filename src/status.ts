@@ -23,6 +23,18 @@ export type StatusEvent =
   | { readonly type: "dead_letter"; readonly flow: string; readonly error: FailedStep }
   /** Sinks and stores are flushed and positions committed. */
   | { readonly type: "barrier"; readonly durationMs: number }
+  /**
+   * After each barrier, for each source: `messages` were done since the start; `lag` is how many more are
+   * known to be there, where the source can tell.
+   */
+  | {
+    readonly type: "progress";
+    readonly source: string;
+    readonly messages: number;
+    readonly lag: number | undefined;
+  }
+  /** The windows of caches (`maxBytes`) dropped entries since the barrier before. */
+  | { readonly type: "evicted"; readonly entries: number }
   /** A barrier failed and will be tried again. */
   | { readonly type: "barrier_failed"; readonly error: unknown }
   /** A source hands out nothing more; `messages` were done. */

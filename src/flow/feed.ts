@@ -52,6 +52,8 @@ export interface Feed<T> {
    * that can give up nothing.
    */
   limit?(ms: number | undefined): number;
+  /** How many messages are known to be there that are not acknowledged; absent where it cannot tell. */
+  lag?(): number;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
@@ -146,6 +148,8 @@ export interface SinkTarget<T> {
 export interface Store {
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
+  /** How many entries its window has dropped, if it has one. */
+  readonly evictions?: number;
   /** True while a group of flows decides what goes to disk; see state.ts. */
   readonly driven?: boolean;
 }

@@ -61,6 +61,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #unobserve: () => void;
   #resumption: Resumption | undefined;
   readonly #limits: number[] = [];
+  /** The ends of the partitions when they were fetched last. */
+  readonly #highs = new Map<number, number>();
   /** What was open when the partitions were given up: done meanwhile, it is not handled once more. */
   #away: ReadonlyMap<number, Watermark> = new Map();
   #soughtEverywhere: SeekPosition | undefined;
@@ -169,6 +171,15 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#watch.limit(Math.min(...this.#limits));
     }
     return this.#watch.timeoutMs;
+  }
+
+  /** How many records of the assigned partitions are not acknowledged, as of the last fetch of each. */
+  lag(): number {
+    let lag = 0;
+    for (const [partition, mark] of this.#marks) {
+      lag += Math.max(0, (this.#highs.get(partition) ?? 0) - mark.position);
+    }
+    return lag;
   }
 
   /** Asks `resumption` where to begin. */
@@ -341,6 +352,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const expected = this.#expected.get(partition)!;
     if (chunk.records.at(0)!.offset > expected) void this.#checkLoss(partition, expected);
     this.#expected.set(partition, chunk.next);
+    this.#highs.set(partition, chunk.high);
     const room = this.#prefetch.add(chunk);
     this.#wakeUp();
     return room;

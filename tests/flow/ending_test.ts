@@ -248,6 +248,7 @@ Deno.test("onStatus is told from the start to the end", async () => {
     { type: "started", flows: ["only"] },
     { type: "source_ended", source: "Array", messages: 2 },
     { type: "flow_ended", flow: "only" },
+    { type: "progress", source: "Array", messages: 2, lag: undefined },
     { type: "ended", error: undefined },
   ]);
 });
