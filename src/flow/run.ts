@@ -145,7 +145,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
 
   /** Hands out nothing more; what is under way is finished. */
   stop(): void {
-    if (this.stopping.aborted) return;
+    if (this.stopping.aborted || this.#over) return;
     this.status?.({ type: "stopping" });
     this.#stopping.abort();
     const { drainMs } = this.#options;
