@@ -139,7 +139,6 @@ Deno.test("systemClock.timer() waits longer than setTimeout can, and for ever", 
 Deno.test("a sink may return a thenable that answers at once", async () => {
   const app = new App();
   let written = 0;
-  // deno-lint-ignore no-thenable -- the point
   app.handle([1, 2], (n) => n, {
     sink: () => ({ then: (done: () => void) => (written++, done()) }),
   });
