@@ -26,7 +26,7 @@
  * @module
  */
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
-export { handle, stream } from "./src/handle.ts";
+export { app, handle, stream } from "./src/handle.ts";
 export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
 export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";

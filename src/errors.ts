@@ -17,29 +17,24 @@ export interface ErrorPlace {
 /** Base of the errors that a flow meets: tells where, and keeps what was thrown as `cause`. */
 export abstract class FlowError extends Error implements ErrorPlace {
   /** The name of the flow. */
-  readonly flow: string | undefined;
+  declare readonly flow: string | undefined;
   /** The source of the flow, in words. */
-  readonly source: string | undefined;
+  declare readonly source: string | undefined;
   /** The topic of the message. */
-  readonly topic: string | undefined;
+  declare readonly topic: string | undefined;
   /** The partition of the message. */
-  readonly partition: number | undefined;
+  declare readonly partition: number | undefined;
   /** The offset of the message in its partition. */
-  readonly offset: number | undefined;
+  declare readonly offset: number | undefined;
   /** The key of the message. */
-  readonly key: unknown;
+  declare readonly key: unknown;
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
 
   /** Makes the error; `what` is the sentence's beginning, the place and the cause are added. */
   constructor(what: string, place: ErrorPlace, cause: unknown) {
     super(`${what}${inWords(place)}: ${reason(cause)}`, { cause });
-    this.flow = place.flow;
-    this.source = place.source;
-    this.topic = place.topic;
-    this.partition = place.partition;
-    this.offset = place.offset;
-    this.key = place.key;
+    Object.assign(this, place);
   }
 }
 

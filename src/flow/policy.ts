@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { delay } from "../clock.ts";
-import { CycleError, FlowError, type HandlerError, SinkError } from "../errors.ts";
-import type { OnError, RetryOptions } from "../types.ts";
+import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
+import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Lane, STOPPED } from "./lane.ts";
 import type { Emit, Maybe } from "./turn.ts";
@@ -52,9 +52,7 @@ export class Recovery {
     if (isFinal(error)) throw error;
     const { lane } = this;
     let failure = error as HandlerError | SinkError;
-    let policy = typeof this.onError === "function"
-      ? await this.onError(failure, lane.context)
-      : this.onError;
+    let policy = await this.#choose(failure);
     try {
       while (typeof policy === "object" && "retry" in policy) {
         const again = await this.#retry(policy.retry, failure, step, wrap);
@@ -74,6 +72,18 @@ export class Recovery {
       return;
     }
     throw final(failure);
+  }
+
+  async #choose(failure: FailedStep): Promise<ErrorPolicy> {
+    const { lane, onError } = this;
+    if (typeof onError !== "function") return onError;
+    try {
+      return await onError(failure, lane.context);
+    } catch (error) {
+      const chosen = new HandlerError(lane.place(), failure.input, error);
+      chosen.others.push(failure);
+      throw final(chosen);
+    }
   }
 
   /**

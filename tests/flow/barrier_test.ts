@@ -1,0 +1,159 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, BarrierError, type StatusEvent } from "../../mod.ts";
+import { openStores } from "../../src/flow/feed.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { Replayable } from "../_support/replayable.ts";
+
+/** Handles `messages` messages, then waits until the test lets it go on. */
+function holdingAfter(messages: number) {
+  const release = Promise.withResolvers<void>();
+  let seen = 0;
+  return {
+    release: release.resolve,
+    handler: async () => {
+      if (++seen > messages) await release.promise;
+    },
+  };
+}
+
+Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
+  const log: string[] = [];
+  const store = {
+    flush: async () => {
+      await settle();
+      log.push("store");
+    },
+  };
+  openStores.add(store);
+  try {
+    const app = new App();
+    const source = new Replayable([1]);
+    source.onCommit = () => void log.push("commit");
+    app.handle(source, (n) => n, {
+      sink: {
+        write: () => {},
+        flush: async () => {
+          await settle();
+          log.push("sink");
+        },
+      },
+    });
+    await app.stream();
+    assertEquals(log, ["sink", "store", "commit"]);
+  } finally {
+    openStores.delete(store);
+  }
+});
+
+Deno.test("the barrier runs on its interval while messages are acknowledged", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { intervalMs: 500 } });
+  const source = new Replayable([1, 2, 3]);
+  const { handler, release } = holdingAfter(2);
+  app.handle(source, handler);
+  const streaming = app.stream();
+  await settle();
+  assertEquals(source.committed, []);
+  await clock.tick(499);
+  assertEquals(source.committed, []);
+  await clock.tick(1);
+  assertEquals(source.committed, [2]);
+  release();
+  await streaming;
+  assertEquals(source.committed, [2, 3]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("the barrier runs after so many messages", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 2 } });
+  const source = new Replayable([1, 2, 3, 4, 5]);
+  const { handler, release } = holdingAfter(4);
+  app.handle(source, handler);
+  const streaming = app.stream();
+  for (let turn = 0; turn < 5; turn++) await settle();
+  assertEquals(source.committed.at(-1), 4);
+  release();
+  await streaming;
+});
+
+Deno.test("the barrier commits the positions of before the flush, and never overlaps itself", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 1 } });
+  const source = new Replayable([1, 2, 3, 4]);
+  const flushes: (() => void)[] = [];
+  let open = 0, most = 0;
+  app.handle(source, (n) => n, {
+    sink: {
+      write: () => {},
+      flush: async () => {
+        most = Math.max(most, ++open);
+        await new Promise<void>((resolve) => flushes.push(resolve));
+        open--;
+      },
+    },
+  });
+  const streaming = app.stream();
+  await settle();
+  assertEquals(source.watermark, 4);
+  assertEquals(source.committed, []);
+  flushes.shift()!();
+  await settle();
+  assertEquals(source.committed, [1]);
+  while (source.committed.at(-1) !== 4) {
+    flushes.shift()?.();
+    await settle();
+  }
+  flushes.shift()?.();
+  await streaming;
+  assertEquals(most, 1);
+});
+
+Deno.test("a barrier that fails commits nothing and is tried again", async () => {
+  const clock = new ManualClock();
+  const events: StatusEvent[] = [];
+  const app = new App({ clock, onStatus: (event) => events.push(event) });
+  const source = new Replayable([1]);
+  let failures = 2;
+  app.handle(source, (n) => n, {
+    sink: {
+      write: () => {},
+      flush: () => {
+        if (failures-- > 0) throw new Error("not now");
+      },
+    },
+  });
+  const streaming = app.stream();
+  await settle();
+  assertEquals(source.committed, []);
+  await clock.tick(100);
+  assertEquals(source.committed, []);
+  await clock.tick(100);
+  await streaming;
+  assertEquals(source.committed, [1]);
+  assertEquals(events.filter(({ type }) => type === "barrier_failed").length, 2);
+});
+
+Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the policy", async () => {
+  const clock = new ManualClock();
+  const app = new App({
+    clock,
+    onError: "skip",
+    barrier: { flushTimeoutMs: 1000, intervalMs: 10 },
+  });
+  const source = new Replayable([1, 2]);
+  const { handler, release } = holdingAfter(1);
+  app.handle(source, handler);
+  source.onCommit = () => {
+    throw new Error("disk full");
+  };
+  const streaming = app.stream();
+  streaming.catch(() => {});
+  await settle();
+  await clock.tick(1100);
+  release();
+  await clock.tick(2000);
+  const error = await assertRejects(() => streaming, BarrierError, "disk full");
+  assertEquals(source.committed, []);
+  assertEquals(error.others.length, 1); // the last barrier, at the end
+});
