@@ -56,8 +56,15 @@ export function merged(
   branches: readonly Branch<unknown>[],
   output: Slot,
 ): ReadableStream<Turn<unknown>> {
+  const turn = Promise.withResolvers<void>();
+  let begun = false;
   return new ReadableStream<Turn<unknown>>({
-    pull(controller) {
+    async pull(controller) {
+      if (begun) {
+        await turn.promise; // the stages flush when the stream closes
+        return controller.close();
+      }
+      begun = true;
       controller.enqueue({
         run: async (emit) => {
           let last = Promise.resolve();
@@ -76,9 +83,9 @@ export function merged(
               new WritableStream({ write: (turn) => turn.run(inLine(branch)) }),
             )
           ));
+          turn.resolve();
         },
       });
-      controller.close();
     },
   }, UNBUFFERED);
 }
