@@ -1,5 +1,13 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { App, CycleError, merge, Proxy, ProxyEndedError, ProxyFullError } from "../../mod.ts";
+import {
+  App,
+  batch,
+  CycleError,
+  merge,
+  Proxy,
+  ProxyEndedError,
+  ProxyFullError,
+} from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
 
@@ -306,4 +314,16 @@ Deno.test("Proxy refuses a bound that is not a positive integer", () => {
   for (const bound of [0, -1, 1.5, NaN, Infinity]) {
     assertThrows(() => new Proxy({ bound }), RangeError, `current value is ${bound}`);
   }
+});
+
+Deno.test("Proxy ends only after the flows that write to it, which may still hold a batch", async () => {
+  const app = new App();
+  const numbers = new Proxy<number>();
+  const batches = new Proxy<number[]>();
+  const seen: number[][] = [];
+  app.handle([1, 2, 3], (n) => n, { sink: numbers });
+  app.handle(numbers, (some) => some, { pipe: batch(2), sink: batches });
+  app.handle(batches, (some) => void seen.push(some));
+  await app.stream();
+  assertEquals(seen, [[1, 2], [3]]);
 });
