@@ -187,8 +187,8 @@ export class Opened {
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {
-      for (const hub of hubs) hub.stop();
       for (const queue of queues) queue.abandon();
+      for (const hub of hubs) hub.stop();
     };
     return lane;
   }

@@ -3,6 +3,7 @@ import {
   App,
   batch,
   CycleError,
+  HandlerError,
   merge,
   Proxy,
   ProxyEndedError,
@@ -326,4 +327,25 @@ Deno.test("Proxy ends only after the flows that write to it, which may still hol
   app.handle(batches, (some) => void seen.push(some));
   await app.stream();
   assertEquals(seen, [[1, 2], [3]]);
+});
+
+Deno.test("Proxy ends its writers with the flow that failed behind it, without an error of their own", async () => {
+  for (const waits of [false, true]) {
+    const app = new App();
+    const proxy = new Proxy<number>({ bound: 1 });
+    const failed = Promise.withResolvers<void>();
+    const met: unknown[] = [];
+    app.handle([1, 2, 3, 4], async (n) => {
+      if (n > 1 && !waits) await failed.promise;
+      return n;
+    }, { sink: proxy, onError: (error) => (met.push(error), "stop") });
+    app.handle(proxy, async () => {
+      await settle();
+      setImmediate(() => setImmediate(failed.resolve));
+      throw new Error("broken");
+    }, { name: "reader" });
+    const error = await assertRejects(() => app.stream(), HandlerError, '"reader": broken');
+    assertEquals([error.others, met], [[], []]);
+    await assertRejects(() => proxy.send(5), ProxyEndedError);
+  }
 });
