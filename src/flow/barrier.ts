@@ -100,7 +100,9 @@ export class Barrier {
   #inBackground = (): void => {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.run().catch((error) => this.#host.fail(error));
+    this.run().catch((error) => {
+      if (!this.#closed) this.#host.fail(error);
+    });
   };
 
   #start(): Promise<void> {
@@ -129,6 +131,7 @@ export class Barrier {
     const commits = this.#feeds.map((feed) => feed.snapshot?.());
     await this.#sinks.flush();
     await Promise.all([...openStores].map((store) => store.flush()));
+    this.#host.signal.throwIfAborted(); // the hard end commits nothing
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

@@ -47,6 +47,7 @@ export class Batcher<T> {
 
   #add(message: T, receipt: Receipt | undefined): Maybe {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
+    this.place.lane.goOn();
     if (receipt !== undefined) {
       receipt.retain();
       this.#receipts.push(receipt);
@@ -61,6 +62,7 @@ export class Batcher<T> {
   }
 
   #timeIsUp = (): void => {
+    if (this.place.lane.dead) return;
     let done: Maybe;
     try {
       done = this.#pass();

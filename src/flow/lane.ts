@@ -37,7 +37,7 @@ export class Lane extends Slot {
   blockedOn: ProxyQueue<unknown> | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
-  /** True once the flow has failed: nothing of it is flushed any more. */
+  /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
   dead = false;
   /** Stops what feeds the flow, since it failed; set when the flow is connected. */
   disconnect: () => void = () => {};
@@ -78,6 +78,15 @@ export class Lane extends Slot {
     this.dead = true;
     this.disconnect();
     if (error !== STOPPED) this.host.fail(error);
+  }
+
+  /**
+   * Called after every wait: what a dead flow has waited for goes nowhere.
+   *
+   * @throws STOPPED once the flow has failed, or the run was ended at once.
+   */
+  goOn(): void {
+    if (this.dead) throw STOPPED;
   }
 
   /** Where an error happened. */

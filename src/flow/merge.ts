@@ -68,9 +68,10 @@ export function merged(
       controller.enqueue({
         run: async (emit) => {
           let last = Promise.resolve();
-          const inLine = ({ slot }: Branch<unknown>): Emit<unknown> => (message) => {
+          const inLine = ({ lane, slot }: Branch<unknown>): Emit<unknown> => (message) => {
             const { receipt } = slot;
             const done = last.then(() => {
+              lane.goOn();
               output.root = message;
               output.receipt = receipt;
               return emit(message);

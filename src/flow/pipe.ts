@@ -99,7 +99,8 @@ class OpaqueStage {
 
   async #push(message: unknown): Promise<void> {
     const { lane, input, output } = this.#place;
-    if (this.ended || lane.dead || this.#opaque === undefined) return;
+    lane.goOn();
+    if (this.ended || this.#opaque === undefined) return;
     const { receipt } = input;
     this.#debts.give(receipt);
     output.root = input.root;

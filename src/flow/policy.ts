@@ -53,6 +53,7 @@ export class Recovery {
     const { lane } = this;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
+    lane.goOn();
     try {
       while (typeof policy === "object" && "retry" in policy) {
         const again = await this.#retry(policy.retry, failure, step, wrap);
@@ -103,6 +104,7 @@ export class Recovery {
       await delay(clock, delayMs, signal).catch(() => {
         throw final(failure); // the hard end: what failed stays failed
       });
+      this.lane.goOn();
       this.lane.context.attempt = attempt + 1;
       try {
         await step();

@@ -33,6 +33,7 @@ async function spreadPromise(
   } catch (error) {
     throw lane.handlerError(error);
   }
+  lane.goOn();
   if (value === undefined) return;
   const done = emit(value);
   if (done !== undefined) await done;
@@ -68,6 +69,7 @@ async function restOfGenerator(
   for (let done: Maybe = first;;) {
     try {
       if (done !== undefined) await done;
+      lane.goOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       close(generator, lane, failure);
@@ -102,10 +104,12 @@ async function spreadAsyncGenerator(
       throw lane.handlerError(error);
     }
     if (step.done) return;
-    if (step.value === undefined) continue;
     try {
+      lane.goOn();
+      if (step.value === undefined) continue;
       const done = emit(step.value);
       if (done !== undefined) await done;
+      lane.goOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       await closeAsync(generator, lane, failure);

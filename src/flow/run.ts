@@ -160,6 +160,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     if (this.signal.aborted) return;
     this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
     this.stop();
+    this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
   }
 

@@ -139,6 +139,7 @@ async function theRest(
   try {
     await first;
     for (let index = next; index < emits.length; index++) {
+      lane.goOn();
       const done = emits[index]!(value);
       if (done !== undefined) await done;
     }

@@ -7,7 +7,7 @@ import { feedOf } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
 import { handlerStage } from "./handler.ts";
 import { Hub, type HubHost } from "./hub.ts";
-import { Lane, type LaneHost, Slot } from "./lane.ts";
+import { Lane, type LaneHost, Slot, STOPPED } from "./lane.ts";
 import type { LiveFlow } from "./liveness.ts";
 import { merged } from "./merge.ts";
 import { makeStage } from "./operators.ts";
@@ -132,6 +132,11 @@ export class Opened {
   async close(): Promise<void> {
     for (const hub of this.hubs) this.#cancel(hub);
     await Promise.all(this.#cancelled.values());
+  }
+
+  /** Lets nothing go on that is under way: the hard end. */
+  kill(): void {
+    for (const { lane } of this.flows) lane.die(STOPPED);
   }
 
   /** Closes everything without waiting for it: the hard end. */

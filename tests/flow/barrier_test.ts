@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, type StatusEvent } from "../../mod.ts";
+import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
@@ -156,4 +156,28 @@ Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the p
   const error = await assertRejects(() => streaming, BarrierError, "disk full");
   assertEquals(source.committed, []);
   assertEquals(error.others.length, 1); // the last barrier, at the end
+});
+
+Deno.test("the barrier does not commit when the run is ended at once during its flush", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 1 } });
+  const source = new Replayable([1, 2]);
+  const stop = new AbortController();
+  const flushed = Promise.withResolvers<void>();
+  const stuck = new Promise<void>(() => {});
+  app.handle(source, (n) => n === 2 ? stuck : n, {
+    sink: { write: () => {}, flush: () => flushed.promise },
+  });
+  const streaming = assertRejects(
+    () => app.stream({ signal: stop.signal, drainMs: 10 }),
+    DrainError,
+  );
+  await settle();
+  stop.abort();
+  await clock.tick(10);
+  await streaming;
+  flushed.resolve();
+  await settle();
+  assertEquals(source.acknowledged, [0]);
+  assertEquals(source.committed, []);
 });
