@@ -56,7 +56,7 @@ export class Batcher<T> {
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
       this.#timed = true;
-      this.place.lane.held++;
+      this.place.lane.hold();
       this.#cancelTimer = this.clock.timer(this.#timeIsUp, this.ms);
     }
   }
@@ -89,8 +89,8 @@ export class Batcher<T> {
     output.root = messages;
     output.receipt = receipt;
     const passed = () => {
-      if (timed) lane.held--;
       receipt?.release();
+      if (timed) lane.letGo();
     };
     const done = this.#emit(messages);
     return done === undefined ? passed() : done.then(passed);

@@ -20,6 +20,8 @@ export interface LaneHost {
   fail(error: unknown): void;
   /** Adds an error to those of the run without ending it for that. */
   also(error: unknown): void;
+  /** Nothing is held back any more: somebody may have waited for the last value. */
+  idle(): void;
 }
 
 /**
@@ -87,6 +89,17 @@ export class Lane extends Slot {
    */
   goOn(): void {
     if (this.dead) throw STOPPED;
+  }
+
+  /** Notes that a stage holds a value back and will pass it on by itself. */
+  hold(): void {
+    this.held++;
+  }
+
+  /** Notes that the stage has passed it on. */
+  letGo(): void {
+    this.held--;
+    this.host.idle();
   }
 
   /** Where an error happened. */

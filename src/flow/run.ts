@@ -207,6 +207,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     this.#checkSoon();
   }
 
+  /** Nothing is held back any more in a flow. */
+  idle(): void {
+    this.#checkSoon();
+  }
+
   #stopSources(): void {
     if (this.#opened === undefined) return;
     for (const [queue, hub] of this.#opened.proxies) {
