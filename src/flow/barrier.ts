@@ -83,8 +83,9 @@ export class Barrier {
 
   /** Runs a barrier that begins after this call. */
   run(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start();
-    return this.#next ??= this.#running.catch(() => {}).then(() => {
+    return this.#next = this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
       return this.#start();
     });

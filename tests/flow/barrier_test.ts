@@ -3,6 +3,8 @@ import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
+import { Barrier } from "../../src/flow/barrier.ts";
+import { type Sinks } from "../../src/flow/sinks.ts";
 
 /** Handles `messages` messages, then waits until the test lets it go on. */
 function holdingAfter(messages: number) {
@@ -180,4 +182,29 @@ Deno.test("the barrier does not commit when the run is ended at once during its 
   await settle();
   assertEquals(source.acknowledged, [0]);
   assertEquals(source.committed, []);
+});
+
+Deno.test("barriers never overlap, also when one is asked for just as another ends", async () => {
+  let running = 0;
+  let most = 0;
+  const sinks = {
+    flush: async () => {
+      most = Math.max(most, ++running);
+      await settle();
+      running--;
+    },
+  } as unknown as Sinks;
+  const host = {
+    clock: new ManualClock(),
+    signal: new AbortController().signal,
+    status: undefined,
+    fail: (error: unknown) => {
+      throw error;
+    },
+  };
+  const barrier = new Barrier([], sinks, host, {});
+  const first = barrier.run();
+  const second = barrier.run();
+  await Promise.all([first.then(() => barrier.run()), second]);
+  assertEquals(most, 1);
 });
