@@ -1,3 +1,4 @@
+import type { StatusEvent } from "../../mod.ts";
 import type { FlowSpec, GraphSpec, PolicySpec } from "./simulated_graph.ts";
 import type { Handed } from "./simulated_source.ts";
 
@@ -91,6 +92,14 @@ export class Oracle {
     }
   }
 
+  /** The app tells what happens; only for the trace. */
+  tells(event: StatusEvent): void {
+    if (event.type === "flow_ended") this.#note(`${event.flow} has ended`);
+    if (event.type === "source_ended") this.#note(`${event.source} has ended`);
+    if (event.type === "error") this.#note(`the app fails: ${event.error}`);
+    if (event.type === "stopping") this.#note("the app stops");
+  }
+
   /** A source hands out a message. */
   handsOut(source: string, serial: number, handed?: Handed): Value {
     const taken: Value[] = [];
@@ -125,9 +134,9 @@ export class Oracle {
       if (spec.reads.length > 1) continue; // its turn in the merge came before
       const source = spec.reads[0]!;
       const others = this.#readers.get(source)!.some((other) =>
-        other !== flow && (this.#flow(other).entered.has(each) || this.#isHeavy(other))
+        other !== flow && (this.#flow(other).entered.has(each) || this.#isBlind(other))
       );
-      if (others) continue; // lock-step: what one flow has begun, all finish
+      if (others || this.#isBlind(flow)) continue; // lock-step: what one flow has begun, all finish
       this.#must(!this.#paused.get(source), `${flow} takes ${each.id} while ${source} is paused`);
       const root = this.#roots.find((root) => root.value === each);
       this.#must(!root?.dropped, `${flow} takes ${each.id} of an epoch before the seek`);
@@ -442,6 +451,12 @@ export class Oracle {
     return this.#flow(flow).spec.pipes.some(({ kind }) =>
       kind === "generator" || kind === "transform stream"
     );
+  }
+
+  /** Says whether a flow may have taken a value before the first user function sees it. */
+  #isBlind(flow: string): boolean {
+    const first = this.#flow(flow).spec.pipes[0]?.kind;
+    return first !== undefined && first !== "map" && first !== "filter";
   }
 
   #flow(name: string): FlowRecord {

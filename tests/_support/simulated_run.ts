@@ -42,6 +42,8 @@ export class Simulation {
   readonly #reasons = new Map<string, Set<string>>();
   /** What pauses, seeks and stops beside the app. */
   readonly #beside: Promise<void>[] = [];
+  /** Errors of sources that nobody need hear of. */
+  readonly #abandoned = new Set<unknown>();
   /** Timers that user code has set. */
   #napping = 0;
   #handedOut = 0;
@@ -53,6 +55,7 @@ export class Simulation {
     this.oracle = new Oracle(graph);
     this.#app = new App({
       clock: scheduler.clock,
+      onStatus: (event) => this.oracle.tells(event),
       barrier: {
         intervalMs: random.pick([5, 1000]),
         messages: random.pick([1, 3, Infinity]),
@@ -81,9 +84,8 @@ export class Simulation {
     const stream = this.#app.stream({ signal: this.#abort.signal, drainMs }).then(
       () => undefined,
       (error) => ({ error }),
-    );
+    ).finally(() => this.oracle.over = true);
     const ended = await this.#scheduler.run(stream, { onStep: check });
-    this.oracle.over = true;
     this.#checkTimers();
     await this.#scheduler.run(Promise.all(this.#beside), { onStep: check });
     await this.#scheduler.drain({ onStep: check });
@@ -91,6 +93,10 @@ export class Simulation {
     if (ending !== "hard") this.oracle.checkEnd();
     if (ending === "natural" && this.oracle.fatal.size === 0) this.#checkAllRead();
     check();
+  }
+
+  get #stopping(): boolean {
+    return this.#abort.signal.aborted || this.oracle.fatal.size > 0;
   }
 
   #checkTimers(): void {
@@ -106,6 +112,7 @@ export class Simulation {
     for (const each of errors) {
       const { cause } = each as Error;
       if (each instanceof DrainError && this.#graph.ending === "hard") continue;
+      if (this.#abandoned.has(cause)) continue;
       if (cause instanceof CycleError && this.#graph.tight) fatal.add(cause);
       else if (
         !fatal.has(cause) && !(this.#graph.ending === "hard" && cause instanceof PlannedError)
@@ -206,7 +213,9 @@ export class Simulation {
     const message = (position: number) => {
       if (position === failsAt) {
         const error = new PlannedError(`${name} fails`);
-        this.oracle.stops(undefined, error);
+        // A read that is under way when the app stops is abandoned, and its failure with it.
+        if (this.#stopping) this.#abandoned.add(error);
+        else this.oracle.stops(undefined, error);
         throw error;
       }
       this.#handedOut++;
