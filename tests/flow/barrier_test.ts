@@ -4,7 +4,7 @@ import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
 import { Barrier } from "../../src/flow/barrier.ts";
-import { type Sinks } from "../../src/flow/sinks.ts";
+import type { Sinks } from "../../src/flow/sinks.ts";
 
 /** Handles `messages` messages, then waits until the test lets it go on. */
 function holdingAfter(messages: number) {
