@@ -1,5 +1,4 @@
 import type { MemoryRun, Result } from "./benchmark.ts";
-import { collectGarbage } from "./rounds.ts";
 
 const SAMPLES = 20;
 const SKIPPED = 4; // until the code is compiled and the queues have their size
@@ -38,4 +37,11 @@ export function slope(points: readonly Point[]): number {
   const x = mean((point) => point.x);
   const y = mean((point) => point.y);
   return mean((point) => (point.x - x) * (point.y - y)) / mean((point) => (point.x - x) ** 2);
+}
+
+/** Collects the garbage of what ran before; needs `--v8-flags=--expose-gc`, which the task gives. */
+export function collectGarbage(): void {
+  const { gc } = globalThis as { gc?: () => void };
+  if (gc === undefined) throw new Error("Cannot collect garbage: run this by `deno task bench`");
+  gc();
 }

@@ -4,7 +4,7 @@
  * ```sh
  * deno task bench                       # everything
  * deno task bench flow/plain memory     # what these names begin
- * deno task bench --json --rounds=9     # one JSON object a line
+ * deno task bench --json --rounds=31    # one JSON object a line
  * ```
  */
 import { parseArgs } from "node:util";
@@ -18,7 +18,7 @@ import { measure } from "./rounds.ts";
 const { values, positionals } = parseArgs({
   args: Deno.args,
   allowPositionals: true,
-  options: { json: { type: "boolean" }, rounds: { type: "string", default: "5" } },
+  options: { json: { type: "boolean" }, rounds: { type: "string", default: "15" } },
 });
 
 const rounds = Number(values.rounds);

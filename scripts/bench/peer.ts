@@ -2,6 +2,7 @@
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const PACKAGE = "slipstream-async==1.0.5";
 const windows = Deno.build.os === "windows";
@@ -13,9 +14,9 @@ export class Peer implements AsyncDisposable {
   readonly #answers: ReadableStreamDefaultReader<string>;
 
   private constructor(python: string) {
-    const script = new URL("./peer/main.py", import.meta.url);
+    const script = fileURLToPath(new URL("./peer/main.py", import.meta.url));
     this.#process = new Deno.Command(python, {
-      args: [script.pathname],
+      args: [script],
       stdin: "piped",
       stdout: "piped",
     }).spawn();

@@ -1,7 +1,8 @@
 import type { Benchmark, Result } from "./benchmark.ts";
+import { Isolate } from "./isolate.ts";
 import type { Peer } from "./peer.ts";
 
-/** One contender of a benchmark: returns how many messages a second it did. */
+/** One contender of a benchmark: does a round and returns how many messages a second it did. */
 type Contender = () => Promise<number>;
 
 /**
@@ -10,50 +11,38 @@ type Contender = () => Promise<number>;
  * The ratios are medians of the ratios within a round; every other round runs in the opposite order.
  */
 export async function measure(
-  benchmark: Benchmark,
+  { name, floor, peerCount, goals }: Benchmark,
   rounds: number,
   peer: Peer | undefined,
 ): Promise<Result> {
-  const { name, count, ours, floor, peerCount } = benchmark;
-  const contenders: Record<string, Contender> = { ours: () => timed(ours, count) };
-  if (floor !== undefined) contenders["floor"] = () => timed(floor, count);
+  using isolate = new Isolate();
+  const contenders: [who: "ours" | "floor" | "peer", contender: Contender][] = [
+    ["ours", () => isolate.run(name, "ours")],
+  ];
+  if (floor !== undefined) contenders.push(["floor", () => isolate.run(name, "floor")]);
   if (peer !== undefined && peerCount !== undefined) {
-    contenders["peer"] = () => peer.run(name, peerCount);
+    contenders.push(["peer", () => peer.run(name, peerCount)]);
   }
 
-  for (const contender of Object.values(contenders)) await contender(); // warm-up
-  const speeds: Record<string, number[]> = { ours: [], floor: [], peer: [] };
+  for (const [, contender] of contenders) await contender(); // warm-up
+  const speeds = { ours: [] as number[], floor: [] as number[], peer: [] as number[] };
   for (let round = 0; round < rounds; round++) {
-    const order = Object.entries(contenders);
-    if (round % 2 === 1) order.reverse();
-    for (const [who, contender] of order) speeds[who]!.push(await contender());
+    for (const [who, contender] of contenders) speeds[who].push(await contender());
+    contenders.reverse();
   }
 
-  const ratio = (others: number[]) =>
-    others.length === 0
-      ? null
-      : median(others.map((other, round) => speeds["ours"]![round]! / other));
+  const { ours } = speeds;
   return {
     name,
-    perSecond: median(speeds["ours"]!),
-    floorRatio: ratio(speeds["floor"]!),
-    peerRatio: ratio(speeds["peer"]!),
-    ...(benchmark.goals && { goals: benchmark.goals }),
+    perSecond: median(ours),
+    floorRatio: ratio(ours, speeds.floor),
+    peerRatio: ratio(ours, speeds.peer),
+    ...(goals && { goals }),
   };
 }
 
-async function timed(work: (count: number) => Promise<void>, count: number): Promise<number> {
-  collectGarbage();
-  const started = performance.now();
-  await work(count);
-  return count / ((performance.now() - started) / 1000);
-}
-
-/** Collects the garbage of what ran before; needs `--v8-flags=--expose-gc`, which the task gives. */
-export function collectGarbage(): void {
-  const { gc } = globalThis as { gc?: () => void };
-  if (gc === undefined) throw new Error("Cannot collect garbage: run this by `deno task bench`");
-  gc();
+function ratio(ours: readonly number[], others: readonly number[]): number | null {
+  return others.length === 0 ? null : median(ours.map((speed, round) => speed / others[round]!));
 }
 
 /** Returns the middle of the numbers; of an even number of them the mean of the middle two. */

@@ -95,8 +95,9 @@ export class Barrier {
 
   /** Runs a barrier that begins after this call. */
   run(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start();
-    return this.#next ??= this.#running.catch(() => {}).then(() => {
+    return this.#next = this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
       return this.#start();
     });
@@ -113,7 +114,9 @@ export class Barrier {
   readonly soon = (): void => {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.run().catch((error) => this.#host.fail(error));
+    this.run().catch((error) => {
+      if (!this.#closed) this.#host.fail(error);
+    });
   };
 
   #start(): Promise<void> {
@@ -154,12 +157,14 @@ export class Barrier {
     );
     const notes = companions.map((companion) => companion.snapshot());
     await sinks.flush();
+    this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([
       ...stores.map((store) => store.flush()),
       ...[...cuts.values()].map((save) => save()),
     ]);
     await Promise.all(notes.map((write) => write?.()));
+    this.#host.signal.throwIfAborted(); // and commits nothing
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

@@ -24,6 +24,7 @@ export class Batcher<T> {
     readonly place: StagePlace,
     readonly clock: Clock,
   ) {
+    place.lane.holders.push(() => this.#passHeld());
     place.lane.context.signal.addEventListener("abort", () => this.#cancelTimer(), { once: true });
   }
 
@@ -47,6 +48,7 @@ export class Batcher<T> {
 
   #add(message: T, receipt: Receipt | undefined): Maybe {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
+    this.place.lane.goOn();
     if (receipt !== undefined) {
       receipt.retain();
       this.#receipts.push(receipt);
@@ -54,13 +56,28 @@ export class Batcher<T> {
     this.#messages.push(message);
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
-      this.#timed = true;
-      this.place.lane.held++;
+      this.#holds();
       this.#cancelTimer = this.clock.timer(this.#timeIsUp, this.ms);
     }
   }
 
+  /** Nothing comes any more unless the batch is passed on: it is, full or not. */
+  #passHeld(): boolean {
+    if (this.#messages.length === 0) return false;
+    this.#holds();
+    this.#timeIsUp();
+    return true;
+  }
+
+  /** Notes that the batch will be passed on by itself. */
+  #holds(): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.place.lane.hold();
+  }
+
   #timeIsUp = (): void => {
+    if (this.place.lane.dead) return;
     let done: Maybe;
     try {
       done = this.#pass();
@@ -87,8 +104,8 @@ export class Batcher<T> {
     output.root = messages;
     output.receipt = receipt;
     const passed = () => {
-      if (timed) lane.held--;
       receipt?.release();
+      if (timed) lane.letGo();
     };
     const done = this.#emit(messages);
     return done === undefined ? passed() : done.then(passed);

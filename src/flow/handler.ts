@@ -44,5 +44,5 @@ function handling(
     throw lane.handlerError(new DOMException(late, "TimeoutError"));
   };
   if (recovery.stops) return call;
-  return (message) => recovery.guard(() => call(message), (error) => lane.sinkError(error));
+  return (message) => recovery.guard(() => call(message), (error) => lane.handlerError(error));
 }

@@ -1,6 +1,7 @@
 import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
 import type { Attribution } from "./attribution.ts";
+import type { Breath } from "./breath.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Maybe } from "./turn.ts";
@@ -18,10 +19,13 @@ export class Slot {
 
 /** What a lane tells the run that it belongs to. */
 export interface LaneHost {
+  readonly breath: Breath;
   /** Ends the run with `error`. */
   fail(error: unknown): void;
   /** Adds an error to those of the run without ending it for that. */
   also(error: unknown): void;
+  /** Nothing is held back any more: somebody may have waited for the last value. */
+  idle(): void;
 }
 
 /**
@@ -39,8 +43,10 @@ export class Lane extends Slot {
   blockedOn: ProxyQueue<unknown> | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
-  /** True once the flow has failed: nothing of it is flushed any more. */
+  /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
   dead = false;
+  /** Passes on what stages hold back; each says whether there was something. */
+  readonly holders: (() => boolean)[] = [];
   /** Stops what feeds the flow, since it failed; set when the flow is connected. */
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
@@ -90,10 +96,31 @@ export class Lane extends Slot {
 
   /** Ends the flow, and with it the run, unless it is over anyway. */
   die(error: unknown): void {
-    if (this.dead) return;
-    this.dead = true;
-    this.disconnect();
+    if (!this.dead) {
+      this.dead = true;
+      this.disconnect();
+    }
     if (error !== STOPPED) this.host.fail(error);
+  }
+
+  /**
+   * Called after every wait: what a dead flow has waited for goes nowhere.
+   *
+   * @throws STOPPED once the flow has failed, or the run was ended at once.
+   */
+  goOn(): void {
+    if (this.dead) throw STOPPED;
+  }
+
+  /** Notes that a stage holds a value back and will pass it on by itself. */
+  hold(): void {
+    this.held++;
+  }
+
+  /** Notes that the stage has passed it on. */
+  letGo(): void {
+    this.held--;
+    this.host.idle();
   }
 
   /** Where an error happened. */

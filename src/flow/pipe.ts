@@ -98,11 +98,11 @@ class OpaqueStage {
   }
 
   async #push(message: unknown): Promise<void> {
-    const { lane, input, output } = this.#place;
-    if (this.ended || lane.dead || this.#opaque === undefined) return;
+    const { lane, input } = this.#place;
+    lane.goOn();
+    if (this.ended || this.#opaque === undefined) return;
     const { receipt } = input;
     this.#debts.give(receipt);
-    output.root = input.root;
     const given = this.#opaque.give(message, this);
     await new Promise<void>((resolve, reject) => {
       this.#release = resolve;
@@ -113,6 +113,7 @@ class OpaqueStage {
   /** Passes on what comes out, until the stage ends. */
   async #passOn(opaque: Opaque): Promise<void> {
     const { lane } = this.#place;
+    const { breath } = lane.host;
     try {
       for (;;) {
         this.reading = true;
@@ -123,6 +124,12 @@ class OpaqueStage {
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) this.#debts.asked();
+        else if (lane.dead) break;
+        else if (breath.due) {
+          this.passing = breath.taken(); // a pipe that never asks must not starve the others
+          await this.passing;
+          this.passing = undefined;
+        }
       }
       if (!lane.dead) this.#debts.settle();
     } catch (error) {

@@ -8,7 +8,7 @@ import { feedOf } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
 import { handlerStage } from "./handler.ts";
 import { type Branch, Hub, type HubHost } from "./hub.ts";
-import { Lane, type LaneHost, Slot } from "./lane.ts";
+import { Lane, type LaneHost, Slot, STOPPED } from "./lane.ts";
 import type { LiveFlow } from "./liveness.ts";
 import { merged } from "./merge.ts";
 import { makeStage } from "./operators.ts";
@@ -81,7 +81,11 @@ export class Opened {
     const { name, handler, onError = host.onError } = binding;
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const lane = this.#lane(name, hubs);
-    const recovery = new Recovery(onError, lane, host, (sink) => host.sinks.open(sink, lane));
+    const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
+    const recovery = new Recovery(onError, lane, host, (sink) => {
+      writes.push(...this.#written([sink])); // known only now, where a function chose the policy
+      return host.sinks.open(sink, lane);
+    });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
 
@@ -122,7 +126,7 @@ export class Opened {
       lane,
       hubs,
       ended: false,
-      writes: this.#written([...binding.sinks, deadLetterSink(onError)]),
+      writes,
       start: async () => {
         let turns = branches.length === 1 ? branches[0]!.readable() : merged(branches, slot);
         for (const stage of stages) turns = turns.pipeThrough(stage);
@@ -152,23 +156,34 @@ export class Opened {
   /** Closes all sources. */
   async close(): Promise<void> {
     for (const hub of this.hubs) this.#cancel(hub);
+    for (const queue of this.proxies.keys()) if (queue.readers.length === 0) queue.cancel();
     await Promise.all(this.#cancelled.values());
+  }
+
+  /** Lets nothing go on that is under way: the hard end. */
+  kill(): void {
+    for (const { lane } of this.flows) lane.die(STOPPED);
   }
 
   /** Closes everything without waiting for it: the hard end. */
   abandon(): void {
     for (const group of this.groups) group.end();
-    this.close().catch(() => {}); // the run has failed for another reason already
-    this.#host.sinks.close().catch(() => {});
+    this.close();
+    this.#host.sinks.close();
   }
 
   #cancel(hub: Hub<unknown>): void {
     if (this.#cancelled.has(hub)) return;
     hub.gate.attach(undefined);
     this.#unobserve.get(hub)?.();
-    const cancelled = (async () => await hub.feed.cancel())();
-    cancelled.catch(() => {}); // met by close()
-    this.#cancelled.set(hub, cancelled);
+    const cancel = async () => {
+      try {
+        await hub.feed.cancel();
+      } catch (error) {
+        this.#host.fail(error);
+      }
+    };
+    this.#cancelled.set(hub, cancel());
   }
 
   #hub(source: unknown, flow: string): Hub<unknown> {
@@ -242,8 +257,8 @@ export class Opened {
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {
-      for (const hub of hubs) hub.stop();
       for (const queue of queues) queue.abandon();
+      for (const hub of hubs) hub.stop();
     };
     return lane;
   }
