@@ -54,9 +54,13 @@ function toPrimitive(type: Type): ToAvro {
 function checkOf(type: Type): (value: unknown) => boolean {
   if (type instanceof types.NullType) return (value) => value === null;
   if (type instanceof types.BooleanType) return (value) => typeof value === "boolean";
-  if (type instanceof types.IntType) return (value) => value === (value as number | 0);
+  if (type instanceof types.IntType) return isInt;
   if (type instanceof types.LongType) return isLong;
   return (value) => typeof value === "number";
+}
+
+function isInt(value: unknown): boolean {
+  return typeof value === "number" && (value | 0) === value;
 }
 
 function toFloat(value: unknown, walk: Walk): number {

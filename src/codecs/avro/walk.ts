@@ -57,7 +57,7 @@ function inWords(path: readonly (string | number)[]): string {
   let words = "";
   for (const key of path) {
     if (typeof key === "number") words += `[${key}]`;
-    else if (!/^[A-Za-z_]\w*$/.test(key)) words += `[${shown(key)}]`;
+    else if (!/^[A-Za-z_]\w{0,39}$/.test(key)) words += `[${shown(key)}]`;
     else words += words === "" ? key : `.${key}`;
   }
   return words;
