@@ -15,7 +15,8 @@ export interface AvroCodecOptions extends AvroLimits {
   /**
    * The schema that decoded values have, when it is another version of the one the bytes are written with: fields
    * are dropped, filled with defaults, renamed by aliases and widened as Avro's schema resolution says. Every value
-   * of the one must be readable as the other, which is checked when the codec is made.
+   * of the one must be readable as the other, which is checked when the codec is made. Widening may round: a `long`
+   * read as `float` or `double`, and `bytes` read as `string`, where what is not UTF-8 becomes U+FFFD.
    *
    * @default {the schema of the bytes}
    */
@@ -45,8 +46,8 @@ const OPTIONS = ["readerSchema", "longs", "maxBytes", "maxItems", "maxDepth"];
  * | other logical types | the type they are made of |
  * | union | the value, where the types in it look different; else `{ "name of the type": value }`, and `null` |
  *
- * - Nothing is changed silently: what the schema cannot hold is an error, except that a `float` is rounded and
- *   properties that are no fields are left out. A missing field takes its default.
+ * - What the schema cannot hold is an error, except that a `float` is rounded and properties that are no fields are
+ *   left out. A missing field takes its default.
  * - Errors name the field: `Cannot encode Avro field "items[3].price" as int: current value is "x"`.
  * - Bytes are checked before anything is made of them; hostile ones cost no more than `maxBytes`, `maxItems` and
  *   `maxDepth` allow. A map key `__proto__` is refused both ways.

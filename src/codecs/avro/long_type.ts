@@ -4,6 +4,12 @@ import { types } from "avsc";
 /** Up to this many encoded bytes (7 bits each) a long fits into a number exactly. */
 const EXACT_BYTES = 7;
 
+/** Below this, twice a long is an exact number. */
+const EXACT_LONG = 2 ** 52;
+
+/** Where a long is encoded; avsc copies it from there at once. */
+const SCRATCH = Buffer.alloc(10);
+
 /**
  * Makes avsc's type for 64-bit integers, which alone would refuse those past 2^53.
  *
@@ -17,7 +23,7 @@ export function makeLongType(longs: "auto" | "bigint"): types.LongType {
   const copy = (value: number | bigint) => made(value);
   return types.LongType.__with({
     fromBuffer: (bytes: Uint8Array) => made(decodeLong(bytes)),
-    toBuffer: (value: number | bigint) => encodeLong(BigInt(value)),
+    toBuffer: encodeLong,
     fromJSON: copy,
     toJSON: copy,
     isValid: isLong,
@@ -50,13 +56,26 @@ function decodeBigLong(bytes: Uint8Array): bigint {
   return (value >> 1n) ^ -(value & 1n);
 }
 
-function encodeLong(value: bigint): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
-  while (rest >= 0x80n) {
-    bytes.push(Number(rest & 0x7fn) | 0x80);
-    rest >>= 7n;
+function encodeLong(value: number | bigint): Buffer {
+  const length = typeof value === "number" && Math.abs(value) < EXACT_LONG
+    ? writeNumber(value < 0 ? -2 * value - 1 : 2 * value)
+    : writeBigint(BigInt(value));
+  return SCRATCH.subarray(0, length);
+}
+
+function writeNumber(zigzag: number): number {
+  let length = 0;
+  for (; zigzag >= 0x80; zigzag = Math.floor(zigzag / 0x80)) {
+    SCRATCH[length++] = (zigzag % 0x80) | 0x80;
   }
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
+  SCRATCH[length++] = zigzag;
+  return length;
+}
+
+function writeBigint(value: bigint): number {
+  let length = 0;
+  let zigzag = BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+  for (; zigzag >= 0x80n; zigzag >>= 7n) SCRATCH[length++] = Number(zigzag & 0x7fn) | 0x80;
+  SCRATCH[length++] = Number(zigzag);
+  return length;
 }

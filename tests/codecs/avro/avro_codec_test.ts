@@ -214,6 +214,25 @@ Deno.test("AvroCodec decodes what another version of the schema wrote", () => {
   );
 });
 
+Deno.test("AvroCodec reads a symbol that the reader's schema lacks as its default", () => {
+  const of = (...symbols: string[]) => ({ type: "enum", name: "E", symbols });
+  const readerSchema = { ...of("A", "OTHER"), default: "OTHER" };
+  const codec = new AvroCodec(of("A", "B"), { readerSchema });
+  assertEquals(["A", "B"].map((symbol) => codec.decode(codec.encode(symbol))), ["A", "OTHER"]);
+});
+
+Deno.test("AvroCodec reads bare values, unions and longs as the reader's schema has them", () => {
+  const read = (schema: AvroSchema, readerSchema: AvroSchema, value: unknown) => {
+    const codec = new AvroCodec(schema, { readerSchema });
+    return codec.decode(codec.encode(value));
+  };
+  assertEquals(read("int", ["null", "long"], 5), 5);
+  assertEquals(read(["int", "long"], "double", { long: 7 }), 7);
+  assertEquals(read("long", "double", 2n ** 60n), 2 ** 60);
+  assertEquals(read("string", "bytes", "a"), new Uint8Array([97]));
+  assertEquals(read("long", { type: "long", logicalType: "timestamp-millis" }, 5), new Date(5));
+});
+
 Deno.test("AvroCodec refuses a reader's schema that cannot read the schema", () => {
   assertThrows(
     () => new AvroCodec("string", { readerSchema: "int" }),
