@@ -31,7 +31,7 @@ export interface JsonCodecOptions<T> {
  * - `undefined`, functions and symbols: left out of objects, `null` in arrays, an error as the whole value.
  * - `Date`: its ISO string, which is decoded as that string; a `schema` can turn it into a `Date` again.
  * - `bigint`: an error, or an integer (see the option `integers`).
- * - `NaN` and infinities: `null`. Maps, sets: `{}`. Circular values: an error.
+ * - `NaN` and infinities: `null`. `-0`: `0`. Maps and sets: `{}`. Circular values: an error.
  *
  * A key named `__proto__` is decoded as an own property like any other; no prototype is ever set. Bytes that
  * are not UTF-8 are an error; a byte order mark is skipped.

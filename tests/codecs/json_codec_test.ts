@@ -51,6 +51,11 @@ Deno.test("JsonCodec with integers bigint leaves small integers and fractions nu
   assertEquals(exact.decode(exact.encode([5n, 1e300, -0.5])), [5, 1e300, -0.5]);
 });
 
+Deno.test("JsonCodec.encode() makes of NaN, infinities, -0, maps and sets what JSON.stringify does", () => {
+  const values = [NaN, Infinity, -0, new Map([[1, 2]]), new Set([1])];
+  assertEquals(textOf(codec.encode(values)), "[null,null,0,{},{}]");
+});
+
 Deno.test("JsonCodec.encode() refuses a circular value", () => {
   const circle: { self?: unknown } = {};
   circle.self = circle;

@@ -84,12 +84,20 @@ Deno.test("AvroCodec.encode() refuses a date or timestamp that would lose someth
   const ms = new AvroCodec({ type: "long", logicalType: "timestamp-millis" });
   const instant = Temporal.Instant.fromEpochNanoseconds(1n);
   assertThrows(() => ms.encode(instant), RangeError, "which cannot hold all of it");
+  const ns = new AvroCodec({ type: "long", logicalType: "timestamp-nanos" });
+  assertThrows(() => ns.encode(new Date("2300-01-01")), RangeError, "as timestamp-nanos: current");
 });
 
 Deno.test("AvroCodec.decode() refuses a timestamp that no Date can hold, and names the field", () => {
   const field = { name: "at", type: { type: "long", logicalType: "timestamp-millis" } };
   const bytes = new AvroCodec("long").encode(2n ** 62n);
-  assertThrows(() => new AvroCodec(record(field)).decode(bytes), RangeError, 'field "at"');
+  const codec = new AvroCodec(record(field));
+  assertThrows(() => codec.decode(bytes), RangeError, 'field "at"');
+  assertThrows(
+    () => codec.decode(new AvroCodec("long").encode(-(2n ** 62n))),
+    RangeError,
+    'field "at"',
+  );
 });
 
 Deno.test("AvroCodec leaves other logical types as the type they are made of", () => {

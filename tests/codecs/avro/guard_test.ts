@@ -29,6 +29,24 @@ Deno.test("AvroCodec.decode() counts items over all blocks, and the fields of em
   assertThrows(() => pairs.decode(hex("06 00")), RangeError, 'field "[2]": there are more');
 });
 
+Deno.test("AvroCodec.encode() counts items, entries and fields as decode() does", () => {
+  const encode = (schema: AvroSchema, value: unknown) => () =>
+    new AvroCodec(schema, { maxItems: 2 }).encode(value);
+  const nulls = { type: "array", items: "null" };
+  encode(nulls, [null, null])();
+  assertThrows(encode(nulls, [null, null, null]), RangeError, "more than maxItems 2");
+  const map = { type: "map", values: "null" };
+  encode(map, { a: null, b: null })();
+  assertThrows(encode(map, { a: null, b: null, c: null }), RangeError, "more than maxItems 2");
+  const one = record("P", { name: "a", type: "null" });
+  encode({ type: "array", items: one }, [{ a: null }])();
+  assertThrows(
+    encode({ type: "array", items: one }, [{ a: null }, { a: null }]),
+    RangeError,
+    "maxItems 2",
+  );
+});
+
 Deno.test("AvroCodec bounds the size of a message both ways", () => {
   const codec = new AvroCodec("string", { maxBytes: 4 });
   assertEquals(codec.decode(codec.encode("abc")), "abc");
