@@ -6,8 +6,9 @@ import { ByteReader } from "./byte_reader.ts";
 import { type FromAvro, fromAvroOf } from "./from_avro.ts";
 import { type Guard, guardOf } from "./guard.ts";
 import { type AvroBounds, type AvroLimits, limitsOf } from "./limits.ts";
+import type { ToAvro } from "./scalar.ts";
 import { type AvroSchema, loadSchema } from "./schema.ts";
-import { type ToAvro, toAvroOf } from "./to_avro.ts";
+import { toAvroOf } from "./to_avro.ts";
 import { Walk } from "./walk.ts";
 
 /** Options for {@linkcode AvroCodec}. */
