@@ -4,8 +4,14 @@
  * @module
  */
 export { type Clock } from "./src/clock.ts";
-export { Cache, type SetOptions } from "./src/cache/cache.ts";
-export type { CacheOptions, MemoryCacheOptions, SpaceOptions } from "./src/cache/cache_options.ts";
+export { Cache } from "./src/cache/cache.ts";
+export type {
+  CacheOptions,
+  DeleteOptions,
+  MemoryCacheOptions,
+  SetOptions,
+  SpaceOptions,
+} from "./src/cache/cache_options.ts";
 export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
 export type { Key, KeyPart } from "./src/cache/keys.ts";
 export { MemoryCache } from "./src/cache/memory_cache.ts";

@@ -100,16 +100,23 @@ export function decodePage(row: unknown): DecodedPage {
   }
   const records: Entry[] = [];
   for (let at = 1; at < row.length; at += COLUMNS) {
-    const [key, form, expires, size] = [row[at], row[at + 1], row[at + 2], row[at + 3]];
-    if (typeof key !== "string" || !(form in Form)) {
+    const key = row[at];
+    const form = row[at + 1];
+    if (typeof key !== "string" || !(form >= Form.Plain && form <= Form.ClonedPieces)) {
       throw new TypeError("a record has no known form");
     }
-    records.push(decodeRecord(key, form, expires, size, row[at + 4]));
+    records.push(decodeRecord(key, form, row[at + 2], row[at + 3], row[at + 4]));
   }
   return { space: row[0], records };
 }
 
-function decodeRecord(key: string, form: Form, expires: number, size: number, value: unknown) {
+function decodeRecord(
+  key: string,
+  form: Form,
+  expires: number,
+  size: number,
+  value: unknown,
+): Entry {
   if (form === Form.Tombstone) return new Entry(key, undefined);
   const cloned = form === Form.Cloned || form === Form.ClonedPieces;
   const entry = new Entry(key, { value, cloned, expires, size });
