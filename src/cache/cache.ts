@@ -11,6 +11,7 @@ import {
   type SpaceOptions,
 } from "./cache_options.ts";
 import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
+import { setExactState } from "./exact_state.ts";
 import { encodeKey, type Key } from "./keys.ts";
 import { KeyQueue } from "./key_queue.ts";
 import { openStore } from "./open.ts";
@@ -86,6 +87,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
       toWrite: (key, value, ttlMs) => this.#toWrite(key, value, ttlMs),
       committed: (writes) => this.#publish(writes),
     };
+    if (store.exactState) setExactState(this, store.exactState);
     openStores.add(this);
   }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { ExactState } from "./exact_state.ts";
 import type { Key } from "./keys.ts";
 import type { Space } from "./space.ts";
 
@@ -18,6 +19,8 @@ export interface CacheStore {
   readonly maxTransactionBytes: number;
   /** Whether it can have a window. */
   readonly windowed: boolean;
+  /** How its cuts are driven, where it has cuts. */
+  readonly exactState?: ExactState;
   /** Returns the entries of a space. */
   space(name: string, limits: SpaceLimits): Space;
   /** Resolves when everything written so far is on disk. */

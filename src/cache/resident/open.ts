@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
+import type { ExactState } from "../exact_state.ts";
 import type { Space } from "../space.ts";
 import type { CacheStore, SpaceLimits } from "../store.ts";
 import { hold } from "./holder.ts";
@@ -18,6 +19,8 @@ export interface ResidentOptions {
   maxTransactionBytes?: number | undefined;
 }
 
+/** No name that a caller may use for a space. */
+const POSITIONS = "$positions";
 const MAX_TRANSACTION_BYTES = 64_000_000;
 /** How long a locked file is waited for. */
 const RETRY_MS = 5_000;
@@ -27,6 +30,7 @@ class ResidentCacheStore implements CacheStore {
   readonly windowed = true;
   readonly clock: Clock;
   readonly maxTransactionBytes: number;
+  readonly exactState: ExactState;
   readonly #store: ResidentStore;
   readonly #release: () => void;
 
@@ -40,6 +44,11 @@ class ResidentCacheStore implements CacheStore {
     this.clock = clock;
     this.maxTransactionBytes = maxTransactionBytes;
     this.#release = release;
+    this.exactState = {
+      positions: store.table(POSITIONS),
+      drive: (due) => store.drive(due),
+      cut: () => store.cut(),
+    };
   }
 
   space(name: string, limits: SpaceLimits): Space {
