@@ -1,14 +1,11 @@
 import { Entry } from "./entry.ts";
-import type { PieceList } from "../pieces.ts";
+import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 
 /**
  * Estimated bytes that a page is filled to. What is stored has at most twice as many (strings of two bytes
  * a character), and Deno KV takes 65,536.
  */
 export const PAGE_BYTES = 32_000;
-
-/** Values of a larger estimated size are stored in pieces, beside the pages. */
-export const MAX_INLINE_BYTES = 24_000;
 
 /** What the columns of a record and the reference to pieces take, estimated. */
 const RECORD_HEAD = 32;

@@ -1,5 +1,6 @@
 import { toPieces } from "../pieces.ts";
-import { ROOT, type Row } from "./journal.ts";
+import { ROOT } from "../format.ts";
+import type { Row } from "./journal.ts";
 import { encodePage, isLarge, type Page } from "./page.ts";
 
 /** Adds the row of a page, after the pieces that it names. */

@@ -1,7 +1,8 @@
 import type { Clock } from "../../clock.ts";
 import type { CacheStorageError } from "../errors.ts";
 import type { Entry } from "./entry.ts";
-import { type Batch, FORMAT, type Journal, ROOT, type Row, type State } from "./journal.ts";
+import { FORMAT, ROOT } from "../format.ts";
+import type { Batch, Journal, Row, State } from "./journal.ts";
 import { addRows } from "./rows_of_page.ts";
 import { Table, type TableHost } from "./table.ts";
 
