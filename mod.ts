@@ -78,3 +78,21 @@ export {
   type StandardSchemaResult,
 } from "./src/codecs/standard_schema.ts";
 export { TextCodec } from "./src/codecs/text_codec.ts";
+export { Cache } from "./src/cache/cache.ts";
+export type {
+  CacheOptions,
+  DeleteOptions,
+  MemoryCacheOptions,
+  SetOptions,
+  SpaceOptions,
+} from "./src/cache/cache_options.ts";
+export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
+export type { Key, KeyPart } from "./src/cache/keys.ts";
+export { MemoryCache } from "./src/cache/memory_cache.ts";
+export type { RangeOptions } from "./src/cache/range.ts";
+export type {
+  Transaction,
+  TransactionOptions,
+  TransactionSetOptions,
+} from "./src/cache/transaction.ts";
+export type { UpdatesOptions } from "./src/cache/updates.ts";
