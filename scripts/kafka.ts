@@ -27,6 +27,9 @@ const QUICK: Record<string, string> = {
   "transaction.state.log.replication.factor": "1",
   "transaction.state.log.min.isr": "1",
   "transaction.state.log.num.partitions": "4",
+  // A broker that was killed is let in again after its old session has ended.
+  "broker.session.timeout.ms": "2000",
+  "broker.heartbeat.interval.ms": "500",
   "group.initial.rebalance.delay.ms": "0",
   "group.min.session.timeout.ms": "1000",
   "log.cleaner.backoff.ms": "500",
