@@ -2,6 +2,8 @@ import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import { Receipt } from "../flow/receipt.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
+import { Decoding } from "./decoding.ts";
+import { LossWatch } from "./loss_watch.ts";
 import { type Codecs, Message } from "./message.ts";
 import {
   checkStartOffset,
@@ -11,11 +13,11 @@ import {
   offsetsOf,
   type SeekPosition,
 } from "./positions.ts";
+import { Progress } from "./progress.ts";
 import { Prefetch } from "./prefetch.ts";
 import type { BrokerStatus } from "./status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
 import type { Settings } from "./options.ts";
-import { Watermark } from "./watermark.ts";
 
 /** What a {@linkcode TopicFeed} reads with. */
 export interface FeedContext<K, V> {
@@ -51,9 +53,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #host: Host;
   readonly #gate: Gate;
   readonly #prefetch = new Prefetch<Message<K, V>>();
-  readonly #marks = new Map<number, Watermark>();
+  readonly #progress = new Progress();
+  readonly #decoding = new Decoding(() => this.#wakeUp());
+  readonly #losses = new LossWatch((status) => this.#status(status));
   readonly #epochs = new Map<number, number>();
-  readonly #expected = new Map<number, number>();
   readonly #moving = new Map<number, SeekPosition>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
@@ -65,9 +68,6 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   #assignment: Assignment | undefined;
   #latest: Assignment | undefined;
   #assigned = 0;
-  #asynchronous: boolean | undefined;
-  #decoding = false;
-  #decoded: Message<K, V> | undefined;
   #wake: (() => void) | undefined;
   #error: unknown;
   #ended = false;
@@ -83,7 +83,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
-      isWaiting: () => !gate.closed && this.#open() !== undefined,
+      isWaiting: () => !gate.closed && this.#progress.oldestOpen() !== undefined,
       stuck: () => this.#stuck(),
     });
     this.#unobserve = gate.observe(() => this.#gateChanged());
@@ -120,38 +120,17 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         if (this.#prefetch.setAside(partition)) this.#member?.pause([partition]);
         continue;
       }
-      if (this.#asynchronous !== false && this.#isDecoding(message)) return WAIT;
+      if (this.#decoding.needed && this.#decoding.waits(message)) return WAIT;
       this.#handOut(partition, this.#prefetch.take(cursor, message.offset));
       return message;
     }
     return WAIT;
   }
 
-  /** Decodes before handing out when a codec answers with promises, which its first answer tells. */
-  #isDecoding(message: Message<K, V>): boolean {
-    if (this.#decoding) return true;
-    if (this.#decoded === message) return false;
-    const decoded = message.decoded();
-    if (!decoded) {
-      const { key, value } = message.record;
-      if (key !== null && value !== null) this.#asynchronous ??= false;
-      return false;
-    }
-    this.#asynchronous = true;
-    this.#decoding = true;
-    this.#decoded = message;
-    decoded.then(() => {
-      this.#decoding = false;
-      this.#decoded = message;
-      this.#wakeUp();
-    });
-    return true;
-  }
   #handOut(partition: number, next: number): void {
-    const mark = this.#marks.get(partition)!;
-    const number = mark.open(next);
+    const acknowledge = this.#progress.open(partition, next);
     this.receipt = new Receipt(() => {
-      mark.done(number);
+      acknowledge();
       this.#watch.progress();
     });
   }
@@ -170,25 +149,12 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   snapshot(): Commit | undefined {
     const generation = this.#assignment?.generation;
     if (generation === undefined) return undefined;
-    const positions = new Map<number, number>();
-    const marks: Watermark[] = [];
-    for (const [partition, mark] of this.#marks) {
-      if (mark.position === mark.committed) continue;
-      positions.set(partition, mark.position);
-      marks.push(mark);
-    }
-    return marks.length === 0 ? undefined : () => this.#commit(generation, positions, marks);
-  }
-
-  async #commit(
-    generation: number,
-    positions: Positions,
-    marks: readonly Watermark[],
-  ): Promise<void> {
-    const result = await this.#member!.commit(generation, positions);
-    if (result === "fenced") return;
-    const committed = [...positions.values()];
-    marks.forEach((mark, i) => mark.committed = committed[i]);
+    const uncommitted = this.#progress.uncommitted();
+    if (!uncommitted) return undefined;
+    return async () => {
+      const result = await this.#member!.commit(generation, uncommitted.positions);
+      if (result === "committed") uncommitted.confirm();
+    };
   }
 
   /**
@@ -218,9 +184,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     for (const partition of partitions) {
       this.#moving.set(partition, position);
       this.#prefetch.drop(partition);
-      const mark = this.#marks.get(partition)!;
-      // Acknowledgements of the old epoch reach the old mark only.
-      this.#marks.set(partition, new Watermark(mark.position, mark.committed));
+      this.#progress.restart(partition);
     }
     return this.#move(assignment, partitions, position);
   }
@@ -239,15 +203,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         // A later seek, or a new assignment, has taken this one over.
         if (assignment !== this.#assignment || this.#moving.get(partition) !== position) continue;
         this.#moving.delete(partition);
-        const { position: acknowledged, committed } = this.#marks.get(partition)!;
-        this.#start(partition, found?.get(partition) ?? acknowledged, committed);
+        this.#start(partition, found?.get(partition) ?? this.#progress.positionOf(partition));
       }
     }
   }
 
-  #start(partition: number, offset: number, committed: number | undefined): void {
-    this.#marks.set(partition, new Watermark(offset, committed));
-    this.#expected.set(partition, offset);
+  #start(partition: number, offset: number): void {
+    this.#progress.restart(partition, offset);
+    this.#losses.expect(new Map([[partition, offset]]));
     this.#epochs.set(partition, this.#member!.seek(partition, offset));
     this.#wakeUp();
   }
@@ -267,12 +230,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#assignment = assignment;
     this.#soughtEverywhere = undefined;
     this.#moving.clear();
-    this.#marks.clear();
     this.#prefetch.drop();
-    for (const [partition, position] of positions) {
-      this.#marks.set(partition, new Watermark(position, committed.get(partition)));
-      this.#expected.set(partition, position);
-    }
+    this.#progress.begin(positions, committed);
+    this.#losses.expect(positions);
     this.#prefetch.recall();
     const closed = this.#gate.closed;
     if (closed) member.pause(partitions);
@@ -302,20 +262,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const { generation, partition, epoch } = chunk;
     if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
-    const expected = this.#expected.get(partition)!;
-    if (chunk.records.at(0)!.offset > expected) void this.#checkLoss(partition, expected);
-    this.#expected.set(partition, chunk.next);
+    this.#losses.see(this.#broker!, chunk);
     const room = this.#prefetch.add(chunk);
     this.#wakeUp();
     return room;
-  }
-
-  /** A gap in the offsets is a hole, unless the log begins after it. */
-  async #checkLoss(partition: number, from: number): Promise<void> {
-    const { topic } = this.#context;
-    const low = await this.#broker!.offsets(topic, "earliest").catch(() => undefined);
-    const to = low?.get(partition) ?? 0;
-    if (to > from) this.#status({ type: "lost", topic, partition, from, to });
   }
 
   async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
@@ -326,7 +276,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (canCommit) await this.#host.barrier().catch(() => {});
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
-    this.#marks.clear();
+    this.#progress.clear();
   }
 
   #gateChanged(): void {
@@ -339,21 +289,13 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#wakeUp();
   }
 
-  /** The oldest place at which a message is open. */
-  #open(): { partition: number; offset: number } | undefined {
-    for (const [partition, mark] of this.#marks) {
-      if (mark.size > 0) return { partition, offset: mark.position };
-    }
-    return undefined;
-  }
-
   /** Gives the partitions to others until the message that takes so long is done. */
   #stuck(): () => void {
     const { topic } = this.#context;
-    const place = this.#open()!;
+    const place = this.#progress.oldestOpen()!;
     this.#status({ type: "stuck", topic, ...place });
     this.#prefetch.drop();
-    this.#marks.clear();
+    this.#progress.clear();
     this.#assignment = undefined;
     void this.#member?.leave();
     return () => this.#member?.rejoin();

@@ -2,10 +2,10 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "
 import { type Clock, delay } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import type { KafkaError } from "../errors.ts";
-import { subscribersOnly } from "./assigner.ts";
 import { toChunk } from "./chunk.ts";
-import { ENDLESS } from "./client.ts";
+
 import { Commits } from "./commits.ts";
+import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
 import { Pulse } from "./pulse.ts";
 
@@ -48,28 +48,15 @@ export class KafkaMembership implements Membership {
     clock: Clock,
     metadataMaxAge: number,
   ) {
-    const { groupId, topic, sessionTimeout, rebalanceTimeout, heartbeatInterval } = options;
-    const { maxWaitTimeInMs, maxBytesPerPartition, minBytes, maxBytes } = options;
+    const { groupId, topic } = options;
     this.#options = options;
     this.#handlers = handlers;
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
-    this.#consumer = kafka.consumer({
-      groupId,
-      sessionTimeout,
-      rebalanceTimeout,
-      heartbeatInterval,
-      maxWaitTimeInMs,
-      maxBytesPerPartition,
-      minBytes,
-      maxBytes,
-      metadataMaxAge,
-      retry: ENDLESS,
-      partitionAssigners: [subscribersOnly({
-        cluster: (cluster) => this.#commits.use(cluster),
-        joining: () => this.#end(),
-      })],
+    this.#consumer = createConsumer(kafka, options, metadataMaxAge, {
+      cluster: (cluster) => this.#commits.use(cluster),
+      joining: () => this.#end(),
     });
   }
 
