@@ -4,38 +4,14 @@ import { Receipt } from "../flow/receipt.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import { Decoding } from "./decoding.ts";
 import { LossWatch } from "./loss_watch.ts";
-import { type Codecs, Message } from "./message.ts";
-import {
-  checkStartOffset,
-  findStart,
-  isInstant,
-  lookUp,
-  offsetsOf,
-  type SeekPosition,
-} from "./positions.ts";
+import type { FeedContext } from "./feed_context.ts";
+import { Message } from "./message.ts";
+import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
+import { partitionsToSeek, seeksOf } from "./seeks.ts";
 import { Progress } from "./progress.ts";
 import { Prefetch } from "./prefetch.ts";
 import type { BrokerStatus } from "./status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
-import type { Settings } from "./options.ts";
-
-/** What a {@linkcode TopicFeed} reads with. */
-export interface FeedContext<K, V> {
-  /** The topic. */
-  readonly topic: string;
-  /** The group. */
-  readonly groupId: string;
-  /** Its options. */
-  readonly settings: Settings<K, V>;
-  /** The codecs. */
-  readonly codecs: Codecs<K, V>;
-  /** A seek from before the reading began. */
-  readonly sought: SeekPosition | undefined;
-  /** Connects, and makes sure that the topic exists. */
-  readonly connect: () => Promise<Broker>;
-  /** Is called when the reading has ended. */
-  readonly ended: () => void;
-}
 
 /**
  * A topic while it is read, as one member of its group.
@@ -61,7 +37,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
   readonly #unobserve: () => void;
-  #soughtEverywhere: SeekPosition | undefined;
+  #soughtBefore: SeekPosition | undefined;
   #broker: Broker | undefined;
   #joining: Promise<Membership>;
   #member: Membership | undefined;
@@ -79,7 +55,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#context = context;
     this.#host = host;
     this.#gate = gate;
-    this.#soughtEverywhere = context.sought;
+    this.#soughtBefore = context.sought;
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
@@ -168,19 +144,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     checkStartOffset(`topic "${topic}"`, position);
     const assignment = this.#assignment;
     if (!assignment) {
-      this.#soughtEverywhere = position;
+      this.#soughtBefore = position;
       return Promise.resolve();
     }
-    const partitions = isInstant(position)
-      ? assignment.partitions
-      : [...offsetsOf(position).keys()];
-    for (const partition of partitions) {
-      if (assignment.partitions.includes(partition)) continue;
-      throw new RangeError(
-        `Cannot seek topic "${topic}" partition ${partition}: this member of the group reads partitions ` +
-          `${assignment.partitions.join(", ") || "of other topics"}`,
-      );
-    }
+    const partitions = partitionsToSeek(topic, position, assignment.partitions);
     for (const partition of partitions) {
       this.#moving.set(partition, position);
       this.#prefetch.drop(partition);
@@ -220,7 +187,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const member = await this.#joining;
     const { topic, groupId, settings } = this.#context;
     const { partitions, generation } = assignment;
-    const sought = this.#soughtIn(partitions);
+    const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
     const first = this.#assigned === 0;
     const options = { topic, groupId, partitions, offset: settings.offset, first, sought };
     const status = (lost: BrokerStatus) => this.#status(lost);
@@ -228,7 +195,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (assignment !== this.#latest) return positions;
     this.#assigned++;
     this.#assignment = assignment;
-    this.#soughtEverywhere = undefined;
+    this.#soughtBefore = undefined;
     this.#moving.clear();
     this.#prefetch.drop();
     this.#progress.begin(positions, committed);
@@ -243,19 +210,6 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#ready.resolve();
     this.#wakeUp();
     return positions;
-  }
-
-  /** The seeks that were not carried out, by partition. */
-  #soughtIn(partitions: readonly number[]): Map<number, SeekPosition> {
-    const sought = new Map(this.#moving);
-    const everywhere = this.#soughtEverywhere;
-    if (everywhere === undefined) return sought;
-    const named = isInstant(everywhere) ? undefined : offsetsOf(everywhere);
-    for (const partition of partitions) {
-      if (!named) sought.set(partition, everywhere);
-      else if (named.has(partition)) sought.set(partition, { [partition]: named.get(partition)! });
-    }
-    return sought;
   }
 
   #receive(chunk: Chunk): void | Promise<void> {

@@ -7,6 +7,7 @@ import { toChunk } from "./chunk.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
+import { settledWithin } from "./patience.ts";
 import { Pulse } from "./pulse.ts";
 
 /** Milliseconds between two attempts to learn the positions of an assignment. */
@@ -183,13 +184,8 @@ export class KafkaMembership implements Membership {
       await heartbeat();
     } catch (error) {
       if (typeOf(error) === "REBALANCE_IN_PROGRESS" && assignment === this.#assignment) {
-        const patience = new AbortController();
         const half = this.#options.rebalanceTimeout / 2;
-        await Promise.race([
-          this.#revoke(assignment, true),
-          wait(this.#clock, half, patience.signal),
-        ]);
-        patience.abort();
+        await settledWithin(this.#clock, half, this.#revoke(assignment, true));
       }
       throw error;
     }
@@ -300,8 +296,4 @@ export class KafkaMembership implements Membership {
     this.#lifecycle = next.catch(() => {});
     return next;
   }
-}
-
-function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return delay(clock, ms, signal).catch(() => {});
 }
