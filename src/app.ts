@@ -1,7 +1,9 @@
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
 import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
-import { gateOf } from "./flow/gate.ts";
+import { isSource } from "./flow/feeds.ts";
+import { type Gate, gateOf } from "./flow/gate.ts";
+import { Merge } from "./flow/merge.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
 import { checkOptions } from "./options.ts";
@@ -73,6 +75,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
   #run: Run | undefined;
+  #exiting = false;
   #streaming: Promise<void> | undefined;
 
   /**
@@ -136,11 +139,8 @@ export class App<Args = unknown> implements AsyncDisposable {
       );
     }
     checkOptions("handle", options, ["pipe", "sink", "name", "onError"]);
-    const binding = toBinding(source, handler, options, `flow ${this.#bindings.length + 1}`);
-    if (options.name !== undefined && this.#bindings.some(({ name }) => name === options.name)) {
-      throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(options.name)}`);
-    }
-    this.#bindings.push(binding);
+    const names = new Set(this.#bindings.map(({ name }) => name));
+    this.#bindings.push(toBinding(source, handler, options, names));
     return handler;
   }
 
@@ -195,14 +195,22 @@ export class App<Args = unknown> implements AsyncDisposable {
     }
   }
 
-  /** Pauses a source before its next message; it goes on when no reason is left. */
+  /**
+   * Pauses a source before its next message; it goes on when no reason is left. All of a merge are paused.
+   *
+   * @throws {TypeError} If it is no source, or a string, which is a value and has no gate.
+   */
   pause(source: Source<unknown>, reason = "paused"): void {
-    gateOf(source).pause(reason);
+    for (const gate of gatesOf("pause", source)) gate.pause(reason);
   }
 
-  /** Takes a reason of {@linkcode App.pause} back. */
+  /**
+   * Takes a reason of {@linkcode App.pause} back.
+   *
+   * @throws {TypeError} If it is no source, or a string, which is a value and has no gate.
+   */
   resume(source: Source<unknown>, reason = "paused"): void {
-    gateOf(source).resume(reason);
+    for (const gate of gatesOf("resume", source)) gate.resume(reason);
   }
 
   /**
@@ -213,9 +221,13 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#exitHooks.push(hook);
   }
 
-  /** Stops the app and waits for its end; does nothing when it does not stream. */
+  /**
+   * Stops the app and waits for its end; does nothing when it does not stream. A handler that awaits it
+   * waits for itself: it calls it only. An exit hook need not call it.
+   */
   async close(): Promise<void> {
     this.#run?.stop();
+    if (this.#exiting) return;
     await this.#streaming?.catch(() => {}); // thrown by stream()
   }
 
@@ -226,6 +238,7 @@ export class App<Args = unknown> implements AsyncDisposable {
 
   async #exit(): Promise<void> {
     const errors: unknown[] = [];
+    this.#exiting = true;
     for (const hook of this.#exitHooks.toReversed()) {
       try {
         await hook();
@@ -233,7 +246,18 @@ export class App<Args = unknown> implements AsyncDisposable {
         errors.push(error);
       }
     }
+    this.#exiting = false;
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all exit hooks");
   }
+}
+
+function gatesOf(what: string, source: unknown): Gate[] {
+  const sources = source instanceof Merge ? source.sources : [source];
+  for (const each of sources) {
+    if (typeof each === "string" || !isSource(each)) {
+      throw new TypeError(`Cannot ${what} ${Deno.inspect(each)}: it is no source that has a gate`);
+    }
+  }
+  return sources.map(gateOf);
 }

@@ -10,11 +10,22 @@ export interface Clock {
   random(): number;
 }
 
+/** The longest wait of `setTimeout`; it fires at once when it is asked for more. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   timer(callback, ms) {
-    const id = setTimeout(callback, ms);
+    if (ms === Infinity) return () => {};
+    let id: ReturnType<typeof setTimeout> | undefined;
+    const arm = (left: number) => {
+      id = setTimeout(
+        () => left > LONGEST_MS ? arm(left - LONGEST_MS) : callback(),
+        Math.min(left, LONGEST_MS),
+      );
+    };
+    arm(ms);
     return () => clearTimeout(id);
   },
   macrotask: (callback) => void setImmediate(callback),

@@ -91,7 +91,11 @@ export function toTransform<I, O>(
  */
 export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStream<T> {
   const inflow = new Inflow<T>();
-  return inflow.writable(new Alone(inflow, (message: T) => message, sink));
+  // Yielded, since a chunk is not a handler's result: a promise in it is not awaited.
+  const same = function* (chunk: T) {
+    yield chunk;
+  };
+  return inflow.writable(new Alone(inflow, same, sink));
 }
 
 /** One flow that runs by itself, outside of any app and without the signals of the process. */
@@ -103,7 +107,7 @@ class Alone implements Running {
   #started = false;
 
   constructor(source: unknown, handler: unknown, sink: unknown) {
-    this.#binding = toBinding(source, handler, { sink }, "a stream");
+    this.#binding = toBinding(source, handler, { sink, name: "a stream" });
     this.#run = new Run({
       clock: systemClock,
       args: undefined,

@@ -175,6 +175,12 @@ function inWords({ flow, topic, partition, offset }: ErrorPlace): string {
   return parts.length === 0 ? "" : ` ${parts.join(" ")}`;
 }
 
+/** What was thrown, in words: it may be anything, also what cannot become a string. */
 function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
+  if (cause instanceof Error) return cause.message;
+  try {
+    return String(cause);
+  } catch {
+    return Deno.inspect(cause);
+  }
 }

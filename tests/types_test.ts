@@ -33,6 +33,7 @@ declare const numbers: ReadableStream<number>;
 declare const texts: WritableStream<string>;
 declare const bytes: WritableStream<Uint8Array>;
 declare const print: (text: string) => void;
+declare const log: typeof console.log;
 declare const pairs: Sink<readonly [string, number]>;
 
 export function sourcesGiveTheHandlerItsParameter(): void {
@@ -106,8 +107,8 @@ export function resultsFitNamedSinks(): void {
   handle([1], (n) => `${n}`, { sink: texts });
   handle([1], (n) => `${n}`, { sink: closing(texts) });
   handle([1], (n) => `${n}`, { sink: [print, texts, closing(texts), new Proxy<string>()] });
-  handle([1], (n) => n, { sink: console.log });
-  handle([1], (n) => `${n}`, { sink: [console.log, print] });
+  handle([1], (n) => n, { sink: log });
+  handle([1], (n) => `${n}`, { sink: [log, print] });
   handle([1], function* (n) {
     yield `${n}`;
   }, { sink: [print] });
@@ -119,13 +120,13 @@ export function resultsFitNamedSinks(): void {
 export function sinksThatDoNotFitAreRefused(): void {
   // @ts-expect-error the sink wants texts, the handler gives numbers
   handle([1], (n) => n, { sink: print });
-  // @ts-expect-error
+  // @ts-expect-error a stream of texts
   handle([1], (n) => n, { sink: texts });
-  // @ts-expect-error
+  // @ts-expect-error the same, to be closed
   handle([1], (n) => n, { sink: closing(texts) });
-  // @ts-expect-error
+  // @ts-expect-error a Proxy of texts
   handle([1], (n) => n, { sink: new Proxy<string>() });
-  // @ts-expect-error
+  // @ts-expect-error an object that takes texts
   handle([1], (n) => n, { sink: { write: (text: string) => text } });
   // @ts-expect-error one of several
   handle([1], (n) => n, { sink: [(n) => n.toFixed(), print] });

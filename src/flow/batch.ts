@@ -24,6 +24,7 @@ export class Batcher<T> {
     readonly place: StagePlace,
     readonly clock: Clock,
   ) {
+    place.lane.holders.push(() => this.#passHeld());
     place.lane.context.signal.addEventListener("abort", () => this.#cancelTimer(), { once: true });
   }
 
@@ -54,10 +55,24 @@ export class Batcher<T> {
     this.#messages.push(message);
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
-      this.#timed = true;
-      this.place.lane.held++;
+      this.#holds();
       this.#cancelTimer = this.clock.timer(this.#timeIsUp, this.ms);
     }
+  }
+
+  /** Nothing comes any more unless the batch is passed on: it is, full or not. */
+  #passHeld(): boolean {
+    if (this.#messages.length === 0) return false;
+    this.#holds();
+    this.#timeIsUp();
+    return true;
+  }
+
+  /** Notes that the batch will be passed on by itself. */
+  #holds(): void {
+    if (this.#timed) return;
+    this.#timed = true;
+    this.place.lane.held++;
   }
 
   #timeIsUp = (): void => {
@@ -87,7 +102,10 @@ export class Batcher<T> {
     output.root = messages;
     output.receipt = receipt;
     const passed = () => {
-      if (timed) lane.held--;
+      if (timed) {
+        lane.held--;
+        lane.host.settled();
+      }
       receipt?.release();
     };
     const done = this.#emit(messages);

@@ -39,13 +39,15 @@ export function toBinding(
   source: unknown,
   handler: unknown,
   { pipe, sink, name, onError }: UncheckedOptions,
-  defaultName: string,
+  names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw new TypeError(`Cannot name a flow ${describe(name)}: a name is a string, not empty`);
   }
-  const called = typeof handler === "function" ? handler.name : "";
-  const flow = name ?? (called === "" || called === "handler" ? defaultName : called);
+  if (name !== undefined && names.has(name)) {
+    throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
+  }
+  const flow = name ?? unusedName(typeof handler === "function" ? handler.name : "", names);
   const wrong = (what: string, expected: string, value: unknown) =>
     new TypeError(
       `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
@@ -80,6 +82,16 @@ export function toBinding(
   });
   if (onError !== undefined) checkPolicy(onError, (value) => wrong("onError", POLICIES, value));
   return { name: flow, sources, pipes, handler, sinks, onError } as Binding;
+}
+
+/** The name of a flow that was given none: its handler's, with a number where that is taken. */
+function unusedName(handler: string, names: ReadonlySet<string>): string {
+  const called = handler === "handler" ? "" : handler; // a name that says nothing
+  if (called !== "" && !names.has(called)) return called;
+  const stem = called === "" ? "flow" : called;
+  for (let number = called === "" ? names.size + 1 : 2;; number++) {
+    if (!names.has(`${stem} ${number}`)) return `${stem} ${number}`;
+  }
 }
 
 /** A source, in words, for errors and status events. */

@@ -1,5 +1,8 @@
 import type { Clock } from "../clock.ts";
 
+/** The clock is read every so many messages; a power of two. */
+export const BREATH_EVERY = 64;
+
 /** Milliseconds after which sources that are always ready let timers, signals and I/O have their turn. */
 const BREATH_MS = 8;
 
@@ -31,5 +34,10 @@ export class Breath {
       this.#waiting = [];
       for (const each of waiting) each();
     });
+  }
+
+  /** Resolves in the next macrotask, with all others that wait for it. */
+  taken(): Promise<void> {
+    return new Promise((resolve) => this.take(resolve));
   }
 }

@@ -31,5 +31,5 @@ function handling(
     }
   };
   if (recovery.stops) return call;
-  return (message) => recovery.guard(() => call(message), (error) => lane.sinkError(error));
+  return (message) => recovery.guard(() => call(message), (error) => lane.handlerError(error));
 }

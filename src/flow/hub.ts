@@ -1,13 +1,10 @@
 import { SourceError } from "../errors.ts";
-import type { Breath } from "./breath.ts";
+import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
-
-/** The clock is read every so many messages; a power of two. */
-const BREATH_EVERY = 64;
 
 /** One flow at one source. */
 export class Branch<T> {
@@ -151,7 +148,7 @@ export class Hub<T> {
         try {
           message = feed.poll();
         } catch (error) {
-          this.host.fail(new SourceError({ source: this.name }, error));
+          this.host.fail(new SourceError(this.#place(), error));
           return this.#end();
         }
         if (message === WAIT) return this.#waitFor(feed);
@@ -247,6 +244,10 @@ export class Hub<T> {
   #goOn = (): void => {
     if (this.#pump()) this.#turnOver();
   };
+
+  #place(): { flow: string; source: string } {
+    return { flow: this.branches.map(({ lane }) => lane.flow).join(", "), source: this.name };
+  }
 
   /** Goes on after a wait; called too often it does no harm. */
   #resume = (): void => {

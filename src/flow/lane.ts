@@ -1,5 +1,6 @@
 import { FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
+import type { Breath } from "./breath.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -16,6 +17,9 @@ export class Slot {
 
 /** What a lane tells the run that it belongs to. */
 export interface LaneHost {
+  readonly breath: Breath;
+  /** A stage has passed on what it held back. */
+  settled(): void;
   /** Ends the run with `error`. */
   fail(error: unknown): void;
   /** Adds an error to those of the run without ending it for that. */
@@ -39,6 +43,10 @@ export class Lane extends Slot {
   held = 0;
   /** True once the flow has failed: nothing of it is flushed any more. */
   dead = false;
+  /** True after the hard end of the run: nothing is written any more. */
+  over = false;
+  /** Passes on what stages hold back; each says whether there was something. */
+  readonly holders: (() => boolean)[] = [];
   /** Stops what feeds the flow, since it failed; set when the flow is connected. */
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
@@ -74,9 +82,10 @@ export class Lane extends Slot {
 
   /** Ends the flow, and with it the run, unless it is over anyway. */
   die(error: unknown): void {
-    if (this.dead) return;
-    this.dead = true;
-    this.disconnect();
+    if (!this.dead) {
+      this.dead = true;
+      this.disconnect();
+    }
     if (error !== STOPPED) this.host.fail(error);
   }
 

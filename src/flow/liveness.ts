@@ -28,7 +28,7 @@ export function finished(
   const live = new Set<ProxyQueue<unknown>>();
   for (const [queue, hub] of proxies) {
     const idle = hub === undefined || hub.ended || queue.idle;
-    if (!idle || queue.writers > 0 || !written.has(queue)) live.add(queue);
+    if (!idle || queue.writers.size > 0 || !written.has(queue)) live.add(queue);
   }
   const alive = ({ ended, lane, hubs: sources }: LiveFlow) =>
     !ended && (lane.held > 0 || sources.every((hub) => hub.ended) ||

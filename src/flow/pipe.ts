@@ -98,11 +98,10 @@ class OpaqueStage {
   }
 
   async #push(message: unknown): Promise<void> {
-    const { lane, input, output } = this.#place;
+    const { lane, input } = this.#place;
     if (this.ended || lane.dead || this.#opaque === undefined) return;
     const { receipt } = input;
     this.#debts.give(receipt);
-    output.root = input.root;
     const given = this.#opaque.give(message, this);
     await new Promise<void>((resolve, reject) => {
       this.#release = resolve;
@@ -113,6 +112,7 @@ class OpaqueStage {
   /** Passes on what comes out, until the stage ends. */
   async #passOn(opaque: Opaque): Promise<void> {
     const { lane } = this.#place;
+    const { breath } = lane.host;
     try {
       for (;;) {
         this.reading = true;
@@ -123,6 +123,12 @@ class OpaqueStage {
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) this.#debts.asked();
+        else if (lane.over) return opaque.dispose();
+        else if (breath.due) {
+          this.passing = breath.taken(); // a pipe that never asks must not starve the others
+          await this.passing;
+          this.passing = undefined;
+        }
       }
       if (!lane.dead) this.#debts.settle();
     } catch (error) {

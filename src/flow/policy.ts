@@ -3,6 +3,7 @@ import { delay } from "../clock.ts";
 import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
+import { checkPolicy } from "./binding.ts";
 import { type Lane, STOPPED } from "./lane.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
@@ -51,6 +52,7 @@ export class Recovery {
   ): Promise<void> {
     if (isFinal(error)) throw error;
     const { lane } = this;
+    const { attempt } = lane.context;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
     try {
@@ -61,7 +63,7 @@ export class Recovery {
         policy = policy.otherwise ?? "stop";
       }
     } finally {
-      lane.context.attempt = 1;
+      lane.context.attempt = attempt;
     }
     if (policy === "skip") {
       this.host.status?.({ type: "skipped", flow: lane.flow, error: failure });
@@ -78,7 +80,12 @@ export class Recovery {
     const { lane, onError } = this;
     if (typeof onError !== "function") return onError;
     try {
-      return await onError(failure, lane.context);
+      const policy = await onError(failure, lane.context);
+      checkPolicy(
+        policy,
+        (value) => new TypeError(`onError must give a policy, got ${Deno.inspect(value)}`),
+      );
+      return policy;
     } catch (error) {
       const chosen = new HandlerError(lane.place(), failure.input, error);
       chosen.others.push(failure);

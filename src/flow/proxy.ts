@@ -96,15 +96,12 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
   /** Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. */
   writer(): ProxyWriter<T> {
     const queue = this.#queue;
-    let open = true;
-    queue.writers++;
     const close = () => {
-      if (!open) return;
-      open = false;
-      queue.writers--;
-      queue.onIdle();
+      if (queue.writers.delete(writer)) queue.onIdle();
     };
-    return { send: (value) => this.send(value), close, [Symbol.dispose]: close };
+    const writer = { send: (value: T) => this.send(value), close, [Symbol.dispose]: close };
+    queue.writers.add(writer);
+    return writer;
   }
 
   /** Ends the Proxy: what is queued is still read, nothing more is accepted. */

@@ -30,8 +30,8 @@ export class ProxyQueue<T> implements Feed<T> {
   onIdle: () => void = () => {};
   /** The flows that read it in this run. */
   readers: Lane[] = [];
-  /** How many writers user code keeps open. */
-  writers = 0;
+  /** The writers that user code keeps open. */
+  readonly writers: Set<object> = new Set();
 
   readonly bound: number;
   readonly #entries: Deque<Entry<T>> = new Deque();
@@ -62,8 +62,8 @@ export class ProxyQueue<T> implements Feed<T> {
 
   /** Takes a value from a flow (`lane`) or from user code; a promise is backpressure. */
   offer(value: T, lane: Lane | undefined): Maybe {
-    if (this.#state === "dead") throw STOPPED;
-    if (this.#state === "ended") {
+    if (this.#state === "dead" && lane !== undefined) throw STOPPED;
+    if (this.#state !== "open") {
       throw new ProxyEndedError("Cannot send to a Proxy that has ended: nobody reads it any more");
     }
     const receipt = lane?.receipt;

@@ -1,4 +1,5 @@
 import { attributed } from "./attribution.ts";
+import { BREATH_EVERY } from "./breath.ts";
 import type { Lane } from "./lane.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
 
@@ -43,9 +44,12 @@ function spreadGenerator(
   emit: Emit<unknown>,
   lane: Lane,
 ): Maybe {
-  for (;;) {
+  for (let yields = 1;; yields++) {
     const step = generator.next();
     if (step.done) return;
+    if (yields % BREATH_EVERY === 0 && lane.host.breath.due) {
+      return restOfGenerator(generator, breathing(step.value, emit, lane), emit, lane);
+    }
     if (step.value === undefined) continue;
     let done: Maybe;
     try {
@@ -58,6 +62,12 @@ function spreadGenerator(
   }
 }
 
+/** Emits a value after a breath: a generator that yields for ever must not starve the others. */
+async function breathing(value: unknown, emit: Emit<unknown>, lane: Lane): Promise<void> {
+  await lane.host.breath.taken();
+  if (value !== undefined) await emit(value);
+}
+
 /** Goes on with a generator after the first yield that had to be waited for. */
 async function restOfGenerator(
   generator: Iterator<unknown>,
@@ -65,9 +75,11 @@ async function restOfGenerator(
   emit: Emit<unknown>,
   lane: Lane,
 ): Promise<void> {
-  for (let done: Maybe = first;;) {
+  let done: Maybe = first;
+  for (let yields = 1;; yields++) {
     try {
       if (done !== undefined) await done;
+      if (yields % BREATH_EVERY === 0 && lane.host.breath.due) await lane.host.breath.taken();
     } catch (error) {
       const failure = lane.sinkError(error);
       close(generator, lane, failure);
@@ -94,9 +106,10 @@ async function spreadAsyncGenerator(
   emit: Emit<unknown>,
   lane: Lane,
 ): Promise<void> {
-  for (;;) {
+  for (let yields = 1;; yields++) {
     let step: IteratorResult<unknown>;
     try {
+      if (yields % BREATH_EVERY === 0 && lane.host.breath.due) await lane.host.breath.taken();
       step = await generator.next();
     } catch (error) {
       throw lane.handlerError(error);

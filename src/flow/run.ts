@@ -46,12 +46,14 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   #barrier: Barrier | undefined;
   #cancelDrain: () => void = () => {};
   #checking = false;
+  #over = false;
+  #silent = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
     this.breath = new Breath(options.clock);
-    this.status = options.status;
+    this.status = options.status && ((event) => this.#tell(event));
   }
 
   /** Aborts when the run begins to stop. */
@@ -93,6 +95,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
     this.status?.({ type: "ended", error: this.#errors[0] });
+    this.#over = true;
     if (this.#errors.length > 0) throw this.#firstError();
   }
 
@@ -142,7 +145,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
 
   /** Hands out nothing more; what is under way is finished. */
   stop(): void {
-    if (this.stopping.aborted) return;
+    if (this.stopping.aborted || this.#over) return;
     this.status?.({ type: "stopping" });
     this.#stopping.abort();
     const { drainMs } = this.#options;
@@ -165,7 +168,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
 
   /** Ends the run with an error. */
   fail(error: unknown): void {
-    if (error === STOPPED || this.#knows(error)) return;
+    if (error === STOPPED || this.#over || this.#knows(error)) return;
     this.also(error);
     this.status?.({ type: "error", error });
     this.stop();
@@ -206,10 +209,15 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     this.#checkSoon();
   }
 
+  /** A stage has passed on what it held back. */
+  settled(): void {
+    this.#checkSoon();
+  }
+
   #stopSources(): void {
     if (this.#opened === undefined) return;
     for (const [queue, hub] of this.#opened.proxies) {
-      queue.writers = 0;
+      queue.writers.clear();
       if (hub === undefined || !this.#opened.written.has(queue)) queue.end();
     }
     for (const hub of this.#opened.hubs) {
@@ -225,15 +233,33 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     this.clock.macrotask(() => {
       this.#checking = false;
       const { flows, proxies } = this.#opened!;
-      for (const queue of finished(flows, proxies)) queue.end();
+      const done = finished(flows, proxies);
+      // What their readers hold back may still come to one of them: first it is passed on.
+      const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
+      if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
+      for (const queue of done) queue.end();
     });
   };
 
+  /** Tells what happened; a listener that throws ends the run, and is not told any more. */
+  #tell(event: StatusEvent): void {
+    if (this.#over || this.#silent) return;
+    try {
+      this.#options.status!(event);
+    } catch (error) {
+      this.#silent = true;
+      this.also(error);
+      queueMicrotask(() => this.stop());
+    }
+  }
+
   #firstError(): unknown {
     const [first, ...others] = this.#errors;
-    if (others.length > 0 && typeof first === "object" && first !== null && "others" in first) {
-      first.others = [...(first.others as unknown[]), ...others];
+    if (others.length === 0) return first;
+    if (!(first instanceof Error) || !Object.isExtensible(first)) {
+      return new AggregateError(this.#errors, "Cannot go on after several errors");
     }
-    return first;
+    const known = "others" in first && Array.isArray(first.others) ? first.others : [];
+    return Object.assign(first, { others: [...known, ...others] });
   }
 }

@@ -1,5 +1,5 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, STOPPED } from "./lane.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
@@ -22,7 +22,19 @@ import type { SinkObject } from "../types.ts";
  * ```
  */
 export function closing<T>(stream: WritableStream<T>): SinkTarget<T> {
-  return { [openSink]: () => streamPort(stream, true) };
+  return new Closing(stream);
+}
+
+class Closing<T> implements SinkTarget<T> {
+  readonly #stream: WritableStream<T>;
+
+  constructor(stream: WritableStream<T>) {
+    this.#stream = stream;
+  }
+
+  [openSink](): SinkPort<T> {
+    return streamPort(this.#stream, true);
+  }
 }
 
 /** Says whether `value` can be written to at all. */
@@ -34,7 +46,7 @@ export function isSink(value: unknown): boolean {
 /** The name of a sink in errors: the function's, or its place in the list. */
 export function sinkName(sink: unknown, index: number): string {
   const name = typeof sink === "function" ? sink.name : sink?.constructor?.name ?? "";
-  return name === "" ? `sink ${index + 1}` : `sink ${index + 1} (${name})`;
+  return name === "" || name === "Object" ? `sink ${index + 1}` : `sink ${index + 1} (${name})`;
 }
 
 function isTarget(value: unknown): value is SinkTarget<unknown> {
@@ -79,13 +91,17 @@ export class Sinks {
     await Promise.all([...this.#ports.values()].map((port) => port.flush?.()));
   }
 
-  /** Closes what was opened; every sink is closed, and the first error is thrown. */
+  /** Closes what was opened; a sink that cannot be closed fails the run, and the others are closed. */
   async close(): Promise<void> {
     const ports = [...this.#ports.values()];
     this.#ports.clear();
-    const closed = await Promise.allSettled(ports.map(async (port) => await port.close?.()));
-    const failed = closed.find((result) => result.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
+    await Promise.all(ports.map(async (port) => {
+      try {
+        await port.close?.();
+      } catch (error) {
+        this.host.fail(error);
+      }
+    }));
   }
 }
 
@@ -150,6 +166,7 @@ async function theRest(
 /** One sink of a flow: notes what it was given, wraps what it throws, and applies the policy. */
 function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery): Emit<unknown> {
   const write: Emit<unknown> = (value) => {
+    if (lane.over) throw STOPPED;
     lane.output = value;
     lane.sink = name;
     let done: unknown;
@@ -158,7 +175,8 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
     } catch (error) {
       throw lane.sinkError(error);
     }
-    return isPromiseLike<void>(done) ? done : undefined;
+    if (!isPromiseLike<void>(done)) return;
+    return done instanceof Promise ? done : Promise.resolve(done);
   };
   if (recovery.stops) return write;
   return (value) => recovery.guard(() => write(value), (error) => lane.sinkError(error));

@@ -72,7 +72,11 @@ export class Opened {
     const { name, handler, onError = host.onError } = binding;
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const lane = this.#lane(name, hubs);
-    const recovery = new Recovery(onError, lane, host, (sink) => host.sinks.open(sink, lane));
+    const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
+    const recovery = new Recovery(onError, lane, host, (sink) => {
+      writes.push(...this.#written([sink])); // known only now, where a function chose the policy
+      return host.sinks.open(sink, lane);
+    });
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
 
     // From the end to the beginning, since each stage must know the slot that it writes for the next one.
@@ -101,7 +105,7 @@ export class Opened {
       lane,
       hubs,
       ended: false,
-      writes: this.#written([...binding.sinks, deadLetterSink(onError)]),
+      writes,
       start: async () => {
         let turns = branches.length === 1 ? branches[0]!.readable() : merged(branches, slot);
         for (const stage of stages) turns = turns.pipeThrough(stage);
@@ -131,22 +135,29 @@ export class Opened {
   /** Closes all sources. */
   async close(): Promise<void> {
     for (const hub of this.hubs) this.#cancel(hub);
+    for (const queue of this.proxies.keys()) if (queue.readers.length === 0) queue.cancel();
     await Promise.all(this.#cancelled.values());
   }
 
   /** Closes everything without waiting for it: the hard end. */
   abandon(): void {
-    this.close().catch(() => {}); // the run has failed for another reason already
-    this.#host.sinks.close().catch(() => {});
+    for (const { lane } of this.flows) lane.over = true;
+    this.close();
+    this.#host.sinks.close();
   }
 
   #cancel(hub: Hub<unknown>): void {
     if (this.#cancelled.has(hub)) return;
     hub.gate.attach(undefined);
     this.#unobserve.get(hub)?.();
-    const cancelled = (async () => await hub.feed.cancel())();
-    cancelled.catch(() => {}); // met by close()
-    this.#cancelled.set(hub, cancelled);
+    const cancel = async () => {
+      try {
+        await hub.feed.cancel();
+      } catch (error) {
+        this.#host.fail(error);
+      }
+    };
+    this.#cancelled.set(hub, cancel());
   }
 
   #hub(source: unknown, flow: string): Hub<unknown> {

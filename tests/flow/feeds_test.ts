@@ -163,21 +163,21 @@ Deno.test("a source is closed once, and awaited, when the app stops early", asyn
   for (const kind of ["sync", "async", "stream"]) {
     const controller = new AbortController();
     let closed = 0;
-    function* numbers() {
+    const numbers = function* () {
       try {
         for (;;) yield 1;
       } finally {
         closed++;
       }
-    }
-    async function* later() {
+    };
+    const later = async function* () {
       try {
         for (;;) yield 1;
       } finally {
         await settle();
         closed++;
       }
-    }
+    };
     const stream = new ReadableStream<number>({
       pull: (stream) => stream.enqueue(1),
       cancel: async () => {
@@ -205,6 +205,7 @@ Deno.test("an error of a source ends the app with a SourceError that keeps the c
   const cause = new Error("no more fish");
   const failing = {
     "sync, first": () =>
+      // deno-lint-ignore require-yield
       (function* (): Generator<number> {
         throw cause;
       })(),
@@ -214,6 +215,7 @@ Deno.test("an error of a source ends the app with a SourceError that keeps the c
         throw cause;
       })(),
     "async, first": () =>
+      // deno-lint-ignore require-yield
       (async function* (): AsyncGenerator<number> {
         throw cause;
       })(),
@@ -257,6 +259,7 @@ Deno.test("an error of a source stops the other sources, whose messages under wa
   const finished: string[] = [];
   const app = new App({ onStatus: ({ type }) => type === "error" && failed.resolve() });
   app.handle(
+    // deno-lint-ignore require-yield
     (async function* (): AsyncGenerator<number> {
       await started.promise;
       throw new Error("broken");

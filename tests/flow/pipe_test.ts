@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { App, DrainError, PipeError } from "../../mod.ts";
+import { App, DrainError, PipeError, toTransform } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -355,6 +355,41 @@ Deno.test("a pipe that never ends after its source is ended by drainMs", async (
   controller.abort();
   await clock.tick(100);
   await ended;
+});
+
+Deno.test("a pipe may ask for several messages at once", async () => {
+  const source = new Recorder([1, 2, 3, 4]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, async (pair: unknown[]) => {
+    await settle();
+    seen.push([pair, source.watermark]);
+  }, {
+    pipe: async function* (source: AsyncIterable<number>) {
+      const messages = source[Symbol.asyncIterator]();
+      for (;;) {
+        const [a, b] = await Promise.all([messages.next(), messages.next()]);
+        if (a.done) return;
+        yield [a.value, b.value];
+      }
+    },
+  });
+  await app.stream();
+  assertEquals(seen, [[[1, 2], 0], [[3, 4], 2]]);
+  assertEquals(source.watermark, 4);
+});
+
+Deno.test("toTransform() serves as pipe and as handler", async () => {
+  const seen: number[] = [];
+  const twice = function* (n: number) {
+    yield n;
+    yield n;
+  };
+  const app = new App();
+  app.handle([1, 2], (n: number) => void seen.push(n), { pipe: toTransform(twice) });
+  app.handle([3, 4], toTransform(twice), { sink: (n) => void seen.push(n) });
+  await app.stream();
+  assertEquals(seen.toSorted(), [1, 1, 2, 2, 3, 3, 4, 4]);
 });
 
 Deno.test("the generator of a pipe is closed when its handler fails", async () => {

@@ -95,15 +95,15 @@ Deno.test("a generator's return value is ignored", async () => {
 Deno.test("a generator resumes only after its yield is in every sink", async () => {
   for (const kind of ["sync", "async"]) {
     const events: string[] = [];
-    function* letters() {
+    const letters = function* () {
       yield "a";
       events.push("resumed");
       yield "b";
       events.push("resumed");
-    }
-    async function* lettersLater() {
+    };
+    const lettersLater = async function* () {
       yield* letters();
-    }
+    };
     const app = new App();
     app.handle([1], kind === "sync" ? letters : lettersLater, {
       sink: [async (letter) => {
@@ -145,7 +145,7 @@ Deno.test("a generator is closed by return() when a sink fails, and never sees t
     for (const failsAt of [1, 2]) {
       for (const kind of ["sync", "async"]) {
         const events: string[] = [];
-        function* numbers() {
+        const numbers = function* () {
           try {
             yield 1;
             yield 2;
@@ -155,8 +155,8 @@ Deno.test("a generator is closed by return() when a sink fails, and never sees t
           } finally {
             events.push("closed");
           }
-        }
-        async function* numbersLater() {
+        };
+        const numbersLater = async function* () {
           try {
             yield 1;
             await settle();
@@ -168,7 +168,7 @@ Deno.test("a generator is closed by return() when a sink fails, and never sees t
             await settle();
             events.push("closed");
           }
-        }
+        };
         const cause = new Error("full");
         const app = new App();
         app.handle(["message"], kind === "sync" ? numbers : numbersLater, {
@@ -194,7 +194,8 @@ Deno.test("an error thrown while a generator is closed is added to the sink's er
     try {
       yield 1;
     } finally {
-      throw closing; // deno-lint-ignore no-unsafe-finally
+      // deno-lint-ignore no-unsafe-finally -- it is what the test is about
+      throw closing;
     }
   }
   const app = new App();
@@ -216,6 +217,7 @@ Deno.test("an error of each kind of handler is a HandlerError with its message",
       throw cause;
     },
     async: () => Promise.reject(cause),
+    // deno-lint-ignore require-yield
     generator: function* () {
       throw cause;
     },
@@ -223,6 +225,7 @@ Deno.test("an error of each kind of handler is a HandlerError with its message",
       yield 1;
       throw cause;
     },
+    // deno-lint-ignore require-yield
     "async generator": async function* () {
       throw cause;
     },
