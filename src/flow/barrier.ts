@@ -83,8 +83,9 @@ export class Barrier {
 
   /** Runs a barrier that begins after this call. */
   run(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
     if (this.#running === undefined) return this.#start();
-    return this.#next ??= this.#running.catch(() => {}).then(() => {
+    return this.#next = this.#running.catch(() => {}).then(() => {
       this.#next = undefined;
       return this.#start();
     });
@@ -100,7 +101,9 @@ export class Barrier {
   #inBackground = (): void => {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
-    this.run().catch((error) => this.#host.fail(error));
+    this.run().catch((error) => {
+      if (!this.#closed) this.#host.fail(error);
+    });
   };
 
   #start(): Promise<void> {
@@ -129,6 +132,7 @@ export class Barrier {
     const commits = this.#feeds.map((feed) => feed.snapshot?.());
     await this.#sinks.flush();
     await Promise.all([...openStores].map((store) => store.flush()));
+    this.#host.signal.throwIfAborted(); // the hard end commits nothing
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

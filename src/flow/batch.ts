@@ -48,6 +48,7 @@ export class Batcher<T> {
 
   #add(message: T, receipt: Receipt | undefined): Maybe {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
+    this.place.lane.goOn();
     if (receipt !== undefined) {
       receipt.retain();
       this.#receipts.push(receipt);
@@ -72,10 +73,11 @@ export class Batcher<T> {
   #holds(): void {
     if (this.#timed) return;
     this.#timed = true;
-    this.place.lane.held++;
+    this.place.lane.hold();
   }
 
   #timeIsUp = (): void => {
+    if (this.place.lane.dead) return;
     let done: Maybe;
     try {
       done = this.#pass();
@@ -102,11 +104,8 @@ export class Batcher<T> {
     output.root = messages;
     output.receipt = receipt;
     const passed = () => {
-      if (timed) {
-        lane.held--;
-        lane.host.settled();
-      }
       receipt?.release();
+      if (timed) lane.letGo();
     };
     const done = this.#emit(messages);
     return done === undefined ? passed() : done.then(passed);

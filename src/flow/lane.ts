@@ -18,12 +18,12 @@ export class Slot {
 /** What a lane tells the run that it belongs to. */
 export interface LaneHost {
   readonly breath: Breath;
-  /** A stage has passed on what it held back. */
-  settled(): void;
   /** Ends the run with `error`. */
   fail(error: unknown): void;
   /** Adds an error to those of the run without ending it for that. */
   also(error: unknown): void;
+  /** Nothing is held back any more: somebody may have waited for the last value. */
+  idle(): void;
 }
 
 /**
@@ -41,10 +41,8 @@ export class Lane extends Slot {
   blockedOn: ProxyQueue<unknown> | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
-  /** True once the flow has failed: nothing of it is flushed any more. */
+  /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
   dead = false;
-  /** True after the hard end of the run: nothing is written any more. */
-  over = false;
   /** Passes on what stages hold back; each says whether there was something. */
   readonly holders: (() => boolean)[] = [];
   /** Stops what feeds the flow, since it failed; set when the flow is connected. */
@@ -87,6 +85,26 @@ export class Lane extends Slot {
       this.disconnect();
     }
     if (error !== STOPPED) this.host.fail(error);
+  }
+
+  /**
+   * Called after every wait: what a dead flow has waited for goes nowhere.
+   *
+   * @throws STOPPED once the flow has failed, or the run was ended at once.
+   */
+  goOn(): void {
+    if (this.dead) throw STOPPED;
+  }
+
+  /** Notes that a stage holds a value back and will pass it on by itself. */
+  hold(): void {
+    this.held++;
+  }
+
+  /** Notes that the stage has passed it on. */
+  letGo(): void {
+    this.held--;
+    this.host.idle();
   }
 
   /** Where an error happened. */

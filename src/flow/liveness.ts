@@ -14,10 +14,11 @@ export interface LiveFlow {
 }
 
 /**
- * Returns the Proxies that nothing can come to any more: starting from everything that may still put out
- * a value (a source that has not ended, a message under way, a value held back, a writer of user code),
- * it follows flows to the Proxies that they write to, and from there to the flows that read those. What
- * is not reached is idle for good, also where flows form a circle.
+ * Returns the Proxies that can end now: starting from everything that may still put out a value (a source
+ * that has not ended, a message under way, a value held back, a writer of user code), it follows flows to
+ * the Proxies that they write to, and from there to the flows that read those. What is not reached is idle
+ * for good, also where flows form a circle. Of those, a Proxy ends when the flows that write to it have,
+ * since a flow may put out what it holds at its end; those behind the Proxy itself are not waited for.
  */
 export function finished(
   flows: readonly LiveFlow[],
@@ -42,5 +43,25 @@ export function finished(
       if (alive(flow)) { for (const queue of flow.writes) live.add(queue); }
     }
   }
-  return [...written].filter((queue) => !queue.ended && !live.has(queue));
+  return [...written].filter((queue) => {
+    if (queue.ended || live.has(queue)) return false;
+    const writers = flows.filter(({ ended, writes }) => !ended && writes.includes(queue));
+    if (writers.length === 0) return true;
+    const behind = flowsBehind(queue, flows);
+    return writers.every((flow) => behind.has(flow));
+  });
+}
+
+/** The flows that get what is written to `queue`, directly or through others. */
+function flowsBehind(
+  queue: ProxyQueue<unknown>,
+  flows: readonly LiveFlow[],
+  behind: Set<LiveFlow> = new Set(),
+): Set<LiveFlow> {
+  for (const flow of flows) {
+    if (behind.has(flow) || !queue.readers.includes(flow.lane)) continue;
+    behind.add(flow);
+    for (const next of flow.writes) flowsBehind(next, flows, behind);
+  }
+  return behind;
 }

@@ -56,14 +56,22 @@ export function merged(
   branches: readonly Branch<unknown>[],
   output: Slot,
 ): ReadableStream<Turn<unknown>> {
+  const turn = Promise.withResolvers<void>();
+  let begun = false;
   return new ReadableStream<Turn<unknown>>({
-    pull(controller) {
+    async pull(controller) {
+      if (begun) {
+        await turn.promise; // the stages flush when the stream closes
+        return controller.close();
+      }
+      begun = true;
       controller.enqueue({
         run: async (emit) => {
           let last = Promise.resolve();
-          const inLine = ({ slot }: Branch<unknown>): Emit<unknown> => (message) => {
+          const inLine = ({ lane, slot }: Branch<unknown>): Emit<unknown> => (message) => {
             const { receipt } = slot;
             const done = last.then(() => {
+              lane.goOn();
               output.root = message;
               output.receipt = receipt;
               return emit(message);
@@ -76,9 +84,9 @@ export function merged(
               new WritableStream({ write: (turn) => turn.run(inLine(branch)) }),
             )
           ));
+          turn.resolve();
         },
       });
-      controller.close();
     },
   }, UNBUFFERED);
 }

@@ -156,6 +156,7 @@ async function passOn<R>(promise: Promise<R>, lane: Lane, emit: Emit<R>): Promis
   } catch (error) {
     throw new PipeError(lane.place(), error);
   }
+  lane.goOn();
   const done = emit(result);
   if (done !== undefined) await done;
 }

@@ -99,7 +99,8 @@ class OpaqueStage {
 
   async #push(message: unknown): Promise<void> {
     const { lane, input } = this.#place;
-    if (this.ended || lane.dead || this.#opaque === undefined) return;
+    lane.goOn();
+    if (this.ended || this.#opaque === undefined) return;
     const { receipt } = input;
     this.#debts.give(receipt);
     const given = this.#opaque.give(message, this);
@@ -123,7 +124,7 @@ class OpaqueStage {
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) this.#debts.asked();
-        else if (lane.over) return opaque.dispose();
+        else if (lane.dead) break;
         else if (breath.due) {
           this.passing = breath.taken(); // a pipe that never asks must not starve the others
           await this.passing;

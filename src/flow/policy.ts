@@ -55,6 +55,7 @@ export class Recovery {
     const { attempt } = lane.context;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
+    lane.goOn();
     try {
       while (typeof policy === "object" && "retry" in policy) {
         const again = await this.#retry(policy.retry, failure, step, wrap);
@@ -110,6 +111,7 @@ export class Recovery {
       await delay(clock, delayMs, signal).catch(() => {
         throw final(failure); // the hard end: what failed stays failed
       });
+      this.lane.goOn();
       this.lane.context.attempt = attempt + 1;
       try {
         await step();

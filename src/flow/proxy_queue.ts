@@ -62,10 +62,7 @@ export class ProxyQueue<T> implements Feed<T> {
 
   /** Takes a value from a flow (`lane`) or from user code; a promise is backpressure. */
   offer(value: T, lane: Lane | undefined): Maybe {
-    if (this.#state === "dead" && lane !== undefined) throw STOPPED;
-    if (this.#state !== "open") {
-      throw new ProxyEndedError("Cannot send to a Proxy that has ended: nobody reads it any more");
-    }
+    if (this.#state !== "open") throw this.#refusal(lane);
     const receipt = lane?.receipt;
     const room = this.#entries.length < this.bound;
     // Those that wait go first, unless the caller is the one that frees their places.
@@ -160,15 +157,7 @@ export class ProxyQueue<T> implements Feed<T> {
   /** A flow that reads it has failed: what is queued is never done, and its writers are released. */
   abandon(): void {
     this.#state = "dead";
-    for (const waiting of this.#waiting) {
-      this.#leave(waiting);
-      waiting.refused(
-        waiting.lane === undefined
-          ? new ProxyEndedError("Cannot send to a Proxy whose reader has failed")
-          : STOPPED,
-      );
-    }
-    this.#waiting.clear();
+    this.#refuseWaiting();
     this.#notify();
   }
 
@@ -179,13 +168,30 @@ export class ProxyQueue<T> implements Feed<T> {
 
   /** The run is over: forgets what nobody will read. */
   cancel(): void {
-    this.abandon();
+    if (this.#state === "open") this.#state = "ended"; // a dead one stays dead for its writers
+    this.#refuseWaiting();
     this.#entries.clear();
     this.receipt = undefined;
     this.readers = [];
     this.onIdle = () => {};
     this.#wake = undefined;
-    this.#state = "ended";
+  }
+
+  #refuseWaiting(): void {
+    for (const waiting of this.#waiting) {
+      this.#leave(waiting);
+      waiting.refused(this.#refusal(waiting.lane));
+    }
+    this.#waiting.clear();
+  }
+
+  /** What a writer gets instead of a place: a flow ends with the one that failed, and is not to blame. */
+  #refusal(lane: Lane | undefined): unknown {
+    if (this.#state !== "dead") {
+      return new ProxyEndedError("Cannot send to a Proxy that has ended: nobody reads it any more");
+    }
+    if (lane !== undefined) return STOPPED;
+    return new ProxyEndedError("Cannot send to a Proxy whose reader has failed");
   }
 
   #notify(): void {

@@ -34,6 +34,7 @@ async function spreadPromise(
   } catch (error) {
     throw lane.handlerError(error);
   }
+  lane.goOn();
   if (value === undefined) return;
   const done = emit(value);
   if (done !== undefined) await done;
@@ -80,6 +81,7 @@ async function restOfGenerator(
     try {
       if (done !== undefined) await done;
       if (yields % BREATH_EVERY === 0 && lane.host.breath.due) await lane.host.breath.taken();
+      lane.goOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       close(generator, lane, failure);
@@ -115,10 +117,12 @@ async function spreadAsyncGenerator(
       throw lane.handlerError(error);
     }
     if (step.done) return;
-    if (step.value === undefined) continue;
     try {
+      lane.goOn();
+      if (step.value === undefined) continue;
       const done = emit(step.value);
       if (done !== undefined) await done;
+      lane.goOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       await closeAsync(generator, lane, failure);

@@ -163,6 +163,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     if (this.signal.aborted) return;
     this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
     this.stop();
+    this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
   }
 
@@ -209,8 +210,8 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     this.#checkSoon();
   }
 
-  /** A stage has passed on what it held back. */
-  settled(): void {
+  /** Nothing is held back any more in a flow. */
+  idle(): void {
     this.#checkSoon();
   }
 

@@ -1,5 +1,5 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
-import { type Lane, STOPPED } from "./lane.ts";
+import type { Lane } from "./lane.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
@@ -155,6 +155,7 @@ async function theRest(
   try {
     await first;
     for (let index = next; index < emits.length; index++) {
+      lane.goOn();
       const done = emits[index]!(value);
       if (done !== undefined) await done;
     }
@@ -166,7 +167,6 @@ async function theRest(
 /** One sink of a flow: notes what it was given, wraps what it throws, and applies the policy. */
 function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery): Emit<unknown> {
   const write: Emit<unknown> = (value) => {
-    if (lane.over) throw STOPPED;
     lane.output = value;
     lane.sink = name;
     let done: unknown;

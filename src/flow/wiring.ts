@@ -7,7 +7,7 @@ import { feedOf } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
 import { handlerStage } from "./handler.ts";
 import { Hub, type HubHost } from "./hub.ts";
-import { Lane, type LaneHost, Slot } from "./lane.ts";
+import { Lane, type LaneHost, Slot, STOPPED } from "./lane.ts";
 import type { LiveFlow } from "./liveness.ts";
 import { merged } from "./merge.ts";
 import { makeStage } from "./operators.ts";
@@ -139,9 +139,13 @@ export class Opened {
     await Promise.all(this.#cancelled.values());
   }
 
+  /** Lets nothing go on that is under way: the hard end. */
+  kill(): void {
+    for (const { lane } of this.flows) lane.die(STOPPED);
+  }
+
   /** Closes everything without waiting for it: the hard end. */
   abandon(): void {
-    for (const { lane } of this.flows) lane.over = true;
     this.close();
     this.#host.sinks.close();
   }
@@ -198,8 +202,8 @@ export class Opened {
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {
-      for (const hub of hubs) hub.stop();
       for (const queue of queues) queue.abandon();
+      for (const hub of hubs) hub.stop();
     };
     return lane;
   }

@@ -1,8 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, type StatusEvent } from "../../mod.ts";
+import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
+import { Barrier } from "../../src/flow/barrier.ts";
+import type { Sinks } from "../../src/flow/sinks.ts";
 
 /** Handles `messages` messages, then waits until the test lets it go on. */
 function holdingAfter(messages: number) {
@@ -156,4 +158,53 @@ Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the p
   const error = await assertRejects(() => streaming, BarrierError, "disk full");
   assertEquals(source.committed, []);
   assertEquals(error.others.length, 1); // the last barrier, at the end
+});
+
+Deno.test("the barrier does not commit when the run is ended at once during its flush", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 1 } });
+  const source = new Replayable([1, 2]);
+  const stop = new AbortController();
+  const flushed = Promise.withResolvers<void>();
+  const stuck = new Promise<void>(() => {});
+  app.handle(source, (n) => n === 2 ? stuck : n, {
+    sink: { write: () => {}, flush: () => flushed.promise },
+  });
+  const streaming = assertRejects(
+    () => app.stream({ signal: stop.signal, drainMs: 10 }),
+    DrainError,
+  );
+  await settle();
+  stop.abort();
+  await clock.tick(10);
+  await streaming;
+  flushed.resolve();
+  await settle();
+  assertEquals(source.acknowledged, [0]);
+  assertEquals(source.committed, []);
+});
+
+Deno.test("barriers never overlap, also when one is asked for just as another ends", async () => {
+  let running = 0;
+  let most = 0;
+  const sinks = {
+    flush: async () => {
+      most = Math.max(most, ++running);
+      await settle();
+      running--;
+    },
+  } as unknown as Sinks;
+  const host = {
+    clock: new ManualClock(),
+    signal: new AbortController().signal,
+    status: undefined,
+    fail: (error: unknown) => {
+      throw error;
+    },
+  };
+  const barrier = new Barrier([], sinks, host, {});
+  const first = barrier.run();
+  const second = barrier.run();
+  await Promise.all([first.then(() => barrier.run()), second]);
+  assertEquals(most, 1);
 });

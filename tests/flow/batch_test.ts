@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, batch, HandlerError, map, Proxy, SinkError } from "../../mod.ts";
-import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { ManualClock, Scheduler, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
 Deno.test("batch() passes on arrays of its size, and what is left at the end", async () => {
@@ -176,4 +176,18 @@ Deno.test("one batch() serves several flows and runs, each with batches of its o
   await app.stream();
   await app.stream();
   assertEquals(seen.map(String).toSorted(), ["1,2", "1,2", "3", "3", "4,5", "4,5", "6", "6"]);
+});
+
+Deno.test("batch() passing on by time the last messages of a circle of flows lets it end", async () => {
+  const scheduler = new Scheduler(0);
+  const app = new App({ clock: scheduler.clock });
+  const proxy = new Proxy<number>();
+  const seen: number[][] = [];
+  app.handle([1, 2, 3], (n) => n, { sink: proxy });
+  app.handle(proxy, (some): number | undefined => void seen.push(some), {
+    pipe: batch(2, 5),
+    sink: proxy,
+  });
+  await scheduler.run(app.stream());
+  assertEquals(seen, [[1, 2], [3]]);
 });

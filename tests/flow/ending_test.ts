@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { App, DrainError, Proxy, type StatusEvent } from "../../mod.ts";
+import { App, DrainError, map, Proxy, type StatusEvent } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
 
@@ -250,4 +250,52 @@ Deno.test("onStatus is told from the start to the end", async () => {
     { type: "flow_ended", flow: "only" },
     { type: "ended", error: undefined },
   ]);
+});
+
+Deno.test("App.stream() that was ended at once lets nothing go on of what was under way", async () => {
+  const handlers = {
+    async: async (n: number) => {
+      await late.promise;
+      return n;
+    },
+    "async generator": async function* (n: number) {
+      try {
+        await late.promise;
+        yield n;
+      } finally {
+        closed.push(n);
+      }
+    },
+    "async, behind a map": async (n: number) => {
+      await late.promise;
+      return n;
+    },
+  };
+  let late: PromiseWithResolvers<void>;
+  const closed: number[] = [];
+  for (const [name, handler] of Object.entries(handlers)) {
+    late = Promise.withResolvers();
+    const clock = new ManualClock();
+    const app = new App({ clock });
+    const stop = new AbortController();
+    const written: number[] = [];
+    const source = new Replayable([1, 2]);
+    app.handle(source, handler, {
+      sink: [(n: number) => void written.push(n), (n: number) => void written.push(n)],
+      pipe: name.endsWith("map") ? map((n: number) => Promise.resolve(n)) : [],
+    } as object);
+    const streaming = assertRejects(
+      () => app.stream({ signal: stop.signal, drainMs: 10 }),
+      DrainError,
+    );
+    await settle();
+    stop.abort();
+    await clock.tick(10);
+    await streaming;
+    late.resolve();
+    await settle();
+    assertEquals(written, [], name);
+    assertEquals([source.acknowledged, source.committed], [[], []], name);
+  }
+  assertEquals(closed, [1]);
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { App, merge, type Source, SourceError } from "../../mod.ts";
+import { App, batch, merge, type Source, SourceError } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -180,4 +180,18 @@ Deno.test("merge() beside a flow of one of its sources keeps them in lock-step",
     "both 2",
   ]);
   assertEquals(numbers.acknowledged, [0, 1]);
+});
+
+Deno.test("merge() lets a batch behind it pass on what is left only when all sources have ended", async () => {
+  const app = new App();
+  const seen: number[] = [];
+  async function* slow(...numbers: number[]) {
+    for (const n of numbers) {
+      await settle();
+      yield n;
+    }
+  }
+  app.handle(merge(slow(1, 2), slow(3)), (some) => void seen.push(...some), { pipe: batch(2) });
+  await app.stream();
+  assertEquals(seen.toSorted(), [1, 2, 3]);
 });

@@ -1,5 +1,14 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { App, CycleError, merge, Proxy, ProxyEndedError, ProxyFullError } from "../../mod.ts";
+import {
+  App,
+  batch,
+  CycleError,
+  HandlerError,
+  merge,
+  Proxy,
+  ProxyEndedError,
+  ProxyFullError,
+} from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Replayable } from "../_support/replayable.ts";
 
@@ -305,5 +314,38 @@ Deno.test("Proxy whose reader fails releases the flow that waits for room, unack
 Deno.test("Proxy refuses a bound that is not a positive integer", () => {
   for (const bound of [0, -1, 1.5, NaN, Infinity]) {
     assertThrows(() => new Proxy({ bound }), RangeError, `current value is ${bound}`);
+  }
+});
+
+Deno.test("Proxy ends only after the flows that write to it, which may still hold a batch", async () => {
+  const app = new App();
+  const numbers = new Proxy<number>();
+  const batches = new Proxy<number[]>();
+  const seen: number[][] = [];
+  app.handle([1, 2, 3], (n) => n, { sink: numbers });
+  app.handle(numbers, (some) => some, { pipe: batch(2), sink: batches });
+  app.handle(batches, (some) => void seen.push(some));
+  await app.stream();
+  assertEquals(seen, [[1, 2], [3]]);
+});
+
+Deno.test("Proxy ends its writers with the flow that failed behind it, without an error of their own", async () => {
+  for (const waits of [false, true]) {
+    const app = new App();
+    const proxy = new Proxy<number>({ bound: 1 });
+    const failed = Promise.withResolvers<void>();
+    const met: unknown[] = [];
+    app.handle([1, 2, 3, 4], async (n) => {
+      if (n > 1 && !waits) await failed.promise;
+      return n;
+    }, { sink: proxy, onError: (error) => (met.push(error), "stop") });
+    app.handle(proxy, async () => {
+      await settle();
+      setImmediate(() => setImmediate(failed.resolve));
+      throw new Error("broken");
+    }, { name: "reader" });
+    const error = await assertRejects(() => app.stream(), HandlerError, '"reader": broken');
+    assertEquals([error.others, met], [[], []]);
+    await assertRejects(() => proxy.send(5), ProxyEndedError);
   }
 });

@@ -1,0 +1,135 @@
+import {
+  type Commit,
+  END,
+  type Feed,
+  type FeedSource,
+  openFeed,
+  WAIT,
+} from "../../src/flow/feed.ts";
+import { Receipt } from "../../src/flow/receipt.ts";
+
+/** One handing out of one position. */
+export interface Handed {
+  readonly position: number;
+  /** Counts up with every hand-out, also after a seek. */
+  readonly serial: number;
+  readonly epoch: number;
+  /** How often it was acknowledged. */
+  acknowledged: number;
+}
+
+/** What a simulated source does. */
+export interface SimulatedSourceOptions<T> {
+  readonly name: string;
+  /** How many positions it has. */
+  readonly count: number;
+  /** Makes the message for a hand-out. */
+  readonly message: (handed: Handed) => T;
+  /** Resolves when the next message may be handed out; undefined when it is there already. */
+  readonly arrival: () => Promise<void> | undefined;
+  /** The error that reading a position fails with. */
+  readonly failure: (position: number) => Error | undefined;
+  /** Called when positions below `watermark` are committed. */
+  readonly onCommit: (watermark: number) => void;
+}
+
+/** A source with positions, acknowledgements, commits and seeks, that records all of them. */
+export class SimulatedSource<T> implements FeedSource<T>, Feed<T> {
+  readonly name: string;
+  receipt: Receipt | undefined;
+  /** Everything that was handed out, in order. */
+  readonly handed: Handed[] = [];
+  /** All positions below are acknowledged, or were left out by a seek. */
+  watermark = 0;
+  committed = 0;
+  epoch = 0;
+  open = false;
+  /** True once its end was read. */
+  finished = false;
+
+  readonly #options: SimulatedSourceOptions<T>;
+  /** What was handed out in this epoch and is not below the watermark. */
+  #unfinished: Handed[] = [];
+  #position = 0;
+  #arrived = false;
+  #waiting = false;
+  #wake: () => void = () => {};
+
+  constructor(options: SimulatedSourceOptions<T>) {
+    this.#options = options;
+    this.name = options.name;
+  }
+
+  [openFeed](): Feed<T> {
+    this.open = true;
+    return this;
+  }
+
+  /** The position after the last one that was handed out. */
+  get position(): number {
+    return this.#position;
+  }
+
+  poll(): T | typeof WAIT | typeof END {
+    if (this.#position === this.#options.count) {
+      this.finished = true;
+      return END;
+    }
+    if (!this.#arrived) return WAIT;
+    const failure = this.#options.failure(this.#position);
+    if (failure !== undefined) throw failure;
+    this.#arrived = false;
+    const { epoch } = this;
+    const position = this.#position++;
+    const handed = { position, serial: this.handed.length, epoch, acknowledged: 0 };
+    this.handed.push(handed);
+    this.#unfinished.push(handed);
+    this.receipt = new Receipt(() => this.#acknowledge(handed));
+    return this.#options.message(handed);
+  }
+
+  wait(wake: () => void): void {
+    this.#wake = wake;
+    if (this.#waiting) return;
+    const arrival = this.#options.arrival();
+    const arrive = () => {
+      this.#waiting = false;
+      this.#arrived = true;
+      this.#wake();
+    };
+    this.#waiting = true;
+    if (arrival === undefined) queueMicrotask(arrive);
+    else arrival.then(arrive);
+  }
+
+  seek(position: number): void {
+    this.epoch++;
+    this.#position = position;
+    this.#unfinished = [];
+    this.watermark = position;
+  }
+
+  snapshot(): Commit | undefined {
+    const { watermark, epoch } = this;
+    if (watermark === this.committed) return undefined;
+    return () => {
+      if (epoch === this.epoch) {
+        this.committed = watermark;
+        this.#options.onCommit(watermark);
+      }
+      return Promise.resolve();
+    };
+  }
+
+  cancel(): void {
+    this.open = false;
+  }
+
+  #acknowledge(handed: Handed): void {
+    handed.acknowledged++;
+    if (handed.epoch !== this.epoch) return;
+    while (this.#unfinished[0]?.acknowledged) {
+      this.watermark = this.#unfinished.shift()!.position + 1;
+    }
+  }
+}
