@@ -1,5 +1,6 @@
 /**
- * What tests of streaming code need: a clock that is moved by hand.
+ * What tests of streaming code need: a clock that is moved by hand, and a scheduler that tries many
+ * interleavings, each repeatable by its seed.
  *
  * @example
  * ```ts
@@ -11,4 +12,8 @@
  *
  * @module
  */
+export type { Clock } from "../clock.ts";
 export { ManualClock, settle } from "./manual_clock.ts";
+export { Random } from "./random.ts";
+export { type RunOptions, Scheduler } from "./scheduler.ts";
+export { simulate, type SimulateOptions } from "./simulate.ts";

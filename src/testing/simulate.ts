@@ -1,0 +1,66 @@
+import { checkOptions } from "../options.ts";
+import { Scheduler } from "./scheduler.ts";
+
+/** Options of {@linkcode simulate}. */
+export interface SimulateOptions {
+  /**
+   * How many seeds are run.
+   *
+   * @default {100}
+   */
+  seeds?: number | undefined;
+  /**
+   * The first seed; the others follow it.
+   *
+   * @default {0}
+   */
+  first?: number | undefined;
+}
+
+/**
+ * Runs `test` once for each of many seeds, one after the other, each with a scheduler of its own.
+ *
+ * @example
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { simulate } from "@slipstream/slipstream/testing";
+ *
+ * await assertRejects(
+ *   () =>
+ *     simulate(async (scheduler) => {
+ *       let count = 0;
+ *       const add = async () => {
+ *         const before = count;
+ *         await scheduler.turn();
+ *         count = before + 1;
+ *       };
+ *       await scheduler.run(Promise.all([add(), add()]));
+ *       if (count !== 2) throw new Error(`counted ${count}`);
+ *     }),
+ *   Error,
+ *   "Seed 0 fails: counted 1",
+ * );
+ * ```
+ *
+ * @throws {Error} At the first seed that fails: the error names it, and its cause is what was thrown.
+ */
+export async function simulate(
+  test: (scheduler: Scheduler) => void | Promise<void>,
+  options: SimulateOptions = {},
+): Promise<void> {
+  checkOptions("simulate", options, ["seeds", "first"]);
+  const { seeds = 100, first = 0 } = options;
+  if (!(Number.isInteger(seeds) && seeds > 0)) {
+    throw new RangeError(
+      `Cannot simulate as seeds must be a positive integer: current value is ${seeds}`,
+    );
+  }
+  for (let seed = first; seed < first + seeds; seed++) {
+    try {
+      await test(new Scheduler(seed));
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Seed ${seed} fails: ${reason}`, { cause });
+    }
+  }
+}
