@@ -8,6 +8,7 @@ import {
   type DependencyOptions,
 } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
+import type { Clock } from "../../src/clock.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Log, type LogMessage, LogSource } from "./log_source.ts";
 
@@ -22,6 +23,9 @@ export interface Question {
   readonly time: number;
 }
 
+/** Everything that a process has stored, by dependency. */
+type Stores = readonly Weather[][];
+
 /** A result that was emitted: the place of its question, the answer, and whether it is a correction. */
 export interface Emitted {
   readonly place: string;
@@ -34,7 +38,7 @@ export interface ProcessOptions {
   checkpoint?: Partial<CheckpointOptions<LogMessage<Question>>>;
   dependency?: DependencyOptions;
   /** Between a weather message's heartbeat and its store write. */
-  beforeStore?: (weather: Weather) => unknown;
+  beforeStore?: (weather: Weather, dependency: number) => unknown;
   /** Between a question's pulse and its answer. */
   beforeAnswer?: (question: LogMessage<Question>) => unknown;
   /** At each step of the barrier: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
@@ -42,36 +46,42 @@ export interface ProcessOptions {
   /** Which partition is read next. */
   pick?: (partitions: readonly number[]) => number;
   replays?: "deliver" | "skip";
-  clock?: ManualClock;
+  clock?: Clock;
 }
 
 /**
- * Two logs joined as of event time, with a checkpoint, in processes that may crash. What a process has not
- * made durable is lost with it: its store, its results, its record, its positions.
+ * Logs joined as of event time, with a checkpoint, in processes that may crash. What a process has not made
+ * durable is lost with it: its store, its results, its record, its positions.
  */
 export class World {
-  readonly weather: Log<Weather>;
+  /** The dependencies. */
+  readonly weathers: readonly Log<Weather>[];
   readonly questions: Log<Question>;
   /** The last durable answer of every question. */
   readonly answers: Map<string, string> = new Map();
   readonly clock: ManualClock = new ManualClock(1_000_000);
   /** What the processes have on disk. */
-  readonly disk: { store: readonly Weather[]; record: Map<string, unknown> } = {
-    store: [],
-    record: new Map(),
-  };
+  readonly disk: { stores: Stores; record: Map<string, unknown> };
 
-  constructor({ weatherParts = 1, questionParts = 1 } = {}) {
-    this.weather = new Log(weatherParts);
+  constructor({ dependencies = 1, weatherParts = 1, questionParts = 1 } = {}) {
+    this.weathers = Array.from({ length: dependencies }, () => new Log(weatherParts));
     this.questions = new Log(questionParts);
+    this.disk = { stores: this.weathers.map(() => []), record: new Map() };
+  }
+
+  /** The first dependency. */
+  get weather(): Log<Weather> {
+    return this.weathers[0]!;
   }
 
   /** What the answers must be in the end. */
   get truth(): Map<string, string> {
-    const all = this.weather.partitions.flat();
+    const all = this.weathers.map(({ partitions }) => partitions.flat());
     const truth = new Map<string, string>();
     this.questions.partitions.forEach((questions, partition) =>
-      questions.forEach(({ time }, offset) => truth.set(`${partition}:${offset}`, asOf(all, time)))
+      questions.forEach(({ time }, offset) =>
+        truth.set(`${partition}:${offset}`, answer(all, time))
+      )
     );
     return truth;
   }
@@ -79,6 +89,11 @@ export class World {
   start(options: ProcessOptions = {}): Process {
     return new Process(this, options);
   }
+}
+
+/** What all dependencies say about `time`. */
+function answer(stores: Stores, time: number): string {
+  return stores.map((store) => asOf(store, time)).join(",");
 }
 
 /** The weather at `time`: of equal times the greatest value, so that order of arrival does not matter. */
@@ -97,8 +112,8 @@ export function asOf(all: readonly Weather[], time: number): string {
 /** One process of a {@linkcode World}. */
 export class Process {
   readonly checkpoint: Checkpoint<LogMessage<Question>>;
-  readonly dependency: Dependency;
-  readonly weather: LogSource<Weather>;
+  readonly dependencies: readonly Dependency[];
+  readonly weathers: readonly LogSource<Weather>[];
   readonly questions: LogSource<Question>;
   readonly emitted: Emitted[] = [];
   readonly events: CheckpointEvent[] = [];
@@ -106,7 +121,8 @@ export class Process {
   readonly contexts: (Context["correction"])[] = [];
   readonly streaming: Promise<void>;
   readonly #world: World;
-  readonly #store: Weather[];
+  /** What the stream failed with, unless it was made to crash. */
+  error: unknown;
   readonly #abort = new AbortController();
   readonly #forget: () => void;
   #dead = false;
@@ -119,27 +135,34 @@ export class Process {
       await onBarrier?.(step);
       if (this.#dead) await new Promise(() => {}); // a dead process does nothing any more
     };
-    const store = this.#store = [...disk.store];
+    const stores = disk.stores.map((store) => [...store]);
     const flush = async () => {
-      const content = [...store];
+      const content = stores.map((store) => [...store]);
       await at("stores");
-      disk.store = content;
+      // A flush that was overtaken by a later one has nothing to add.
+      disk.stores = content.map((store, index) =>
+        store.length > disk.stores[index]!.length ? store : disk.stores[index]!
+      );
     };
     const flushed = { flush };
     openStores.add(flushed);
     this.#forget = () => openStores.delete(flushed);
-    this.weather = new LogSource(world.weather, pick && { pick });
+    this.weathers = world.weathers.map((log) =>
+      new LogSource(log, { ...(pick && { pick }), onCommit: () => at("positions") })
+    );
     this.questions = new LogSource(world.questions, {
       ...(pick && { pick }),
       onCommit: () => at("positions"),
     });
-    this.dependency = new Dependency("weather", this.weather, {
-      downtimeThreshold: 15,
-      ...options.dependency,
-    });
+    this.dependencies = this.weathers.map((weather, index) =>
+      new Dependency(index === 0 ? "weather" : `weather ${index}`, weather, {
+        downtimeThreshold: 15,
+        ...options.dependency,
+      })
+    );
     this.checkpoint = new Checkpoint("questions", {
       dependent: this.questions,
-      dependencies: [this.dependency],
+      dependencies: this.dependencies,
       correct: true,
       cache: {
         get: (key) => Promise.resolve(disk.record.get(key)),
@@ -153,12 +176,18 @@ export class Process {
       ...options.checkpoint,
     });
     const app = new App({ clock: options.clock ?? world.clock });
-    app.handle(this.weather, async ({ value: weather }) => {
-      if (weather.value === undefined) return void await this.checkpoint.keepAlive(weather.time);
-      await this.checkpoint.heartbeat(weather.time);
-      await beforeStore?.(weather);
-      store.push(weather);
-    }, { name: "weather" });
+    this.weathers.forEach((source, index) => {
+      const { name: dependency } = this.dependencies[index]!;
+      app.handle(source, async ({ value: weather }) => {
+        if (weather.value === undefined) {
+          await this.checkpoint.keepAlive(weather.time, { dependency });
+          return;
+        }
+        await this.checkpoint.heartbeat(weather.time, { dependency });
+        await beforeStore?.(weather, index);
+        stores[index]!.push(weather);
+      }, { name: dependency });
+    });
     const buffer: (readonly [string, string])[] = [];
     app.handle(this.questions, async (message, context) => {
       const { partition, offset, value: { time } } = message;
@@ -166,11 +195,11 @@ export class Process {
         await this.checkpoint.checkPulse(time, { [partition]: offset }),
       );
       await beforeAnswer?.(message);
-      const answer = asOf(store, time);
+      const result = answer(stores, time);
       const place = `${partition}:${offset}`;
       this.contexts.push(context.correction);
-      this.emitted.push({ place, answer, corrects: context.correction !== undefined });
-      return [place, answer] as const;
+      this.emitted.push({ place, answer: result, corrects: context.correction !== undefined });
+      return [place, result] as const;
     }, {
       name: "questions",
       ...(replays && { replays }),
@@ -185,7 +214,9 @@ export class Process {
       },
     });
     this.streaming = app.stream({ signal: this.#abort.signal, drainMs: 0 });
-    this.streaming.catch(() => {}); // a crash ends it with an error that nobody waits for
+    this.streaming.catch((error) => {
+      if (!this.#dead) this.error = error;
+    });
   }
 
   /** The answers that were emitted, in their order, corrections marked. */
@@ -201,13 +232,29 @@ export class Process {
   }
 
   /** Ends the process as `kill -9` does: what is not durable is lost. */
-  async crash(): Promise<void> {
-    this.#dead = this.weather.dead = this.questions.dead = true;
+  kill(): void {
+    this.#dead = true;
+    for (const source of [...this.weathers, this.questions]) source.dead = true;
     this.#forget();
     this.#abort.abort();
+  }
+
+  /** Kills the process and waits until nothing of it is left. */
+  async crash(): Promise<void> {
+    this.kill();
     await this.rest();
     await this.#world.clock.tick(0);
     await this.streaming.catch(() => {});
+  }
+
+  /** The first dependency. */
+  get dependency(): Dependency {
+    return this.dependencies[0]!;
+  }
+
+  /** The source of the first dependency. */
+  get weather(): LogSource<Weather> {
+    return this.weathers[0]!;
   }
 
   /** Runs a barrier, then ends the process as `crash()` does. */
