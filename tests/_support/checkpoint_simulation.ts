@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DrainError } from "../../mod.ts";
+import { delay } from "../../src/clock.ts";
 import type { Random, Scheduler } from "../../src/testing/mod.ts";
 import { type Process, type ProcessOptions, type Weather, World } from "./join_world.ts";
 
@@ -46,10 +47,11 @@ export async function simulateCheckpoint(scheduler: Scheduler): Promise<void> {
   const drive = async () => {
     for (const { append } of arrivals) {
       for (let turns = random.integer(4); turns > 0; turns--) await scheduler.turn("the driver");
+      if (random.chance(0.1)) await delay(scheduler.clock, random.integer(900));
       append(world);
       while (crashes > 0 && random.chance(0.03)) {
         crashes--;
-        await untilTurn(random, scheduler);
+        for (let turns = random.integer(12); turns > 0; turns--) await scheduler.turn("the driver");
         lives.at(-1)!.kill();
         begin();
       }
