@@ -38,31 +38,39 @@ export async function simulateCheckpoint(scheduler: Scheduler): Promise<void> {
   const arrivals = arrivalsOf(world, plan, random);
   const lives: Process[] = [];
   const known: Map<string, number>[] = [];
+  let crashes = plan.crashes;
   const begin = () => {
     known.push(appliedIn(world));
-    lives.push(world.start(withTurns(plan.process, scheduler)));
+    const life: Process = world.start(withTurns(plan.process, scheduler, () => {
+      if (life === lives.at(-1) && random.chance(0.05)) crash();
+    }));
+    lives.push(life);
   };
-  begin();
-  let crashes = plan.crashes;
-  const drive = async () => {
-    for (const { append } of arrivals) {
-      for (let turns = random.integer(4); turns > 0; turns--) await scheduler.turn("the driver");
-      if (random.chance(0.1)) await delay(scheduler.clock, random.integer(900));
-      append(world);
-      while (crashes > 0 && random.chance(0.03)) {
-        crashes--;
-        for (let turns = random.integer(12); turns > 0; turns--) await scheduler.turn("the driver");
-        lives.at(-1)!.kill();
-        begin();
-      }
-    }
-  };
-  await scheduler.run(drive());
-  await scheduler.drain();
-  while (crashes-- > 0) { // crashes while it comes to rest
+  const crash = () => {
+    if (crashes === 0) return;
+    crashes--;
     lives.at(-1)!.kill();
     begin();
-    await untilTurn(random, scheduler);
+  };
+  const turns = async (most: number) => {
+    for (let left = random.integer(most); left > 0; left--) await scheduler.turn("the driver");
+  };
+  const drive = async () => {
+    for (const { append } of arrivals) {
+      await turns(4);
+      if (random.chance(0.1)) await delay(scheduler.clock, random.integer(900));
+      append(world);
+      if (!random.chance(0.03)) continue;
+      await turns(12);
+      crash();
+    }
+  };
+  begin();
+  await scheduler.run(drive());
+  await scheduler.drain();
+  while (crashes > 0) { // crashes while it comes to rest
+    crash();
+    await scheduler.run(turns(12));
   }
   await scheduler.drain();
   check(world, plan, lives, known);
@@ -84,7 +92,7 @@ function planOf(random: Random): Plan {
     latenessMs,
     disorder: latenessMs > 0 && random.chance(0.3) ? 3 * latenessMs : latenessMs,
     outages: random.integer(3),
-    crashes: random.integer(4),
+    crashes: random.integer(5),
     sparse: random.chance(0.3),
     jitter: random.pick([0, 8]),
     process: {
@@ -101,23 +109,24 @@ function planOf(random: Random): Plan {
   };
 }
 
-/** Lets the scheduler decide when each step of a process goes on. */
-function withTurns(options: ProcessOptions, scheduler: Scheduler): ProcessOptions {
+/** Lets the scheduler decide when each step of a process goes on; the process may crash in its barriers. */
+function withTurns(
+  options: ProcessOptions,
+  scheduler: Scheduler,
+  mayCrash: () => void,
+): ProcessOptions {
   return {
     ...options,
     clock: scheduler.clock,
     pick: (partitions) => scheduler.random.pick(partitions),
     beforeStore: () => scheduler.turn("a store write"),
     beforeAnswer: () => scheduler.turn("an answer"),
-    onBarrier: (step) => scheduler.turn(`the barrier's ${step}`),
+    afterAnswer: () => scheduler.turn("a sink"),
+    onBarrier: async (step) => {
+      await scheduler.turn(`the barrier's ${step}`);
+      mayCrash();
+    },
   };
-}
-
-async function untilTurn(random: Random, scheduler: Scheduler): Promise<void> {
-  const turns = random.integer(12);
-  await scheduler.run((async () => {
-    for (let turn = 0; turn < turns; turn++) await scheduler.turn("the driver");
-  })());
 }
 
 function arrivalsOf(world: World, plan: Plan, random: Random): Arrival[] {

@@ -41,6 +41,8 @@ export interface ProcessOptions {
   beforeStore?: (weather: Weather, dependency: number) => unknown;
   /** Between a question's pulse and its answer. */
   beforeAnswer?: (question: LogMessage<Question>) => unknown;
+  /** Between a question's answer and its sink. */
+  afterAnswer?: (question: LogMessage<Question>) => unknown;
   /** At each step of the barrier: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
   onBarrier?: (step: string) => unknown;
   /** Which partition is read next. */
@@ -129,7 +131,7 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { beforeStore, beforeAnswer, onBarrier, replays, pick } = options;
+    const { beforeStore, beforeAnswer, afterAnswer, onBarrier, replays, pick } = options;
     const { disk } = world;
     const at = async (step: string) => {
       await onBarrier?.(step);
@@ -199,6 +201,7 @@ export class Process {
       const place = `${partition}:${offset}`;
       this.contexts.push(context.correction);
       this.emitted.push({ place, answer: result, corrects: context.correction !== undefined });
+      await afterAnswer?.(message);
       return [place, result] as const;
     }, {
       name: "questions",
