@@ -75,8 +75,13 @@ export class Outages {
 
   /** Says whether `dependency` is down and will still be when everything that has arrived is stored. */
   isLate(dependency: Dependency): boolean {
+    const { checkpoint, settings: { correct } } = this.#host;
     const { down, expected, frontier, target } = dependency[inside];
-    return down && !(Math.max(expected, frontier) > target);
+    if (!down) return false;
+    const { recoveryCheck } = dependency.settings;
+    const passed = Math.max(expected, frontier) > target;
+    if (recoveryCheck === undefined) return !passed;
+    return !((passed || !correct) && recoveryCheck(checkpoint, dependency));
   }
 
   #hasCaughtUp(dependency: Dependency): boolean {
