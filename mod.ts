@@ -26,7 +26,7 @@
  * @module
  */
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
-export { handle, stream } from "./src/handle.ts";
+export { app, handle, stream } from "./src/handle.ts";
 export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
 export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
@@ -78,3 +78,30 @@ export {
   SinkError,
   SourceError,
 } from "./src/errors.ts";
+export { BytesCodec } from "./src/codecs/bytes_codec.ts";
+export { type Codec } from "./src/codecs/codec.ts";
+export { JsonCodec, type JsonCodecOptions } from "./src/codecs/json_codec.ts";
+export {
+  type StandardSchema,
+  type StandardSchemaIssue,
+  type StandardSchemaResult,
+} from "./src/codecs/standard_schema.ts";
+export { TextCodec } from "./src/codecs/text_codec.ts";
+export { Cache } from "./src/cache/cache.ts";
+export type {
+  CacheOptions,
+  DeleteOptions,
+  MemoryCacheOptions,
+  SetOptions,
+  SpaceOptions,
+} from "./src/cache/cache_options.ts";
+export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
+export type { Key, KeyPart } from "./src/cache/keys.ts";
+export { MemoryCache } from "./src/cache/memory_cache.ts";
+export type { RangeOptions } from "./src/cache/range.ts";
+export type {
+  Transaction,
+  TransactionOptions,
+  TransactionSetOptions,
+} from "./src/cache/transaction.ts";
+export type { UpdatesOptions } from "./src/cache/updates.ts";

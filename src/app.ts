@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, isClock, systemClock } from "./clock.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
 import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
 import { gateOf } from "./flow/gate.ts";
@@ -79,20 +79,28 @@ export class App<Args = unknown> implements AsyncDisposable {
    * Makes an app with nothing bound.
    *
    * @throws {TypeError} If an option is unknown or of a wrong shape.
+   * @throws {RangeError} If a figure of the barrier is not a positive number.
    */
   constructor(options: AppOptions<Args> = {}) {
     checkOptions("App", options, ["onError", "barrier", "onStatus", "clock"]);
-    const { barrier = {}, onError } = options;
+    const { barrier = {}, onError, onStatus, clock } = options;
     checkOptions("App barrier", barrier, ["intervalMs", "messages", "flushTimeoutMs"]);
     for (const [name, value] of Object.entries(barrier)) {
-      if (value !== undefined && !(value > 0)) {
-        throw new RangeError(
-          `Cannot make an App as barrier.${name} must be positive: current value is ${value}`,
-        );
-      }
+      if (value === undefined || (typeof value === "number" && value > 0)) continue;
+      throw new RangeError(
+        `Cannot make an App as barrier.${name} must be a positive number: current value is ${value}`,
+      );
     }
     if (onError !== undefined) {
       checkPolicy(onError, () => new TypeError("Cannot make an App: onError is not a policy"));
+    }
+    if (onStatus !== undefined && typeof onStatus !== "function") {
+      throw new TypeError(`Cannot make an App: onStatus must be a function, got ${onStatus}`);
+    }
+    if (clock !== undefined && !isClock(clock)) {
+      throw new TypeError(
+        "Cannot make an App: clock must be a Clock, with now(), timer(), macrotask() and random()",
+      );
     }
     this.#options = options;
   }
@@ -141,17 +149,21 @@ export class App<Args = unknown> implements AsyncDisposable {
    * way is finished, committed and closed. A second OS signal ends it at once. Bindings stay, so it may be
    * called again.
    *
-   * @throws {TypeError} If the app streams already.
+   * @throws {TypeError} If the app streams already, or an option is unknown or of a wrong shape.
+   * @throws {RangeError} If `drainMs` is not a number from 0.
    * @throws The first error of a source, a handler or a sink; further ones are in its `others`.
    * @throws {DrainError} If it was ended at once.
    */
   async stream(options: StreamOptions<Args> = {}): Promise<void> {
     checkOptions("stream", options, ["signal", "args", "drainMs"]);
     const { signal, args, drainMs = 25_000 } = options;
-    if (!(drainMs >= 0)) {
+    if (!(typeof drainMs === "number" && drainMs >= 0)) {
       throw new RangeError(
-        `Cannot stream as drainMs must not be negative: current value is ${drainMs}`,
+        `Cannot stream as drainMs must be a number from 0: current value is ${drainMs}`,
       );
+    }
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError("Cannot stream: signal must be an AbortSignal");
     }
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");

@@ -21,6 +21,12 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
+/** Says whether `value` has all that a clock has. */
+export function isClock(value: unknown): value is Clock {
+  const { now, timer, macrotask, random } = (value ?? {}) as Partial<Clock>;
+  return [now, timer, macrotask, random].every((method) => typeof method === "function");
+}
+
 /**
  * Resolves after `ms` milliseconds of `clock`.
  *

@@ -1,7 +1,7 @@
 import { systemClock } from "./clock.ts";
 import { FlowError } from "./errors.ts";
-import { toBinding } from "./flow/binding.ts";
-import { Inflow, Outflow } from "./flow/ends.ts";
+import { type Binding, toBinding } from "./flow/binding.ts";
+import { Inflow, Outflow, type Running } from "./flow/ends.ts";
 import { Run } from "./flow/run.ts";
 import type { Context, Result, Sink, Source } from "./types.ts";
 
@@ -11,7 +11,8 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  * - Normal end: the stream closes.
  * - Error of the source: the stream fails with it.
  * - Cancel: the source is closed.
- * - Nothing is read ahead: the source is asked when the stream is.
+ * - Nothing is read ahead: the source is asked when the stream is. A message is done, and acknowledged,
+ *   when the next one is asked for.
  *
  * @example
  * ```ts
@@ -21,9 +22,17 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  * const letters = await Array.fromAsync(toReadable(merge(["a"], ["b"])));
  * assertEquals(letters, ["a", "b"]);
  * ```
+ *
+ * @throws {TypeError} If `source` is no source.
  */
 export function toReadable<T>(source: Source<T>): ReadableStream<T> {
-  return new Outflow<T>((write) => new Alone(source, (message: T) => message, write)).readable;
+  const outflow = new Outflow<T>();
+  // In a list, so that no message is taken for a result that goes nowhere, or for several.
+  const flow = new Alone(source, (message: T) => [message], async ([message]: [T]) => {
+    await outflow.write(message);
+    await outflow.asked();
+  });
+  return outflow.readable(flow);
 }
 
 /**
@@ -31,7 +40,9 @@ export function toReadable<T>(source: Source<T>): ReadableStream<T> {
  *
  * - Normal end: what is under way comes out, then the readable side closes.
  * - Error of the handler: both sides fail with it.
- * - Cancel of the readable side, or abort of the writable one: the handler is not called any more.
+ * - Cancel of the readable side, or abort of the writable one: the other side fails with the reason, and the
+ *   handler is not called any more.
+ * - A write resolves when its results have been read; nothing is read ahead.
  *
  * @example
  * ```ts
@@ -44,13 +55,19 @@ export function toReadable<T>(source: Source<T>): ReadableStream<T> {
  * });
  * assertEquals(await Array.fromAsync(toReadable([1, 2]).pipeThrough(twice)), [1, 1, 2, 2]);
  * ```
+ *
+ * @throws {TypeError} If `handler` is no handler.
  */
 export function toTransform<I, O>(
   handler: (message: I, context: Context) => Result<O>,
 ): TransformStream<I, O> {
   const inflow = new Inflow<I>();
-  const outflow = new Outflow<O>((write) => new Alone(inflow, handler, write));
-  return { readable: outflow.readable, writable: inflow.writable(outflow.start()) };
+  const outflow = new Outflow<O>();
+  const flow = new Alone(inflow, handler, (value: O) => outflow.write(value));
+  return {
+    readable: outflow.readable(flow, (reason) => inflow.fail(reason)),
+    writable: inflow.writable(flow, (reason) => outflow.fail(reason)),
+  };
 }
 
 /**
@@ -58,7 +75,7 @@ export function toTransform<I, O>(
  *
  * - Close: resolves when everything is flushed and what the sinks opened is closed.
  * - Error of a sink: the stream fails with it.
- * - Abort: nothing more is written.
+ * - Abort: nothing more is written; what the sinks opened is closed.
  *
  * @example
  * ```ts
@@ -69,6 +86,8 @@ export function toTransform<I, O>(
  * await toReadable([1, 2]).pipeTo(toWritable((n: number) => void seen.push(n)));
  * assertEquals(seen, [1, 2]);
  * ```
+ *
+ * @throws {TypeError} If a sink is no sink.
  */
 export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStream<T> {
   const inflow = new Inflow<T>();
@@ -76,12 +95,15 @@ export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStrea
 }
 
 /** One flow that runs by itself, outside of any app and without the signals of the process. */
-class Alone {
-  /** Resolves at the end of the flow, or rejects with what was thrown in it. */
+class Alone implements Running {
   readonly ended: Promise<void>;
+  readonly #settle = Promise.withResolvers<void>();
+  readonly #binding: Binding;
   readonly #run: Run;
+  #started = false;
 
   constructor(source: unknown, handler: unknown, sink: unknown) {
+    this.#binding = toBinding(source, handler, { sink }, "a stream");
     this.#run = new Run({
       clock: systemClock,
       args: undefined,
@@ -91,14 +113,19 @@ class Alone {
       status: undefined,
       exit: () => Promise.resolve(),
     });
-    const binding = toBinding(source, handler, { sink }, "a stream");
-    this.ended = this.#run.run([binding]).catch((error) => {
-      throw error instanceof FlowError ? error.cause : error;
-    });
+    this.ended = this.#settle.promise;
     this.ended.catch(() => {}); // met by the streams, whoever holds them
   }
 
-  /** Takes no more messages. */
+  start(): void {
+    if (this.#started) return;
+    this.#started = true;
+    const { resolve, reject } = this.#settle;
+    this.#run.run([this.#binding]).then(resolve, (error) => {
+      reject(error instanceof FlowError ? error.cause : error);
+    });
+  }
+
   stop(): void {
     this.#run.stop();
   }

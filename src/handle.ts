@@ -1,6 +1,7 @@
 import { App, type StreamOptions } from "./app.ts";
 
-const app: App = new App();
+/** The default app: the one that {@linkcode handle} and {@linkcode stream} belong to. */
+export const app: App = new App();
 
 /**
  * Binds a source to a handler on the default app; see {@linkcode App.handle}.

@@ -76,10 +76,11 @@ export class Barrier {
 
   /** A message was acknowledged: a barrier will follow. */
   delivered(): void {
+    if (this.#closed) return;
     if (++this.#delivered >= this.#options.messages) {
       this.#delivered = 0;
       this.#inBackground();
-    } else if (this.#cancelTimer === undefined && !this.#closed) {
+    } else if (this.#cancelTimer === undefined) {
       this.#cancelTimer = this.#host.clock.timer(this.#inBackground, this.#options.intervalMs);
     }
   }

@@ -1,3 +1,4 @@
+import { checkOptions } from "../options.ts";
 import type { Handler, OnError, StreamPair } from "../types.ts";
 import { openFeed } from "./feed.ts";
 import { isSource } from "./feeds.ts";
@@ -100,24 +101,27 @@ const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a fun
 /**
  * Checks an error policy.
  *
+ * @throws {TypeError} If an option of a retry is unknown.
  * @throws What `wrong` makes of the value that does not fit.
  */
 export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
   if (policy === "stop" || policy === "skip" || typeof policy === "function") return;
-  const { retry, otherwise, deadLetter } = (policy ?? {}) as Record<string, unknown>;
-  if (deadLetter !== undefined && retry === undefined) {
+  if (typeof policy !== "object" || policy === null) throw wrong(policy);
+  const { retry, otherwise, deadLetter } = policy as Record<string, unknown>;
+  if (deadLetter !== undefined) {
+    checkOptions("onError", policy, ["deadLetter"]);
     if (!isSink(deadLetter)) throw wrong(policy);
     return;
   }
   if (typeof retry !== "object" || retry === null) throw wrong(policy);
-  for (const [option, value] of Object.entries(retry)) {
-    const known = option === "attempts" || option === "minMs" || option === "maxMs";
-    if (!known || (value !== undefined && !(typeof value === "number" && value >= 0))) {
-      throw wrong(policy);
-    }
+  checkOptions("onError", policy, ["retry", "otherwise"]);
+  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
+  for (const value of Object.values(retry)) {
+    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
   }
   if (otherwise === undefined) return;
-  if (typeof otherwise === "function") throw wrong(policy);
+  const last = otherwise as { retry?: unknown } | null;
+  if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
   checkPolicy(otherwise, wrong);
 }
 

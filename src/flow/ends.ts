@@ -7,69 +7,80 @@ import { UNBUFFERED } from "./turn.ts";
 export interface Running {
   /** Resolves at the end of the flow, or rejects with what was thrown in it. */
   readonly ended: Promise<void>;
+  /** Starts it, once. */
+  start(): void;
   /** Takes no more messages. */
   stop(): void;
 }
 
 /** The end of a flow as a `ReadableStream`: the flow waits until each value has been read. */
 export class Outflow<T> {
-  readonly readable: ReadableStream<T>;
-  readonly #run: (write: (value: T) => Promise<void>) => Running;
-  #running: Running | undefined;
   #controller!: ReadableStreamDefaultController<T>;
-  #reading = Promise.withResolvers<void>();
+  #asked = Promise.withResolvers<void>();
 
-  /** `run` starts the flow into the function that it is given. */
-  constructor(run: (write: (value: T) => Promise<void>) => Running) {
-    this.#run = run;
-    this.readable = new ReadableStream<T>({
+  /** The stream that `flow` writes to; `onCancel` is told when nobody reads it any more. */
+  readable(flow: Running, onCancel: (reason: unknown) => void = () => {}): ReadableStream<T> {
+    return new ReadableStream<T>({
       start: (controller) => {
         this.#controller = controller;
+        flow.ended.then(() => this.#close(), (error) => this.fail(error));
       },
       pull: () => {
-        this.start();
-        this.#reading.resolve();
+        flow.start();
+        this.#asked.resolve();
       },
-      cancel: async () => {
-        this.#reading.promise.catch(() => {}); // nobody waits, if the flow is not writing
-        this.#reading.reject(STOPPED);
-        const running = this.#running;
-        running?.stop();
-        await running?.ended;
+      cancel: (reason) => {
+        this.#refuse();
+        onCancel(reason);
+        flow.stop();
+        flow.start(); // so that a source that was never read is closed, too
+        return flow.ended;
       },
     }, UNBUFFERED);
   }
 
-  /** Starts the flow, once. */
-  start(): Running {
-    if (this.#running !== undefined) return this.#running;
-    const running = this.#running = this.#run((value) => this.#write(value));
-    running.ended.then(() => this.#close(), (error) => this.#controller.error(error));
-    return running;
+  /** Resolves when somebody waits for a value. */
+  asked(): Promise<void> {
+    return this.#asked.promise;
+  }
+
+  /** Waits for somebody who reads, and hands the value over. */
+  async write(value: T): Promise<void> {
+    await this.asked();
+    this.#asked = Promise.withResolvers();
+    this.#controller.enqueue(value);
+  }
+
+  /** Fails the stream; what is written to it stays undone. */
+  fail(error: unknown): void {
+    this.#controller.error(error);
+    this.#refuse();
+  }
+
+  #refuse(): void {
+    this.#asked.promise.catch(() => {}); // nobody waits, if the flow is not writing
+    this.#asked.reject(STOPPED);
   }
 
   #close(): void {
     try {
       this.#controller.close();
     } catch {
-      // cancelled by its reader, who knows
+      // failed, or cancelled by its reader, who knows
     }
-  }
-
-  /** Waits for somebody who reads, and hands the value over. */
-  async #write(value: T): Promise<void> {
-    await this.#reading.promise;
-    this.#reading = Promise.withResolvers();
-    this.#controller.enqueue(value);
   }
 }
 
 /** The beginning of a flow as a `WritableStream`: a write resolves when the message is done. */
 export class Inflow<T> implements FeedSource<T>, Feed<T> {
   receipt: Receipt | undefined;
+  #controller!: WritableStreamDefaultController;
   #next: { readonly message: T; readonly receipt: Receipt } | undefined;
   #ended = false;
+  #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
+  /** Ends the write under way. */
+  #done: () => void = () => {};
 
   [openFeed](): Feed<T> {
     return this;
@@ -91,31 +102,42 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
     this.#ended = true;
   }
 
-  /** The stream that feeds `running`. */
-  writable(running: Running): WritableStream<T> {
+  /** The stream that feeds `flow`; `onAbort` is told at once, also while a write is under way. */
+  writable(flow: Running, onAbort: (reason: unknown) => void = () => {}): WritableStream<T> {
+    flow.ended.then(() => this.#done(), (error) => this.fail(error));
+    flow.start();
     return new WritableStream<T>({
       start: (controller) => {
-        running.ended.catch((error) => controller.error(error));
+        this.#controller = controller;
+        const { signal } = controller;
+        signal.addEventListener("abort", () => onAbort(signal.reason), { once: true });
       },
-      write: (message) =>
-        Promise.race([
-          new Promise<void>((done) => this.#give({ message, receipt: new Receipt(done) })),
-          running.ended,
-        ]),
+      write: (message) => this.#write(message),
       close: () => {
         this.#ended = true;
         this.#wake();
-        return running.ended;
+        return flow.ended;
       },
       abort: async () => {
-        running.stop();
-        await running.ended.catch(() => {}); // it was given up on
+        flow.stop();
+        await flow.ended.catch(() => {}); // it was given up on
       },
     });
   }
 
-  #give(next: { readonly message: T; readonly receipt: Receipt }): void {
-    this.#next = next;
-    this.#wake();
+  /** Fails the stream, and the write under way. */
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.#controller.error(error);
+    this.#done();
+  }
+
+  async #write(message: T): Promise<void> {
+    await new Promise<void>((done) => {
+      this.#done = done;
+      this.#next = { message, receipt: new Receipt(done) };
+      this.#wake();
+    });
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }

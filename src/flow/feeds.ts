@@ -4,7 +4,7 @@ import type { Gate } from "./gate.ts";
 /** Opens `source` for reading. */
 export function feedOf(source: unknown, host: Host, gate: Gate): Feed<unknown> {
   if (isFeedSource(source)) return source[openFeed](host, gate);
-  if (source instanceof ReadableStream) return new AsyncFeed(chunksOf(source));
+  if (source instanceof ReadableStream) return streamFeed(source);
   if (isAsyncIterable(source)) return new AsyncFeed(source[Symbol.asyncIterator]());
   return new SyncFeed((source as Iterable<unknown>)[Symbol.iterator]());
 }
@@ -30,33 +30,44 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
 /** Reads an iterator that never waits. */
 class SyncFeed<T> implements Feed<T> {
   readonly #iterator: Iterator<T>;
+  #over = false;
 
   constructor(iterator: Iterator<T>) {
     this.#iterator = iterator;
   }
 
   poll(): T | typeof END {
-    const result = this.#iterator.next();
-    return result.done ? END : result.value;
+    try {
+      const result = this.#iterator.next();
+      if (!result.done) return result.value;
+    } catch (error) {
+      this.#over = true;
+      throw error;
+    }
+    this.#over = true;
+    return END;
   }
 
   wait(): void {}
 
   cancel(): void {
-    this.#iterator.return?.();
+    if (!this.#over) this.#iterator.return?.();
   }
 }
 
 /** Reads an async iterator, for instance an async generator; one `next()` is under way at a time. */
 class AsyncFeed<T> implements Feed<T> {
   readonly #iterator: AsyncIterator<T>;
+  readonly #release: () => void;
   #pending = false;
   #result: IteratorResult<T> | undefined;
   #failed: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
 
-  constructor(iterator: AsyncIterator<T>) {
+  /** `release` is called instead of `return()` when the iterator has ended by itself. */
+  constructor(iterator: AsyncIterator<T>, release: () => void = () => {}) {
     this.#iterator = iterator;
+    this.#release = release;
   }
 
   poll(): T | typeof WAIT | typeof END {
@@ -82,6 +93,9 @@ class AsyncFeed<T> implements Feed<T> {
   }
 
   #arrived = (result: IteratorResult<T>): void => {
+    if (typeof result !== "object" || result === null) {
+      return this.#broke(new TypeError(`next() must give an object, got ${result}`));
+    }
     this.#pending = false;
     this.#result = result;
     this.#wake();
@@ -95,6 +109,7 @@ class AsyncFeed<T> implements Feed<T> {
 
   /** Closes the iterator; one whose `next()` never answers would queue its `return()`: not waited for. */
   cancel(): void | Promise<void> {
+    if (this.#failed !== undefined || this.#result?.done) return this.#release();
     const closed = this.#iterator.return?.();
     if (closed === undefined) return;
     const done = Promise.resolve(closed).then(() => {});
@@ -103,10 +118,10 @@ class AsyncFeed<T> implements Feed<T> {
   }
 }
 
-/** Makes an iterator of a `ReadableStream`; cancelling wins over a read that is under way. */
-function chunksOf<T>(stream: ReadableStream<T>): AsyncIterator<T> {
+/** Reads a `ReadableStream`; cancelling wins over a read that is under way. */
+function streamFeed<T>(stream: ReadableStream<T>): AsyncFeed<T> {
   const reader = stream.getReader();
-  return {
+  const chunks: AsyncIterator<T> = {
     next: () => reader.read() as Promise<IteratorResult<T>>,
     async return() {
       try {
@@ -117,4 +132,5 @@ function chunksOf<T>(stream: ReadableStream<T>): AsyncIterator<T> {
       return { done: true, value: undefined };
     },
   };
+  return new AsyncFeed(chunks, () => reader.releaseLock());
 }

@@ -1,13 +1,11 @@
-import type { Clock } from "../clock.ts";
 import { SourceError } from "../errors.ts";
+import type { Breath } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { Receipt } from "./receipt.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
 
-/** Milliseconds after which a source that is always ready lets timers, signals and I/O have their turn. */
-const BREATH_MS = 8;
 /** The clock is read every so many messages; a power of two. */
 const BREATH_EVERY = 64;
 
@@ -35,7 +33,8 @@ export class Branch<T> {
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
-  readonly clock: Clock;
+  /** Shared by the sources of the run. */
+  readonly breath: Breath;
   /** Ends the run with an error. */
   fail(error: unknown): void;
   /** A message that can be acknowledged is done. */
@@ -65,7 +64,6 @@ export class Hub<T> {
   #arrived = 0;
   #left = 0;
   #waiting = false;
-  #breath: number;
   /** A message that the gate keeps back. */
   #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
   /** The branch and the receipt of the message under way, where there is one branch. */
@@ -77,9 +75,7 @@ export class Hub<T> {
     readonly feed: Feed<T>,
     readonly gate: Gate,
     readonly host: HubHost,
-  ) {
-    this.#breath = host.clock.now();
-  }
+  ) {}
 
   /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
   connect(lane: Lane, slot: Slot = lane): Branch<T> {
@@ -275,15 +271,12 @@ export class Hub<T> {
     return false;
   }
 
-  /** Lets a macrotask pass when the last one is long ago; the clock may have been set back. */
+  /** Lets a macrotask pass when the last one is long ago. */
   #breathe(): boolean {
-    const { clock } = this.host;
-    if (Math.abs(clock.now() - this.#breath) <= BREATH_MS) return false;
+    const { breath } = this.host;
+    if (!breath.due) return false;
     this.#waiting = true;
-    clock.macrotask(() => {
-      this.#breath = clock.now();
-      this.#resume();
-    });
+    breath.take(this.#resume);
     return true;
   }
 

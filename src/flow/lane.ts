@@ -69,8 +69,9 @@ export class Lane extends Slot {
     return new SinkError(this.place(), this.sink, this.output, this.root, error);
   }
 
-  /** Adds a second error to those of the run. */
-  also(error: unknown): void {
+  /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */
+  also(error: unknown, first: unknown): void {
+    this.host.fail(first);
     this.host.also(error);
   }
 

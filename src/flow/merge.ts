@@ -9,13 +9,15 @@ import { type Emit, type Turn, UNBUFFERED } from "./turn.ts";
  * @typeParam T The messages.
  */
 export class Merge<T> {
-  /** The sources, each once. */
+  /** The sources, each object once; strings are values, so equal ones are several sources. */
   readonly sources: readonly Source<T>[];
 
   /** Merges `sources`; a merge among them stands for its own. */
   constructor(sources: readonly Source<T>[]) {
     const single = sources.flatMap((source) => source instanceof Merge ? source.sources : [source]);
-    this.sources = [...new Set(single)];
+    this.sources = single.filter((source, index) =>
+      typeof source === "string" || single.indexOf(source) === index
+    );
   }
 }
 

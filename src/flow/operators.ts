@@ -41,10 +41,15 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
  * await app.stream();
  * assertEquals(seen, [1, 2]);
  * ```
+ *
+ * @throws {TypeError} If `change` is not a function.
  */
 export function map<A, B>(
   change: (message: A) => B | Promise<B>,
 ): ExactPipe<A, B> {
+  if (typeof change !== "function") {
+    throw new TypeError(`Cannot map: the change must be a function, got ${change}`);
+  }
   const pipe: ExactStage<A, B> = {
     holds: false,
     [makeStage]: ({ lane }) => stage((emit) => (message) => apply(change, message, lane, emit)),
@@ -66,10 +71,15 @@ export function map<A, B>(
  * await app.stream();
  * assertEquals(seen, [2, 3]);
  * ```
+ *
+ * @throws {TypeError} If `test` is not a function.
  */
 export function filter<A>(
   test: (message: A) => boolean | Promise<boolean>,
 ): ExactPipe<A, A> {
+  if (typeof test !== "function") {
+    throw new TypeError(`Cannot filter: the test must be a function, got ${test}`);
+  }
   const pipe: ExactStage<A, A> = {
     holds: false,
     [makeStage]: ({ lane }) =>

@@ -50,6 +50,8 @@ class OpaqueStage {
   passing: Promise<void> | undefined;
   /** True while a value of the stage is waited for. */
   reading = false;
+  /** True when no value comes out any more. */
+  ended = false;
 
   readonly #pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown);
   readonly #place: StagePlace;
@@ -57,7 +59,8 @@ class OpaqueStage {
   readonly #over = Promise.withResolvers<void>();
   #emit: Emit<unknown> = () => {};
   #opaque: Opaque | undefined;
-  #ended = false;
+  /** Ends the wait for the message that was given last, since the stage has ended. */
+  #release: () => void = () => {};
 
   constructor(
     pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
@@ -96,11 +99,15 @@ class OpaqueStage {
 
   async #push(message: unknown): Promise<void> {
     const { lane, input, output } = this.#place;
-    if (this.#ended || lane.dead || this.#opaque === undefined) return;
+    if (this.ended || lane.dead || this.#opaque === undefined) return;
     const { receipt } = input;
     this.#debts.give(receipt);
     output.root = input.root;
-    await Promise.race([this.#opaque.give(message, this), this.#over.promise]);
+    const given = this.#opaque.give(message, this);
+    await new Promise<void>((resolve, reject) => {
+      this.#release = resolve;
+      given.then(resolve, reject);
+    });
   }
 
   /** Passes on what comes out, until the stage ends. */
@@ -121,9 +128,10 @@ class OpaqueStage {
     } catch (error) {
       this.#die(error);
     }
-    this.#ended = true;
+    this.ended = true;
     this.passing = undefined;
     this.#over.resolve();
+    this.#release();
     lane.leave(); // its source has ended already, unless the stage ended first
   }
 
@@ -180,6 +188,11 @@ function openPair(
   { readable, writable }: StreamPair<unknown, unknown>,
   onAsked: () => void,
 ): Opaque {
+  if (readable.locked || writable.locked) {
+    throw new TypeError(
+      "a TransformStream serves one flow in one run: give a pipe function that makes one",
+    );
+  }
   const writer = writable.getWriter();
   const reader = readable.getReader();
   writer.closed.catch(() => {}); // an error of the pair is met by the next read
@@ -210,7 +223,7 @@ function openPair(
  * unanswered for as long as a chunk needs from the one side to the other.
  */
 async function quiet(stage: OpaqueStage): Promise<void> {
-  for (let jobs = 0; jobs < QUIET_JOBS;) {
+  for (let jobs = 0; jobs < QUIET_JOBS && !stage.ended;) {
     await (stage.passing ?? null);
     jobs = stage.reading ? jobs + 1 : 0;
   }

@@ -1,3 +1,4 @@
+import { checkOptions } from "../options.ts";
 import {
   type Feed,
   type FeedSource,
@@ -60,9 +61,12 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
   /**
    * Makes an empty Proxy.
    *
+   * @throws {TypeError} If an option is unknown.
    * @throws {RangeError} If `bound` is not a positive integer.
    */
-  constructor({ bound = 256 }: ProxyOptions = {}) {
+  constructor(options: ProxyOptions = {}) {
+    checkOptions("Proxy", options, ["bound"]);
+    const { bound = 256 } = options;
     if (!Number.isInteger(bound) || bound < 1) {
       throw new RangeError(
         `Cannot make a Proxy as bound must be a positive integer: current value is ${bound}`,

@@ -51,7 +51,7 @@ function spreadGenerator(
     try {
       done = emit(step.value);
     } catch (error) {
-      close(generator, lane);
+      close(generator, lane, error);
       throw error;
     }
     if (done !== undefined) return restOfGenerator(generator, done, emit, lane);
@@ -69,8 +69,9 @@ async function restOfGenerator(
     try {
       if (done !== undefined) await done;
     } catch (error) {
-      close(generator, lane);
-      throw lane.sinkError(error);
+      const failure = lane.sinkError(error);
+      close(generator, lane, failure);
+      throw failure;
     }
     let step: IteratorResult<unknown>;
     try {
@@ -82,7 +83,7 @@ async function restOfGenerator(
     try {
       done = step.value === undefined ? undefined : emit(step.value);
     } catch (error) {
-      close(generator, lane);
+      close(generator, lane, error);
       throw error;
     }
   }
@@ -106,24 +107,30 @@ async function spreadAsyncGenerator(
       const done = emit(step.value);
       if (done !== undefined) await done;
     } catch (error) {
-      await closeAsync(generator, lane);
-      throw lane.sinkError(error);
+      const failure = lane.sinkError(error);
+      await closeAsync(generator, lane, failure);
+      throw failure;
     }
   }
 }
 
-function close(generator: Iterator<unknown>, lane: Lane): void {
+/** Closes a generator since `failure` has happened; what it throws then comes second. */
+function close(generator: Iterator<unknown>, lane: Lane, failure: unknown): void {
   try {
     generator.return?.();
   } catch (error) {
-    lane.also(lane.handlerError(error));
+    lane.also(lane.handlerError(error), failure);
   }
 }
 
-async function closeAsync(generator: AsyncIterator<unknown>, lane: Lane): Promise<void> {
+async function closeAsync(
+  generator: AsyncIterator<unknown>,
+  lane: Lane,
+  failure: unknown,
+): Promise<void> {
   try {
     await generator.return?.();
   } catch (error) {
-    lane.also(lane.handlerError(error));
+    lane.also(lane.handlerError(error), failure);
   }
 }

@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.ts";
-import { DrainError } from "../errors.ts";
+import { DrainError, FlowError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
+import { Breath } from "./breath.ts";
 import type { Companion, Host } from "./feed.ts";
 import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
@@ -34,6 +35,7 @@ export interface RunOptions {
  */
 export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   readonly clock: Clock;
+  readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
 
@@ -50,6 +52,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.breath = new Breath(options.clock);
     this.status = options.status;
   }
 
@@ -102,15 +105,13 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const feeds = [...opened.hubs].map((hub) => hub.feed);
-    this.#barrier = new Barrier(
-      feeds,
-      companions,
-      this.sinks,
-      this,
-      this.#options.barrier,
-    );
+    this.#barrier = new Barrier(feeds, companions, this.sinks, this, this.#options.barrier);
     for (const companion of companions) companion.start();
-    await this.#ready(feeds.map((feed) => feed.ready?.()));
+    try {
+      await this.#ready(feeds.map((feed) => feed.ready?.()));
+    } catch (error) {
+      this.fail(error);
+    }
     this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
     if (this.stopping.aborted) this.#stopSources();
     await opened.start();
@@ -136,6 +137,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
       () => opened.close(),
     ];
     for (const step of last) {
+      if (this.signal.aborted) return; // the hard end came first
       try {
         await step();
       } catch (error) {
@@ -169,10 +171,17 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
 
   /** Ends the run with an error. */
   fail(error: unknown): void {
-    if (error === STOPPED || this.#errors.includes(error)) return;
+    if (error === STOPPED || this.#knows(error)) return;
     this.also(error);
     this.status?.({ type: "error", error });
     this.stop();
+  }
+
+  /** True for an error that is known already, by itself or as the cause of another one. */
+  #knows(error: unknown): boolean {
+    return this.#errors.some((known) =>
+      known === error || (known instanceof FlowError && known.cause === error)
+    );
   }
 
   /** Adds an error to those of the run without ending it for that. */

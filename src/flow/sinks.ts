@@ -93,10 +93,14 @@ function streamPort<T>(stream: WritableStream<T>, close: boolean): SinkPort<T> {
   const writer = stream.getWriter();
   writer.closed.catch(() => {}); // an error of the stream is met by the next write
   return {
-    write: (value) => writer.ready.then(() => writer.write(value)),
+    write: (value) =>
+      (writer.desiredSize ?? 0) > 0
+        ? writer.write(value)
+        : writer.ready.then(() => writer.write(value)),
     async close() {
       try {
-        if (close) await writer.close();
+        // An errored stream refuses to be closed; what it failed with is in `closed`.
+        if (close) await Promise.all([writer.closed, writer.close()]);
       } finally {
         writer.releaseLock();
       }

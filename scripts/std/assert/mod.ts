@@ -29,6 +29,13 @@ export const assertGreaterOrEqual: <T>(actual: T, expected: T, msg?: string) => 
 export const assertGreater: <T>(actual: T, expected: T, msg?: string) => void = std.assertGreater;
 /** Asserts `actual < expected`. */
 export const assertLess: <T>(actual: T, expected: T, msg?: string) => void = std.assertLess;
+/** Asserts that two numbers differ by no more than `tolerance`. */
+export const assertAlmostEquals: (
+  actual: number,
+  expected: number,
+  tolerance?: number,
+  msg?: string,
+) => void = std.assertAlmostEquals;
 /** Asserts that the object contains the expected subset. */
 export const assertObjectMatch: (
   // deno-lint-ignore no-explicit-any

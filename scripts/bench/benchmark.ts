@@ -1,0 +1,51 @@
+/** What a benchmark is, and what came out of one. */
+
+/** The same work done by the engine, by a bare loop and by the Python reference. */
+export interface Benchmark {
+  /** The name, also that of the peer's function: `flow/plain`. */
+  name: string;
+  /** Messages in one round. */
+  count: number;
+  /** The work done by the engine; throws when the outcome is wrong. */
+  ours(count: number): Promise<void>;
+  /** The same calls in a bare loop. */
+  floor?: (count: number) => Promise<void>;
+  /** Messages in one round of the Python reference; absent when there is nothing to compare with. */
+  peerCount?: number;
+  /** What the ratios must reach. */
+  goals?: Goals;
+}
+
+/** What the ratios of a benchmark must reach. */
+export interface Goals {
+  /** Of the floor's speed. */
+  floor?: number;
+  /** Of the Python reference's speed. */
+  peer?: number;
+}
+
+/** A long run whose heap must stay flat. */
+export interface MemoryRun {
+  /** The name: `memory/slow-sink`. */
+  name: string;
+  /** Messages in the run. */
+  count: number;
+  /** Does the work and calls `seen` for every message at its end. */
+  run(count: number, seen: () => void): Promise<void>;
+}
+
+/** One line of the report; the first four fields are the line of `--json`. */
+export interface Result {
+  /** The name of the benchmark. */
+  name: string;
+  /** Messages a second: the median of the rounds. */
+  perSecond: number;
+  /** The engine's speed by the floor's: the median of the rounds; null without a floor. */
+  floorRatio: number | null;
+  /** The engine's speed by the Python reference's; null without one. */
+  peerRatio: number | null;
+  /** Growth of the heap, in a memory run. */
+  bytesPerMessage?: number;
+  /** What the ratios must reach. */
+  goals?: Goals;
+}

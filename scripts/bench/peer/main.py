@@ -1,0 +1,22 @@
+"""Answers each line {"name", "count"} on stdin with a line {"seconds"}: one round of that benchmark."""
+
+import json
+import sys
+from asyncio import run
+
+from flow import benchmarks
+from slipstream import Conf
+
+
+def forget_bindings():
+    """Empty the reference's process-wide registry, so that every round stands alone."""
+    Conf.iterables.clear()
+    Conf.pipes.clear()
+    Conf.pubsub._topics.clear()
+
+
+for line in sys.stdin:
+    request = json.loads(line)
+    forget_bindings()
+    seconds = run(benchmarks[request['name']](request['count']))
+    print(json.dumps({'seconds': seconds}), flush=True)

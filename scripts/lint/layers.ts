@@ -1,0 +1,55 @@
+/** The layers of `src/`, and which of them may import which (ARCHITECTURE.md shows the picture). */
+
+/** A layer of `src/`; `interfaces` are the files of `flow` that sources, sinks and stores implement. */
+export type Layer =
+  | "base"
+  | "interfaces"
+  | "flow"
+  | "app"
+  | "checkpoint"
+  | "cache"
+  | "codecs"
+  | "kafka"
+  | "testing";
+
+const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "receipt.ts"];
+const app = ["app.ts", "convert.ts", "handle.ts"];
+const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
+
+const mayImport: Record<Layer, readonly Layer[]> = {
+  base: [],
+  interfaces: ["base"],
+  flow: ["interfaces", "base"],
+  app: ["flow", "interfaces", "base"],
+  checkpoint: ["flow", "cache", "interfaces", "base"],
+  cache: ["interfaces", "base"],
+  codecs: ["interfaces", "base"],
+  kafka: ["codecs", "interfaces", "base"],
+  testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
+};
+
+/** What may be imported beyond that by `import type`, which loads nothing: the signatures of the public API. */
+const mayName: Partial<Record<Layer, readonly Layer[]>> = {
+  base: ["interfaces", "flow"],
+  interfaces: ["flow"],
+};
+
+/** Returns the layer of a file, given by its path below `src/`: `"flow/hub.ts"`. */
+export function layerOf(path: string): Layer {
+  const [first, ...rest] = path.split("/");
+  if (rest.length === 0) return app.includes(path) ? "app" : "base";
+  if (first === "flow" && interfaces.includes(rest.join("/"))) return "interfaces";
+  if (folders.includes(first!)) return first as Layer;
+  throw new RangeError(`Cannot tell the layer of "src/${path}": add its folder to layers.ts`);
+}
+
+/** Says whether a file of `from` may import a file of `to`; `typesOnly` for `import type`. */
+export function allows(from: Layer, to: Layer, typesOnly = false): boolean {
+  return from === to || mayImport[from].includes(to) ||
+    typesOnly && (mayName[from]?.includes(to) ?? false);
+}
+
+/** Returns the path of a file below `src/`, or undefined when it is not there: `…/src/flow/hub.ts` → `flow/hub.ts`. */
+export function pathInSource(filename: string): string | undefined {
+  return /(?:^|[/\\])src[/\\](.+)$/.exec(filename)?.[1]?.replaceAll("\\", "/");
+}

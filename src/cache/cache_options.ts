@@ -1,0 +1,154 @@
+import type { Clock } from "../clock.ts";
+import type { Key } from "./keys.ts";
+import { assertAtLeast, assertOptions } from "./options.ts";
+import type { CacheStore } from "./store.ts";
+
+/** What a cache keeps, and for how long. */
+export interface SpaceOptions<V = unknown> {
+  /**
+   * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
+   * shared store has no window: there it is an error.
+   *
+   * @default {25_000_000}
+   */
+  maxBytes?: number | undefined;
+  /**
+   * How long an entry lives after it was written, in milliseconds.
+   *
+   * @default {Infinity}
+   */
+  ttlMs?: number | undefined;
+  /** Called with each entry that is dropped because of `maxBytes`. */
+  onEvict?: ((key: Key, value: V) => void) | undefined;
+}
+
+/** Options of a {@linkcode MemoryCache}. */
+export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
+  /**
+   * The most that a transaction may write, in estimated bytes.
+   *
+   * @default {64_000_000}
+   */
+  maxTransactionBytes?: number | undefined;
+  /**
+   * The clock.
+   *
+   * @default {systemClock}
+   */
+  clock?: Clock | undefined;
+}
+
+/** Options of {@linkcode Cache.open}. */
+export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
+  /**
+   * How long a write may wait in memory before it goes to disk, in milliseconds.
+   *
+   * @default {100}
+   */
+  flushIntervalMs?: number | undefined;
+  /**
+   * Whether several processes use the store: each read and write then goes to it.
+   *
+   * @default {true for a URL and for an open `Deno.Kv`, else false}
+   */
+  shared?: boolean | undefined;
+  /**
+   * How long a call to a shared store may take, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  deadlineMs?: number | undefined;
+}
+
+/** How one entry is written. */
+export interface SetOptions {
+  /**
+   * How long the entry lives, in milliseconds.
+   *
+   * @default {the `ttlMs` of the cache}
+   */
+  ttlMs?: number | undefined;
+  /**
+   * Whether to wait for the disk.
+   *
+   * @default {false}
+   */
+  durable?: boolean | undefined;
+}
+
+/** How one entry is deleted. */
+export type DeleteOptions = Pick<SetOptions, "durable">;
+
+const SET_NAMES = ["ttlMs", "durable"] as const;
+const DELETE_NAMES = ["durable"] as const;
+const MAX_NAME = 40;
+const SPACE_NAMES = ["maxBytes", "ttlMs", "onEvict"] as const;
+const MEMORY_NAMES = [...SPACE_NAMES, "maxTransactionBytes", "clock"] as const;
+const CACHE_NAMES = [...MEMORY_NAMES, "flushIntervalMs", "shared", "deadlineMs"] as const;
+
+/** Throws unless the options of `Cache.open` are right. */
+export function assertCacheOptions(options: CacheOptions): void {
+  assertOptions("a cache", options, CACHE_NAMES);
+  assertValues(options);
+}
+
+/** Throws unless the options of a `MemoryCache` are right. */
+export function assertMemoryCacheOptions(options: MemoryCacheOptions): void {
+  assertOptions("a memory cache", options, MEMORY_NAMES);
+  assertValues(options);
+}
+
+/** Throws unless the options of a space are right for its store. */
+export function assertSpaceOptions(options: SpaceOptions, store: CacheStore): void {
+  assertOptions("a space", options, SPACE_NAMES);
+  assertValues(options);
+  if (!store.windowed) assertNoWindow(options);
+}
+
+/** Throws unless a space can have this name. */
+export function assertSpaceName(name: string): void {
+  if (typeof name === "string" && /^[\w-]+$/.test(name) && name.length <= MAX_NAME) return;
+  throw new TypeError(
+    `Cannot use ${Deno.inspect(name)} as the name of a space: ` +
+      `it must be 1 to ${MAX_NAME} letters, digits, "_" or "-"`,
+  );
+}
+
+/** Throws unless the options of `set` are known. */
+export function assertSetOptions(options: SetOptions): void {
+  assertOptions("set", options, SET_NAMES);
+}
+
+/** Throws unless the options of `delete` are known. */
+export function assertDeleteOptions(options: DeleteOptions): void {
+  assertOptions("delete", options, DELETE_NAMES);
+}
+
+/** Throws unless what a flow hands to a cache is a pair of key and value. */
+export function assertPair(pair: unknown): void {
+  if (Array.isArray(pair) && pair.length === 2) return;
+  throw new TypeError(`Cannot write ${Deno.inspect(pair)} to a cache: it is not [key, value]`);
+}
+
+/** Throws if a window is asked for where there can be none. */
+export function assertNoWindow({ maxBytes, onEvict }: SpaceOptions): void {
+  if (maxBytes === undefined && onEvict === undefined) return;
+  const name = maxBytes === undefined ? "onEvict" : "maxBytes";
+  throw new TypeError(
+    `Cannot use ${name} with a shared store: what others write cannot be counted; use ttlMs`,
+  );
+}
+
+function assertValues(options: CacheOptions): void {
+  const { maxBytes, ttlMs, maxTransactionBytes, flushIntervalMs, deadlineMs, onEvict } = options;
+  if (maxBytes !== undefined) assertAtLeast("maxBytes", maxBytes, 1);
+  if (ttlMs !== undefined) assertAtLeast("ttlMs", ttlMs, 1);
+  if (maxTransactionBytes !== undefined) {
+    assertAtLeast("maxTransactionBytes", maxTransactionBytes, 1);
+  }
+  if (flushIntervalMs !== undefined) assertAtLeast("flushIntervalMs", flushIntervalMs, 0);
+  if (deadlineMs !== undefined) assertAtLeast("deadlineMs", deadlineMs, 1);
+  if (onEvict !== undefined && typeof onEvict !== "function") {
+    throw new TypeError(`Cannot use onEvict ${Deno.inspect(onEvict)}: it must be a function`);
+  }
+}

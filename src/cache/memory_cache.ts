@@ -1,0 +1,30 @@
+import { systemClock } from "../clock.ts";
+import { Cache } from "./cache.ts";
+import { assertMemoryCacheOptions, type MemoryCacheOptions } from "./cache_options.ts";
+import { memoryStore } from "./resident/open.ts";
+
+/**
+ * A {@linkcode Cache} without a disk, for tests and for state that may be lost.
+ *
+ * @typeParam V The type of the values.
+ *
+ * @example
+ * ```ts
+ * import { MemoryCache } from "@slipstream/slipstream";
+ *
+ * await using cache = new MemoryCache<number>();
+ * await cache.update("count", (count = 0) => count + 1);
+ * ```
+ */
+export class MemoryCache<V = unknown> extends Cache<V> {
+  /**
+   * Makes an empty cache.
+   *
+   * @throws {TypeError} If an option is unknown or wrong.
+   */
+  constructor(options: MemoryCacheOptions<V> = {}) {
+    assertMemoryCacheOptions(options as MemoryCacheOptions);
+    const { clock = systemClock, maxTransactionBytes } = options;
+    super(memoryStore(clock, maxTransactionBytes), options);
+  }
+}

@@ -1,0 +1,103 @@
+import { systemClock } from "../clock.ts";
+import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
+import { CacheHeldError, CacheStorageError } from "./errors.ts";
+import { openResident, prepareFolder } from "./resident/open.ts";
+import { openRows } from "./rows/open.ts";
+import type { CacheStore } from "./store.ts";
+
+const DEADLINE_MS = 10_000;
+
+/** Opens the store that a cache names, in the layout that fits. */
+export async function openStore(
+  target: string | URL | Deno.Kv,
+  options: CacheOptions,
+): Promise<CacheStore> {
+  assertCacheOptions(options);
+  if (typeof Deno.openKv !== "function") {
+    throw new TypeError(
+      "Cannot open a cache without Deno KV: run Deno with --unstable-kv, " +
+        'or put "unstable": ["kv"] into deno.json',
+    );
+  }
+  if (typeof target !== "string" && !(target instanceof URL)) {
+    return await openBorrowed(target, options);
+  }
+  const { path, remote } = toPath(target);
+  const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
+  const { flushIntervalMs = 100, maxTransactionBytes } = options;
+  if (remote && !shared) {
+    throw new TypeError(
+      `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
+    );
+  }
+  if (shared) assertNoWindow(options);
+  try {
+    if (!remote && path !== ":memory:") await prepareFolder(path);
+    const openKv = () => Deno.openKv(path);
+    if (!shared) {
+      return await openResident(path, openKv, { clock, flushIntervalMs, maxTransactionBytes });
+    }
+    const place = { path, remote, borrowed: false };
+    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes });
+  } catch (error) {
+    throw explain(path, error);
+  }
+}
+
+async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheStore> {
+  if (typeof kv?.atomic !== "function") {
+    throw new TypeError(
+      `Cannot open a cache on ${Deno.inspect(kv)}: it must be a path, a URL or an open Deno.Kv`,
+    );
+  }
+  if (options.shared === false) {
+    throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
+  }
+  assertNoWindow(options);
+  const { clock = systemClock, deadlineMs = DEADLINE_MS, maxTransactionBytes } = options;
+  const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };
+  return await openRows(() => Promise.resolve(kv), place, {
+    clock,
+    deadlineMs,
+    maxTransactionBytes,
+  });
+}
+
+function toPath(target: string | URL): { path: string; remote: boolean } {
+  const url = URL.parse(target);
+  if (url?.protocol === "http:" || url?.protocol === "https:") {
+    return { path: url.href, remote: true };
+  }
+  if (url?.protocol === "file:") return { path: decodeURIComponent(url.pathname), remote: false };
+  if (target instanceof URL) {
+    throw new TypeError(`Cannot open a cache at ${target}: the URL must be http:, https: or file:`);
+  }
+  if (target === "") throw new TypeError('Cannot open a cache at "": give a path or a URL');
+  return { path: target, remote: false };
+}
+
+/** Says what to do about what the system said. */
+function explain(path: string, error: unknown): unknown {
+  if (error instanceof CacheHeldError || error instanceof CacheStorageError) return error;
+  if (!(error instanceof Error)) return error;
+  const what = `Cannot open cache ${JSON.stringify(path)}`;
+  const file = path.startsWith("http") ? undefined : path;
+  if (error instanceof Deno.errors.NotCapable) {
+    const hint = file === undefined
+      ? "allow the server and DENO_KV_ACCESS_TOKEN with --allow-net and --allow-env"
+      : `allow the file and its folder with --allow-read and --allow-write`;
+    return new CacheStorageError(`${what}, ${hint}`, error, false);
+  }
+  if (/file is not a database|malformed/.test(error.message)) {
+    return new CacheStorageError(
+      `${what}, which is no Deno KV file or a damaged one`,
+      error,
+      false,
+    );
+  }
+  if (/unable to open|readonly/.test(error.message)) {
+    return new CacheStorageError(`${what}, check that it can be written`, error, false);
+  }
+  const locked = /database is (locked|busy)/.test(error.message);
+  return new CacheStorageError(what, error, locked);
+}

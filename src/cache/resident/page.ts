@@ -1,0 +1,131 @@
+import { Entry } from "./entry.ts";
+import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
+
+/**
+ * Estimated bytes that a page is filled to. What is stored has at most twice as many (strings of two bytes
+ * a character), and Deno KV takes 65,536.
+ */
+export const PAGE_BYTES = 32_000;
+
+/** What the columns of a record and the reference to pieces take, estimated. */
+const RECORD_HEAD = 32;
+const PIECES_HEAD = 64;
+
+/** How the value of a record is stored. */
+enum Form {
+  Plain = 0,
+  Cloned = 1,
+  Tombstone = 2,
+  PlainPieces = 3,
+  ClonedPieces = 4,
+}
+
+/** Columns of a record: key, form, expiry, size, value. */
+const COLUMNS = 5;
+
+/** A row of the log: records of one space, in the order in which they were written. */
+export class Page {
+  /** Its number; later pages have higher ones. */
+  readonly id: number;
+  /** Its records, dead ones too. */
+  readonly records: Entry[] = [];
+  /** How many bytes its records have, estimated. */
+  bytes = 0;
+  /** How many bytes of those are of live records. */
+  liveBytes = 0;
+
+  /** Makes an empty page. */
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  /** Whether another record fits. */
+  fits(entry: Entry): boolean {
+    return this.records.length === 0 || this.bytes + recordBytes(entry) <= PAGE_BYTES;
+  }
+
+  /** Adds a live record. */
+  add(entry: Entry): void {
+    const bytes = recordBytes(entry);
+    this.records.push(entry);
+    this.bytes += bytes;
+    this.liveBytes += bytes;
+    entry.page = this;
+  }
+
+  /** Counts one of its records as dead. */
+  bury(entry: Entry): void {
+    this.liveBytes -= recordBytes(entry);
+  }
+}
+
+/** Bytes of the record of an entry, estimated. */
+export function recordBytes(entry: Entry): number {
+  return (isLarge(entry) ? PIECES_HEAD : entry.valueSize) + entry.key.length + RECORD_HEAD;
+}
+
+/** Whether the value of an entry is stored in pieces. */
+export function isLarge(entry: Entry): boolean {
+  return entry.valueSize > MAX_INLINE_BYTES;
+}
+
+/** The value of a page's row: the name of the space, then the columns of each record. */
+export function encodePage(space: string, page: Page): unknown[] {
+  const row: unknown[] = [space];
+  for (const entry of page.records) {
+    row.push(entry.key, formOf(entry), entry.expires, entry.valueSize, entry.pieces ?? entry.value);
+  }
+  return row;
+}
+
+/** A page as it was read. */
+export interface DecodedPage {
+  /** The space that its records belong to. */
+  space: string;
+  /** Its records. */
+  records: Entry[];
+}
+
+/**
+ * Reads the row of a page; values in pieces are not loaded yet.
+ *
+ * @throws {TypeError} If it is no row of a page.
+ */
+export function decodePage(row: unknown): DecodedPage {
+  if (!Array.isArray(row) || typeof row[0] !== "string" || (row.length - 1) % COLUMNS !== 0) {
+    throw new TypeError("the row has not the shape of a page");
+  }
+  const records: Entry[] = [];
+  for (let at = 1; at < row.length; at += COLUMNS) {
+    const key = row[at];
+    const form = row[at + 1];
+    if (typeof key !== "string" || !(form >= Form.Plain && form <= Form.ClonedPieces)) {
+      throw new TypeError("a record has no known form");
+    }
+    records.push(decodeRecord(key, form, row[at + 2], row[at + 3], row[at + 4]));
+  }
+  return { space: row[0], records };
+}
+
+function decodeRecord(
+  key: string,
+  form: Form,
+  expires: number,
+  size: number,
+  value: unknown,
+): Entry {
+  if (form === Form.Tombstone) return new Entry(key, undefined);
+  const cloned = form === Form.Cloned || form === Form.ClonedPieces;
+  const entry = new Entry(key, { value, cloned, expires, size });
+  if (form >= Form.PlainPieces) {
+    entry.pieces = value as PieceList;
+    entry.value = undefined;
+  }
+  return entry;
+}
+
+function formOf(entry: Entry): Form {
+  if (entry.tombstone) return Form.Tombstone;
+  if (entry.pieces) return entry.cloned ? Form.ClonedPieces : Form.PlainPieces;
+  return entry.cloned ? Form.Cloned : Form.Plain;
+}

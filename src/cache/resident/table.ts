@@ -1,0 +1,270 @@
+import type { Cursor, Found, Range, Write } from "../space.ts";
+import { Entry } from "./entry.ts";
+import { OrderedMap } from "./ordered_map.ts";
+import { Page } from "./page.ts";
+import { TableCursor } from "./table_cursor.ts";
+import { Window } from "./window.ts";
+
+/** What a table needs of the store that it belongs to. */
+export interface TableHost {
+  /** The time, for expiry. */
+  now(): number;
+  /** Told after each step that changed the table; `bytes` came into the buffer. A promise is backpressure. */
+  wrote(bytes: number): void | Promise<void>;
+  /** Told of the pieces of a value that is not there any more. */
+  discard(entry: Entry): void;
+  /** Throws when the store cannot take writes. */
+  assertWritable(): void;
+}
+
+/**
+ * The entries of one space, in memory: a hash map for points, an ordered map for ranges, the buffer of
+ * what is not on disk yet, and the window over what is.
+ *
+ * Every change is one synchronous step, in which nothing can be read and no cut be taken.
+ */
+export class Table {
+  /** The name of the space. */
+  readonly name: string;
+  /** Pages and what is dropped of them. */
+  readonly window: Window;
+  /** Estimated bytes of all entries. */
+  bytes = 0;
+  readonly #host: TableHost;
+  readonly #entries = new Map<string, Entry>();
+  readonly #order = new OrderedMap<Entry>();
+  /** Tombstones of keys that have older records on disk. */
+  readonly #graves = new Map<string, Entry>();
+  #buffer: Entry[] = [];
+  #bufferDead = 0;
+  #bufferFrom = 0;
+  #expiring = false;
+  #sweptTo = "";
+
+  /** Makes an empty table. */
+  constructor(name: string, host: TableHost) {
+    this.name = name;
+    this.#host = host;
+    this.window = new Window(this);
+  }
+
+  /** How many entries there are. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** How many entries the window has dropped. */
+  get evictions(): number {
+    return this.window.evictions;
+  }
+
+  /** Whether something may expire. */
+  get expiring(): boolean {
+    return this.#expiring && this.#entries.size > 0;
+  }
+
+  /** Returns an entry that has not expired. */
+  read(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || entry.expires === 0) return entry;
+    return entry.expired(this.#host.now()) ? undefined : entry;
+  }
+
+  /** Writes one key. */
+  write(write: Write): void | Promise<void> {
+    this.#host.assertWritable();
+    const bytes = this.#apply(write);
+    this.window.shrink();
+    return this.#host.wrote(bytes);
+  }
+
+  /** Applies all writes if what was read is still there. */
+  commit(
+    reads: ReadonlyMap<string, Found | undefined>,
+    writes: readonly Write[],
+  ): boolean | Promise<boolean> {
+    this.#host.assertWritable();
+    for (const [key, found] of reads) if (this.read(key) !== found) return false;
+    let bytes = 0;
+    for (const write of writes) bytes += this.#apply(write);
+    this.window.shrink();
+    const room = this.#host.wrote(bytes);
+    return room === undefined ? true : room.then(() => true);
+  }
+
+  /** Walks through a range. */
+  scan(range: Range): Cursor {
+    return new TableCursor(this, this.#order, range, this.#host);
+  }
+
+  /** Removes all entries in one step. */
+  clear(removed: (key: string) => void): void | Promise<void> {
+    this.#host.assertWritable();
+    const keys = [...this.#entries.keys()];
+    for (const entry of this.#entries.values()) this.#die(entry);
+    this.#entries.clear();
+    this.#graves.clear();
+    this.#order.clear();
+    this.#setBuffer([]);
+    this.bytes = 0;
+    this.window.dropPages();
+    for (const key of keys) removed(key);
+    return this.#host.wrote(0);
+  }
+
+  /** Takes an entry out: dropped by the window, so nothing older is left of it either. */
+  drop(entry: Entry): void {
+    this.bytes -= entry.size;
+    this.#entries.delete(entry.key);
+    this.#order.delete(entry.key);
+    this.#die(entry);
+  }
+
+  /** Returns the oldest live value of the buffer that was not returned before. */
+  nextBuffered(): Entry | undefined {
+    while (this.#bufferFrom < this.#buffer.length) {
+      const entry = this.#buffer[this.#bufferFrom++]!;
+      if (entry.live && !entry.tombstone) return entry;
+    }
+    return undefined;
+  }
+
+  /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
+  sweep(count: number): void {
+    const visited: Entry[] = [];
+    this.#order.upwards(this.#sweptTo, "\xff\xff", count, visited);
+    this.#sweptTo = visited.length < count ? "" : visited.at(-1)!.key;
+    const now = this.#host.now();
+    let bytes = 0;
+    for (const entry of visited) {
+      if (entry.expired(now)) bytes += this.#apply({ key: entry.key, put: undefined });
+    }
+    if (bytes > 0) this.#host.wrote(bytes);
+  }
+
+  /** Empties the buffer into new pages; `nextId` numbers them. */
+  takeBuffer(nextId: () => number): Page[] {
+    const pages: Page[] = [];
+    let page: Page | undefined;
+    for (const entry of this.#buffer) {
+      if (!entry.live) continue;
+      if (page === undefined || !page.fits(entry)) pages.push(page = new Page(nextId()));
+      page.add(entry);
+    }
+    this.#setBuffer([]);
+    this.window.push(pages);
+    return pages;
+  }
+
+  /** Takes a page that was read from the disk, in the order of their ids; later records win. */
+  restore(id: number, records: readonly Entry[]): void {
+    const page = new Page(id);
+    const passed = this.window.passed(id);
+    for (let index = 0; index < records.length; index++) {
+      const entry = records[index]!;
+      page.add(entry);
+      if (index < passed) {
+        entry.live = false;
+        page.bury(entry);
+        continue;
+      }
+      const old = this.#current(entry.key);
+      if (old) this.#supersede(old, entry);
+      if (entry.tombstone) {
+        this.#entries.delete(entry.key);
+        this.#graves.set(entry.key, entry);
+      } else {
+        this.#entries.set(entry.key, entry);
+        this.bytes += entry.size;
+        if (entry.expires !== 0) this.#expiring = true;
+      }
+    }
+    this.window.push([page]);
+  }
+
+  /** Ends restoring: puts everything in order, and lets go of tombstones that hide nothing. */
+  restored(): void {
+    for (const entry of this.#graves.values()) if (entry.older === 0) this.#bury(entry);
+    const entries = [...this.#entries.values()];
+    entries.sort((a, b) => a.key < b.key ? -1 : 1);
+    this.#order.fill(entries.map((entry) => entry.key), entries);
+    if (this.#expiring) this.sweep(Infinity);
+  }
+
+  /** The entries, in no order. */
+  entries(): Iterable<Entry> {
+    return this.#entries.values();
+  }
+
+  /** Told that a dead record is not on disk any more: a tombstone that hid it may go too. */
+  forget(record: Entry): void {
+    if (record.live) return void this.#graves.delete(record.key);
+    // A tombstone that was let go of is hidden by nothing.
+    if (!record.hidden) return;
+    const current = this.#current(record.key);
+    if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
+  }
+
+  /** Applies one write to the maps and the buffer; returns the bytes that came into the buffer. */
+  #apply({ key, put }: Write): number {
+    const old = this.#current(key);
+    if (put === undefined && (old === undefined || old.tombstone)) return 0;
+    const entry = new Entry(key, put);
+    if (old !== undefined) this.#supersede(old, entry);
+    if (put !== undefined) {
+      this.#entries.set(key, entry);
+      this.#order.set(key, entry);
+      this.bytes += entry.size;
+      if (entry.expires !== 0) this.#expiring = true;
+    } else {
+      this.#entries.delete(key);
+      this.#order.delete(key);
+      // What was never written, and has nothing older on disk, leaves no trace.
+      if (entry.older === 0) return 0;
+      this.#graves.set(key, entry);
+    }
+    this.#buffer.push(entry);
+    this.#trimBuffer();
+    return entry.size;
+  }
+
+  /** The entry of a key that counts, or the tombstone. */
+  #current(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    return entry === undefined && this.#graves.size > 0 ? this.#graves.get(key) : entry;
+  }
+
+  #supersede(old: Entry, by: Entry): void {
+    // What was never written hides nothing by itself, but passes on what it hid.
+    old.hidden = old.page !== undefined;
+    by.older = old.older + (old.hidden ? 1 : 0);
+    if (old.tombstone) this.#graves.delete(old.key);
+    else this.bytes -= old.size;
+    this.#die(old);
+  }
+
+  #bury(tombstone: Entry): void {
+    this.#graves.delete(tombstone.key);
+    this.#die(tombstone);
+  }
+
+  #die(entry: Entry): void {
+    entry.live = false;
+    entry.value = undefined;
+    if (entry.page) entry.page.bury(entry);
+    else this.#bufferDead++;
+    if (entry.pieces) this.#host.discard(entry);
+  }
+
+  /** Keeps a buffer of overwrites small: one key written a million times is one entry. */
+  #trimBuffer(): void {
+    if (this.#bufferDead < 1_000 || this.#bufferDead * 2 < this.#buffer.length) return;
+    this.#setBuffer(this.#buffer.filter((entry) => entry.live));
+  }
+
+  #setBuffer(entries: Entry[]): void {
+    this.#buffer = entries;
+    this.#bufferDead = 0;
+    this.#bufferFrom = 0;
+  }
+}

@@ -1,0 +1,127 @@
+import { decodeKey, type Key } from "../keys.ts";
+import { copyOut } from "../values.ts";
+import { type Compacted, compactFrom, isWorthwhile } from "./compaction.ts";
+import type { Entry } from "./entry.ts";
+import type { Page } from "./page.ts";
+import type { Table } from "./table.ts";
+
+/** How much a table keeps. */
+export interface WindowOptions {
+  /** Estimated bytes at most; `Infinity` for no window. */
+  maxBytes: number;
+  /** Called with each entry that is dropped. */
+  onEvict?: ((key: Key, value: unknown) => void) | undefined;
+}
+
+/**
+ * The first-in-first-out window of a table: its pages in the order of writing, and a head that moves over
+ * them, record by record. What the head has passed is not part of the content any more, on disk either.
+ */
+export class Window {
+  /** How many entries were dropped. */
+  evictions = 0;
+  readonly #table: Table;
+  #options: WindowOptions = { maxBytes: Infinity };
+  #pages: Page[] = [];
+  /** How many records of the first page the head has passed. */
+  #passed = 0;
+  /** One more than the id of the newest page. */
+  #end = 0;
+  /** Pages that the head has passed and that are still on disk. */
+  #gone: number[] = [];
+
+  /** Makes a window of a table that keeps everything. */
+  constructor(table: Table) {
+    this.#table = table;
+  }
+
+  /** Sets how much is kept, and drops what is too much. */
+  limit(options: WindowOptions): void {
+    this.#options = options;
+    this.shrink();
+  }
+
+  /** Where the content begins: a page, and how many of its records are passed. */
+  get head(): readonly [page: number, passed: number] {
+    return [this.#pages[0]?.id ?? this.#end, this.#passed];
+  }
+
+  /** Estimated bytes of the pages, dead records included. */
+  get bytes(): number {
+    return this.#pages.reduce((sum, page) => sum + page.bytes, 0);
+  }
+
+  /** Puts the head where it was, before the pages behind it are added. */
+  restoreHead([page, passed]: readonly [page: number, passed: number]): void {
+    this.#end = page;
+    this.#passed = passed;
+  }
+
+  /** How many records of a page, as it is restored, the head has passed. */
+  passed(page: number): number {
+    return this.#pages.length === 0 && page === this.#end ? this.#passed : 0;
+  }
+
+  /** Adds the newest pages. */
+  push(pages: readonly Page[]): void {
+    for (const page of pages) this.#pages.push(page);
+    if (pages.length > 0) this.#end = pages.at(-1)!.id + 1;
+  }
+
+  /** Drops the oldest entries until the rest fits. */
+  shrink(): void {
+    const { maxBytes, onEvict } = this.#options;
+    if (this.#table.bytes <= maxBytes) return;
+    const evicted: [string, unknown][] = [];
+    while (this.#table.bytes > maxBytes) {
+      const entry = this.#next() ?? this.#table.nextBuffered();
+      if (entry === undefined) break;
+      if (onEvict) evicted.push([entry.key, copyOut(entry.value, entry.cloned)]);
+      this.#table.drop(entry);
+      this.evictions++;
+    }
+    // Called last, when all is consistent: it may write to the cache.
+    for (const [key, value] of evicted) onEvict!(decodeKey(key), value);
+  }
+
+  /** Passes over everything. */
+  dropPages(): void {
+    for (const page of this.#pages) this.#gone.push(page.id);
+    this.#pages = [];
+    this.#passed = 0;
+  }
+
+  /** Hands over the ids of the pages that need not be on disk any more. */
+  takeGone(): number[] {
+    const gone = this.#gone;
+    this.#gone = [];
+    return gone;
+  }
+
+  /** Merges the next run of sparse pages from page `from` on; undefined when there is none. */
+  compact(from: number): Compacted | undefined {
+    // The head counts records of the first page, so that one stays as it is once it is entered.
+    const start = this.#passed > 0 ? 1 : 0;
+    return compactFrom(this.#pages, start, from, (record) => this.#table.forget(record));
+  }
+
+  /** Whether enough is dead, or in crumbs, to be worth merging. */
+  get sparse(): boolean {
+    return isWorthwhile(this.#pages);
+  }
+
+  /** Moves the head behind the next live value and returns that. */
+  #next(): Entry | undefined {
+    for (let page = this.#pages[0]; page !== undefined; page = this.#pages[0]) {
+      while (this.#passed < page.records.length) {
+        const record = page.records[this.#passed++]!;
+        if (record.live && !record.tombstone) return record;
+        this.#table.forget(record);
+      }
+      this.#gone.push(page.id);
+      this.#pages.shift();
+      this.#passed = 0;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,71 @@
+import { type Clock, delay } from "../../clock.ts";
+import { CacheStorageError } from "../errors.ts";
+
+const RETRY_MS = 5;
+const MAX_RETRY_MS = 100;
+
+/** Calls to a store that others use too: each is repeated while the file is locked, and has a deadline. */
+export class Calls {
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  readonly #place: string;
+
+  /** Gives every call `deadlineMs`; `place` is the store in words. */
+  constructor(clock: Clock, deadlineMs: number, place: string) {
+    this.#clock = clock;
+    this.#deadlineMs = deadlineMs;
+    this.#place = place;
+  }
+
+  /** The time. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  /**
+   * Calls the store.
+   *
+   * @throws {CacheStorageError} If there is no answer in time: what was asked may still be done later.
+   */
+  async call<T>(request: () => Promise<T>): Promise<T> {
+    const over = new AbortController();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const cancel = this.#clock.timer(() => {
+      over.abort();
+      reject(
+        this.#error(
+          `no answer within ${this.#deadlineMs} ms, the call may still take effect`,
+          true,
+        ),
+      );
+    }, this.#deadlineMs);
+    try {
+      return await Promise.race([this.#repeat(request, over.signal), promise]);
+    } catch (error) {
+      if (error instanceof CacheStorageError) throw error;
+      throw this.#error(error, isRetriable(error));
+    } finally {
+      over.abort();
+      cancel();
+    }
+  }
+
+  async #repeat<T>(request: () => Promise<T>, over: AbortSignal): Promise<T> {
+    for (let pause = RETRY_MS;; pause = Math.min(pause * 2, MAX_RETRY_MS)) {
+      try {
+        return await request();
+      } catch (error) {
+        if (!isRetriable(error) || over.aborted) throw error;
+      }
+      await delay(this.#clock, Math.random() * pause, over);
+    }
+  }
+
+  #error(cause: unknown, retriable: boolean): CacheStorageError {
+    return new CacheStorageError(`Cannot use the shared cache ${this.#place}`, cause, retriable);
+  }
+}
+
+function isRetriable(error: unknown): boolean {
+  return error instanceof Error && /database is (locked|busy)/.test(error.message);
+}

@@ -1,0 +1,71 @@
+import { encodeParts, type KeyPart } from "../keys.ts";
+import type { Cursor, Found, Range } from "../space.ts";
+import type { Rows, RowStoreParts, RowValue } from "./rows.ts";
+
+const BATCH = 100;
+
+/** Walks through the rows of a range, as they are when it comes to them. */
+export class RowCursor implements Cursor {
+  readonly #store: RowStoreParts;
+  readonly #root: readonly Deno.KvKeyPart[];
+  readonly #range: Range;
+  readonly #rows: Rows;
+  #list: AsyncIterator<Deno.KvEntry<RowValue>> | undefined;
+  #left: number;
+
+  /** Stands before the first row of the range. */
+  constructor(store: RowStoreParts, root: readonly Deno.KvKeyPart[], range: Range, rows: Rows) {
+    this.#store = store;
+    this.#root = root;
+    this.#range = range;
+    this.#rows = rows;
+    this.#left = range.limit;
+  }
+
+  /** Returns the next entry, or undefined at the end. */
+  async next(): Promise<Found | undefined> {
+    while (this.#left > 0) {
+      const row = await this.#nextRow();
+      if (row === undefined) return undefined;
+      const found = await this.#read(row.key, row.entry);
+      if (found === undefined) continue;
+      this.#left--;
+      return found;
+    }
+    return undefined;
+  }
+
+  /** Returns the next key, whether its entry has expired or not. */
+  async nextKey(): Promise<string | undefined> {
+    return (await this.#nextRow())?.key;
+  }
+
+  async #read(key: string, entry: Deno.KvEntry<RowValue>): Promise<Found | undefined> {
+    // Pieces may have been replaced since the row was listed; what is there now counts then.
+    if (entry.value.pieces) return await this.#rows.read(key);
+    return await this.#rows.toFound(key, entry);
+  }
+
+  async #nextRow(): Promise<{ key: string; entry: Deno.KvEntry<RowValue> } | undefined> {
+    const { low, high, reverse } = this.#range;
+    if (low >= high) return undefined;
+    this.#list ??= this.#open();
+    for (;;) {
+      const { done, value: entry } = await this.#store.calls.call(() => this.#list!.next());
+      if (done) return undefined;
+      const key = encodeParts(entry.key.slice(this.#root.length) as KeyPart[]);
+      if (reverse ? key < low : key >= high) return undefined;
+      if (reverse ? key < high : key >= low) return { key, entry };
+    }
+  }
+
+  #open(): AsyncIterator<Deno.KvEntry<RowValue>> {
+    const { prefix, first, reverse } = this.#range;
+    const selector: Deno.KvListSelector = { prefix: [...this.#root, ...prefix] };
+    if (first !== undefined) {
+      const bound = [...this.#root, ...first];
+      Object.assign(selector, reverse ? { end: bound } : { start: bound });
+    }
+    return this.#store.kv.list<RowValue>(selector, { batchSize: BATCH, reverse });
+  }
+}

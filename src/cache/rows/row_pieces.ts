@@ -1,0 +1,82 @@
+import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
+import { ROOT } from "../format.ts";
+import type { Calls } from "./calls.ts";
+import type { Writer } from "./writer.ts";
+
+/** Pieces in one atomic write, and deletions. */
+const PIECES_PER_WRITE = 8;
+const DELETES_PER_WRITE = 400;
+/** Pieces whose value was not written after this time are collected. */
+const ABANDONED_MS = 3_600_000;
+
+/**
+ * Large values of a shared store. A row in the trash names the pieces that no entry refers to, yet or any
+ * more, so that whoever opens the store later can collect what a crash left.
+ */
+export class RowPieces {
+  readonly #kv: Deno.Kv;
+  readonly #calls: Calls;
+  readonly #writer: Writer;
+
+  /** Reads and writes the pieces of a store. */
+  constructor(kv: Deno.Kv, calls: Calls, writer: Writer) {
+    this.#kv = kv;
+    this.#calls = calls;
+    this.#writer = writer;
+  }
+
+  /** Writes a value in pieces, which are in the trash until {@linkcode RowPieces.keep}. */
+  async write(value: unknown): Promise<PieceList> {
+    const { list, pieces } = toPieces(value);
+    await this.#writer.commit((atomic) => this.discard(atomic, list));
+    for (let at = 0; at < pieces.length; at += PIECES_PER_WRITE) {
+      await this.#writer.commit((atomic) => {
+        for (const [n, piece] of pieces.slice(at, at + PIECES_PER_WRITE).entries()) {
+          atomic.set([ROOT, "p", list[0], at + n], piece);
+        }
+      });
+    }
+    return list;
+  }
+
+  /** Returns a value from its pieces; throws if they are not all there. */
+  async read(list: PieceList): Promise<unknown> {
+    const pieces = await this.#calls.call(() => {
+      const rows = this.#kv.list<Uint8Array>({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
+      return Array.fromAsync(rows, (row) => row.value);
+    });
+    return fromPieces(list, pieces);
+  }
+
+  /** Takes pieces out of the trash, in the atomic write of the entry that refers to them. */
+  keep(atomic: Deno.AtomicOperation, list: PieceList): void {
+    atomic.delete([ROOT, "t", list[0]]);
+  }
+
+  /** Puts pieces into the trash, in the atomic write that ends the reference to them. */
+  discard(atomic: Deno.AtomicOperation, list: PieceList): void {
+    atomic.set([ROOT, "t", list[0]], [list[1], this.#calls.now()]);
+  }
+
+  /** Deletes pieces that are in the trash. */
+  async collect([id, count]: PieceList): Promise<void> {
+    for (let at = 0; at < count; at += DELETES_PER_WRITE) {
+      await this.#writer.commit((atomic) => {
+        for (let n = at; n < Math.min(count, at + DELETES_PER_WRITE); n++) {
+          atomic.delete([ROOT, "p", id, n]);
+        }
+      });
+    }
+    await this.#writer.commit((atomic) => void atomic.delete([ROOT, "t", id]));
+  }
+
+  /** Collects what was left in the trash by a process that did not come back. */
+  async collectAbandoned(): Promise<void> {
+    const rows = await this.#calls.call(() =>
+      Array.fromAsync(this.#kv.list<[count: number, since: number]>({ prefix: [ROOT, "t"] }))
+    );
+    for (const { key, value: [count, since] } of rows) {
+      if (this.#calls.now() - since > ABANDONED_MS) await this.collect([key[2] as string, count]);
+    }
+  }
+}

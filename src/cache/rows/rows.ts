@@ -1,0 +1,218 @@
+import { decodeParts, inspectKey, type KeyPart } from "../keys.ts";
+import { toRange } from "../range.ts";
+import { ROOT } from "../format.ts";
+import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
+import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
+import type { Calls } from "./calls.ts";
+import { RowCursor } from "./row_cursor.ts";
+import type { RowPieces } from "./row_pieces.ts";
+import type { Writer } from "./writer.ts";
+
+/** The value of the row of an entry. */
+export interface RowValue {
+  /** Whether only `structuredClone` can copy the value. */
+  cloned: boolean;
+  /** When it expires; 0 for never. */
+  expires: number;
+  /** The value, unless it is in pieces. */
+  value?: unknown;
+  /** Where the value is when it is large. */
+  pieces?: PieceList;
+}
+
+/** A row of a store that others use too. */
+export interface RowStoreParts {
+  /** The open store. */
+  readonly kv: Deno.Kv;
+  /** Calls to it. */
+  readonly calls: Calls;
+  /** Writes to it. */
+  readonly writer: Writer;
+  /** Its large values. */
+  readonly pieces: RowPieces;
+  /** Keys that an atomic write may check. */
+  readonly maxChecks: number;
+}
+
+interface RowFound extends Found {
+  readonly versionstamp: string;
+}
+
+/** Rows that {@linkcode Rows.clear} reads at a time. */
+const CLEAR_BATCH = 8;
+/** Bytes that an atomic write may have, estimated; Deno KV takes 819,200, and a row may be twice its estimate. */
+const MAX_COMMIT_BYTES = 380_000;
+const MAX_READS = 10;
+
+/** The entries of one space of a shared store: a row each, read and written where they are. */
+export class Rows implements Space {
+  readonly evictions = 0;
+  readonly #root: Deno.KvKeyPart[];
+  readonly #store: RowStoreParts;
+
+  /** Makes the space of a name. */
+  constructor(name: string, store: RowStoreParts) {
+    this.#root = [ROOT, "e", name];
+    this.#store = store;
+  }
+
+  /** Not known: others write too. */
+  get size(): number {
+    throw new TypeError(
+      "Cannot tell the size of a shared cache: others write to it; iterate over it",
+    );
+  }
+
+  /** Not known: others write too. */
+  get bytes(): number {
+    throw new TypeError("Cannot tell the bytes of a shared cache: others write to it");
+  }
+
+  /** Reads the row of a key, and its pieces. */
+  async read(key: string): Promise<Found | undefined> {
+    for (let attempt = 1;; attempt++) {
+      const row = await this.#get(key);
+      try {
+        return await this.toFound(key, row);
+      } catch (error) {
+        // Someone has overwritten it between the two reads; or, again and again, it is damaged.
+        if (attempt === MAX_READS) throw error;
+      }
+    }
+  }
+
+  /** Returns what a row means: nothing, when it has expired. */
+  async toFound(key: string, row: Deno.KvEntryMaybe<RowValue>): Promise<RowFound | undefined> {
+    if (row.versionstamp === null || this.#expired(row.value)) return undefined;
+    const { cloned, pieces, value } = row.value;
+    const whole = pieces === undefined ? value : await this.#store.pieces.read(pieces);
+    return { key, value: whole, cloned, versionstamp: row.versionstamp };
+  }
+
+  /** Writes one row, whatever is in it. */
+  write(write: Write): Promise<void> {
+    return this.#store.writer.inTurn(async () => {
+      const value = await this.#prepare(write.put);
+      for (;;) {
+        const old = await this.#get(write.key);
+        if (await this.#replace([{ write, value, old }], [])) return;
+      }
+    });
+  }
+
+  /** Writes several rows at once, unless what was read has changed. */
+  commit(
+    reads: ReadonlyMap<string, Found | undefined>,
+    writes: readonly Write[],
+  ): Promise<boolean> {
+    const read = [...reads.keys()];
+    this.#assertPossible(read, writes);
+    return this.#store.writer.inTurn(async () => {
+      const rows = new Map<string, Deno.KvEntryMaybe<RowValue>>();
+      for (const key of new Set([...read, ...writes.map((write) => write.key)])) {
+        const row = await this.#get(key);
+        rows.set(key, row);
+        if (reads.has(key) && !this.#unchanged(reads.get(key), row)) return false;
+      }
+      if (writes.length === 0) return true;
+      const changes = [];
+      for (const write of writes) {
+        changes.push({ write, value: await this.#prepare(write.put), old: rows.get(write.key)! });
+      }
+      const written = new Set(writes.map((write) => write.key));
+      const checked = read.filter((key) => !written.has(key)).map((key) => rows.get(key)!);
+      if (await this.#replace(changes, checked)) return true;
+      for (const { value } of changes) {
+        if (value?.pieces) await this.#store.pieces.collect(value.pieces);
+      }
+      return false;
+    });
+  }
+
+  /** Walks through the rows of a range. */
+  scan(range: Range): Cursor {
+    return new RowCursor(this.#store, this.#root, range, this);
+  }
+
+  /** Deletes all rows, some at a time. */
+  async clear(removed: (key: string) => void): Promise<void> {
+    const cursor = new RowCursor(this.#store, this.#root, toRange(), this);
+    for (;;) {
+      const keys: string[] = [];
+      while (keys.length < CLEAR_BATCH) {
+        const key = await cursor.nextKey();
+        if (key === undefined) break;
+        keys.push(key);
+      }
+      if (keys.length === 0) return;
+      while (!await this.commit(new Map(), keys.map((key) => ({ key, put: undefined }))));
+      for (const key of keys) removed(key);
+    }
+  }
+
+  #get(key: string): Promise<Deno.KvEntryMaybe<RowValue>> {
+    const { kv, calls } = this.#store;
+    return calls.call(() => kv.get<RowValue>([...this.#root, ...decodeParts(key)]));
+  }
+
+  #expired({ expires }: RowValue): boolean {
+    return expires !== 0 && expires <= this.#store.calls.now();
+  }
+
+  #unchanged(found: Found | undefined, row: Deno.KvEntryMaybe<RowValue>): boolean {
+    if (found !== undefined) return (found as RowFound).versionstamp === row.versionstamp;
+    return row.versionstamp === null || this.#expired(row.value);
+  }
+
+  async #prepare(put: Put | undefined): Promise<RowValue | undefined> {
+    if (put === undefined) return undefined;
+    const { value, cloned, expires, size } = put;
+    if (size <= MAX_INLINE_BYTES) return { cloned, expires, value };
+    return { cloned, expires, pieces: await this.#store.pieces.write(value) };
+  }
+
+  async #replace(
+    changes: { write: Write; value: RowValue | undefined; old: Deno.KvEntryMaybe<RowValue> }[],
+    checked: Deno.KvEntryMaybe<RowValue>[],
+  ): Promise<boolean> {
+    const { writer, pieces, calls } = this.#store;
+    const done = await writer.commit((atomic) => {
+      atomic.check(...checked);
+      for (const { value, old } of changes) {
+        atomic.check(old);
+        if (old.value?.pieces) pieces.discard(atomic, old.value.pieces);
+        if (value === undefined) atomic.delete(old.key);
+        else {
+          if (value.pieces) pieces.keep(atomic, value.pieces);
+          const expireIn = Math.max(1, value.expires - calls.now());
+          atomic.set(old.key, value, value.expires === 0 ? {} : { expireIn });
+        }
+      }
+    });
+    if (!done) return false;
+    for (const { old } of changes) if (old.value?.pieces) await pieces.collect(old.value.pieces);
+    return true;
+  }
+
+  /** Throws when Deno KV would not take the transaction, before anything is written. */
+  #assertPossible(read: readonly string[], writes: readonly Write[]): void {
+    const keys = new Set([...read, ...writes.map((write) => write.key)]);
+    const limit = this.#store.maxChecks - 1;
+    if (keys.size > limit) {
+      const [first] = decodeParts(writes[0]?.key ?? read[0]!) as [KeyPart];
+      throw new RangeError(
+        `Cannot commit a transaction on ${keys.size} keys (${inspectKey(first)}, ...): ` +
+          `a shared store takes ${limit}`,
+      );
+    }
+    let bytes = 0;
+    for (const { key, put } of writes) {
+      bytes += key.length + (put && put.size <= MAX_INLINE_BYTES ? put.size : 100);
+    }
+    if (bytes > MAX_COMMIT_BYTES) {
+      throw new RangeError(
+        `Cannot commit a transaction of ${bytes} bytes: a shared store takes ${MAX_COMMIT_BYTES}`,
+      );
+    }
+  }
+}

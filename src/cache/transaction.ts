@@ -1,0 +1,222 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { type Clock, delay } from "../clock.ts";
+import { encodeKey, inspectKey, type Key } from "./keys.ts";
+import type { KeyQueue } from "./key_queue.ts";
+import { assertAtLeast, assertOptions } from "./options.ts";
+import type { Found, Space, Write } from "./space.ts";
+import { copyOut } from "./values.ts";
+
+/** How a transaction runs. */
+export interface TransactionOptions {
+  /**
+   * How long it may take, the wait for its keys included, in milliseconds.
+   *
+   * @default {30000}
+   */
+  timeoutMs?: number | undefined;
+  /** Gives it up; nothing is written then. */
+  signal?: AbortSignal | undefined;
+}
+
+/** How long an entry written in a transaction lives. */
+export interface TransactionSetOptions {
+  /** How long the entry lives, in milliseconds. */
+  ttlMs?: number | undefined;
+}
+
+/** What the function of a transaction reads and writes with. */
+export interface Transaction<V> {
+  /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
+  get(key: Key): Promise<V | undefined>;
+  /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
+  get<F>(key: Key, fallback: F): Promise<V | F>;
+  /** Returns the values of several keys. */
+  getMany(keys: readonly Key[]): Promise<(V | undefined)[]>;
+  /** Says whether a key is there. */
+  has(key: Key): Promise<boolean>;
+  /** Writes a key that the transaction has declared. */
+  set(key: Key, value: V, options?: TransactionSetOptions): void;
+  /** Deletes a key that the transaction has declared. */
+  delete(key: Key): void;
+}
+
+/** What a transaction needs of its cache. */
+export interface TransactionHost {
+  /** The layout. */
+  readonly space: Space;
+  /** The queues of the keys. */
+  readonly queue: KeyQueue;
+  /** The time. */
+  readonly clock: Clock;
+  /** The most that may be written at once, in estimated bytes. */
+  readonly maxBytes: number;
+  /** Makes a write of a value that is copied now. */
+  toWrite(key: string, value: unknown, ttlMs: number | undefined): Write;
+  /** Told of what was written, in order. */
+  committed(writes: readonly Write[]): void | Promise<void>;
+}
+
+interface Held {
+  readonly queue: KeyQueue;
+  readonly keys: ReadonlySet<string>;
+  readonly outer: Held | undefined;
+  ended: boolean;
+}
+
+const NAMES = ["timeoutMs", "signal"] as const;
+const MAX_PAUSE_MS = 50;
+const held = new AsyncLocalStorage<Held>();
+
+/** Runs a transaction; see `Cache.transaction`. */
+export async function runTransaction<V, R>(
+  host: TransactionHost,
+  keys: readonly Key[],
+  run: (tx: Transaction<V>) => R | Promise<R>,
+  options: TransactionOptions = {},
+): Promise<R> {
+  assertOptions("a transaction", options, NAMES);
+  const { timeoutMs = 30_000, signal } = options;
+  assertAtLeast("timeoutMs", timeoutMs, 0);
+  signal?.throwIfAborted();
+  const declared = new Set(keys.map(encodeKey));
+  const outer = held.getStore();
+  assertNotHeld(outer, host.queue, keys);
+  const holding: Held = { queue: host.queue, keys: declared, outer, ended: false };
+  const limit = timeLimit(host.clock, timeoutMs, signal);
+  const place = host.queue.enter(declared);
+  try {
+    await Promise.race([place.first, limit.reached]);
+    for (let attempt = 1;; attempt++) {
+      const draft = new Draft<V>(host, declared);
+      try {
+        const work = held.run(holding, async () => await run(draft));
+        const result = await Promise.race([work, limit.reached]);
+        draft.end();
+        if (await draft.commit()) return result;
+      } finally {
+        draft.end();
+      }
+      limit.attempts = attempt;
+      // Others are writing to the same keys: in a store that is shared they need a moment.
+      if (attempt > 1) await delay(host.clock, Math.random() * Math.min(attempt, MAX_PAUSE_MS));
+      await Promise.race([limit.reached, undefined]);
+    }
+  } finally {
+    holding.ended = true;
+    place.leave();
+    limit.end();
+  }
+}
+
+function assertNotHeld(outer: Held | undefined, queue: KeyQueue, keys: readonly Key[]): void {
+  for (let holding = outer; holding !== undefined; holding = holding.outer) {
+    if (holding.ended || holding.queue !== queue) continue;
+    const twice = keys.find((key) => holding.keys.has(encodeKey(key)));
+    if (twice === undefined) continue;
+    throw new TypeError(
+      `Cannot start a transaction on key ${inspectKey(twice)}: ` +
+        "it is called inside a transaction that holds the key and would wait for itself",
+    );
+  }
+}
+
+/** One run of a transaction's function: what it read, and what it wants to write. */
+class Draft<V> implements Transaction<V> {
+  readonly #host: TransactionHost;
+  readonly #declared: ReadonlySet<string>;
+  readonly #reads = new Map<string, Found | undefined>();
+  readonly #writes = new Map<string, Write>();
+  #bytes = 0;
+  #ended = false;
+
+  constructor(host: TransactionHost, declared: ReadonlySet<string>) {
+    this.#host = host;
+    this.#declared = declared;
+  }
+
+  async get<F>(key: Key, fallback?: F): Promise<V | F | undefined> {
+    const found = await this.#find(key);
+    return found === undefined ? fallback : copyOut(found.value, found.cloned) as V;
+  }
+
+  getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get<undefined>(key)));
+  }
+
+  async has(key: Key): Promise<boolean> {
+    return await this.#find(key) !== undefined;
+  }
+
+  set(key: Key, value: V, { ttlMs }: TransactionSetOptions = {}): void {
+    this.#write(key, this.#host.toWrite(encodeKey(key), value, ttlMs));
+  }
+
+  delete(key: Key): void {
+    this.#write(key, { key: encodeKey(key), put: undefined });
+  }
+
+  /** Writes everything, or nothing when something that was read has changed. */
+  async commit(): Promise<boolean> {
+    const writes = [...this.#writes.values()];
+    if (!await this.#host.space.commit(this.#reads, writes)) return false;
+    await this.#host.committed(writes);
+    return true;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  async #find(key: Key): Promise<{ value: unknown; cloned: boolean } | undefined> {
+    this.#assertRunning();
+    const encoded = encodeKey(key);
+    const written = this.#writes.get(encoded);
+    if (written) return written.put;
+    // What was read once is read again: a run sees one version of each key.
+    if (this.#reads.has(encoded)) return this.#reads.get(encoded);
+    const found = await this.#host.space.read(encoded);
+    if (!this.#reads.has(encoded)) this.#reads.set(encoded, found);
+    return found;
+  }
+
+  #write(key: Key, write: Write): void {
+    this.#assertRunning();
+    if (!this.#declared.has(write.key)) {
+      throw new TypeError(
+        `Cannot write key ${inspectKey(key)} in this transaction: it is not among its keys`,
+      );
+    }
+    this.#bytes += (write.put?.size ?? 0) - (this.#writes.get(write.key)?.put?.size ?? 0);
+    if (this.#bytes > this.#host.maxBytes) {
+      throw new RangeError(
+        `Cannot write ${this.#bytes} bytes in a transaction: maxTransactionBytes is ${this.#host.maxBytes}`,
+      );
+    }
+    this.#writes.set(write.key, write);
+  }
+
+  #assertRunning(): void {
+    if (this.#ended) throw new TypeError("Cannot use a transaction that has ended");
+  }
+}
+
+/** A promise that rejects when the time is over or the signal aborts, until it is told to end. */
+function timeLimit(clock: Clock, ms: number, signal: AbortSignal | undefined) {
+  const { promise, reject } = Promise.withResolvers<never>();
+  promise.catch(() => {});
+  const limit = { reached: promise, attempts: 0, end };
+  const abort = () => reject(signal!.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  const cancel = clock.timer(() => {
+    const conflicts = limit.attempts > 0
+      ? `: ran ${limit.attempts} times, each time what it had read was changed`
+      : "";
+    const message = `Cannot finish a transaction within ${ms} ms${conflicts}`;
+    reject(new DOMException(message, "TimeoutError"));
+  }, ms);
+  function end() {
+    cancel();
+    signal?.removeEventListener("abort", abort);
+  }
+  return limit;
+}

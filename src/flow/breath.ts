@@ -1,0 +1,35 @@
+import type { Clock } from "../clock.ts";
+
+/** Milliseconds after which sources that are always ready let timers, signals and I/O have their turn. */
+const BREATH_MS = 8;
+
+/**
+ * The breath of a run: sources that never wait pause for one macrotask when the last one is long ago.
+ * They share it and go on together, so that none runs alone while others hold their breath.
+ */
+export class Breath {
+  readonly #clock: Clock;
+  #last: number;
+  #waiting: (() => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#last = clock.now();
+  }
+
+  /** True when the last breath is long ago; the clock may have been set back. */
+  get due(): boolean {
+    return Math.abs(this.#clock.now() - this.#last) > BREATH_MS;
+  }
+
+  /** Calls `resume` in the next macrotask, with all others that wait for it. */
+  take(resume: () => void): void {
+    if (this.#waiting.push(resume) > 1) return;
+    this.#clock.macrotask(() => {
+      this.#last = this.#clock.now();
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const each of waiting) each();
+    });
+  }
+}

@@ -1,0 +1,221 @@
+/**
+ * What a Topic needs of Kafka: the small interface behind which a client library, or a broker in memory,
+ * stands. Both implementations pass the same contract suite.
+ */
+import type { BrokerStatus } from "./status.ts";
+
+/** One header: its name and its bytes. A name may come more than once. */
+export type Header = readonly [name: string, value: Uint8Array];
+
+/** A record as the broker keeps it. */
+export interface BrokerRecord {
+  /** Its place in the partition. Offsets grow, but not by one: there are holes. */
+  readonly offset: number;
+  /** The key; null when it has none. */
+  readonly key: Uint8Array | null;
+  /** The value; null marks a tombstone. */
+  readonly value: Uint8Array | null;
+  /** When it was produced, in milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Its headers, in order. */
+  readonly headers: readonly Header[];
+}
+
+/** A record to be produced. */
+export interface ProducerRecord {
+  /** The key; null for none. */
+  readonly key: Uint8Array | null;
+  /** The value; null marks a tombstone. */
+  readonly value: Uint8Array | null;
+  /** Its headers, in order. */
+  readonly headers: readonly Header[];
+  /** The partition; undefined lets the key decide. */
+  readonly partition?: number | undefined;
+  /** Milliseconds since the epoch; undefined for now. */
+  readonly timestamp?: number | undefined;
+}
+
+/** Where a record was stored. */
+export interface RecordPlace {
+  /** The partition. */
+  readonly partition: number;
+  /** The offset in it. */
+  readonly offset: number;
+}
+
+/** Positions by partition: the offset of the next record. */
+export type Positions = ReadonlyMap<number, number>;
+
+/** The partitions of a topic that a member was given, until the next generation. */
+export interface Assignment {
+  /** Counts the assignments of this member, from 1. */
+  readonly generation: number;
+  /** The topic. */
+  readonly topic: string;
+  /** The partitions, in ascending order; may be none. */
+  readonly partitions: readonly number[];
+}
+
+/** A list of records that may be made when they are asked for. */
+export interface Records {
+  /** How many there are. */
+  readonly length: number;
+  /** Returns the record at an index; undefined outside the list. */
+  at(index: number): BrokerRecord | undefined;
+}
+
+/** Records that follow each other in one partition. */
+export interface Chunk {
+  /** The generation in which they were fetched. */
+  readonly generation: number;
+  /** The epoch of the partition in which they were fetched; see {@linkcode Membership.seek}. */
+  readonly epoch: number;
+  /** The topic. */
+  readonly topic: string;
+  /** The partition. */
+  readonly partition: number;
+  /** The records, in order; at least one. */
+  readonly records: Records;
+  /** How many bytes their keys and values have. */
+  readonly bytes: number;
+  /** The position after all of it, past the holes that follow the last record. */
+  readonly next: number;
+  /** The end of the partition when it was fetched. */
+  readonly high: number;
+}
+
+/** What a member of a group is told. None of these may throw. */
+export interface GroupHandlers {
+  /**
+   * Partitions were given, before any of their records is fetched. Returns where to start, for every
+   * one of them. A rejection fails the membership, unless its error is `retriable`: then it is asked again.
+   */
+  assigned(assignment: Assignment): Promise<Positions>;
+  /** Records are there; a promise is backpressure, and is awaited no longer than the generation lasts. */
+  records(chunk: Chunk): void | Promise<void>;
+  /**
+   * The assignment ends. With `canCommit` its positions can be committed until the returned promise
+   * settles; without it only by a commit that is started before this function returns.
+   */
+  revoking(assignment: Assignment, canCommit: boolean): void | Promise<void>;
+  /** Something about the connection or the group changed. */
+  status(status: BrokerStatus): void;
+}
+
+/** With what a member joins a group. Times are in milliseconds. */
+export interface JoinOptions {
+  /** The topic. */
+  readonly topic: string;
+  /** The group. */
+  readonly groupId: string;
+  /** After how long without a heartbeat the group takes the member for dead. */
+  readonly sessionTimeout: number;
+  /** How long a member may take to rejoin. */
+  readonly rebalanceTimeout: number;
+  /** How often a heartbeat is sent. */
+  readonly heartbeatInterval: number;
+  /** How long a fetch waits for records. */
+  readonly maxWaitTimeInMs: number;
+  /** The most bytes that a fetch brings from one partition. */
+  readonly maxBytesPerPartition: number;
+  /** The most bytes that a fetch brings. */
+  readonly maxBytes: number;
+  /** The fewest bytes that a fetch waits for. */
+  readonly minBytes: number;
+  /** How long the first connection may take before joining fails. */
+  readonly startTimeoutMs: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A member of a group, for one topic. */
+export interface Membership {
+  /**
+   * Commits positions of one generation. Resolves to `"fenced"`, having changed nothing, when that
+   * generation has ended. While the broker is away it waits for it.
+   */
+  commit(generation: number, positions: Positions): Promise<"committed" | "fenced">;
+  /** Stops fetching from partitions; lasts across generations until they are resumed. */
+  pause(partitions: Iterable<number>): void;
+  /** Fetches from them again. */
+  resume(partitions: Iterable<number>): void;
+  /**
+   * Moves to another offset and returns the new epoch of the partition: what was fetched in an older one
+   * is not handed out any more. The offset must exist; it is not checked here.
+   */
+  seek(partition: number, offset: number): number;
+  /** Leaves the group for a while: somebody else goes on with its partitions. */
+  leave(): Promise<void>;
+  /** Joins again after {@linkcode Membership.leave}. */
+  rejoin(): void;
+  /** Leaves the group for good. */
+  close(): Promise<void>;
+}
+
+/** With what a producer is opened. Times are in milliseconds. */
+export interface ProducerOptions {
+  /** The topic. */
+  readonly topic: string;
+  /** How long a batch that is not full waits for more records. */
+  readonly lingerMs: number;
+  /** The most records in a batch. */
+  readonly batchSize: number;
+  /** How the batches are compressed. */
+  readonly compression: Compression;
+  /** How long a record may take to be confirmed. */
+  readonly deliveryTimeoutMs: number;
+  /** How long the first connection may take. */
+  readonly startTimeoutMs: number;
+  /** Is told when the broker is away or back. */
+  readonly status?: ((status: BrokerStatus) => void) | undefined;
+}
+
+/** How records are compressed. */
+export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
+
+/** Writes records to one topic, in order, confirmed by all in-sync replicas. */
+export interface Producer {
+  /** Writes one record and resolves when it is confirmed. Its failure concerns nobody else. */
+  send(record: ProducerRecord): Promise<RecordPlace>;
+  /**
+   * Takes one record for the next batch; a promise is backpressure. A record that can be seen to be
+   * refused throws here. One that the broker refuses later fails the producer: `add()` and `flush()`
+   * give that error from then on.
+   */
+  add(record: ProducerRecord): void | Promise<void>;
+  /** Resolves when everything that was added is confirmed. */
+  flush(): Promise<void>;
+  /** Sends what is left, and ends. */
+  close(): Promise<void>;
+}
+
+/** With what a topic is created. */
+export interface TopicSpec {
+  /** How many partitions. @default {1} */
+  readonly partitions?: number | undefined;
+  /** How many replicas of each. @default {1} */
+  readonly replication?: number | undefined;
+  /** The topic's configuration, in Kafka's words. */
+  readonly config?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A place in time that is the same for all partitions. */
+export type Instant = "earliest" | "latest" | { readonly timestamp: number };
+
+/** Kafka, as far as a Topic needs it. */
+export interface Broker extends AsyncDisposable {
+  /** Joins a group as a reader of one topic; resolves when the brokers answered, before the assignment. */
+  join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership>;
+  /** Opens a writer to one topic. */
+  producer(options: ProducerOptions): Promise<Producer>;
+  /** Creates a topic; resolves to false when it was there already, whatever it looks like. */
+  ensure(topic: string, spec: TopicSpec): Promise<boolean>;
+  /** How many partitions a topic has. */
+  partitions(topic: string): Promise<number>;
+  /** The offsets at an instant, by partition; at a time after the last record: the end. */
+  offsets(topic: string, at: Instant): Promise<Positions>;
+  /** What a group has committed, by partition; partitions without a commit are absent. */
+  committed(groupId: string, topic: string): Promise<Positions>;
+  /** Closes everything that was opened. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,299 @@
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
+import { type Clock, delay } from "../../clock.ts";
+import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
+import type { KafkaError } from "../errors.ts";
+import { toChunk } from "./chunk.ts";
+
+import { Commits } from "./commits.ts";
+import { createConsumer } from "./consumer.ts";
+import { toKafkaError, typeOf } from "./failures.ts";
+import { settledWithin } from "./patience.ts";
+import { Pulse } from "./pulse.ts";
+
+/** Milliseconds between two attempts to learn the positions of an assignment. */
+const POSITION_PAUSE_MS = 500;
+
+/**
+ * A member of a group, on a kafkajs consumer.
+ *
+ * - A generation is counted here, since kafkajs tells none. It ends when the consumer is about to join
+ *   again (the assigner's `protocol()`), which is the only sign that always comes.
+ * - What was fetched, paused or committed in an older generation or epoch has no effect.
+ * - Backpressure holds the consumer inside its batch, with heartbeats: pausing costs half the throughput.
+ */
+export class KafkaMembership implements Membership {
+  readonly #consumer: Consumer;
+  readonly #options: JoinOptions;
+  readonly #handlers: GroupHandlers;
+  readonly #clock: Clock;
+  readonly #commits: Commits;
+  readonly #pulse: Pulse;
+  readonly #epochs = new Map<number, number>();
+  readonly #paused = new Set<number>();
+  readonly #sought = new Map<number, number>();
+  #generation = 0;
+  #assignment: Assignment | undefined;
+  #revoking: Promise<void> | undefined;
+  #positioned = false;
+  #wake: (() => void) | undefined;
+  #lifecycle: Promise<void> = Promise.resolve();
+  #running = false;
+  #closed = false;
+  /** Is called when the member has left for good. */
+  ended: () => void = () => {};
+
+  private constructor(
+    kafka: Kafka,
+    options: JoinOptions,
+    handlers: GroupHandlers,
+    clock: Clock,
+    metadataMaxAge: number,
+  ) {
+    const { groupId, topic } = options;
+    this.#options = options;
+    this.#handlers = handlers;
+    this.#clock = clock;
+    this.#commits = new Commits(groupId, topic, clock);
+    this.#pulse = new Pulse(clock, handlers.status);
+    this.#consumer = createConsumer(kafka, options, metadataMaxAge, {
+      cluster: (cluster) => this.#commits.use(cluster),
+      joining: () => this.#end(),
+    });
+  }
+
+  /** Joins; resolves when the consumer is connected and asks for an assignment. */
+  static async join(
+    kafka: Kafka,
+    options: JoinOptions,
+    handlers: GroupHandlers,
+    clock: Clock,
+    metadataMaxAge: number,
+  ): Promise<KafkaMembership> {
+    const member = new KafkaMembership(kafka, options, handlers, clock, metadataMaxAge);
+    member.#listen();
+    await member.#consumer.connect();
+    await member.#consumer.subscribe({ topic: options.topic, fromBeginning: true });
+    member.rejoin();
+    return member;
+  }
+
+  #listen(): void {
+    const { events } = this.#consumer;
+    this.#consumer.on(events.GROUP_JOIN, (event) => this.#joined(event));
+    this.#consumer.on(events.REBALANCING, () => this.#end());
+    this.#consumer.on(events.FETCH, () => this.#pulse.beat());
+    this.#consumer.on(events.HEARTBEAT, ({ payload: { memberId, groupGenerationId } }) => {
+      this.#pulse.beat();
+      this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
+    });
+    this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => {
+      this.#end();
+      this.#commits.consumerEnded();
+      if (!restart) this.#fail(toKafkaError("The consumer stopped", error));
+    });
+  }
+
+  #joined({ payload }: ConsumerGroupJoinEvent): void {
+    const { topic } = this.#options;
+    const partitions = (payload.memberAssignment[topic] ?? []).toSorted((a, b) => a - b);
+    this.#assignment = { generation: ++this.#generation, topic, partitions };
+    this.#revoking = undefined;
+    this.#positioned = false;
+    this.#sought.clear();
+    this.#pulse.beat();
+    // A position that is looked up after the first fetch comes too late: nothing is fetched until then.
+    if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
+    void this.#position(this.#assignment);
+  }
+
+  async #position(assignment: Assignment): Promise<void> {
+    const { topic } = this.#options;
+    try {
+      const positions = await this.#startOf(assignment);
+      if (!positions || assignment !== this.#assignment) return;
+      for (const [partition, position] of positions) {
+        const offset = String(this.#sought.get(partition) ?? position);
+        this.#consumer.seek({ topic, partition, offset });
+      }
+      this.#positioned = true;
+      this.resume(assignment.partitions.filter((partition) => !this.#paused.has(partition)));
+      const { generation, partitions } = assignment;
+      this.#handlers.status({ type: "assigned", topic, partitions, generation });
+    } catch (error) {
+      if (assignment === this.#assignment) {
+        this.#fail(toKafkaError(`Cannot find where to start in topic "${topic}"`, error));
+      }
+    }
+  }
+
+  async #startOf(assignment: Assignment): Promise<Positions | undefined> {
+    while (assignment === this.#assignment) {
+      try {
+        return await this.#handlers.assigned(assignment);
+      } catch (error) {
+        if (!(error as KafkaError).retriable) throw error;
+        await delay(this.#clock, POSITION_PAUSE_MS);
+      }
+    }
+    return undefined;
+  }
+
+  async #batch(payload: EachBatchPayload): Promise<void> {
+    const { batch, heartbeat, isStale, resolveOffset, commitOffsetsIfNecessary } = payload;
+    const { partition } = batch;
+    const assignment = this.#assignment;
+    this.#commits.through((offsets) => commitOffsetsIfNecessary(offsets));
+    if (!assignment || this.#revoking || this.#paused.has(partition) || isStale()) return;
+    resolveOffset(batch.lastOffset());
+    const { generation } = assignment;
+    const chunk = toChunk(batch, generation, this.#epochs.get(partition) ?? 0);
+    const room = this.#handlers.records(chunk);
+    if (room) await this.#hold(room, assignment, heartbeat);
+    await this.#beat(assignment, heartbeat);
+  }
+
+  /** Stays inside the batch until there is room, or until something else needs the consumer. */
+  async #hold(
+    room: Promise<void>,
+    assignment: Assignment,
+    heartbeat: () => Promise<void>,
+  ): Promise<void> {
+    let released = false;
+    const release = () => {
+      released = true;
+      this.#wake?.();
+    };
+    room.then(release, release);
+    while (!released && assignment === this.#assignment && this.#running) {
+      const woken = await new Promise<boolean>((resolve) => {
+        const cancel = this.#clock.timer(() => resolve(false), this.#options.heartbeatInterval);
+        this.#wake = () => {
+          cancel();
+          resolve(true);
+        };
+      });
+      this.#wake = undefined;
+      if (woken) return;
+      await this.#beat(assignment, heartbeat);
+    }
+  }
+
+  /** Sends a heartbeat when one is due; a rebalance that it reports is the time for the last barrier. */
+  async #beat(assignment: Assignment, heartbeat: () => Promise<void>): Promise<void> {
+    try {
+      await heartbeat();
+    } catch (error) {
+      if (typeOf(error) === "REBALANCE_IN_PROGRESS" && assignment === this.#assignment) {
+        const half = this.#options.rebalanceTimeout / 2;
+        await settledWithin(this.#clock, half, this.#revoke(assignment, true));
+      }
+      throw error;
+    }
+  }
+
+  #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
+    if (this.#revoking) return this.#revoking;
+    const revoking = this.#handlers.revoking(assignment, canCommit);
+    const { topic, partitions } = assignment;
+    this.#handlers.status({ type: "revoked", topic, partitions });
+    return this.#revoking = Promise.resolve(revoking).catch(() => {});
+  }
+
+  /** Ends the generation, now. */
+  #end(): void {
+    const assignment = this.#assignment;
+    if (!assignment) return;
+    void this.#revoke(assignment, false);
+    this.#assignment = undefined;
+    this.#commits.generationEnded();
+    this.#wake?.();
+  }
+
+  #fail(error: Error): void {
+    this.#handlers.status({ type: "failed", error });
+  }
+
+  /** Commits positions of one generation; see {@linkcode Membership.commit}. */
+  commit(generation: number, positions: Positions): Promise<"committed" | "fenced"> {
+    return this.#commits.commit(
+      positions,
+      () => !this.#closed && generation === this.#assignment?.generation,
+    );
+  }
+
+  /** Stops fetching from partitions, until they are resumed. */
+  pause(partitions: Iterable<number>): void {
+    const wanted = [...partitions];
+    for (const partition of wanted) this.#paused.add(partition);
+    const own = this.#own(wanted);
+    if (own.length > 0) this.#consumer.pause([{ topic: this.#options.topic, partitions: own }]);
+    this.#wake?.();
+  }
+
+  /** Fetches from them again. */
+  resume(partitions: Iterable<number>): void {
+    const wanted = [...partitions];
+    for (const partition of wanted) this.#paused.delete(partition);
+    const own = this.#own(wanted);
+    if (own.length > 0) this.#consumer.resume([{ topic: this.#options.topic, partitions: own }]);
+  }
+
+  #own(partitions: number[]): number[] {
+    if (!this.#positioned || !this.#running) return [];
+    return partitions.filter((partition) => this.#assignment?.partitions.includes(partition));
+  }
+
+  /** Moves to another offset and returns the new epoch of the partition. */
+  seek(partition: number, offset: number): number {
+    const epoch = (this.#epochs.get(partition) ?? 0) + 1;
+    this.#epochs.set(partition, epoch);
+    if (this.#own([partition]).length > 0) {
+      this.#consumer.seek({ topic: this.#options.topic, partition, offset: String(offset) });
+    } else {
+      this.#sought.set(partition, offset);
+    }
+    this.#wake?.();
+    return epoch;
+  }
+
+  /** Leaves the group until {@linkcode KafkaMembership.rejoin}. */
+  leave(): Promise<void> {
+    this.#end();
+    this.#running = false;
+    return this.#next(async () => {
+      await this.#consumer.stop();
+      this.#commits.consumerEnded();
+    });
+  }
+
+  /** Joins again. */
+  rejoin(): void {
+    void this.#next(async () => {
+      if (this.#closed || this.#running) return;
+      this.#running = true;
+      this.#pulse.start();
+      await this.#consumer.run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        eachBatch: (payload) => this.#batch(payload),
+      });
+    }).catch((error) => this.#fail(toKafkaError("Cannot join the group", error)));
+  }
+
+  /** Leaves the group for good. */
+  close(): Promise<void> {
+    this.#end();
+    this.#closed = true;
+    this.#running = false;
+    this.#pulse.stop();
+    this.ended();
+    return this.#next(() => this.#consumer.disconnect());
+  }
+
+  /** Runs steps of the consumer's life one after the other: kafkajs breaks when they overlap. */
+  #next(step: () => Promise<void>): Promise<void> {
+    const next = this.#lifecycle.then(step);
+    this.#lifecycle = next.catch(() => {});
+    return next;
+  }
+}

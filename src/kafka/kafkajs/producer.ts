@@ -1,0 +1,236 @@
+import type { Buffer } from "node:buffer";
+import type { Kafka, Producer as Client } from "kafkajs";
+import kafkajs from "kafkajs";
+import { type Clock, delay, systemClock } from "../../clock.ts";
+import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
+import { KafkaError } from "../errors.ts";
+import { checkRecord, inWords, keyText, type TopicLimits } from "../record_check.ts";
+import { BatchQueue, type Entry } from "./batch_queue.ts";
+import { toBuffer } from "./buffer.ts";
+import { compressionTypes } from "./compression.ts";
+import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
+
+/** Few attempts inside the client: what it gives up on goes through a new one. */
+const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
+
+/** Refusals that may concern one record of a batch only: the batch is halved until that one is alone. */
+const OF_ONE_RECORD = [
+  "MESSAGE_TOO_LARGE",
+  "RECORD_LIST_TOO_LARGE",
+  "INVALID_RECORD",
+  "INVALID_TIMESTAMP",
+];
+
+/** Says what a topic takes now. */
+export type LimitsOf = () => Promise<TopicLimits>;
+
+/**
+ * Writes to one topic through a kafkajs producer: idempotent, one batch at a time.
+ *
+ * After a batch failed its client is thrown away, and what is unconfirmed is sent again, in order, by a
+ * new one: kafkajs reuses the sequence numbers of a failed batch, and the broker would take the next
+ * batch for a repetition of it and drop it.
+ */
+export class KafkaProducer implements Producer {
+  readonly #kafka: Kafka;
+  readonly #options: ProducerOptions;
+  readonly #limitsOf: LimitsOf;
+  readonly #clock: Clock;
+  readonly #queue: BatchQueue;
+  readonly #ended = new Set<Promise<void>>();
+  #limits: TopicLimits;
+  #client: Promise<Client> | undefined;
+  #sticky = 0;
+  #away = false;
+  /** Is called when the producer was closed. */
+  ended: () => void = () => {};
+
+  private constructor(
+    kafka: Kafka,
+    options: ProducerOptions,
+    limits: TopicLimits,
+    limitsOf: LimitsOf,
+    clock: Clock,
+  ) {
+    this.#kafka = kafka;
+    this.#options = options;
+    this.#limits = limits;
+    this.#limitsOf = limitsOf;
+    this.#clock = clock;
+    this.#queue = new BatchQueue({
+      ...options,
+      clock,
+      maxBytes: limits.maxBytes,
+      deliver: (batch) => this.#deliver(batch),
+    });
+  }
+
+  /** Opens a producer, connected. */
+  static async open(
+    kafka: Kafka,
+    options: ProducerOptions,
+    limitsOf: LimitsOf,
+    clock: Clock = systemClock,
+  ): Promise<KafkaProducer> {
+    const producer = new KafkaProducer(kafka, options, await limitsOf(), limitsOf, clock);
+    await producer.#connected();
+    return producer;
+  }
+
+  /** Writes one record and resolves when it is confirmed. */
+  async send(record: ProducerRecord): Promise<RecordPlace> {
+    return await this.#queue.confirmed(await this.#entry(record));
+  }
+
+  /** Takes one record for the next batch. */
+  add(record: ProducerRecord): void | Promise<void> {
+    if (record.partition !== undefined && record.partition >= this.#limits.partitions) {
+      return this.#entry(record).then((entry) => this.#queue.add(entry));
+    }
+    return this.#queue.add(this.#checked(record));
+  }
+
+  /** Resolves when everything that was added is confirmed. */
+  flush(): Promise<void> {
+    return this.#queue.flush();
+  }
+
+  /** Sends what is left, and ends. */
+  async close(): Promise<void> {
+    this.ended();
+    await this.#queue.close();
+    this.#discard();
+    await Promise.all(this.#ended);
+  }
+
+  /** Checks a record; one for a partition that is not known asks once more how many there are. */
+  async #entry(record: ProducerRecord): Promise<Entry> {
+    if (record.partition !== undefined && record.partition >= this.#limits.partitions) {
+      this.#limits = await this.#limitsOf();
+    }
+    return this.#checked(record);
+  }
+
+  #checked(record: ProducerRecord): Entry {
+    const { compression } = this.#options;
+    if (this.#queue.startsBatch) this.#sticky = (this.#sticky + 1) % this.#limits.partitions;
+    return checkRecord(record, this.#limits, this.#sticky, compression);
+  }
+
+  /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
+  async #deliver(entries: readonly Entry[]): Promise<void> {
+    let batch = entries;
+    const deadline = this.#clock.now() + this.#options.deliveryTimeoutMs;
+    for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
+      try {
+        batch = await this.#write(batch, deadline);
+        if (batch.length > 0) {
+          throw new KafkaError("the partition has no leader", { retriable: true });
+        }
+        if (this.#away) this.#options.status?.({ type: "back" });
+        this.#away = false;
+        return;
+      } catch (error) {
+        this.#discard();
+        if (batch.length > 1 && OF_ONE_RECORD.includes(typeOf(error) ?? "")) {
+          const half = batch.length >> 1;
+          await this.#deliver(batch.slice(0, half));
+          return await this.#deliver(batch.slice(half));
+        }
+        const late = this.#clock.now() + pause >= deadline;
+        if (late || !isRetriable(error)) {
+          for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
+          return;
+        }
+        if (!this.#away) this.#options.status?.({ type: "away", error });
+        this.#away = true;
+      }
+      await delay(this.#clock, pause);
+    }
+  }
+
+  /** Sends a batch and confirms its entries; returns those that kafkajs left out. */
+  async #write(batch: readonly Entry[], deadline: number): Promise<Entry[]> {
+    const { topic, compression } = this.#options;
+    const sent = this.#connected().then((client) =>
+      client.send({
+        topic,
+        acks: -1,
+        compression: compressionTypes[compression],
+        messages: batch.map(toMessage),
+      })
+    );
+    const results = await within(this.#clock, deadline, sent);
+    const next = new Map<number, number>();
+    for (const { partition, baseOffset } of results) next.set(partition, Number(baseOffset));
+    return batch.filter((entry) => {
+      const offset = next.get(entry.partition);
+      // kafkajs drops what goes to a partition that it has not heard of yet.
+      if (offset === undefined) return true;
+      next.set(entry.partition, offset + 1);
+      entry.confirm?.({ partition: entry.partition, offset });
+      return false;
+    });
+  }
+
+  #connected(): Promise<Client> {
+    return this.#client ??= (async () => {
+      const client = this.#kafka.producer({
+        idempotent: true,
+        allowAutoTopicCreation: false,
+        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+        retry: FEW,
+      });
+      await client.connect();
+      return client;
+    })();
+  }
+
+  #discard(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    const ended = client?.then((open) => open.disconnect()).catch(() => {});
+    if (!ended) return;
+    this.#ended.add(ended);
+    ended.then(() => this.#ended.delete(ended));
+  }
+
+  #refusal({ record, partition }: Entry, error: unknown, late: boolean): KafkaError {
+    const { topic, deliveryTimeoutMs } = this.#options;
+    const key = keyText(record.key);
+    const what = `Cannot send ${inWords(key)} to topic "${topic}" partition ${partition}`;
+    const when = late && isRetriable(error) ? ` within ${deliveryTimeoutMs} ms` : "";
+    return toKafkaError(what + when, error, { topic, partition, key });
+  }
+}
+
+function toMessage({ record, partition }: Entry) {
+  const { key, value, headers, timestamp } = record;
+  return {
+    key: key && toBuffer(key),
+    value: value && toBuffer(value),
+    partition,
+    ...(timestamp !== undefined && { timestamp: String(timestamp) }),
+    ...(headers.length > 0 && { headers: toHeaders(headers) }),
+  };
+}
+
+function toHeaders(headers: ProducerRecord["headers"]): Record<string, Buffer[]> {
+  const grouped: Record<string, Buffer[]> = Object.create(null);
+  for (const [name, value] of headers) (grouped[name] ??= []).push(toBuffer(value));
+  return grouped;
+}
+
+async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = clock.timer(
+    () => reject(new KafkaError("no answer", { retriable: true })),
+    Math.max(0, deadline - clock.now()),
+  );
+  promise.catch(() => {});
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,69 @@
+import type { Positions } from "../broker.ts";
+import type { MemoryMembership } from "./membership.ts";
+
+/** A consumer group: who is in it, and what it has committed. */
+export class MemoryGroup {
+  readonly #partitionsOf: (topic: string) => number;
+  readonly #members = new Set<MemoryMembership>();
+  readonly #committed = new Map<string, Map<number, number>>();
+  #rebalancing: Promise<void> | undefined;
+  #again = false;
+
+  /** Begins without members; `partitionsOf` tells how many partitions a topic has. */
+  constructor(partitionsOf: (topic: string) => number) {
+    this.#partitionsOf = partitionsOf;
+  }
+
+  /** What was committed for a topic. */
+  committed(topic: string): Positions {
+    return new Map(this.#committed.get(topic));
+  }
+
+  /** Commits positions of a topic. */
+  commit(topic: string, positions: Positions): void {
+    const committed = this.#committed.getOrInsertComputed(topic, () => new Map());
+    for (const [partition, offset] of positions) committed.set(partition, offset);
+  }
+
+  /** Adds a member and gives all members new assignments. */
+  join(member: MemoryMembership): void {
+    this.#members.add(member);
+    void this.rebalance();
+  }
+
+  /** Removes a member and gives the others new assignments. */
+  leave(member: MemoryMembership): void {
+    if (this.#members.delete(member)) void this.rebalance();
+  }
+
+  /** True when a member reads `topic`. */
+  reads(topic: string): boolean {
+    return [...this.#members].some((member) => member.topic === topic);
+  }
+
+  /** Takes all partitions back, then shares them out; once more when members changed meanwhile. */
+  rebalance(): Promise<void> {
+    this.#again = true;
+    return this.#rebalancing ??= this.#rebalance();
+  }
+
+  async #rebalance(): Promise<void> {
+    while (this.#again) {
+      // Members that join in the same turn share one rebalance.
+      await Promise.resolve();
+      this.#again = false;
+      await Promise.all([...this.#members].map((member) => member.revoke()));
+      if (this.#again) continue;
+      for (const member of this.#members) member.assign(this.#share(member));
+    }
+    this.#rebalancing = undefined;
+  }
+
+  #share(member: MemoryMembership): number[] {
+    const { topic } = member;
+    const readers = [...this.#members].filter((other) => other.topic === topic);
+    const place = readers.indexOf(member);
+    return Array.from({ length: this.#partitionsOf(topic) }, (_, partition) => partition)
+      .filter((partition) => partition % readers.length === place);
+  }
+}

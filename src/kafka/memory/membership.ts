@@ -1,0 +1,180 @@
+import { type Clock, delay } from "../../clock.ts";
+import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
+import type { MemoryGroup } from "./group.ts";
+import type { PartitionLog } from "./log.ts";
+
+/** The most records in a chunk. */
+const CHUNK = 1_000;
+
+/** What a member needs of its broker. */
+export interface MembershipContext {
+  /** The time. */
+  readonly clock: Clock;
+  /** The group. */
+  readonly group: MemoryGroup;
+  /** The partitions of the topic. */
+  readonly logs: readonly PartitionLog[];
+  /** Is called when the member has left for good. */
+  readonly ended: () => void;
+}
+
+/** A member of a group in memory. */
+export class MemoryMembership implements Membership {
+  /** The topic it reads. */
+  readonly topic: string;
+  readonly #context: MembershipContext;
+  readonly #options: JoinOptions;
+  readonly #handlers: GroupHandlers;
+  readonly #paused = new Set<number>();
+  readonly #epochs = new Map<number, number>();
+  readonly #sought = new Map<number, number>();
+  #generation = 0;
+  #assignment: Assignment | undefined;
+  #positions = new Map<number, number>();
+  #wakes = new Set<() => void>();
+  #closed = false;
+
+  /** Makes a member; it is in no group yet. */
+  constructor(context: MembershipContext, options: JoinOptions, handlers: GroupHandlers) {
+    this.topic = options.topic;
+    this.#context = context;
+    this.#options = options;
+    this.#handlers = handlers;
+  }
+
+  /** Tells the member its partitions and begins to deliver their records. */
+  assign(partitions: readonly number[]): void {
+    const assignment = { generation: ++this.#generation, topic: this.topic, partitions };
+    this.#assignment = assignment;
+    this.#sought.clear();
+    this.#run(assignment).catch((error) => this.#handlers.status({ type: "failed", error }));
+  }
+
+  /** Takes the partitions back, after the member had time for a last commit. */
+  async revoke(): Promise<void> {
+    const assignment = this.#assignment;
+    if (!assignment) return;
+    const patience = new AbortController();
+    const late = delay(this.#context.clock, this.#options.rebalanceTimeout / 2, patience.signal);
+    await Promise.race([this.#revoking(assignment, true), late]).catch(() => {});
+    patience.abort();
+    late.catch(() => {});
+    if (assignment === this.#assignment) this.#end();
+  }
+
+  #revoking(assignment: Assignment, canCommit: boolean): void | Promise<void> {
+    const { topic, partitions } = assignment;
+    this.#handlers.status({ type: "revoked", topic, partitions });
+    return this.#handlers.revoking(assignment, canCommit);
+  }
+
+  #end(): void {
+    this.#assignment = undefined;
+    this.wake();
+  }
+
+  /** Lets the delivery look again: there are records, or something has changed. */
+  wake(): void {
+    const wakes = this.#wakes;
+    this.#wakes = new Set();
+    for (const wake of wakes) wake();
+  }
+
+  async #run(assignment: Assignment): Promise<void> {
+    const { topic, partitions, generation } = assignment;
+    const positions = await this.#handlers.assigned(assignment);
+    if (assignment !== this.#assignment) return;
+    this.#positions = new Map([...positions, ...this.#sought]);
+    this.#handlers.status({ type: "assigned", topic, partitions, generation });
+    while (assignment === this.#assignment) {
+      let idle = true;
+      for (const partition of partitions) {
+        if (this.#paused.has(partition)) continue;
+        const room = this.#deliver(assignment, partition);
+        if (room === "nothing") continue;
+        idle = false;
+        if (room) await Promise.race([room, this.#woken()]);
+        if (assignment !== this.#assignment) return;
+      }
+      if (idle) await this.#woken();
+      else await new Promise<void>((resolve) => this.#context.clock.macrotask(resolve));
+    }
+  }
+
+  #deliver(assignment: Assignment, partition: number): "nothing" | void | Promise<void> {
+    const log = this.#context.logs[partition]!;
+    const records = log.read(this.#positions.get(partition)!, CHUNK);
+    const last = records.at(-1);
+    if (!last) return "nothing";
+    const { generation, topic } = assignment;
+    const epoch = this.#epochs.get(partition) ?? 0;
+    const next = last.offset + 1;
+    this.#positions.set(partition, next);
+    return this.#handlers.records({
+      generation,
+      epoch,
+      topic,
+      partition,
+      records,
+      bytes: records.reduce(
+        (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
+        0,
+      ),
+      next,
+      high: log.high,
+    });
+  }
+
+  #woken(): Promise<void> {
+    return new Promise((resolve) => this.#wakes.add(resolve));
+  }
+
+  /** Commits positions of one generation; see {@linkcode Membership.commit}. */
+  commit(generation: number, positions: Positions): Promise<"committed" | "fenced"> {
+    if (generation !== this.#assignment?.generation) return Promise.resolve("fenced");
+    this.#context.group.commit(this.topic, positions);
+    return Promise.resolve("committed");
+  }
+
+  /** Delivers nothing of these partitions until they are resumed. */
+  pause(partitions: Iterable<number>): void {
+    for (const partition of partitions) this.#paused.add(partition);
+    this.wake();
+  }
+
+  /** Delivers them again. */
+  resume(partitions: Iterable<number>): void {
+    for (const partition of partitions) this.#paused.delete(partition);
+    this.wake();
+  }
+
+  /** Moves to another offset and returns the new epoch of the partition. */
+  seek(partition: number, offset: number): number {
+    const epoch = (this.#epochs.get(partition) ?? 0) + 1;
+    this.#epochs.set(partition, epoch);
+    this.#sought.set(partition, offset);
+    if (this.#positions.has(partition)) this.#positions.set(partition, offset);
+    this.wake();
+    return epoch;
+  }
+
+  /** Leaves the group until {@linkcode MemoryMembership.rejoin}. */
+  leave(): Promise<void> {
+    if (this.#assignment) void this.#revoking(this.#assignment, false);
+    this.#end();
+    this.#context.group.leave(this);
+    return Promise.resolve();
+  }
+
+  /** Joins again. */
+  rejoin(): void {
+    if (!this.#closed) this.#context.group.join(this);
+  }
+
+  /** Leaves the group for good. */
+  close(): Promise<void> {
+    this.#closed = true;
+    this.#context.ended();
+    return this.leave();
+  }
+}

@@ -1,0 +1,170 @@
+import { CodecError } from "../errors.ts";
+import type { BrokerRecord } from "./broker.ts";
+import type { TopicCodec } from "./codec.ts";
+
+/** The codecs of a topic. */
+export interface Codecs<K, V> {
+  /** Of the keys. */
+  readonly key: TopicCodec<K>;
+  /** Of the values. */
+  readonly value: TopicCodec<V>;
+}
+
+/** Where records come from. */
+export interface Origin {
+  /** The topic. */
+  readonly topic: string;
+  /** The partition. */
+  readonly partition: number;
+}
+
+/** Not decoded yet. */
+const RAW: unique symbol = Symbol("raw");
+
+/**
+ * A message of a topic. Key and value are decoded when they are first read, so that one that cannot be
+ * decoded is an error of whoever reads it, with its place and its bytes.
+ *
+ * @typeParam K The keys.
+ * @typeParam V The values. A tombstone has the value `null`, whatever the codec: say so in `V` where the
+ * topic has them.
+ */
+export class Message<K = string, V = string> {
+  readonly #origin: Origin;
+  readonly #record: BrokerRecord;
+  readonly #codecs: Codecs<K, V>;
+  #key: K | null | typeof RAW = RAW;
+  #value: V | typeof RAW = RAW;
+  #failed: { key?: CodecError; value?: CodecError } | undefined;
+
+  /** Makes the message of a record. */
+  constructor(origin: Origin, record: BrokerRecord, codecs: Codecs<K, V>) {
+    this.#origin = origin;
+    this.#record = record;
+    this.#codecs = codecs;
+  }
+
+  /** The topic. */
+  get topic(): string {
+    return this.#origin.topic;
+  }
+
+  /** The partition. */
+  get partition(): number {
+    return this.#origin.partition;
+  }
+
+  /** The offset in the partition. */
+  get offset(): number {
+    return this.#record.offset;
+  }
+
+  /** When it was produced, in milliseconds since the epoch. */
+  get timestamp(): number {
+    return this.#record.timestamp;
+  }
+
+  /**
+   * The key; null when it has none.
+   *
+   * @throws {CodecError} If it cannot be decoded.
+   */
+  get key(): K | null {
+    if (this.#key !== RAW) return this.#key;
+    if (this.#failed?.key) throw this.#failed.key;
+    const bytes = this.#record.key;
+    try {
+      return this.#key = bytes === null ? null : this.#codecs.key.decode(bytes) as K;
+    } catch (error) {
+      throw this.#fail("key", error);
+    }
+  }
+
+  /**
+   * The value; null for a tombstone.
+   *
+   * @throws {CodecError} If it cannot be decoded.
+   */
+  get value(): V {
+    if (this.#value !== RAW) return this.#value;
+    if (this.#failed?.value) throw this.#failed.value;
+    const bytes = this.#record.value;
+    try {
+      return this.#value = (bytes === null ? null : this.#codecs.value.decode(bytes)) as V;
+    } catch (error) {
+      throw this.#fail("value", error);
+    }
+  }
+
+  /** The headers by name; of a name that came more than once, the last. */
+  get headers(): ReadonlyMap<string, Uint8Array> {
+    return new Map(this.#record.headers);
+  }
+
+  /** The record as the broker keeps it: its bytes, and all its headers. */
+  get record(): BrokerRecord {
+    return this.#record;
+  }
+
+  /**
+   * Decodes key and value now, and resolves when that is done, with or without an error; undefined when
+   * neither codec answered with a promise.
+   */
+  decoded(): Promise<void> | undefined {
+    const { key, value } = this.#read();
+    if (!(key instanceof Promise) && !(value instanceof Promise)) return undefined;
+    return Promise.all([
+      this.#settled("key", key).then((settled) => this.#key = settled as K | typeof RAW),
+      this.#settled("value", value).then((settled) => this.#value = settled as V | typeof RAW),
+    ]).then(() => {});
+  }
+
+  /** How a console shows it. */
+  [Symbol.for("Deno.customInspect")](
+    inspect: (value: unknown, options: unknown) => string,
+    options: unknown,
+  ): string {
+    const { topic, partition, offset, timestamp } = this;
+    const { key, value } = this.#read();
+    const { key: keyBytes, value: valueBytes } = this.#record;
+    const fields = {
+      topic,
+      partition,
+      offset,
+      timestamp,
+      key: key ?? keyBytes,
+      value: value ?? valueBytes,
+    };
+    return `Message ${inspect(fields, options)}`;
+  }
+
+  /** Key and value as the codecs answered; undefined where they failed. */
+  #read(): { key: unknown; value: unknown } {
+    const read = (of: "key" | "value") => {
+      try {
+        return this[of];
+      } catch {
+        return undefined;
+      }
+    };
+    return { key: read("key"), value: read("value") };
+  }
+
+  async #settled(of: "key" | "value", decoded: unknown): Promise<unknown> {
+    if (this.#failed?.[of]) return RAW;
+    try {
+      return await decoded;
+    } catch (error) {
+      this.#fail(of, error);
+      return RAW;
+    }
+  }
+
+  #fail(of: "key" | "value", error: unknown): CodecError {
+    const { topic, partition, offset } = this;
+    const what = `Cannot decode the ${of} of a message`;
+    const failure = new CodecError(what, { topic, partition, offset }, this.#record[of]!, error);
+    this.#failed = { ...this.#failed, [of]: failure };
+    return failure;
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Kafka in and out: {@linkcode Topic}, and the broker interface behind it.
+ *
+ * @example
+ * ```ts ignore
+ * import { Topic } from "@slipstream/slipstream/kafka";
+ *
+ * await using topic = new Topic("emoji", { brokers: ["localhost:9092"], groupId: "demo" });
+ * await topic.send({ key: "trophy", value: "🏆" });
+ * for await (const message of topic) console.log(message.key, message.value);
+ * ```
+ *
+ * @module
+ */
+export { type PartitionOffsets, Topic } from "./topic.ts";
+export { configureTopics, type TopicDefaults, type TopicOptions } from "./options.ts";
+export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
+export { type Codecs, Message, type Origin } from "./message.ts";
+export { type TopicCodec } from "./codec.ts";
+export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
+export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";
+export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
+export { KafkaError, type KafkaErrorPlace } from "./errors.ts";
+export { type BrokerStatus } from "./status.ts";
+export {
+  type Assignment,
+  type Broker,
+  type BrokerRecord,
+  type Chunk,
+  type Compression,
+  type GroupHandlers,
+  type Header,
+  type Instant,
+  type JoinOptions,
+  type Membership,
+  type Positions,
+  type Producer,
+  type ProducerOptions,
+  type ProducerRecord,
+  type RecordPlace,
+  type Records,
+  type TopicSpec,
+} from "./broker.ts";
+export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";
+export { type Clock } from "../clock.ts";
+export {
+  type Commit,
+  END,
+  type Feed,
+  type FeedSource,
+  type Host,
+  openFeed,
+  openSink,
+  type SinkPort,
+  type SinkTarget,
+  WAIT,
+} from "../flow/feed.ts";
+export { Gate, type Positioned, type StartLimit } from "../flow/gate.ts";
+export { type Acknowledged, Receipt } from "../flow/receipt.ts";

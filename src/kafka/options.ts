@@ -1,0 +1,112 @@
+import { defaults, setDefaults } from "../defaults.ts";
+import type { Broker, Compression } from "./broker.ts";
+import { checkOptions } from "./check_options.ts";
+import type { TopicCodec } from "./codec.ts";
+import type { ConnectionOptions } from "./connection.ts";
+import type { StartOffset } from "./positions.ts";
+import type { BrokerStatus } from "./status.ts";
+
+/** What may be the default of all topics; see {@linkcode configureTopics}. Names are kafkajs's where it has one. */
+export interface TopicDefaults extends ConnectionOptions {
+  /** The broker to use instead of `brokers`: it is borrowed, not closed. */
+  broker?: Broker | undefined;
+  /** The consumer group; needed for reading. */
+  groupId?: string | undefined;
+  /**
+   * Where a group starts that has not committed: the beginning, the end, a time, or an offset for each
+   * partition. Offsets by partition count more than commits, the first time that this topic is read;
+   * partitions they do not name start at the beginning. Partitions that are added later start at their
+   * beginning, always.
+   *
+   * @default {"latest"}
+   */
+  offset?: StartOffset | undefined;
+  /** Milliseconds without a heartbeat after which the group gives the partitions to others. @default {10000} */
+  sessionTimeout?: number | undefined;
+  /** Milliseconds that a member may take to hand its partitions over. @default {60000} */
+  rebalanceTimeout?: number | undefined;
+  /** Milliseconds between heartbeats. @default {1000} */
+  heartbeatInterval?: number | undefined;
+  /** Milliseconds that a fetch waits for `minBytes`; resuming takes up to twice as long. @default {250} */
+  maxWaitTimeInMs?: number | undefined;
+  /** The most bytes that one fetch brings from one partition. @default {1048576} */
+  maxBytesPerPartition?: number | undefined;
+  /** The most bytes that one fetch brings. @default {10485760} */
+  maxBytes?: number | undefined;
+  /** The fewest bytes that a fetch waits for. @default {1} */
+  minBytes?: number | undefined;
+  /** Milliseconds that one message may take before its partitions are given to others. @default {300000} */
+  processingTimeoutMs?: number | undefined;
+  /** Milliseconds that the first connection may take. @default {60000} */
+  startTimeoutMs?: number | undefined;
+  /** Whether a topic that is missing is created, with the brokers' defaults. @default {true} */
+  allowAutoTopicCreation?: boolean | undefined;
+  /** How batches are compressed. @default {"none"} */
+  compression?: Compression | undefined;
+  /** Milliseconds that a batch of a sink waits for more. @default {5} */
+  lingerMs?: number | undefined;
+  /** The most records in a batch of a sink. @default {1000} */
+  batchSize?: number | undefined;
+  /** Milliseconds within which a record must be confirmed. @default {120000} */
+  deliveryTimeoutMs?: number | undefined;
+  /** Sends nothing, and tells `onStatus` what it would send. @default {false} */
+  dry?: boolean | undefined;
+  /** Is told what happens to the connection and the group. */
+  onStatus?: ((status: BrokerStatus) => void) | undefined;
+}
+
+/** With what a {@linkcode Topic} is made. */
+export interface TopicOptions<K = string, V = string> extends TopicDefaults {
+  /** Turns values into bytes and back. @default UTF-8 text */
+  codec?: TopicCodec<V> | undefined;
+  /** Turns keys into bytes and back. @default UTF-8 text */
+  keyCodec?: TopicCodec<K> | undefined;
+}
+
+/** The values of the options that nobody gave. */
+const BUILT_IN = {
+  offset: "latest",
+  sessionTimeout: 10_000,
+  rebalanceTimeout: 60_000,
+  heartbeatInterval: 1_000,
+  maxWaitTimeInMs: 250,
+  maxBytesPerPartition: 1_048_576,
+  maxBytes: 10_485_760,
+  minBytes: 1,
+  processingTimeoutMs: 300_000,
+  startTimeoutMs: 60_000,
+  allowAutoTopicCreation: true,
+  compression: "none",
+  lingerMs: 5,
+  batchSize: 1_000,
+  deliveryTimeoutMs: 120_000,
+  dry: false,
+} as const satisfies TopicDefaults;
+
+/** Options with every value that has a default. */
+export type Settings<K, V> =
+  & TopicOptions<K, V>
+  & { [Name in keyof typeof BUILT_IN]: NonNullable<TopicDefaults[Name]> };
+
+/**
+ * Sets options that every topic made from now on has, where it is not given others.
+ *
+ * @throws {TypeError} If there is no option of a name; the nearest one is suggested.
+ */
+export function configureTopics(options: TopicDefaults): void {
+  checkOptions("the topics", options, ["codec", "keyCodec"]);
+  setDefaults({ ...defaults(), ...options });
+}
+
+/** Merges a topic's options over the defaults; the result has only what somebody gave. */
+export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): TopicOptions<K, V> {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const merged = { ...defaults(), ...Object.fromEntries(given) };
+  checkOptions(`topic "${topic}"`, merged);
+  return merged;
+}
+
+/** Adds the built-in values to merged options. */
+export function toSettings<K, V>(merged: TopicOptions<K, V>): Settings<K, V> {
+  return { ...BUILT_IN, ...merged } as Settings<K, V>;
+}

@@ -1,0 +1,91 @@
+import type { Compression, ProducerRecord } from "./broker.ts";
+import { KafkaError } from "./errors.ts";
+import { partitionOf } from "./murmur2.ts";
+
+/** What a topic takes. */
+export interface TopicLimits {
+  /** The name of the topic. */
+  readonly topic: string;
+  /** How many partitions it has. */
+  readonly partitions: number;
+  /** The most bytes of one record batch, hence of a record that is not compressed. */
+  readonly maxBytes: number;
+}
+
+/** A record that was checked. */
+export interface Placed {
+  /** The record. */
+  readonly record: ProducerRecord;
+  /** The partition it goes to. */
+  readonly partition: number;
+  /** How many bytes it takes, at most. */
+  readonly bytes: number;
+}
+
+/** Length, attributes, time and offset deltas and the counts of a record, at most; and the head of its batch. */
+const OVERHEAD = 32 + 61;
+
+/** Returns how many bytes a record takes in a batch of its own, at most. */
+export function sizeOf(record: ProducerRecord): number {
+  let size = OVERHEAD + (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
+  for (const [name, value] of record.headers) size += 10 + 3 * name.length + value.byteLength;
+  return size;
+}
+
+/**
+ * Finds the partition of a record: its own, the one of its key as the Java client computes it, or
+ * `otherwise`.
+ *
+ * @throws {KafkaError} If the partition does not exist, or the record is larger than the topic takes.
+ */
+export function checkRecord(
+  record: ProducerRecord,
+  limits: TopicLimits,
+  otherwise: number,
+  compression: Compression = "none",
+): Placed {
+  const { partitions, maxBytes } = limits;
+  const partition = record.partition ??
+    (record.key === null ? otherwise : partitionOf(record.key, partitions));
+  if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+    throw refusal(
+      record,
+      limits,
+      partition,
+      `it has ${partitions} partitions: partition is ${partition}`,
+    );
+  }
+  const bytes = sizeOf(record);
+  if (bytes > maxBytes && compression === "none") {
+    throw refusal(
+      record,
+      limits,
+      partition,
+      `it takes at most ${maxBytes} bytes: the record has ${bytes}`,
+    );
+  }
+  return { record, partition, bytes };
+}
+
+function refusal(
+  record: ProducerRecord,
+  { topic }: TopicLimits,
+  partition: number,
+  why: string,
+): KafkaError {
+  const key = keyText(record.key);
+  const what = `Cannot send ${inWords(key)} to topic "${topic}" as ${why}`;
+  return new KafkaError(what, { topic, partition, key });
+}
+
+/** Returns a key as text for an error message, not longer than 80 characters. */
+export function keyText(key: Uint8Array | null): string | undefined {
+  return key === null ? undefined : new TextDecoder().decode(key.subarray(0, 80));
+}
+
+/** Names a record by its key. */
+export function inWords(key: string | undefined): string {
+  return key === undefined
+    ? "the record without a key"
+    : `the record with key ${JSON.stringify(key)}`;
+}

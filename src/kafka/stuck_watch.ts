@@ -1,0 +1,61 @@
+import type { Clock } from "../clock.ts";
+
+/** What a {@linkcode StuckWatch} watches. */
+export interface StuckWatchOptions {
+  /** The time. */
+  readonly clock: Clock;
+  /** After how long without progress a message is stuck. */
+  readonly timeoutMs: number;
+  /** True while a message is open that should make progress. */
+  readonly isWaiting: () => boolean;
+  /** Is called once when it is stuck; returns what is called at the next progress. */
+  readonly stuck: () => () => void;
+}
+
+/** How often a time-out is divided: it is noticed late by at most one part. */
+const PARTS = 10;
+
+/** Notices that a message takes too long, without reading the clock for each one. */
+export class StuckWatch {
+  readonly #options: StuckWatchOptions;
+  #cancel: () => void;
+  #progressed = false;
+  #idleParts = 0;
+  #recovered: (() => void) | undefined;
+
+  /** Begins to watch. */
+  constructor(options: StuckWatchOptions) {
+    this.#options = options;
+    this.#cancel = this.#next();
+  }
+
+  /** Notes that something was handed out or acknowledged. */
+  progress(): void {
+    this.#progressed = true;
+    if (!this.#recovered) return;
+    const recovered = this.#recovered;
+    this.#recovered = undefined;
+    recovered();
+  }
+
+  /** Ends watching. */
+  stop(): void {
+    this.#cancel();
+  }
+
+  #next(): () => void {
+    const { clock, timeoutMs } = this.#options;
+    return clock.timer(() => this.#check(), timeoutMs / PARTS);
+  }
+
+  #check(): void {
+    this.#cancel = this.#next();
+    if (this.#recovered) return;
+    if (this.#progressed || !this.#options.isWaiting()) this.#idleParts = 0;
+    else this.#idleParts++;
+    this.#progressed = false;
+    if (this.#idleParts < PARTS) return;
+    this.#idleParts = 0;
+    this.#recovered = this.#options.stuck();
+  }
+}

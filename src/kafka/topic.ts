@@ -1,0 +1,263 @@
+import { systemClock } from "../clock.ts";
+import {
+  type Feed,
+  type FeedSource,
+  type Host,
+  openFeed,
+  openSink,
+  type SinkPort,
+  type SinkTarget,
+} from "../flow/feed.ts";
+import { type Gate, gateOf } from "../flow/gate.ts";
+import type { Broker, Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
+import { text, type TopicCodec } from "./codec.ts";
+import { dryProducer } from "./dry_producer.ts";
+import { KafkaBroker } from "./kafkajs/broker.ts";
+import { maskOptions } from "./mask.ts";
+import type { Codecs, Message } from "./message.ts";
+import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
+import { type OutgoingMessage, type TopicOutput, toRecord } from "./outgoing.ts";
+import { checkStartOffset, type SeekPosition } from "./positions.ts";
+import { TopicFeed } from "./topic_feed.ts";
+import { iterate } from "./topic_iterator.ts";
+import { TopicSink } from "./topic_sink.ts";
+
+/** Where a topic begins and ends, and what its group has committed. */
+export interface PartitionOffsets {
+  /** The offset of the first record that is kept. */
+  readonly low: number;
+  /** The offset of the next record. */
+  readonly high: number;
+  /** What the group has committed; undefined without a group or a commit. */
+  readonly committed: number | undefined;
+}
+
+/**
+ * A Kafka topic: a source, a sink, and something to send to.
+ *
+ * - As a source it is one member of its group. A message is committed after it, and all before it in its
+ *   partition, are done; what was not committed is delivered again.
+ * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
+ * - Nothing is connected before the first use; `await using` or `close()` disconnects.
+ *
+ * @typeParam K The keys, as `keyCodec` makes them.
+ * @typeParam V The values, as `codec` makes them.
+ *
+ * @example
+ * ```ts
+ * import { Topic } from "@slipstream/slipstream/kafka";
+ * import { MemoryBroker } from "@slipstream/slipstream/memory";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broker = new MemoryBroker();
+ * await using topic = new Topic("emoji", { broker, groupId: "demo", offset: "earliest" });
+ * await topic.send({ key: "fish", value: "🐟" });
+ * for await (const message of topic) {
+ *   assertEquals([message.key, message.value], ["fish", "🐟"]);
+ *   break;
+ * }
+ * ```
+ */
+export class Topic<K = string, V = string>
+  implements FeedSource<Message<K, V>>, SinkTarget<TopicOutput<K, V>>, AsyncDisposable {
+  /** Its name. */
+  readonly name: string;
+  readonly #given: TopicOptions<K, V>;
+  readonly #settings: Settings<K, V>;
+  readonly #codecs: Codecs<K, V>;
+  readonly #sinks = new Set<SinkPort<TopicOutput<K, V>>>();
+  #broker: Broker | undefined;
+  #exists: Promise<void> | undefined;
+  #producer: Promise<Producer> | undefined;
+  #feed: TopicFeed<K, V> | undefined;
+  #sought: SeekPosition | undefined;
+  #closed = false;
+
+  /**
+   * Makes a topic; nothing is connected yet.
+   *
+   * @param name The name of the topic.
+   * @param options Its options, over the defaults of {@linkcode configureTopics}.
+   * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
+   */
+  constructor(name: string, options: TopicOptions<K, V> = {}) {
+    if (typeof name !== "string" || !/^[\w.-]{1,249}$/.test(name)) {
+      throw new TypeError(
+        `Cannot name a topic "${name}": use 1 to 249 of a-z, A-Z, 0-9, ".", "_", "-"`,
+      );
+    }
+    this.name = name;
+    this.#given = mergeOptions(name, options);
+    this.#settings = toSettings(this.#given);
+    this.#codecs = {
+      // Without a codec K and V are strings: it is what the type parameters default to.
+      key: this.#settings.keyCodec ?? text as unknown as TopicCodec<K>,
+      value: this.#settings.codec ?? text as unknown as TopicCodec<V>,
+    };
+  }
+
+  /** The options that were given, here and as defaults, with `***` for secrets. */
+  get config(): Record<string, unknown> {
+    return maskOptions(this.#given);
+  }
+
+  /**
+   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic.
+   *
+   * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
+   * @throws {CodecError} If key or value cannot be encoded.
+   */
+  async send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+    const record = await toRecord(this.name, message, this.#codecs);
+    this.#producer ??= this.#openProducer(0).catch((error) => {
+      this.#producer = undefined;
+      throw error;
+    });
+    return await (await this.#producer).send(record);
+  }
+
+  /**
+   * Moves the reading to another position, from now on: nothing that was fetched before is handed out any
+   * more. Before the reading has begun, it begins there. Works while paused, and from inside a handler.
+   *
+   * @throws {RangeError} If an offset does not exist, or its partition is not read here.
+   */
+  async seek(position: SeekPosition): Promise<void> {
+    checkStartOffset(`topic "${this.name}"`, position);
+    if (this.#feed) await gateOf(this).seek(position);
+    else this.#sought = position;
+  }
+
+  /** Creates the topic if it is missing; resolves to whether it was created. */
+  ensure(spec: TopicSpec = {}): Promise<boolean> {
+    return this.#connection().ensure(this.name, spec);
+  }
+
+  /** Says where each partition begins and ends, and what the group has committed. */
+  async offsets(): Promise<Map<number, PartitionOffsets>> {
+    const broker = await this.#connect();
+    const { groupId } = this.#settings;
+    const [low, high, committed] = await Promise.all([
+      broker.offsets(this.name, "earliest"),
+      broker.offsets(this.name, "latest"),
+      groupId === undefined ? new Map<number, number>() : broker.committed(groupId, this.name),
+    ]);
+    const places = [...high].map(([partition, end]) =>
+      [partition, {
+        low: low.get(partition) ?? 0,
+        high: end,
+        committed: committed.get(partition),
+      }] as const
+    );
+    return new Map(places);
+  }
+
+  /** Says how many records of each partition the group has not committed. */
+  async lag(): Promise<Positions> {
+    const lags = [...await this.offsets()].map(([partition, { low, high, committed }]) =>
+      [partition, high - Math.max(low, committed ?? low)] as const
+    );
+    return new Map(lags);
+  }
+
+  /** Reads the topic: a message is acknowledged when the next one is asked for. */
+  [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
+    const gate = gateOf(this);
+    return iterate((host) => this[openFeed](host, gate), gate, systemClock);
+  }
+
+  /** Opens the topic as the source of a run. */
+  [openFeed](host: Host, gate: Gate): Feed<Message<K, V>> {
+    const { groupId } = this.#settings;
+    this.#checkOpen();
+    if (groupId === undefined) {
+      throw new TypeError(`Cannot read topic "${this.name}": give it a "groupId"`);
+    }
+    if (this.#feed) {
+      throw new TypeError(`Cannot read topic "${this.name}" twice at a time: make another Topic`);
+    }
+    const context = {
+      topic: this.name,
+      groupId,
+      settings: this.#settings,
+      codecs: this.#codecs,
+      sought: this.#sought,
+      connect: () => this.#connect(),
+      ended: () => this.#feed = undefined,
+    };
+    this.#sought = undefined;
+    return this.#feed = new TopicFeed(context, host, gate);
+  }
+
+  /** Opens the topic as a sink of a run. */
+  [openSink](_host: Host): SinkPort<TopicOutput<K, V>> {
+    this.#checkOpen();
+    const sink: TopicSink<K, V> = new TopicSink({
+      open: () => this.#openProducer(this.#settings.lingerMs),
+      toRecord: (output) => toRecord(this.name, output, this.#codecs),
+      closed: () => void this.#sinks.delete(sink),
+    });
+    this.#sinks.add(sink);
+    return sink;
+  }
+
+  /** Ends the reading and the writing, and disconnects; a broker that was given stays open. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#feed?.cancel();
+    for (const sink of this.#sinks) await sink.close?.();
+    const producer = await this.#producer?.catch(() => undefined);
+    await producer?.close();
+    if (this.#settings.broker === undefined) await this.#broker?.close();
+  }
+
+  /** Ends the reading and the writing, and disconnects. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new TypeError(`Cannot use topic "${this.name}" as it is closed`);
+  }
+
+  #connection(): Broker {
+    this.#checkOpen();
+    const { broker, brokers } = this.#settings;
+    if (broker) return broker;
+    if (brokers) return this.#broker ??= new KafkaBroker(this.#settings);
+    throw new TypeError(`Cannot reach topic "${this.name}": give it "brokers" or a "broker"`);
+  }
+
+  /** Returns the broker when the topic exists, or may be created by whoever uses it. */
+  async #connect(): Promise<Broker> {
+    const broker = this.#connection();
+    if (this.#settings.allowAutoTopicCreation) {
+      this.#exists ??= this.#create(broker);
+      await this.#exists.catch((error) => {
+        this.#exists = undefined;
+        throw error;
+      });
+    }
+    return broker;
+  }
+
+  async #create(broker: Broker): Promise<void> {
+    try {
+      await broker.partitions(this.name);
+    } catch (error) {
+      if ((error as { retriable?: boolean }).retriable) throw error;
+      await broker.ensure(this.name, {});
+    }
+  }
+
+  async #openProducer(lingerMs: number): Promise<Producer> {
+    if (this.#settings.dry) {
+      return dryProducer(({ key, value }) => {
+        this.#settings.onStatus?.({ type: "dry", topic: this.name, key, value });
+      });
+    }
+    const broker = await this.#connect();
+    const status = this.#settings.onStatus;
+    return await broker.producer({ ...this.#settings, topic: this.name, lingerMs, status });
+  }
+}

@@ -1,0 +1,66 @@
+import type { Clock } from "../clock.ts";
+import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
+import type { Gate } from "../flow/gate.ts";
+
+/** Milliseconds between two commits. */
+const COMMIT_EVERY_MS = 1_000;
+
+/**
+ * Reads a feed without an app: a message is acknowledged when the next one is asked for.
+ *
+ * On `break`, and on an error in the loop, the message in hand stays unacknowledged; the others are
+ * committed, and the feed is cancelled.
+ */
+export async function* iterate<T>(
+  open: (host: Host) => Feed<T>,
+  gate: Gate,
+  clock: Clock,
+): AsyncGenerator<T, void, void> {
+  const ended = new AbortController();
+  let committing: Promise<void> | undefined;
+  const commit = (): Promise<void> =>
+    committing ??= (feed.snapshot?.() ?? nothing)().finally(() => committing = undefined);
+  let failure: { error: unknown } | undefined;
+  let wake = () => {};
+  const fail = (error: unknown) => {
+    failure ??= { error };
+    wake();
+  };
+  const host = { clock, stopping: ended.signal, signal: ended.signal, fail, barrier: commit };
+  const feed = open(host);
+  let cancelTimer = clock.timer(function again() {
+    cancelTimer = clock.timer(again, COMMIT_EVERY_MS);
+    commit().catch(fail);
+  }, COMMIT_EVERY_MS);
+  try {
+    gate.attach({ seek: (position) => feed.seek?.(position) });
+    while (true) {
+      if (failure) throw failure.error;
+      const message = gate.closed ? WAIT : feed.poll();
+      if (message === END) return;
+      if (message === WAIT) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          feed.wait(resolve);
+          gate.wait(resolve);
+        });
+        continue;
+      }
+      const { receipt } = feed;
+      yield message;
+      receipt?.release();
+    }
+  } finally {
+    cancelTimer();
+    gate.attach(undefined);
+    try {
+      await committing;
+      await commit();
+    } finally {
+      ended.abort();
+      await feed.cancel();
+    }
+  }
+}
+
+const nothing: Commit = () => Promise.resolve();

@@ -1,0 +1,61 @@
+import type { SinkPort } from "../flow/feed.ts";
+import type { Producer, ProducerRecord } from "./broker.ts";
+import type { TopicOutput } from "./outgoing.ts";
+
+/** With what a {@linkcode TopicSink} writes. */
+export interface SinkContext<K, V> {
+  /** Opens the producer; called once, at the first value. */
+  readonly open: () => Promise<Producer>;
+  /** Turns a value into a record. */
+  readonly toRecord: (output: TopicOutput<K, V>) => ProducerRecord | Promise<ProducerRecord>;
+  /** Is called when the writing has ended. */
+  readonly closed: () => void;
+}
+
+/**
+ * A topic while flows write to it: records are batched, in order, and are confirmed by `flush()`.
+ *
+ * A value that can be seen to be refused (its partition, its size, its codec) throws in `write()`. One that
+ * the brokers refuse later fails every `flush()` from then on: no acknowledgement may go out for its source.
+ */
+export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
+  readonly #context: SinkContext<K, V>;
+  #opening: Promise<Producer> | undefined;
+  #producer: Producer | undefined;
+
+  /** Opens nothing before the first value. */
+  constructor(context: SinkContext<K, V>) {
+    this.#context = context;
+  }
+
+  /** Takes one value; a promise is backpressure. */
+  write(output: TopicOutput<K, V>): void | Promise<void> {
+    const record = this.#context.toRecord(output);
+    if (this.#producer && !(record instanceof Promise)) return this.#producer.add(record);
+    return this.#write(record);
+  }
+
+  async #write(record: ProducerRecord | Promise<ProducerRecord>): Promise<void> {
+    this.#producer ??= await (this.#opening ??= this.#open());
+    await this.#producer.add(await record);
+  }
+
+  #open(): Promise<Producer> {
+    return this.#context.open().catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+  }
+
+  /** Resolves when everything taken so far is confirmed. */
+  async flush(): Promise<void> {
+    await this.#producer?.flush();
+  }
+
+  /** Ends writing. */
+  async close(): Promise<void> {
+    const producer = this.#producer ?? await this.#opening?.catch(() => undefined);
+    await producer?.close();
+    this.#context.closed();
+  }
+}

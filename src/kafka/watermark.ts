@@ -1,0 +1,46 @@
+/**
+ * The acknowledged position of one partition, in one generation and epoch: after the last message before
+ * which none is open, in the order of handing out. (Offsets would not do: they have holes.)
+ */
+export class Watermark {
+  /** Everything before it is acknowledged. */
+  position: number;
+  /** What the group has committed, as far as is known. */
+  committed: number | undefined;
+  /** The positions after the open messages; `-1 - position` for one that is done before others. */
+  #open: number[] = [];
+  /** The index of the first that is open. */
+  #head = 0;
+  /** How many were removed from the front of the list. */
+  #removed = 0;
+
+  /** Begins at a position with nothing open. */
+  constructor(position: number, committed: number | undefined) {
+    this.position = position;
+    this.committed = committed;
+  }
+
+  /** How many messages are open, or done before one that is open. */
+  get size(): number {
+    return this.#open.length - this.#head;
+  }
+
+  /** Counts a message as handed out, and returns its number; `next` is the position after it. */
+  open(next: number): number {
+    return this.#removed + this.#open.push(next) - 1;
+  }
+
+  /** Acknowledges the message of that number. */
+  done(number: number): void {
+    const open = this.#open;
+    const index = number - this.#removed;
+    open[index] = -1 - open[index]!;
+    while (this.#head < open.length && open[this.#head]! < 0) {
+      this.position = -1 - open[this.#head++]!;
+    }
+    if (this.#head < open.length && this.#head < 1_024) return;
+    this.#removed += this.#head;
+    open.splice(0, this.#head);
+    this.#head = 0;
+  }
+}

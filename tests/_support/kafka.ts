@@ -1,0 +1,32 @@
+/**
+ * The real broker of a test run. `deno task test` starts one and names it in `SLIPSTREAM_TEST_KAFKA`;
+ * without it the tests that need one are reported as ignored, with the reason in their names.
+ */
+
+const named = Deno.env.get("KAFKA_BROKERS") ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA");
+const missing = Deno.env.get("SLIPSTREAM_TEST_KAFKA_MISSING") ?? "run by deno task test";
+const required = Deno.env.get("KAFKA_REQUIRED") === "1";
+
+/** The addresses of the broker; empty when there is none. */
+export const brokers: string[] = named?.split(",").filter((broker) => broker !== "") ?? [];
+
+/** Registers a test that needs the broker of the run. */
+export function kafkaTest(name: string, body: () => Promise<void>): void {
+  if (brokers.length > 0) Deno.test(name, body);
+  else if (required) {
+    Deno.test(name, () => Promise.reject(new Error(`No Kafka broker: ${missing}`)));
+  } else Deno.test.ignore(`${name} (no Kafka broker: ${missing})`, body);
+}
+
+/** Registers a test that starts brokers of its own, which is possible where the run has one of its own. */
+export function ownKafkaTest(name: string, body: () => Promise<void>): void {
+  const possible = Deno.env.has("SLIPSTREAM_TEST_KAFKA");
+  if (possible) Deno.test(name, body);
+  else if (required && brokers.length === 0) kafkaTest(name, body);
+  else Deno.test.ignore(`${name} (no broker of its own can be started)`, body);
+}
+
+/** Returns a name that no other test uses. */
+export function unique(prefix: string): string {
+  return `${prefix}-${crypto.randomUUID().slice(0, 8)}`;
+}

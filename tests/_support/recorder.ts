@@ -1,0 +1,122 @@
+import {
+  type Commit,
+  END,
+  type Feed,
+  type FeedSource,
+  openFeed,
+  WAIT,
+} from "../../src/flow/feed.ts";
+import { gateOf } from "../../src/flow/gate.ts";
+import { Receipt } from "../../src/flow/receipt.ts";
+
+/** Options of a {@linkcode Recorder}. */
+export interface RecorderOptions {
+  /**
+   * Whether more messages may come by `push()` until `end()` is called.
+   *
+   * @default {false}
+   */
+  open?: boolean | undefined;
+}
+
+/**
+ * A source that can replay, for tests: it hands out a list of messages and writes down what becomes of
+ * them. The position of a message is its index in the list.
+ *
+ * - `acknowledged` has every acknowledgement, in the order in which they came.
+ * - `watermark` is the position before which everything is acknowledged, without gaps.
+ * - `committed` has the positions that barriers committed.
+ * - `seek` starts an epoch: acknowledgements of older ones go to `ignored`.
+ */
+export class Recorder<T> implements FeedSource<T>, Feed<T> {
+  readonly acknowledged: number[] = [];
+  readonly ignored: number[] = [];
+  readonly committed: number[] = [];
+  /** How many messages were handed out, repetitions included. */
+  handedOut = 0;
+  /** How often reading was ended. */
+  cancelled = 0;
+  receipt: Receipt | undefined;
+
+  readonly #messages: T[];
+  readonly #open = new Set<number>();
+  #ended: boolean;
+  #position = 0;
+  #epoch = 0;
+  #wake: () => void = () => {};
+
+  constructor(messages: Iterable<T>, { open = false }: RecorderOptions = {}) {
+    this.#messages = [...messages];
+    this.#ended = !open;
+  }
+
+  /** The position before which everything is acknowledged. */
+  get watermark(): number {
+    return Math.min(this.#position, ...this.#open);
+  }
+
+  /** Adds messages to an open source. */
+  push(...messages: T[]): void {
+    this.#messages.push(...messages);
+    this.#wake();
+  }
+
+  /** Ends an open source after the messages that it has. */
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  /** Moves to a position, as the gate of the source does. */
+  seekTo(position: number): void {
+    gateOf(this).seek(position);
+  }
+
+  [openFeed](): Feed<T> {
+    this.#open.clear();
+    this.#position = this.committed.at(-1) ?? 0;
+    this.#epoch++;
+    return this;
+  }
+
+  poll(): T | typeof WAIT | typeof END {
+    const position = this.#position;
+    if (position >= this.#messages.length) return this.#ended ? END : WAIT;
+    this.#position++;
+    this.handedOut++;
+    this.#open.add(position);
+    const epoch = this.#epoch;
+    this.receipt = new Receipt(() => this.#acknowledge(position, epoch));
+    return this.#messages[position]!;
+  }
+
+  wait(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  cancel(): void {
+    this.cancelled++;
+  }
+
+  seek(position: unknown): void {
+    this.#epoch++;
+    this.#open.clear();
+    this.#position = position as number;
+    this.#wake();
+  }
+
+  snapshot(): Commit | undefined {
+    const position = this.watermark;
+    if (position === (this.committed.at(-1) ?? 0)) return undefined;
+    return () => {
+      this.committed.push(position);
+      return Promise.resolve();
+    };
+  }
+
+  #acknowledge(position: number, epoch: number): void {
+    if (epoch !== this.#epoch) return void this.ignored.push(position);
+    this.#open.delete(position);
+    this.acknowledged.push(position);
+  }
+}

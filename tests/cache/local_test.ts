@@ -1,0 +1,269 @@
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { Cache, CacheHeldError, CacheStorageError, type Key } from "../../mod.ts";
+import { openStores } from "../../src/flow/feed.ts";
+import { ManualClock } from "../../src/testing/mod.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+
+const ALL = { maxBytes: Infinity };
+
+async function content(path: string): Promise<[Key, unknown][]> {
+  await using cache = await Cache.open(path, ALL);
+  return await Array.fromAsync(cache.entries());
+}
+
+async function rows(path: string, kind: string): Promise<Deno.KvEntry<unknown>[]> {
+  using kv = await Deno.openKv(path);
+  return await Array.fromAsync(kv.list({ prefix: ["slipstream", kind] }));
+}
+
+Deno.test("A local Cache has what was written when it is opened again", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/not/there/yet/db`;
+  const large = { text: "x".repeat(2_000_000), bytes: new Uint8Array(100_000).fill(7) };
+  {
+    await using cache = await Cache.open(path, ALL);
+    await cache.set("gone", 1);
+    await cache.set("large", large);
+    await cache.set(["k", 1n], new Map([[1, new Date(5)]]));
+    await cache.set("undefined", undefined);
+    await cache.flush();
+    await cache.delete("gone");
+    await cache.space<number>("other").set("a", 1);
+  }
+  assertEquals(await content(path), [
+    [["k", 1n], new Map([[1, new Date(5)]])],
+    ["large", large],
+    ["undefined", undefined],
+  ]);
+  await using cache = await Cache.open(path, ALL);
+  assertEquals(await cache.space("other").get("a"), 1);
+});
+
+Deno.test("A local Cache goes to disk within flushIntervalMs, at once when durable, or at a flush", async () => {
+  await using folder = await temporaryFolder();
+  const clock = new ManualClock(1_000);
+  await using cache = await Cache.open<number>(`${folder.path}/db`, { clock, flushIntervalMs: 50 });
+  assertEquals(clock.pending, 0);
+  await cache.set("a", 1);
+  assertEquals(clock.next, 50);
+  await cache.set("b", 1, { durable: true });
+  assertEquals((await readBeside(`${folder.path}/db`)).length, 1);
+  assertEquals(clock.pending, 0);
+  await cache.set("c", 1);
+  await clock.tick(50);
+  await cache.flush();
+  assertEquals((await readBeside(`${folder.path}/db`)).length, 2);
+});
+
+/** Reads the pages while the cache has the file open. */
+async function readBeside(path: string): Promise<unknown[]> {
+  return await rows(path, "l");
+}
+
+Deno.test("A local Cache is flushed by every barrier while it is open", async () => {
+  await using folder = await temporaryFolder();
+  const cache = await Cache.open(`${folder.path}/db`);
+  assert(openStores.has(cache));
+  await cache.close();
+  assert(!openStores.has(cache));
+});
+
+Deno.test("A local Cache names its holder when it is opened twice, and is free after close", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const cache = await Cache.open(path);
+  const error = await assertRejects(() => Cache.open(path), CacheHeldError, path);
+  assertStringIncludes(error.holder, "this process");
+  await cache.close();
+  await (await Cache.open(path)).close();
+});
+
+Deno.test("A local Cache names the process that holds it", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const script = `import { Cache } from "@slipstream/slipstream";
+    await Cache.open(${JSON.stringify(path)});
+    console.log("open");
+    await new Promise((resolve) => setTimeout(resolve, 60_000));`;
+  await Deno.writeTextFile(`${folder.path}/holder.ts`, script);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", "--config", "deno.json", `${folder.path}/holder.ts`],
+    stdout: "piped",
+  }).spawn();
+  const reader = child.stdout.getReader();
+  await reader.read();
+  const error = await assertRejects(() => Cache.open(path), CacheHeldError);
+  assertStringIncludes(error.holder, String(child.pid));
+  child.kill("SIGKILL");
+  await child.status;
+  await reader.cancel();
+  await (await Cache.open(path)).close();
+});
+
+Deno.test("A local Cache that another process took over writes nothing more", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const cache = await Cache.open<number>(path);
+  await cache.set("a", 1, { durable: true });
+  {
+    using kv = await Deno.openKv(path);
+    const { value } = await kv.get<object>(["slipstream", "state"]);
+    await kv.set(["slipstream", "state"], { ...value, owner: "someone else" });
+  }
+  await assertRejects(
+    () => cache.set("b", 2, { durable: true }),
+    CacheStorageError,
+    "taken the store over",
+  );
+  await assertRejects(() => cache.set("c", 3), CacheStorageError);
+  assertEquals(await cache.get("b"), 2);
+  await assertRejects(() => cache.close(), CacheStorageError);
+  assertEquals(await content(path), [["a", 1]]);
+});
+
+Deno.test("A local Cache waits for a locked file, and loses nothing when that takes too long", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const clock = new ManualClock(1_000);
+  const cache = await Cache.open<number>(path, { ...ALL, clock });
+  using database = new DatabaseSync(path);
+  database.exec("BEGIN EXCLUSIVE");
+  const durable = cache.set("a", 1, { durable: true });
+  const failed = assertRejects(() => durable, CacheStorageError, "locked");
+  // Each attempt is real: time moves on whenever one has failed.
+  const moved = setInterval(() => clock.tick(1_000), 5);
+  const error = await failed;
+  clearInterval(moved);
+  assertEquals(error.retriable, true);
+  await assertRejects(() => cache.set("b", 2), CacheStorageError, "locked");
+  assertEquals(await cache.get("a"), 1);
+  database.exec("COMMIT");
+  await cache.flush();
+  await cache.set("c", 3);
+  await cache.close();
+  assertEquals(await content(path), [["a", 1], ["c", 3]]);
+});
+
+Deno.test("A local Cache says what is wrong with a file, a folder or a format", async () => {
+  await using folder = await temporaryFolder();
+  const at = (name: string) => `${folder.path}/${name}`;
+  await assertRejects(() => Cache.open(folder.path), CacheStorageError, "it is a folder");
+  await Deno.writeTextFile(at("foreign"), "no database at all, ".repeat(100));
+  await assertRejects(() => Cache.open(at("foreign")), CacheStorageError, "no Deno KV file");
+  {
+    using kv = await Deno.openKv(at("newer"));
+    await kv.set(["slipstream", "state"], { format: 99, layout: "resident" });
+  }
+  await assertRejects(() => Cache.open(at("newer")), CacheStorageError, "format 99");
+  {
+    await using cache = await Cache.open(at("page"));
+    await cache.set("a", 1);
+  }
+  {
+    using kv = await Deno.openKv(at("page"));
+    await kv.set(["slipstream", "l", 1], "not a page");
+  }
+  await assertRejects(() => Cache.open(at("page")), CacheStorageError, "corrupt in page 1");
+  await (await Cache.open(at("shared"), { shared: true })).close();
+  await assertRejects(() => Cache.open(at("shared")), CacheStorageError, "{ shared: true }");
+  await assertRejects(() => Cache.open(""), TypeError);
+});
+
+Deno.test("A Cache says which flags are missing", async () => {
+  await using folder = await temporaryFolder();
+  const script = `import { Cache } from "${new URL("../../mod.ts", import.meta.url)}";
+    await Cache.open(${JSON.stringify(`${folder.path}/db`)}).catch((e) => console.log(e.message));`;
+  await Deno.writeTextFile(`${folder.path}/open.ts`, script);
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const run = async (...flags: string[]) => {
+    const args = ["run", "--no-check", "--no-prompt", ...flags, `${folder.path}/open.ts`];
+    const { stdout, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+    return new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  };
+  assertStringIncludes(await run("--config", config), "--allow-read and --allow-write");
+  const plain = JSON.parse(await Deno.readTextFile(config));
+  delete plain.unstable;
+  const root = new URL("../../", import.meta.url);
+  plain.links = plain.links.map((link: string) => new URL(link, root).pathname);
+  await Deno.writeTextFile(`${folder.path}/deno.json`, JSON.stringify(plain));
+  const withoutKv = await run("-A", "--config", `${folder.path}/deno.json`);
+  assertStringIncludes(withoutKv, "--unstable-kv");
+});
+
+Deno.test("A local Cache deletes the pieces of values that were overwritten, also after a crash", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  {
+    await using cache = await Cache.open<string>(path);
+    await cache.set("a", "x".repeat(200_000), { durable: true });
+    await cache.set("a", "y".repeat(200_000), { durable: true });
+    await cache.set("a", "z".repeat(100_000));
+  }
+  assertEquals((await rows(path, "p")).length, 2);
+  {
+    using kv = await Deno.openKv(path);
+    await kv.set(["slipstream", "p", "left by a crash", 0], new Uint8Array(10));
+    await kv.set(["slipstream", "l", 1_000], ["", "torn", 0, 0, 1, 1]);
+  }
+  assertEquals((await content(path)).length, 1);
+  assertEquals((await rows(path, "p")).length, 2);
+});
+
+Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes in a window", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const maxBytes = 25_000_000;
+  // The least heap of a stretch is what lives: the rest is garbage that was not collected yet.
+  const heap = { early: Infinity, late: Infinity };
+  let seed = 1;
+  const random = (n: number) => {
+    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor(seed / 2 ** 32 * n);
+  };
+  let before: [Key, unknown][];
+  {
+    await using cache = await Cache.open<unknown>(path, { maxBytes });
+    for (let i = 0; i < 1_000_000; i++) {
+      const key = random(300_000);
+      if (random(5) === 0) await cache.delete(key);
+      else await cache.set(key, { i, text: "some text ".repeat(random(20)) });
+      if (i % 10_000 === 0 && i >= 400_000) {
+        const stretch = i < 600_000 ? "early" : "late";
+        if (i < 600_000 || i >= 800_000) {
+          heap[stretch] = Math.min(heap[stretch], Deno.memoryUsage().heapUsed);
+        }
+      }
+    }
+    await cache.flush();
+    assertLess(heap.late, 1.5 * heap.early);
+    assertLess(cache.bytes, maxBytes + 1);
+    assertGreater(cache.evictions, 0);
+    before = await Array.fromAsync(cache.entries());
+  }
+  const pages = await rows(path, "l");
+  const stored = pages.reduce((sum, { value }) => sum + ((value as unknown[]).length - 1) / 5, 0);
+  assertLess(stored, 2.2 * before.length + 2_000);
+  assertLess((await Deno.stat(path)).size, 2 * maxBytes);
+  await using cache = await Cache.open<unknown>(path, { maxBytes });
+  assertEquals(cache.evictions, 0);
+  assertEquals(await Array.fromAsync(cache.entries()), before);
+});
+
+Deno.test("Many caches in one process, opened and closed again and again, leave nothing open", async () => {
+  await using folder = await temporaryFolder();
+  for (let round = 0; round < 3; round++) {
+    const open = Array.from({ length: 5 }, (_, i) => Cache.open<number>(`${folder.path}/${i}`));
+    const caches = await Promise.all(open);
+    await Promise.all(caches.map((cache) => cache.update("n", (n = 0) => n + 1)));
+    await Promise.all(caches.map((cache) => cache.close()));
+  }
+  assertEquals(await content(`${folder.path}/4`), [["n", 3]]);
+});

@@ -1,0 +1,179 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, batch, HandlerError, map, Proxy, SinkError } from "../../mod.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { Recorder } from "../_support/recorder.ts";
+
+Deno.test("batch() passes on arrays of its size, and what is left at the end", async () => {
+  const seen: number[][] = [];
+  const app = new App();
+  app.handle([1, 2, 3, 4, 5], (some) => void seen.push(some), { pipe: batch(2) });
+  await app.stream();
+  assertEquals(seen, [[1, 2], [3, 4], [5]]);
+});
+
+Deno.test("batch() of an empty source gives nothing", async () => {
+  const seen: number[][] = [];
+  const app = new App();
+  app.handle([] as number[], (some) => void seen.push(some), { pipe: batch(2) });
+  await app.stream();
+  assertEquals(seen, []);
+});
+
+Deno.test("batch() acknowledges the messages of a batch when the batch is done", async () => {
+  const source = new Recorder([1, 2, 3, 4, 5]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, (some: number[]) => some, {
+    pipe: batch(2),
+    sink: async (some) => {
+      await settle();
+      seen.push([some, source.watermark]);
+    },
+  });
+  await app.stream();
+  assertEquals(seen, [[[1, 2], 0], [[3, 4], 2], [[5], 4]]);
+  assertEquals(source.acknowledged, [0, 1, 2, 3, 4]);
+});
+
+Deno.test("batch() passes on what it has when the time of its first message is up", async () => {
+  const clock = new ManualClock();
+  const source = new Recorder([1, 2], { open: true });
+  const seen: unknown[] = [];
+  const app = new App({ clock });
+  app.handle(source, (some: number[]) => void seen.push([clock.now(), some]), {
+    pipe: batch(3, 100),
+  });
+  const streaming = app.stream();
+  await clock.tick(60);
+  source.push(3);
+  source.push(4);
+  await clock.tick(99);
+  assertEquals([seen, source.watermark], [[[60, [1, 2, 3]]], 3]);
+  await clock.tick(1);
+  assertEquals([seen, source.watermark], [[[60, [1, 2, 3]], [160, [4]]], 4]);
+  source.end();
+  await streaming;
+  assertEquals(seen.length, 2);
+});
+
+Deno.test("batch() by time keeps order while a batch is slow, and takes messages meanwhile", async () => {
+  const clock = new ManualClock();
+  const source = new Recorder([1], { open: true });
+  const done: (() => void)[] = [];
+  const seen: number[][] = [];
+  const app = new App({ clock });
+  app.handle(source, (some: number[]) => {
+    seen.push(some);
+    return new Promise<void>((resolve) => done.push(resolve));
+  }, { pipe: batch(2, 100) });
+  const streaming = app.stream();
+  await clock.tick(100);
+  source.push(2, 3);
+  await clock.tick(500);
+  assertEquals([seen, source.watermark], [[[1]], 0]);
+  done[0]!();
+  await settle();
+  assertEquals([seen, source.watermark], [[[1], [2, 3]], 1]);
+  done[1]!();
+  await settle();
+  source.end();
+  await streaming;
+  assertEquals(source.acknowledged, [0, 1, 2]);
+});
+
+Deno.test("batch() passes on what is left, before its time, when the app stops", async () => {
+  const clock = new ManualClock();
+  const controller = new AbortController();
+  const source = new Recorder([1, 2], { open: true });
+  const seen: number[][] = [];
+  const app = new App({ clock });
+  app.handle(source, (some: number[]) => void seen.push(some), { pipe: batch(3, 100) });
+  const streaming = app.stream({ signal: controller.signal });
+  await settle();
+  controller.abort();
+  await streaming;
+  assertEquals([seen, source.watermark, source.committed], [[[1, 2]], 2, [2]]);
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("batch() behind map() and before map() acknowledges exactly", async () => {
+  const source = new Recorder([1, 2, 3, 4]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, (text: string) => void seen.push([text, source.watermark]), {
+    pipe: [
+      map((n: number) => n * 10),
+      batch<number>(2),
+      map(async (some: number[]) => {
+        await settle();
+        return some.join("+");
+      }),
+    ],
+  });
+  await app.stream();
+  assertEquals(seen, [["10+20", 0], ["30+40", 2]]);
+  assertEquals(source.acknowledged, [0, 1, 2, 3]);
+});
+
+Deno.test("batch() of a batch acknowledges when the outer one is done", async () => {
+  const source = new Recorder([1, 2, 3, 4, 5]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, (some: number[][]) => void seen.push([some, source.watermark]), {
+    pipe: [batch<number>(2), batch<number[]>(2)],
+  });
+  await app.stream();
+  assertEquals(seen, [[[[1, 2], [3, 4]], 0], [[[5]], 4]]);
+  assertEquals(source.watermark, 5);
+});
+
+Deno.test("batch() in front of a Proxy acknowledges when the flows behind the Proxy are done", async () => {
+  const source = new Recorder([1, 2, 3]);
+  const proxy = new Proxy<number[]>();
+  const watermarks: number[] = [];
+  const app = new App();
+  app.handle(source, (some: number[]) => some, { pipe: batch(2), sink: proxy });
+  app.handle(proxy, async () => {
+    for (let turn = 0; turn < 3; turn++) await settle();
+    watermarks.push(source.watermark);
+  });
+  await app.stream();
+  assertEquals(watermarks, [0, 2]);
+  assertEquals(source.watermark, 3);
+});
+
+Deno.test("a batch by time whose handler or sink fails ends the app, unacknowledged", async () => {
+  for (const place of ["handler", "sink"]) {
+    for (const kind of ["now", "later"]) {
+      const fail = () => {
+        if (kind === "later") return Promise.reject(new Error("no"));
+        throw new Error("no");
+      };
+      const clock = new ManualClock();
+      const source = new Recorder([1, 2], { open: true });
+      const app = new App({ clock });
+      app.handle(source, (some: number[]) => place === "handler" ? fail() : some, {
+        pipe: batch(3, 100),
+        sink: () => fail(),
+      });
+      const ended = assertRejects(() => app.stream(), Error, "no");
+      await clock.tick(100);
+      const error = await ended;
+      assertEquals(error instanceof HandlerError, place === "handler");
+      assertEquals(error instanceof SinkError, place === "sink");
+      assertEquals([source.watermark, source.committed], [0, []]);
+      assertEquals(clock.pending, 0);
+    }
+  }
+});
+
+Deno.test("one batch() serves several flows and runs, each with batches of its own", async () => {
+  const inTwos = batch<number>(2);
+  const seen: number[][] = [];
+  const app = new App();
+  app.handle([1, 2, 3], (some: number[]) => void seen.push(some), { pipe: inTwos });
+  app.handle([4, 5, 6], (some: number[]) => void seen.push(some), { pipe: inTwos });
+  await app.stream();
+  await app.stream();
+  assertEquals(seen.map(String).toSorted(), ["1,2", "1,2", "3", "3", "4,5", "4,5", "6", "6"]);
+});

@@ -1,0 +1,168 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { App, deadLetter, type OnError, Proxy } from "../../mod.ts";
+
+/** Binds something that does not fit, behind the back of the compiler, and returns the error's message. */
+function refused(source: unknown, handler: unknown, options: unknown = {}): string {
+  const { handle } = new App();
+  const bind = handle.bind(new App()) as (...args: unknown[]) => unknown;
+  return assertThrows(() => bind(source, handler, options), TypeError).message;
+}
+
+const handler = () => {};
+
+Deno.test("handle() refuses what is no source, naming the flow and what it got", () => {
+  assertEquals(
+    refused(7, handler, { name: "numbers" }),
+    'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a source of ours, got 7',
+  );
+  const rest = ": the source must be iterable, a ReadableStream or a source of ours, got ";
+  assertEquals(refused(null, handler), `Cannot bind flow "flow 1"${rest}null`);
+  assertEquals(refused(undefined, handler), `Cannot bind flow "flow 1"${rest}undefined`);
+  assertEquals(refused({}, handler), `Cannot bind flow "flow 1"${rest}an object of class Object`);
+  assertEquals(
+    refused(Promise.resolve([1]), handler),
+    `Cannot bind flow "flow 1"${rest}an object of class Promise`,
+  );
+  assertEquals(
+    refused(function* numbers() {}, handler),
+    `Cannot bind flow "flow 1"${rest}the function numbers`,
+  );
+});
+
+Deno.test("handle() refuses what is no handler", () => {
+  const rest = "the handler must be a function or a TransformStream, got";
+  assertEquals(refused([], "text"), `Cannot bind flow "flow 1": ${rest} the string "text"`);
+  assertEquals(refused([], undefined), `Cannot bind flow "flow 1": ${rest} undefined`);
+  assertEquals(
+    refused([], { readable: new ReadableStream() }),
+    `Cannot bind flow "flow 1": ${rest} an object of class Object`,
+  );
+  assertEquals(
+    refused([], new WritableStream()),
+    `Cannot bind flow "flow 1": ${rest} an object of class WritableStream`,
+  );
+});
+
+Deno.test("handle() refuses what is no sink, naming its place among several", () => {
+  const rest =
+    "must be a function, a WritableStream, an object with write() or a sink of ours, got";
+  assertEquals(
+    refused([], handler, { name: "copy", sink: 7 }),
+    `Cannot bind flow "copy": the sink ${rest} 7`,
+  );
+  assertEquals(
+    refused([], handler, { name: "copy", sink: [() => {}, new ReadableStream()] }),
+    `Cannot bind flow "copy": sink 2 ${rest} an object of class ReadableStream`,
+  );
+  assertEquals(
+    refused([], handler, { sink: new Map() }),
+    `Cannot bind flow "flow 1": the sink ${rest} an object of class Map`,
+  );
+  assertEquals(
+    refused([], handler, { sink: null }),
+    `Cannot bind flow "flow 1": the sink ${rest} null`,
+  );
+});
+
+Deno.test("handle() refuses what is no pipe", () => {
+  const rest = "a pipe must be a function over async iterables or a TransformStream, got";
+  assertEquals(
+    refused([], handler, { pipe: "gzip" }),
+    `Cannot bind flow "flow 1": ${rest} the string "gzip"`,
+  );
+  assertEquals(
+    refused([], handler, { pipe: [(source: unknown) => source, [1]] }),
+    `Cannot bind flow "flow 1": ${rest} an object of class Array`,
+  );
+});
+
+Deno.test("handle() refuses what is no name", () => {
+  assertEquals(
+    refused([], handler, { name: "" }),
+    'Cannot name a flow the string "": a name is a string, not empty',
+  );
+  assertEquals(
+    refused([], handler, { name: 7 }),
+    "Cannot name a flow 7: a name is a string, not empty",
+  );
+});
+
+Deno.test("handle() refuses a name that is taken", () => {
+  const app = new App();
+  app.handle([1], () => {}, { name: "numbers" });
+  assertThrows(
+    () => app.handle([1], () => {}, { name: "numbers" }),
+    TypeError,
+    'Cannot bind a second flow named "numbers"',
+  );
+});
+
+Deno.test("a flow is named after its handler, or its number where that has none", () => {
+  const double = () => {};
+  const rest = ": the sink must be a function, a WritableStream, " +
+    "an object with write() or a sink of ours, got 7";
+  assertEquals(refused([], double, { sink: 7 }), `Cannot bind flow "double"${rest}`);
+  assertEquals(refused([], () => {}, { sink: 7 }), `Cannot bind flow "flow 1"${rest}`);
+});
+
+Deno.test("handle() refuses an onError that is no policy", () => {
+  const wrong = [
+    "retry",
+    7,
+    null,
+    {},
+    { deadLetter: 7 },
+    { retry: 3 },
+    { retry: { attempts: -1 } },
+    { retry: { minMs: "1" } },
+    { retry: {}, otherwise: "again" },
+    { retry: {}, otherwise: { retry: {} } },
+    { retry: {}, otherwise: () => "skip" },
+  ];
+  for (const onError of wrong) {
+    assertEquals(
+      refused([], handler, { onError }).replace(/got .*/, "got …"),
+      'Cannot bind flow "flow 1": onError must be "stop", "skip", { deadLetter }, ' +
+        "{ retry, otherwise? } or a function, got …",
+      Deno.inspect(onError),
+    );
+  }
+});
+
+Deno.test("handle() refuses an unknown option of a retry and suggests the nearest", () => {
+  assertEquals(
+    refused([], handler, { onError: { retry: { attempt: 3 } } }),
+    'Cannot use option "attempt" of retry: did you mean "attempts"?',
+  );
+});
+
+Deno.test("handle() refuses an unknown part of an error policy and suggests the nearest", () => {
+  assertEquals(
+    refused([], handler, { onError: { retry: {}, otherwse: "skip" } }),
+    'Cannot use option "otherwse" of onError: did you mean "otherwise"?',
+  );
+});
+
+Deno.test("handle() takes everything that fits", () => {
+  const app = new App();
+  const sinks = [
+    () => {},
+    new WritableStream(),
+    { write: () => {} },
+    new Proxy(),
+    [() => {}, new Proxy()],
+    [],
+    undefined,
+  ];
+  for (const sink of sinks) app.handle([1], (n) => n, { sink });
+  const policies: OnError[] = [
+    "stop",
+    "skip",
+    { retry: {} },
+    { retry: { attempts: 0, minMs: 0, maxMs: Infinity }, otherwise: "skip" },
+    { retry: {}, otherwise: deadLetter(() => {}) },
+    deadLetter(new Proxy()),
+    () => "skip",
+  ];
+  for (const onError of policies) app.handle([1], () => {}, { onError });
+});

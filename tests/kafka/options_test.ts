@@ -1,0 +1,126 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { defaults, setDefaults } from "../../src/defaults.ts";
+import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
+import { configureTopics, type TopicOptions } from "../../src/kafka/options.ts";
+import { Topic } from "../../src/kafka/topic.ts";
+
+/** Runs `body` with defaults of its own. */
+function withDefaults(body: () => void): void {
+  const before = defaults();
+  try {
+    body();
+  } finally {
+    setDefaults(before);
+  }
+}
+
+const broker = new MemoryBroker();
+
+Deno.test("configureTopics() sets what topics made afterwards have", () =>
+  withDefaults(() => {
+    configureTopics({ brokers: ["localhost:29091"], groupId: "default-demo" });
+    const first = new Topic("emoji", { brokers: ["localhost:29092"] });
+    const sasl = { mechanism: "plain", username: "myuser", password: "mypass" } as const;
+    configureTopics({ ssl: true, sasl });
+    const second = new Topic("conf", { groupId: "demo" });
+    assertEquals(first.config, { brokers: ["localhost:29092"], groupId: "default-demo" });
+    assertEquals(second.config, {
+      brokers: ["localhost:29091"],
+      groupId: "demo",
+      ssl: true,
+      sasl: { mechanism: "plain", username: "myuser", password: "***" },
+    });
+  }));
+
+Deno.test("configureTopics() refuses an unknown name, and codecs", () =>
+  withDefaults(() => {
+    assertThrows(
+      () => configureTopics({ groupID: "demo" } as object),
+      TypeError,
+      'no option is named "groupID", did you mean "groupId"?',
+    );
+    assertThrows(() => configureTopics({ codec: {} } as object), TypeError, 'named "codec"');
+    assertEquals(defaults().groupID, undefined);
+  }));
+
+Deno.test("Topic.config and a printed Topic show no secret", () => {
+  const topic = new Topic("emoji", {
+    brokers: ["localhost:9092"],
+    ssl: { ca: "authority", key: "s3cret-key", passphrase: "s3cret-phrase" },
+    sasl: { mechanism: "scram-sha-256", username: "me", password: "s3cret-password" },
+  });
+  const printed = Deno.inspect(topic, { depth: 10 }) + Deno.inspect(topic.config, { depth: 10 }) +
+    JSON.stringify(topic) + JSON.stringify(topic.config);
+  assertEquals(printed.match(/s3cret[^"' ]*/g), null);
+  assertEquals(printed.includes("authority"), true);
+});
+
+const refused: [string, TopicOptions<string, string>, string][] = [
+  ["an unknown name", { brokrs: [] } as object, 'did you mean "brokers"?'],
+  ["no broker", { brokers: [] }, '"brokers" must be a list of addresses'],
+  [
+    "an address without a port",
+    { brokers: ["localhost"] },
+    '"brokers" must be a list of addresses',
+  ],
+  ["a group without a name", { groupId: "" }, '"groupId" must be a string that is not empty'],
+  ["a time-out of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
+  ["a fraction", { batchSize: 1.5 }, '"batchSize" must be an integer >= 1'],
+  [
+    "an unknown compression",
+    { compression: "zip" as "gzip" },
+    '"none", "gzip", "snappy", "lz4", "zstd"',
+  ],
+  ["a codec without decode()", { codec: { encode() {} } as never }, "methods encode and decode"],
+  ["an unknown mechanism", { sasl: { mechanism: "gssapi" } as never }, '"sasl" must be an object'],
+  ["a start that is none", { offset: "newest" as "latest" }, 'neither "earliest", "latest"'],
+  ["a negative offset", { offset: { 0: -1 } }, "offset must be >= 0: current value is -1"],
+  ["a negative time", { offset: { timestamp: -1 } }, "timestamp must be >= 0: -1"],
+  [
+    "heartbeats slower than the session",
+    { heartbeatInterval: 5_000, sessionTimeout: 5_000 },
+    '"heartbeatInterval" must be less than "sessionTimeout": 5000 >= 5000',
+  ],
+];
+for (const [what, options, message] of refused) {
+  Deno.test(`new Topic() refuses ${what}`, () => {
+    assertThrows(() => new Topic("emoji", options), Error, message);
+  });
+}
+
+Deno.test("new Topic() names no secret in an error", () => {
+  const sasl = { mechanism: "plain", username: "me", password: ["s3cret"] } as never;
+  const error = assertThrows(() => new Topic("emoji", { sasl }), TypeError);
+  assertEquals(error.message.includes("s3cret"), false);
+});
+
+Deno.test("new Topic() refuses a name that Kafka refuses", () => {
+  assertThrows(() => new Topic("no such topic!"), TypeError, '"no such topic!"');
+});
+
+Deno.test("new Topic() refuses SASL without TLS, except to this machine or when allowed", () => {
+  const sasl = { mechanism: "plain", username: "me", password: "secret" } as const;
+  assertThrows(
+    () => new Topic("emoji", { brokers: ["localhost:9092", "kafka.example:9092"], sasl }),
+    TypeError,
+    'would send credentials to "kafka.example:9092" unencrypted',
+  );
+  for (const address of ["localhost:9092", "127.0.0.1:9092", "[::1]:9092"]) {
+    new Topic("emoji", { brokers: [address], sasl });
+  }
+  new Topic("emoji", { brokers: ["kafka.example:9092"], sasl, ssl: true });
+  new Topic("emoji", { brokers: ["kafka.example:9092"], sasl, saslWithoutTls: "allow" });
+});
+
+Deno.test("Topic says what it lacks for reading and sending", async () => {
+  const withoutGroup = new Topic("emoji", { broker });
+  await assertRejects(() => withoutGroup[Symbol.asyncIterator]().next(), TypeError, 'a "groupId"');
+  const withoutBroker = new Topic("emoji");
+  await assertRejects(() => withoutBroker.send(["k", "v"]), TypeError, 'give it "brokers"');
+});
+
+Deno.test("a closed Topic says so", async () => {
+  const topic = new Topic("emoji", { broker });
+  await topic.close();
+  await assertRejects(() => topic.send(["k", "v"]), TypeError, "as it is closed");
+});

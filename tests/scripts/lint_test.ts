@@ -1,0 +1,127 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { allows, layerOf } from "../../scripts/lint/layers.ts";
+import plugin from "../../scripts/lint/mod.ts";
+
+function lint(filename: string, source: string): string[] {
+  return Deno.lint.runPlugin(plugin, filename, source).map((found) => found.message);
+}
+
+Deno.test("layerOf() knows files, folders and the interfaces of flow", () => {
+  assertEquals(layerOf("clock.ts"), "base");
+  assertEquals(layerOf("app.ts"), "app");
+  assertEquals(layerOf("flow/hub.ts"), "flow");
+  assertEquals(layerOf("flow/gate.ts"), "interfaces");
+  assertEquals(layerOf("kafka/memory/mod.ts"), "kafka");
+});
+
+Deno.test("layerOf() throws for a folder that it does not know", () => {
+  assertThrows(() => layerOf("misc/a.ts"), RangeError, 'Cannot tell the layer of "src/misc/a.ts"');
+});
+
+Deno.test("allows() never lets flow see Kafka, a store, a codec or a checkpoint", () => {
+  for (const layer of ["kafka", "cache", "codecs", "checkpoint", "app"] as const) {
+    for (const typesOnly of [false, true]) {
+      assertEquals(allows("flow", layer, typesOnly), false, layer);
+      assertEquals(allows("interfaces", layer, typesOnly), false, layer);
+      assertEquals(allows("base", layer, typesOnly), false, layer);
+    }
+  }
+});
+
+Deno.test("imports: reports an import against the direction, in each form", () => {
+  const message = "src/flow/hub.ts (flow) must not import src/kafka/topic.ts (kafka)";
+  for (
+    const source of [
+      `import { Topic } from "../kafka/topic.ts";`,
+      `import type { Topic } from "../kafka/topic.ts";`,
+      `export { Topic } from "../kafka/topic.ts";`,
+      `export * from "../kafka/topic.ts";`,
+      `await import("../kafka/topic.ts");`,
+    ]
+  ) assertEquals(lint("/repo/src/flow/hub.ts", source), [message], source);
+});
+
+Deno.test("imports: lets types.ts name what flow has, and load nothing of it", () => {
+  const file = "/repo/src/types.ts";
+  assertEquals(lint(file, `import type { Merge } from "./flow/merge.ts";`), []);
+  assertEquals(lint(file, `import { merge } from "./flow/merge.ts";`), [
+    "src/types.ts (base) must not import src/flow/merge.ts (flow)",
+  ]);
+});
+
+Deno.test("imports: reads Windows paths", () => {
+  assertEquals(lint("C:\\repo\\src\\cache\\cache.ts", `import "../flow/hub.ts";`), [
+    "src/cache/cache.ts (cache) must not import src/flow/hub.ts (flow)",
+  ]);
+});
+
+Deno.test("imports: lets a store import the interfaces of flow, std and its own files", () => {
+  const source =
+    `import "../flow/feed.ts"; import "../errors.ts"; import "@std/text"; import "./keys.ts";`;
+  assertEquals(lint("/repo/src/cache/cache.ts", source), []);
+});
+
+Deno.test("imports: lets testing import anything", () => {
+  assertEquals(lint("/repo/src/testing/mod.ts", `import "../kafka/topic.ts";`), []);
+});
+
+Deno.test("imports: reports computed, inline and outside modules", () => {
+  assertEquals(lint("/repo/src/app.ts", `await import(name);`), [
+    "An import in src/ must name its module literally",
+  ]);
+  assertEquals(lint("/repo/src/app.ts", `import "npm:kafkajs@2";`), [
+    '"npm:kafkajs@2" must be named once, in the imports of deno.json',
+  ]);
+  assertEquals(lint("/repo/src/app.ts", `import "../mod.ts";`), [
+    'src/app.ts must not import "../mod.ts" from outside src/',
+  ]);
+  assertEquals(lint("/repo/src/app.ts", `import "@slipstream/slipstream";`), [
+    'src/app.ts must import "@slipstream/slipstream" by its path',
+  ]);
+});
+
+Deno.test("imports and clock: say nothing outside src/", () => {
+  const source = `import "../src/flow/hub.ts"; setTimeout(() => {}, 1); Date.now();`;
+  assertEquals(lint("/repo/tests/app_test.ts", source), []);
+});
+
+Deno.test("clock: reports each way to the machine's time", () => {
+  for (
+    const [source, name] of [
+      ["setTimeout(f, 1)", "setTimeout"],
+      ["globalThis.setInterval(f, 1)", "setInterval"],
+      ["const tick = setImmediate", "setImmediate"],
+      ["Date.now()", "Date.now"],
+      ["const now = performance.now", "performance.now"],
+      ["Temporal.Now.instant()", "Temporal.Now"],
+      ["new Date()", "new Date()"],
+      ["AbortSignal.timeout(1)", "AbortSignal.timeout"],
+      [`import { delay } from "@std/async/delay"`, '"@std/async/delay"'],
+    ] as const
+  ) {
+    assertEquals(lint("/repo/src/app.ts", source), [`${name} must not be used in src/app.ts`]);
+  }
+});
+
+Deno.test("clock: leaves other uses of the names alone", () => {
+  for (
+    const source of [
+      "clock.setTimeout(f, 1)",
+      "new Date(0)",
+      "x.now()",
+      "const options = { setTimeout: 1 }",
+    ]
+  ) assertEquals(lint("/repo/src/app.ts", source), [], source);
+});
+
+Deno.test("clock: leaves the implementations of Clock alone", () => {
+  const source = "setTimeout(f, 1); Date.now();";
+  assertEquals(lint("/repo/src/clock.ts", source), []);
+  assertEquals(lint("/repo/src/testing/manual_clock.ts", source), []);
+});
+
+Deno.test("silence: reports console in src/ only", () => {
+  const source = `console.log("a");`;
+  assertEquals(lint("/repo/src/app.ts", source), ["console must not be used in src/app.ts"]);
+  assertEquals(lint("/repo/examples/hello.ts", source), []);
+});

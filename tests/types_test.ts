@@ -1,0 +1,299 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  App,
+  batch,
+  closing,
+  type Context,
+  deadLetter,
+  filter,
+  handle,
+  map,
+  merge,
+  Proxy,
+  retry,
+  type Sink,
+  toReadable,
+  toTransform,
+  toWritable,
+} from "../mod.ts";
+
+// What must compile, and what must not: the compiler is the test. Nothing here is ever called.
+
+/** Compiles only where `Actual` is exactly `Expected`. */
+type Exactly<Actual, Expected> = (<T>() => T extends Actual ? 1 : 2) extends
+  (<T>() => T extends Expected ? 1 : 2) ? true : false;
+function isExactly<Actual, Expected>(_same: Exactly<Actual, Expected>): void {}
+
+interface Quake {
+  readonly place: string;
+  readonly magnitude: number;
+}
+declare const quakes: AsyncIterable<Quake>;
+declare const numbers: ReadableStream<number>;
+declare const texts: WritableStream<string>;
+declare const bytes: WritableStream<Uint8Array>;
+declare const print: (text: string) => void;
+declare const pairs: Sink<readonly [string, number]>;
+
+export function sourcesGiveTheHandlerItsParameter(): void {
+  handle([1, 2], (n) => isExactly<typeof n, number>(true));
+  handle(new Set(["a"]), (text) => isExactly<typeof text, string>(true));
+  handle("text", (letter) => isExactly<typeof letter, string>(true));
+  handle(new Map([["a", 1]]), (entry) => isExactly<typeof entry, [string, number]>(true));
+  handle(quakes, (quake) => isExactly<typeof quake, Quake>(true));
+  handle(numbers, (n) => isExactly<typeof n, number>(true));
+  handle(new Proxy<Quake>(), (quake) => isExactly<typeof quake, Quake>(true));
+  handle(merge([1], "a"), (message) => isExactly<typeof message, string | number>(true));
+  handle([[1, 2], [3]], (list) => isExactly<typeof list, number[]>(true));
+  handle(
+    function* () {
+      yield 1;
+    }(),
+    (n) => isExactly<typeof n, number>(true),
+  );
+  // @ts-expect-error a number is no source
+  handle(7, () => {});
+  // @ts-expect-error a function is no source: it has to be called
+  handle(function* () {}, () => {});
+  // @ts-expect-error the handler wants texts, the source gives numbers
+  handle([1, 2], (text: string) => text);
+}
+
+export function handlersMayHaveNoOneOrTwoParameters(): void {
+  handle([1], () => {});
+  handle([1], (n) => n);
+  handle([1], (n, context) => {
+    isExactly<typeof n, number>(true);
+    isExactly<typeof context, Context<unknown>>(true);
+  });
+  handle([1], (n, { attempt, signal, stopping }) => n + attempt + Number(signal === stopping));
+  // @ts-expect-error a handler is given two arguments
+  handle([1], (_n, _context, _third) => {});
+}
+
+export function handleReturnsTheHandler(): void {
+  const double = (n: number) => n * 2;
+  const bound = handle([1], double);
+  isExactly<typeof bound, typeof double>(true);
+  const withSink = handle([1], double, { sink: (n) => n.toFixed() });
+  isExactly<typeof withSink, typeof double>(true);
+  const counts = handle([1], () => 7);
+  const count: number = counts();
+  void count;
+}
+
+export function resultsGiveInlineSinksTheirParameter(): void {
+  handle([1], (n) => `${n}`, { sink: (text) => void text.length });
+  handle([1], (n) => n > 0, { sink: (positive) => isExactly<typeof positive, boolean>(true) });
+  handle([1], async (n) => await `${n}`, { sink: (text) => void text.length });
+  handle([1], function* (n) {
+    yield `${n}`;
+  }, { sink: (text) => void text.length });
+  handle([1], async function* (n) {
+    yield `${n}`;
+  }, { sink: (text) => void text.length });
+  handle(quakes, (quake) => quake.magnitude > 4 ? quake.place : undefined, {
+    sink: (place) => isExactly<typeof place, string>(true),
+  });
+  handle(quakes, async (quake) => await quake.magnitude > 4 ? quake.place : undefined, {
+    sink: (place) => isExactly<typeof place, string>(true),
+  });
+  handle([1], (n) => n, { sink: [(n) => n.toFixed(), (n) => n.toFixed(), { write: (n) => n }] });
+}
+
+export function resultsFitNamedSinks(): void {
+  handle([1], (n) => `${n}`, { sink: print });
+  handle([1], (n) => `${n}`, { sink: texts });
+  handle([1], (n) => `${n}`, { sink: closing(texts) });
+  handle([1], (n) => `${n}`, { sink: [print, texts, closing(texts), new Proxy<string>()] });
+  handle([1], (n) => n, { sink: console.log });
+  handle([1], (n) => `${n}`, { sink: [console.log, print] });
+  handle([1], function* (n) {
+    yield `${n}`;
+  }, { sink: [print] });
+  handle([1], (n) => n, { sink: new Proxy<number | string>() });
+  const list: Sink<string>[] = [print, texts];
+  handle([1], (n) => `${n}`, { sink: list });
+}
+
+export function sinksThatDoNotFitAreRefused(): void {
+  // @ts-expect-error the sink wants texts, the handler gives numbers
+  handle([1], (n) => n, { sink: print });
+  // @ts-expect-error
+  handle([1], (n) => n, { sink: texts });
+  // @ts-expect-error
+  handle([1], (n) => n, { sink: closing(texts) });
+  // @ts-expect-error
+  handle([1], (n) => n, { sink: new Proxy<string>() });
+  // @ts-expect-error
+  handle([1], (n) => n, { sink: { write: (text: string) => text } });
+  // @ts-expect-error one of several
+  handle([1], (n) => n, { sink: [(n) => n.toFixed(), print] });
+  // @ts-expect-error a promise of numbers
+  handle([1], async (n) => await n, { sink: print });
+  // @ts-expect-error yields of numbers
+  handle([1], function* (n) {
+    yield n;
+  }, { sink: print });
+  // @ts-expect-error an async generator's yields
+  handle([1], async function* (n) {
+    yield n;
+  }, { sink: texts });
+  // @ts-expect-error text is not bytes
+  handle([1], (n) => `${n}`, { sink: bytes });
+  // @ts-expect-error a number is no sink
+  handle([1], (n) => n, { sink: 7 });
+  // @ts-expect-error a ReadableStream is no sink
+  handle([1], (n) => n, { sink: numbers });
+}
+
+export function tuplesNeedNoAsConst(): void {
+  handle(quakes, ({ place, magnitude }) => [place, magnitude], { sink: pairs });
+  handle(quakes, function* ({ place, magnitude }) {
+    yield [place, magnitude];
+  }, { sink: pairs });
+  handle(quakes, async ({ place, magnitude }) => {
+    await null;
+    return [place, magnitude];
+  }, { sink: pairs });
+  handle(quakes, async function* ({ place, magnitude }) {
+    yield [place, magnitude];
+  }, { sink: pairs });
+  handle(quakes, ({ place, magnitude }) => [place, magnitude], {
+    sink: ([place, magnitude]) => {
+      isExactly<typeof place, string>(true);
+      isExactly<typeof magnitude, number>(true);
+    },
+  });
+  // @ts-expect-error the wrong way round
+  handle(quakes, ({ place, magnitude }) => [magnitude, place], { sink: pairs });
+}
+
+export function streamsAsHandlersFlowToo(): void {
+  handle(["a"], new TextEncoderStream(), { sink: bytes });
+  handle(["a"], new TransformStream<string, number>(), { sink: (n) => n.toFixed() });
+  // @ts-expect-error the stream wants texts
+  handle([1], new TextEncoderStream());
+  // @ts-expect-error bytes come out
+  handle(["a"], new TextEncoderStream(), { sink: texts });
+}
+
+export function pipesGiveTheHandlerItsParameter(): void {
+  handle(["1"], (n) => isExactly<typeof n, number>(true), { pipe: map(Number) });
+  handle([1], (n) => isExactly<typeof n, number>(true), { pipe: filter((n) => n > 1) });
+  handle([1], (some) => isExactly<typeof some, number[]>(true), { pipe: batch(2) });
+  handle(["a"], (chunk: Uint8Array) => chunk.length, { pipe: new TextEncoderStream() });
+  handle(["1"], (n) => n.toFixed(), { pipe: parsed, sink: print });
+  handle([1], (n: number) => n, {
+    pipe: async function* (source: AsyncIterable<number>) {
+      for await (const n of source) yield n;
+    },
+  });
+  handle(["a"], (chunk: Uint8Array) => chunk.length, { pipe: () => new TextEncoderStream() });
+  // @ts-expect-error the pipe gives numbers
+  handle(["1"], (text: string) => text, { pipe: parsed });
+  // @ts-expect-error the pipe wants texts
+  handle([1], (n: number) => n, { pipe: parsed });
+  // @ts-expect-error texts behind the pipe, numbers wanted by the sink
+  handle(["1"], (n) => n.toFixed(), { pipe: parsed, sink: (n: number) => n });
+}
+
+export function listsOfPipesFitTogether(): void {
+  handle(["1"], (some: number[]) => some.length, { pipe: [map(Number), batch(2)] });
+  handle(["1"], (some: number[]) => some.length, { pipe: [parsed, batch<number>(2)] });
+  handle(["1"], (some: number[]) => some.length, {
+    pipe: [map(Number), filter((n: number) => n > 1), batch<number>(2)],
+    sink: (count) => isExactly<typeof count, number>(true),
+  });
+  // @ts-expect-error the second wants what the first does not give
+  handle(["1"], (n: number) => n, { pipe: [parsed, parsed] });
+  // @ts-expect-error four are too many
+  handle([1], (n: number) => n, { pipe: [same, same, same, same] });
+}
+
+declare function parsed(source: AsyncIterable<string>): AsyncIterable<number>;
+declare function same(source: AsyncIterable<number>): AsyncIterable<number>;
+
+export function argumentsOfStreamAreTyped(): void {
+  const app = new App<{ limit: number }>();
+  app.handle([1], (n, { args }) => {
+    isExactly<typeof args, { limit: number }>(true);
+    return n < args.limit;
+  }, { sink: (fits) => isExactly<typeof fits, boolean>(true) });
+  app.stream({ args: { limit: 3 } });
+  // @ts-expect-error a limit is a number
+  app.stream({ args: { limit: "3" } });
+  // @ts-expect-error no argument of that name
+  app.handle([1], (_n, { args }) => args.maximum);
+  new App().handle([1], (_n, { args }) => isExactly<typeof args, unknown>(true));
+}
+
+export function policiesAreTyped(): void {
+  handle([1], () => {}, { onError: "skip" });
+  handle([1], () => {}, { onError: retry({ attempts: 3 }, deadLetter((error) => error.input)) });
+  handle([1], () => {}, { onError: (error, { args }) => error.cause === args ? "skip" : "stop" });
+  handle([1], () => {}, { onError: async (error) => await error.cause ? "skip" : retry() });
+  // @ts-expect-error no such policy
+  handle([1], () => {}, { onError: "retry" });
+  // @ts-expect-error a retry cannot end in a retry
+  handle([1], () => {}, { onError: { retry: {}, otherwise: { retry: {} } } });
+}
+
+export function unknownOptionsAreRefused(): void {
+  // @ts-expect-error sink is its name
+  handle([1], () => {}, { sinks: [] });
+  // @ts-expect-error drainMs is its name
+  new App().stream({ drain: 5 });
+  // @ts-expect-error bound is its name
+  new Proxy({ size: 5 });
+}
+
+export function adaptersAreTyped(): void {
+  isExactly<ReturnType<typeof toReadable<number>>, ReadableStream<number>>(true);
+  const readable = toReadable(merge([1], "a"));
+  isExactly<typeof readable, ReadableStream<string | number>>(true);
+  const transform = toTransform((n: number) => n > 1 ? `${n}` : undefined);
+  isExactly<typeof transform, TransformStream<number, string>>(true);
+  const doubled = toTransform(function* (n: number) {
+    yield n;
+  });
+  isExactly<typeof doubled, TransformStream<number, number>>(true);
+  const writable = toWritable([(n: number) => n, new Proxy<number>()]);
+  isExactly<typeof writable, WritableStream<number>>(true);
+  toReadable(numbers).pipeThrough(doubled).pipeTo(writable);
+  // @ts-expect-error numbers come, texts are wanted
+  toReadable([1]).pipeTo(texts);
+  // @ts-expect-error a promise is no source
+  toReadable(Promise.resolve([1]));
+}
+
+/** Checks a module and returns what the compiler says; empty when it says nothing. */
+async function checked(path: string): Promise<string> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["check", "--config", "deno.json", path],
+    env: { NO_COLOR: "1" },
+  }).output();
+  return success ? "" : new TextDecoder().decode(stderr);
+}
+
+Deno.test("types flow from the source through pipes and handler to the sinks", async () => {
+  assertEquals(await checked(import.meta.filename!), "");
+});
+
+Deno.test("the compiler's message for a wrong sink names the two types", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".ts" });
+  try {
+    await Deno.writeTextFile(
+      path,
+      `import { handle } from ${JSON.stringify(import.meta.resolve("../mod.ts"))};
+      const print = (text: string) => console.log(text);
+      handle([1, 2], (n) => n, { sink: print });`,
+    );
+    assertStringIncludes(
+      await checked(path),
+      "Type 'number' is not assignable to type 'Result<string>'",
+    );
+  } finally {
+    await Deno.remove(path);
+  }
+});
