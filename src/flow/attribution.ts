@@ -1,5 +1,4 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Maybe } from "./turn.ts";
@@ -31,10 +30,7 @@ export function onBehalf<A extends unknown[], R>(
   lane: Lane,
   handler: (...args: A) => R,
 ): (...args: A) => R {
-  return (...args) => {
-    lane.context.correction = correctionOf(lane.root);
-    return current.run(messageOf(lane), handler, ...args);
-  };
+  return (...args) => current.run(messageOf(lane), handler, ...args);
 }
 
 /** Makes every `next()` of a handler's generator run on behalf of its message, where the flow needs it. */
