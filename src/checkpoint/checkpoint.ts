@@ -218,7 +218,7 @@ export class Checkpoint<M = unknown> {
     const dependency = this.#find(options.dependency);
     const time = core.read(marker, dependency.name);
     if (time !== undefined) {
-      const place = placeOf(currentMessage()?.message);
+      const place = placeOf(currentMessage()?.root);
       const part = options.part ?? place?.partition ?? "";
       await core.beat({ dependency, time, part, position: place?.offset ?? -1, isMessage });
     }

@@ -61,6 +61,8 @@ export class Core implements Link {
   host: Host | undefined;
   readonly #session: Session;
   #guard: Attribution["guard"] | undefined;
+  /** The latest time that was not too far ahead when the clock was last read. */
+  #latest = -Infinity;
 
   constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
     this.checkpoint = checkpoint;
@@ -115,7 +117,9 @@ export class Core implements Link {
     const kind = kindOf(marker);
     if (this.kind !== kind) this.setKind(kind);
     const time = toMs(marker);
-    if (time - this.clock.now() <= this.settings.maxAheadMs) return time;
+    if (time <= this.#latest) return time;
+    this.#latest = this.clock.now() + this.settings.maxAheadMs;
+    if (time <= this.#latest) return time;
     this.tell({ type: "ahead", dependency, marker });
     return undefined;
   }
@@ -132,7 +136,7 @@ export class Core implements Link {
     if (time >= this.frontier) this.#addProvisional(message, time);
     if (this.pause.active) this.outages.raiseTargets();
 
-    const gaveUp = message !== undefined && this.#session.gaveUp(message.message);
+    const gaveUp = message !== undefined && this.#session.gaveUp(message.root);
     let worst: number | undefined;
     let fallen: Dependency[] | undefined;
     for (const dependency of this.settings.dependencies) {
@@ -163,11 +167,12 @@ export class Core implements Link {
     this.#session.heard(dependency);
     const message = currentMessage();
     if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
+    const { receipt, root, guard } = message;
     vitals.open++;
-    message.receipt.whenDone(() => {
+    receipt.whenDone(() => {
       vitals.open--;
       const recovery = this.#stored(beat);
-      if (recovery !== undefined) message.guard(() => recovery, message.message);
+      if (recovery !== undefined) guard(() => recovery, root);
       if (vitals.ended && vitals.open === 0) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
@@ -189,7 +194,7 @@ export class Core implements Link {
   }
 
   #addProvisional(message: Attribution | undefined, time: number): void {
-    const place = placeOf(message?.message);
+    const place = placeOf(message?.root);
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
     if (!this.settings.correct || message === undefined) return;
     throw new TypeError(

@@ -1,4 +1,5 @@
 import { SourceError } from "../errors.ts";
+import { onBehalf, onNobodysBehalf } from "./attribution.ts";
 import type { Breath } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
@@ -22,10 +23,12 @@ export class Branch<T> {
 
   /** The turns of this flow, as a stream. */
   readable(): ReadableStream<Turn<T>> {
+    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
+    const run = this.lane.attributed ? onBehalf(this.lane, arrive) : arrive;
     return new ReadableStream<Turn<T>>({
       pull: (controller) => {
         if (this.ended || this.hub.ended) controller.close();
-        else controller.enqueue({ run: (emit) => this.hub.arrive(this, emit) });
+        else controller.enqueue({ run });
       },
     }, UNBUFFERED);
   }
@@ -262,7 +265,7 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.#goOn();
+    onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {

@@ -11,7 +11,7 @@ export interface Acknowledged {
 export class Receipt {
   #open = 1;
   readonly #acknowledged: Acknowledged;
-  #callbacks: (() => void)[] | undefined;
+  #callback: (() => void) | undefined;
 
   constructor(acknowledged: Acknowledged) {
     this.#acknowledged = acknowledged;
@@ -26,12 +26,16 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.#acknowledged();
-    if (this.#callbacks === undefined) return;
-    for (const callback of this.#callbacks) callback();
+    this.#callback?.();
   }
 
-  /** Calls `callback` when the message is done, after it has been acknowledged. */
+  /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
   whenDone(callback: () => void): void {
-    (this.#callbacks ??= []).push(callback);
+    if (this.#open <= 0) return callback();
+    const before = this.#callback;
+    this.#callback = before === undefined ? callback : () => {
+      before();
+      callback();
+    };
   }
 }
