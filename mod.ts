@@ -32,11 +32,20 @@ export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
 export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
+export { Checkpoint, type HeartbeatOptions, type Latency } from "./src/checkpoint/checkpoint.ts";
+export { type CheckpointOptions } from "./src/checkpoint/checkpoint_options.ts";
+export { type CheckpointEvent } from "./src/checkpoint/events.ts";
+export { Dependency } from "./src/checkpoint/dependency.ts";
+export { type DependencyOptions } from "./src/checkpoint/dependency_options.ts";
+export { type Marker } from "./src/checkpoint/marker.ts";
+export { type IdleParts, type PartName } from "./src/checkpoint/parts.ts";
+export { type CheckpointStore } from "./src/checkpoint/record.ts";
 export { closing } from "./src/flow/sinks.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
   Context,
+  Correction,
   ErrorPolicy,
   FailedStep,
   HandleOptions,

@@ -138,7 +138,7 @@ export class App<Args = unknown> implements AsyncDisposable {
         "Cannot bind a flow while the app streams: call handle() before stream()",
       );
     }
-    checkOptions("handle", options, ["pipe", "sink", "name", "onError"]);
+    checkOptions("handle", options, ["pipe", "sink", "name", "onError", "replays"]);
     const names = new Set(this.#bindings.map(({ name }) => name));
     this.#bindings.push(toBinding(source, handler, options, names));
     return handler;

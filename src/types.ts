@@ -84,6 +84,18 @@ export interface Context<Args = unknown> {
   readonly signal: AbortSignal;
   /** 1, and one more for each repetition after an error. */
   attempt: number;
+  /** Set while a message is handled again to correct an earlier result; see `Checkpoint`. */
+  correction?: Correction | undefined;
+}
+
+/** Why a message is handled again: an earlier result of it was made from stale data. */
+export interface Correction {
+  /** Counts the corrections of its source. */
+  readonly epoch: number;
+  /** The position in the message's partition before which messages are handled again. */
+  readonly until: number;
+  /** The names of the dependencies whose data was stale. */
+  readonly dependencies: readonly string[];
 }
 
 /** The function that a flow calls for every message. */
@@ -146,6 +158,13 @@ export interface HandleOptions<O, Args = unknown> {
    * @default {"the app's, which is \"stop\""}
    */
   onError?: OnError<Args> | undefined;
+  /**
+   * Whether messages that are handled again to correct an earlier result (`context.correction`) reach this
+   * flow.
+   *
+   * @default {"deliver"}
+   */
+  replays?: "deliver" | "skip" | undefined;
 }
 
 /**

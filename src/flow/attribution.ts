@@ -1,15 +1,18 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Lane } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
+import type { Maybe } from "./turn.ts";
 
-/** The message that the code which runs now works for. */
+/** For which message the code works that runs now. Read it at once: it changes with the next message. */
 export interface Attribution {
   /** The name of the flow. */
   readonly flow: string;
   /** The message of the source. */
-  readonly message: unknown;
+  readonly root: unknown;
   /** What acknowledges the message; retained by whoever does something for it later. */
   readonly receipt: Receipt | undefined;
+  /** Runs what is to be done for a message later, under the error policy of the flow. */
+  readonly guard: (step: () => Maybe, message: unknown) => Promise<void>;
 }
 
 const current = new AsyncLocalStorage<Attribution>();
@@ -22,12 +25,22 @@ export function currentMessage(): Attribution | undefined {
   return current.getStore();
 }
 
-/** Makes every call of `handler` run on behalf of the message that `lane` holds. */
+/** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
+export function onNobodysBehalf(step: () => void): void {
+  if (current.getStore() === undefined) step();
+  else current.exit(step);
+}
+
+/**
+ * Calls `step` in the name of the message that `lane` holds. Entering costs about 0.3 microseconds, and
+ * nothing where the caller works for the lane already: a flow's turn does.
+ */
 export function onBehalf<A extends unknown[], R>(
   lane: Lane,
-  handler: (...args: A) => R,
+  step: (...args: A) => R,
 ): (...args: A) => R {
-  return (...args) => current.run(messageOf(lane), () => handler(...args));
+  return (...args) =>
+    current.getStore() === lane ? step(...args) : current.run(lane, step, ...args);
 }
 
 /** Makes every `next()` of a handler's generator run on behalf of its message, where the flow needs it. */
@@ -36,13 +49,8 @@ export function attributed<G extends Iterator<unknown> | AsyncIterator<unknown>>
   lane: Lane,
 ): G {
   if (!lane.attributed) return generator;
-  const message = messageOf(lane);
   return {
-    next: () => current.run(message, () => generator.next()),
-    return: (value?: unknown) => current.run(message, () => generator.return?.(value)),
+    next: onBehalf(lane, () => generator.next()),
+    return: onBehalf(lane, (value?: unknown) => generator.return?.(value)),
   } as unknown as G;
-}
-
-function messageOf({ flow, root, receipt }: Lane): Attribution {
-  return { flow, message: root, receipt };
 }

@@ -1,7 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import { BarrierError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
-import { type Feed, openStores } from "./feed.ts";
+import { type Companion, type Feed, openStores } from "./feed.ts";
 import type { Sinks } from "./sinks.ts";
 
 /** When positions are committed. */
@@ -40,15 +40,17 @@ export interface BarrierHost {
 const RETRY_MS = 100;
 
 /**
- * Makes what is done durable, in this order: sinks are flushed, then stores, then positions are committed.
+ * Makes what is done durable, in this order: sinks are flushed, then stores, then what companions of the
+ * sources have noted is written, then positions are committed.
  *
- * - The positions are taken before the flush, and exactly those are committed: what is acknowledged
+ * - Positions and notes are taken before the flush, and exactly those are committed: what is acknowledged
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
  */
 export class Barrier {
   readonly #feeds: readonly Feed<unknown>[];
+  readonly #companions: readonly Companion[];
   readonly #sinks: Sinks;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
@@ -60,11 +62,13 @@ export class Barrier {
 
   constructor(
     feeds: readonly Feed<unknown>[],
+    companions: readonly Companion[],
     sinks: Sinks,
     host: BarrierHost,
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
     this.#feeds = feeds;
+    this.#companions = companions;
     this.#sinks = sinks;
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
@@ -130,9 +134,12 @@ export class Barrier {
 
   async #once(): Promise<void> {
     const commits = this.#feeds.map((feed) => feed.snapshot?.());
+    const notes = this.#companions.map((companion) => companion.snapshot());
     await this.#sinks.flush();
     await Promise.all([...openStores].map((store) => store.flush()));
     this.#host.signal.throwIfAborted(); // the hard end commits nothing
+    await Promise.all(notes.map((write) => write?.()));
+    this.#host.signal.throwIfAborted();
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

@@ -20,6 +20,7 @@ export interface Binding {
   readonly handler: Handler<unknown, unknown> | StreamPair<unknown, unknown>;
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
+  readonly replays: "deliver" | "skip";
 }
 
 /** The options of `handle`, before they are checked. */
@@ -28,6 +29,7 @@ export interface UncheckedOptions {
   readonly sink?: unknown;
   readonly name?: unknown;
   readonly onError?: unknown;
+  readonly replays?: unknown;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface UncheckedOptions {
 export function toBinding(
   source: unknown,
   handler: unknown,
-  { pipe, sink, name, onError }: UncheckedOptions,
+  { pipe, sink, name, onError, replays = "deliver" }: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -81,7 +83,10 @@ export function toBinding(
     }
   });
   if (onError !== undefined) checkPolicy(onError, (value) => wrong("onError", POLICIES, value));
-  return { name: flow, sources, pipes, handler, sinks, onError } as Binding;
+  if (replays !== "deliver" && replays !== "skip") {
+    throw wrong("replays", '"deliver" or "skip"', replays);
+  }
+  return { name: flow, sources, pipes, handler, sinks, onError, replays } as Binding;
 }
 
 /** The name of a flow that was given none: its handler's, with a number where that is taken. */

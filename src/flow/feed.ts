@@ -3,6 +3,7 @@
  * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
  */
 import type { Clock } from "../clock.ts";
+import type { Correction } from "../types.ts";
 import type { Gate } from "./gate.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -39,12 +40,45 @@ export interface Feed<T> {
    * and their receipts are ignored.
    */
   seek?(position: unknown): void | Promise<void>;
+  /** The partitions that are read now; absent in a source without partitions. */
+  parts?(): Iterable<PartState>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
   readonly partitioned?: boolean;
 }
 
 /** Commits the positions of one snapshot. */
 export type Commit = () => Promise<void>;
+
+/** A partition that is being read. */
+export interface PartState {
+  /** The partition. */
+  readonly partition: number;
+  /** True when everything that is known to be in it has been handed out. */
+  readonly caughtUp: boolean;
+}
+
+/** Sees the messages of a source whose gate is `attributed`. */
+export interface Witness {
+  /** A message is about to be handled; `receipt` tells when it is done. */
+  begin?(message: unknown, receipt: Receipt): void;
+  /** The source has come to its end: every message that it handed out was handled. */
+  ended?(): void;
+}
+
+/** What goes with a source through a run, and is made durable together with its positions. */
+export interface Companion {
+  /** Called before any source is opened; the run waits for it. */
+  open(host: Host): void | Promise<void>;
+  /** Called when the sources are open, before the first message; a throw ends the run. */
+  start(): void;
+  /**
+   * Takes what belongs to the positions that are acknowledged now and returns what writes it: after the
+   * stores were flushed and before the positions are committed.
+   */
+  snapshot(): Commit | undefined;
+  /** The run is over. */
+  close(): void;
+}
 
 /** What the run that opens a source or a sink offers to it. */
 export interface Host {
@@ -80,6 +114,8 @@ export const openSink: unique symbol = Symbol("slipstream.openSink");
 export interface SinkPort<T> {
   /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
   readonly write: (value: T) => void | Promise<void>;
+  /** Takes the result of a message that is handled again; by default like any other. */
+  readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
   /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
   flush?(): Promise<void>;
   /** Ends writing, after the last flush. */

@@ -1,8 +1,15 @@
-/** What the gate of a source moves while the source is read. */
-export interface Seekable {
+import type { Companion, PartState, Witness } from "./feed.ts";
+
+/** What the gate of a source reaches while the source is read: its feed. */
+export interface Positioned {
   /** Moves to another position; see `Feed.seek`. */
-  seek(position: unknown): void | Promise<void>;
+  seek?(position: unknown): void | Promise<void>;
+  /** The partitions that are read now; see `Feed.parts`. */
+  parts?(): Iterable<PartState>;
 }
+
+/** Says where a partition is to begin whose own beginning is `position`. */
+export type StartLimit = (partition: number, position: number) => number;
 
 /**
  * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
@@ -22,13 +29,18 @@ export class Gate {
   epoch = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
+  /** Those who see every message, when the gate is `attributed`. */
+  witnesses: readonly Witness[] = [];
+  /** What goes with the source through its runs. */
+  readonly companions: Set<Companion> = new Set();
 
   readonly #reasons = new Set<string>();
   readonly #holds = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
   #wakes: (() => void)[] = [];
-  #target: Seekable | undefined;
+  readonly #limits = new Set<StartLimit>();
+  #target: Positioned | undefined;
 
   /** The reasons for which the source is paused. */
   get reasons(): string[] {
@@ -95,8 +107,36 @@ export class Gate {
   }
 
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
-  attach(target: Seekable | undefined): void {
+  attach(target: Positioned | undefined): void {
     this.#target = target;
+  }
+
+  /** True while the source is read. */
+  get read(): boolean {
+    return this.#target !== undefined;
+  }
+
+  /** True while the source is read and can be moved. */
+  get seekable(): boolean {
+    return this.#target?.seek !== undefined;
+  }
+
+  /** The partitions that are read now; undefined when the source has none, or is not being read. */
+  get parts(): Iterable<PartState> | undefined {
+    return this.#target?.parts?.();
+  }
+
+  /** Has `limit` asked wherever reading begins; the least answer counts. Returns what removes it. */
+  limitStart(limit: StartLimit): () => void {
+    this.#limits.add(limit);
+    return () => void this.#limits.delete(limit);
+  }
+
+  /** For the feed: where to begin a partition whose own beginning is `position`. */
+  startAt(partition: number, position: number): number {
+    let start = position;
+    for (const limit of this.#limits) start = Math.min(start, limit(partition, position));
+    return start;
   }
 
   /**
@@ -105,11 +145,12 @@ export class Gate {
    * @throws {TypeError} If the source cannot be moved or is not being read.
    */
   seek(position: unknown): void | Promise<void> {
-    if (this.#target === undefined) {
+    const target = this.#target;
+    if (target?.seek === undefined) {
       throw new TypeError("Cannot seek: the source has no positions, or is not being read");
     }
     this.epoch++;
-    const moved = this.#target.seek(position);
+    const moved = target.seek(position);
     this.#changed();
     return moved;
   }

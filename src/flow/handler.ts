@@ -1,5 +1,6 @@
 import type { Handler } from "../types.ts";
 import { onBehalf } from "./attribution.ts";
+import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
 import { spread } from "./results.ts";
@@ -24,6 +25,7 @@ function handling(
   const invoke = lane.attributed ? onBehalf(lane, handler) : handler;
   const call = (message: unknown): Maybe => {
     lane.input = message;
+    if (lane.attributed) context.correction = correctionOf(lane.root);
     try {
       return spread(invoke(message, context), emit, lane);
     } catch (error) {

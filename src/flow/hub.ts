@@ -1,9 +1,10 @@
 import { SourceError } from "../errors.ts";
+import { onBehalf, onNobodysBehalf } from "./attribution.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
-import type { Receipt } from "./receipt.ts";
+import { Receipt } from "./receipt.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
 
 /** One flow at one source. */
@@ -19,10 +20,12 @@ export class Branch<T> {
 
   /** The turns of this flow, as a stream. */
   readable(): ReadableStream<Turn<T>> {
+    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
+    const run = this.lane.attributed ? onBehalf(this.lane, arrive) : arrive;
     return new ReadableStream<Turn<T>>({
       pull: (controller) => {
         if (this.ended || this.hub.ended) controller.close();
-        else controller.enqueue({ run: (emit) => this.hub.arrive(this, emit) });
+        else controller.enqueue({ run });
       },
     }, UNBUFFERED);
   }
@@ -152,7 +155,10 @@ export class Hub<T> {
           return this.#end();
         }
         if (message === WAIT) return this.#waitFor(feed);
-        if (message === END) return this.#end();
+        if (message === END) {
+          for (const witness of gate.witnesses) witness.ended?.();
+          return this.#end();
+        }
         receipt = feed.receipt;
         if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
           this.#held = { message, receipt, epoch: gate.epoch };
@@ -167,6 +173,7 @@ export class Hub<T> {
       }
 
       this.#left--;
+      if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
         if (all === undefined) continue;
@@ -190,6 +197,12 @@ export class Hub<T> {
         this.#failed(branch, error);
       }
     }
+  }
+
+  /** Shows a message to those who see all; it gets a receipt where its source gives none. */
+  #attribute(message: unknown, receipt = new Receipt(() => {})): Receipt {
+    for (const witness of this.gate.witnesses) witness.begin?.(message, receipt);
+    return receipt;
   }
 
   #deliverToAll(message: T, receipt: Receipt | undefined): Promise<void> | undefined {
@@ -253,7 +266,7 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    this.#goOn();
+    onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {

@@ -3,6 +3,7 @@ import type { Context } from "../types.ts";
 import type { Breath } from "./breath.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
+import type { Maybe } from "./turn.ts";
 
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
 export const STOPPED: unique symbol = Symbol("stopped");
@@ -49,6 +50,8 @@ export class Lane extends Slot {
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
   leave: () => void = () => {};
+  /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
+  guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
 
   constructor(
     readonly flow: string,
@@ -61,9 +64,9 @@ export class Lane extends Slot {
   }
 
   /** Wraps what the handler threw, unless that is known already. */
-  handlerError(error: unknown): unknown {
+  handlerError(error: unknown, input: unknown = this.input): unknown {
     if (isWrapped(error)) return error;
-    return new HandlerError(this.place(), this.input, error);
+    return new HandlerError(this.place(), input, error);
   }
 
   /** Wraps what the sink called last threw, unless that is known already. */

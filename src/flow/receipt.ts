@@ -11,6 +11,7 @@ export interface Acknowledged {
 export class Receipt {
   #open = 1;
   readonly #acknowledged: Acknowledged;
+  #callback: (() => void) | undefined;
 
   constructor(acknowledged: Acknowledged) {
     this.#acknowledged = acknowledged;
@@ -23,6 +24,18 @@ export class Receipt {
 
   /** Counts one part as finished; the last one acknowledges the message. */
   release(): void {
-    if (--this.#open === 0) this.#acknowledged();
+    if (--this.#open > 0) return;
+    this.#acknowledged();
+    this.#callback?.();
+  }
+
+  /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
+  whenDone(callback: () => void): void {
+    if (this.#open <= 0) return callback();
+    const before = this.#callback;
+    this.#callback = before === undefined ? callback : () => {
+      before();
+      callback();
+    };
   }
 }

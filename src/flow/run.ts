@@ -5,7 +5,8 @@ import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
 import { Breath } from "./breath.ts";
-import type { Host } from "./feed.ts";
+import type { Companion, Host } from "./feed.ts";
+import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
@@ -44,6 +45,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   readonly #errors: unknown[] = [];
   #opened: Opened | undefined;
   #barrier: Barrier | undefined;
+  #companions: readonly Companion[] = [];
   #cancelDrain: () => void = () => {};
   #checking = false;
   #over = false;
@@ -92,6 +94,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     }
     this.#cancelDrain();
     this.#barrier?.close();
+    for (const companion of this.#companions) companion.close();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
     this.status?.({ type: "ended", error: this.#errors[0] });
@@ -100,10 +103,13 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
   }
 
   async #flow(bindings: readonly Binding[]): Promise<void> {
+    const companions = this.#companions = companionsOf(bindings);
+    for (const companion of companions) await companion.open(this);
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const feeds = [...opened.hubs].map((hub) => hub.feed);
-    this.#barrier = new Barrier(feeds, this.sinks, this, this.#options.barrier);
+    this.#barrier = new Barrier(feeds, companions, this.sinks, this, this.#options.barrier);
+    for (const companion of companions) companion.start();
     try {
       await this.#ready(feeds.map((feed) => feed.ready?.()));
     } catch (error) {
@@ -263,4 +269,10 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, WiringHost {
     const known = "others" in first && Array.isArray(first.others) ? first.others : [];
     return Object.assign(first, { others: [...known, ...others] });
   }
+}
+
+/** What goes with the sources of `bindings`, each once. */
+function companionsOf(bindings: readonly Binding[]): Companion[] {
+  const sources = bindings.flatMap((binding) => binding.sources);
+  return [...new Set(sources.flatMap((source) => [...gateOf(source).companions]))];
 }

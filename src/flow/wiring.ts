@@ -2,6 +2,7 @@ import { SourceError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { type Binding, sourceName } from "./binding.ts";
+import { skipReplays } from "./correction.ts";
 import type { Feed, Host } from "./feed.ts";
 import { feedOf } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
@@ -16,7 +17,7 @@ import { Recovery, type RecoveryHost } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
-import { last, type Turn } from "./turn.ts";
+import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost {
@@ -77,6 +78,7 @@ export class Opened {
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
       return host.sinks.open(sink, lane);
     });
+    lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
 
     // From the end to the beginning, since each stage must know the slot that it writes for the next one.
@@ -98,6 +100,7 @@ export class Opened {
       stages.unshift(pipe[makeStage]({ lane, input, output: slot }, host.clock));
       slot = input;
     }
+    if (binding.replays === "skip") stages.unshift(skipReplays(slot));
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
     lane.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
@@ -184,7 +187,7 @@ export class Opened {
       queue.begin();
       this.proxies.set(queue, hub);
     }
-    if (feed.seek !== undefined) gate.attach({ seek: (position) => feed.seek!(position) });
+    gate.attach(feed);
     const { status } = host;
     if (status !== undefined) {
       const tell = () => status({ type: "gate", source: name, reasons: gate.reasons });
@@ -217,6 +220,21 @@ export class Opened {
       this.proxies.set(queue, undefined);
     }
     return queues;
+  }
+}
+
+/** Runs something that is done after a message under the error policy of its flow. */
+async function guard(
+  step: () => Maybe,
+  message: unknown,
+  lane: Lane,
+  recovery: Recovery,
+): Promise<void> {
+  const wrap = (error: unknown) => lane.handlerError(error, message);
+  try {
+    await recovery.guard(step, wrap);
+  } catch (error) {
+    lane.die(wrap(error));
   }
 }
 

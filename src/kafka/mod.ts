@@ -55,5 +55,5 @@ export {
   type SinkTarget,
   WAIT,
 } from "../flow/feed.ts";
-export { Gate, type Seekable } from "../flow/gate.ts";
+export { Gate, type Positioned, type StartLimit } from "../flow/gate.ts";
 export { type Acknowledged, Receipt } from "../flow/receipt.ts";

@@ -1,10 +1,11 @@
-import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
-import type { Gate } from "../flow/gate.ts";
+import { type Commit, END, type Feed, type Host, type PartState, WAIT } from "../flow/feed.ts";
+import type { Gate, StartLimit } from "../flow/gate.ts";
 import { Receipt } from "../flow/receipt.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import { Decoding } from "./decoding.ts";
 import { LossWatch } from "./loss_watch.ts";
 import type { FeedContext } from "./feed_context.ts";
+import { Fetched } from "./fetched.ts";
 import { Message } from "./message.ts";
 import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
 import { partitionsToSeek, seeksOf } from "./seeks.ts";
@@ -32,6 +33,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #progress = new Progress();
   readonly #decoding = new Decoding(() => this.#wakeUp());
   readonly #losses = new LossWatch((status) => this.#status(status));
+  readonly #fetched = new Fetched();
   readonly #epochs = new Map<number, number>();
   readonly #moving = new Map<number, SeekPosition>();
   readonly #ready = Promise.withResolvers<void>();
@@ -121,6 +123,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#ready.promise;
   }
 
+  /** The partitions that this member reads. */
+  parts(): PartState[] {
+    return this.#fetched.states((partition) => this.#prefetch.has(partition));
+  }
+
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */
   snapshot(): Commit | undefined {
     const generation = this.#assignment?.generation;
@@ -178,6 +185,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   #start(partition: number, offset: number): void {
     this.#progress.restart(partition, offset);
     this.#losses.expect(new Map([[partition, offset]]));
+    this.#fetched.restart(partition, offset);
     this.#epochs.set(partition, this.#member!.seek(partition, offset));
     this.#wakeUp();
   }
@@ -189,9 +197,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const { partitions, generation } = assignment;
     const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
     const first = this.#assigned === 0;
-    const options = { topic, groupId, partitions, offset: settings.offset, first, sought };
+    const limit: StartLimit = (partition, position) => this.#gate.startAt(partition, position);
+    const options = { topic, groupId, partitions, offset: settings.offset, first, sought, limit };
     const status = (lost: BrokerStatus) => this.#status(lost);
-    const { positions, committed } = await findStart(this.#broker!, { ...options, status });
+    const { positions, committed, ends } = await findStart(this.#broker!, { ...options, status });
     if (assignment !== this.#latest) return positions;
     this.#assigned++;
     this.#assignment = assignment;
@@ -200,6 +209,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#prefetch.drop();
     this.#progress.begin(positions, committed);
     this.#losses.expect(positions);
+    this.#fetched.begin(positions, ends);
     this.#prefetch.recall();
     const closed = this.#gate.closed;
     if (closed) member.pause(partitions);
@@ -217,6 +227,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
+    this.#fetched.see(chunk);
     const room = this.#prefetch.add(chunk);
     this.#wakeUp();
     return room;
