@@ -202,7 +202,7 @@ Deno.test("barriers never overlap, also when one is asked for just as another en
       throw error;
     },
   };
-  const barrier = new Barrier([], sinks, host, {});
+  const barrier = new Barrier([], [], sinks, host, {});
   const first = barrier.run();
   const second = barrier.run();
   await Promise.all([first.then(() => barrier.run()), second]);
