@@ -33,12 +33,21 @@ export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
 export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
+export { Checkpoint, type HeartbeatOptions, type Latency } from "./src/checkpoint/checkpoint.ts";
+export { type CheckpointOptions } from "./src/checkpoint/checkpoint_options.ts";
+export { type CheckpointEvent } from "./src/checkpoint/events.ts";
+export { Dependency } from "./src/checkpoint/dependency.ts";
+export { type DependencyOptions } from "./src/checkpoint/dependency_options.ts";
+export { type Marker } from "./src/checkpoint/marker.ts";
+export { type IdleParts, type PartName } from "./src/checkpoint/parts.ts";
+export { type CheckpointStore } from "./src/checkpoint/record.ts";
 export { closing } from "./src/flow/sinks.ts";
 export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
   Context,
+  Correction,
   ErrorPolicy,
   FailedStep,
   HandleOptions,
@@ -71,8 +80,23 @@ export {
   SinkError,
   SourceError,
 } from "./src/errors.ts";
-export { Cache, type SetOptions } from "./src/cache/cache.ts";
-export type { CacheOptions, MemoryCacheOptions, SpaceOptions } from "./src/cache/cache_options.ts";
+export { BytesCodec } from "./src/codecs/bytes_codec.ts";
+export { type Codec } from "./src/codecs/codec.ts";
+export { JsonCodec, type JsonCodecOptions } from "./src/codecs/json_codec.ts";
+export {
+  type StandardSchema,
+  type StandardSchemaIssue,
+  type StandardSchemaResult,
+} from "./src/codecs/standard_schema.ts";
+export { TextCodec } from "./src/codecs/text_codec.ts";
+export { Cache } from "./src/cache/cache.ts";
+export type {
+  CacheOptions,
+  DeleteOptions,
+  MemoryCacheOptions,
+  SetOptions,
+  SpaceOptions,
+} from "./src/cache/cache_options.ts";
 export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
 export type { Key, KeyPart } from "./src/cache/keys.ts";
 export { MemoryCache } from "./src/cache/memory_cache.ts";

@@ -14,6 +14,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 export interface KafkaServerOptions {
   /** Lines of `server.properties` that are added to ours, or replace them. */
   properties?: Record<string, string>;
+  /** More listeners, as `NAME://127.0.0.1:port`; their protocols are named in `properties`. */
+  listeners?: string[];
   /** Lets the broker live on when this process ends. @default false */
   detached?: boolean;
 }
@@ -25,6 +27,9 @@ const QUICK: Record<string, string> = {
   "transaction.state.log.replication.factor": "1",
   "transaction.state.log.min.isr": "1",
   "transaction.state.log.num.partitions": "4",
+  // A broker that was killed is let in again after its old session has ended.
+  "broker.session.timeout.ms": "2000",
+  "broker.heartbeat.interval.ms": "500",
   "group.initial.rebalance.delay.ms": "0",
   "group.min.session.timeout.ms": "1000",
   "log.cleaner.backoff.ms": "500",
@@ -55,21 +60,19 @@ export class KafkaServer implements AsyncDisposable {
     const runtime = await findRuntime();
     const [client, controller] = freePorts(2);
     const folder = await Deno.makeTempDir({ prefix: "slipstream-kafka-" });
+    const more = (options.listeners ?? []).map((listener) => `,${listener}`).join("");
     const properties = {
       "process.roles": "broker,controller",
       "node.id": "1",
       "controller.quorum.voters": `1@127.0.0.1:${controller}`,
-      "listeners": `PLAINTEXT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}`,
-      "advertised.listeners": `PLAINTEXT://127.0.0.1:${client}`,
+      "listeners": `PLAINTEXT://127.0.0.1:${client},CONTROLLER://127.0.0.1:${controller}${more}`,
+      "advertised.listeners": `PLAINTEXT://127.0.0.1:${client}${more}`,
       "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
       "controller.listener.names": "CONTROLLER",
       "log.dirs": runtime.dataFolder(folder),
       ...QUICK,
       ...options.properties,
     };
-    for (const [key, value] of Object.entries(properties)) {
-      properties[key as keyof typeof properties] = value.replaceAll("{port}", String(client));
-    }
     const lines = Object.entries(properties).map(([key, value]) => `${key}=${value}\n`);
     await Deno.writeTextFile(`${folder}/server.properties`, lines.join(""));
     await Deno.chmod(folder, 0o777);

@@ -3,9 +3,10 @@
  * once and returns its figure; the harness interleaves rounds and compares.
  */
 import "../../src/kafka/kafkajs/repairs.ts";
+import process from "node:process";
 import kafkajs from "kafkajs";
 import type { Kafka } from "kafkajs";
-import { systemClock } from "../../src/clock.ts";
+import { delay, systemClock } from "../../src/clock.ts";
 import { END, type FeedSource, type Host, openFeed, openSink, WAIT } from "../../src/flow/feed.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { Topic, type TopicCodec } from "../../src/kafka/mod.ts";
@@ -158,6 +159,50 @@ export async function roundtrip(count: number): Promise<{ p50: number; p99: numb
   await Promise.all(sending);
   took.sort((a, b) => a - b);
   return { p50: took[count >> 1]!, p99: took[Math.floor(count * 0.99)]! };
+}
+
+/**
+ * How many megabytes the heap grows while a topic waits behind a gate that is paused, after its first
+ * messages were read; its fetching stops, so the length of the topic does not matter.
+ */
+export async function pausedGrowth(name: string, forMs: number): Promise<number> {
+  const options = { brokers: brokers(), groupId: crypto.randomUUID(), offset: "earliest" } as const;
+  await using topic = new Topic(name, options);
+  const ended = new AbortController();
+  const gate = gateOf(topic);
+  const feed = topic[openFeed](host(ended.signal), gate);
+  while (feed.poll() === WAIT) await new Promise<void>((resolve) => feed.wait(resolve));
+  gate.pause("bench");
+  await delay(systemClock, 1_000);
+  const before = Deno.memoryUsage().rss;
+  await delay(systemClock, forMs);
+  const growth = Deno.memoryUsage().rss - before;
+  ended.abort();
+  await feed.cancel();
+  return growth / 2 ** 20;
+}
+
+/** The share of one processor, in percent, that an idle producer and an idle consumer take. */
+export async function idleCpu(forMs: number): Promise<number> {
+  const name = await emptyTopic();
+  const options = { brokers: brokers(), groupId: name, offset: "earliest" } as const;
+  await using topic = new Topic(name, options);
+  await topic.send(["k", "v"]);
+  const ended = new AbortController();
+  const feed = topic[openFeed](host(ended.signal), gateOf(topic));
+  await feed.ready!();
+  await delay(systemClock, 2_000);
+  const before = processorMs();
+  await delay(systemClock, forMs);
+  const used = processorMs() - before;
+  ended.abort();
+  await feed.cancel();
+  return 100 * used / forMs;
+}
+
+function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
 }
 
 async function emptyTopic(): Promise<string> {

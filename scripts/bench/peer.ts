@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PACKAGE = "slipstream-async==1.0.5";
+const PACKAGE = "slipstream-async[cache]==1.0.5";
 const windows = Deno.build.os === "windows";
 
 /** A running Python process that does the same work with the reference. */

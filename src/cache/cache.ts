@@ -1,11 +1,21 @@
 import { type Host, openSink, openStores, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
-import { assertSpaceOptions, type CacheOptions, type SpaceOptions } from "./cache_options.ts";
-import { EntryIterator } from "./entry_iterator.ts";
-import { decodeKey, encodeKey, type Key } from "./keys.ts";
+import {
+  assertDeleteOptions,
+  assertPair,
+  assertSetOptions,
+  assertSpaceName,
+  assertSpaceOptions,
+  type CacheOptions,
+  type DeleteOptions,
+  type SetOptions,
+  type SpaceOptions,
+} from "./cache_options.ts";
+import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
+import { encodeKey, type Key } from "./keys.ts";
 import { KeyQueue } from "./key_queue.ts";
 import { openStore } from "./open.ts";
-import { assertAtLeast, assertOptions } from "./options.ts";
+import { assertAtLeast } from "./options.ts";
 import { type RangeOptions, toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
@@ -16,28 +26,9 @@ import {
   type TransactionOptions,
 } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
-import { copyIn, copyOut } from "./values.ts";
+import { copyIn } from "./values.ts";
 
-/** How one entry is written. */
-export interface SetOptions {
-  /**
-   * How long the entry lives, in milliseconds.
-   *
-   * @default {the `ttlMs` of the cache}
-   */
-  ttlMs?: number | undefined;
-  /**
-   * Whether to wait for the disk.
-   *
-   * @default {false}
-   */
-  durable?: boolean | undefined;
-}
-
-const SET_NAMES = ["ttlMs", "durable"] as const;
-const DELETE_NAMES = ["durable"] as const;
 const DEFAULT_MAX_BYTES = 25_000_000;
-const MAX_NAME = 40;
 const DONE = Promise.resolve();
 
 /**
@@ -125,7 +116,7 @@ export class Cache<V = unknown>
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
     try {
-      if (options) assertOptions("set", options, SET_NAMES);
+      if (options) assertSetOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       const written = this.#write(this.#toWrite(encodeKey(key), value, options?.ttlMs));
       return this.#finish(written, options?.durable);
@@ -135,9 +126,9 @@ export class Cache<V = unknown>
   }
 
   /** Deletes an entry, if it is there. */
-  delete(key: Key, options?: Pick<SetOptions, "durable">): Promise<void> {
+  delete(key: Key, options?: DeleteOptions): Promise<void> {
     try {
-      if (options) assertOptions("delete", options, DELETE_NAMES);
+      if (options) assertDeleteOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
     } catch (error) {
@@ -255,12 +246,7 @@ export class Cache<V = unknown>
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
     this.#assertOpen();
     assertSpaceOptions(options as SpaceOptions, this.#store);
-    if (typeof name !== "string" || !/^[\w-]+$/.test(name) || name.length > MAX_NAME) {
-      throw new TypeError(
-        `Cannot use ${Deno.inspect(name)} as the name of a space: ` +
-          `it must be 1 to ${MAX_NAME} letters, digits, "_" or "-"`,
-      );
-    }
+    assertSpaceName(name);
     const known = this.#spaces.get(name) as Cache<W> | undefined;
     return known ?? new Cache<W>(this.#store, options, name, this.#spaces);
   }
@@ -333,17 +319,14 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value. */
   [openSink](_host: Host): SinkPort<readonly [Key, V]> {
-    return {
-      write: (pair) => {
-        if (!Array.isArray(pair) || pair.length !== 2) {
-          throw new TypeError(`Cannot write ${Deno.inspect(pair)} to a cache: not [key, value]`);
-        }
-        return this.#write(this.#toWrite(encodeKey(pair[0]), pair[1], undefined));
-      },
-      flush: async () => {
-        if (!this.driven) await this.flush();
-      },
+    const flush = async () => {
+      if (!this.driven) await this.flush();
     };
+    const write = (pair: readonly [Key, V]) => {
+      assertPair(pair);
+      return this.#write(this.#toWrite(encodeKey(pair[0]), pair[1], undefined));
+    };
+    return { write, flush };
   }
 
   async #closeStore(): Promise<void> {
@@ -429,20 +412,4 @@ export class Cache<V = unknown>
     this.#assertOpen();
     return new EntryIterator(this.#space.scan(toRange(options)), map, () => this.#assertOpen());
   }
-}
-
-function valueOf<V, F>(found: Found | undefined, fallback: F | undefined): V | F | undefined {
-  return found === undefined ? fallback : copyOut(found.value, found.cloned) as V;
-}
-
-function toEntry<V>(found: Found): [Key, V] {
-  return [decodeKey(found.key), copyOut(found.value, found.cloned) as V];
-}
-
-function toKey(found: Found): Key {
-  return decodeKey(found.key);
-}
-
-function toValue<V>(found: Found): V {
-  return copyOut(found.value, found.cloned) as V;
 }

@@ -60,6 +60,28 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
   deadlineMs?: number | undefined;
 }
 
+/** How one entry is written. */
+export interface SetOptions {
+  /**
+   * How long the entry lives, in milliseconds.
+   *
+   * @default {the `ttlMs` of the cache}
+   */
+  ttlMs?: number | undefined;
+  /**
+   * Whether to wait for the disk.
+   *
+   * @default {false}
+   */
+  durable?: boolean | undefined;
+}
+
+/** How one entry is deleted. */
+export type DeleteOptions = Pick<SetOptions, "durable">;
+
+const SET_NAMES = ["ttlMs", "durable"] as const;
+const DELETE_NAMES = ["durable"] as const;
+const MAX_NAME = 40;
 const SPACE_NAMES = ["maxBytes", "ttlMs", "onEvict"] as const;
 const MEMORY_NAMES = [...SPACE_NAMES, "maxTransactionBytes", "clock"] as const;
 const CACHE_NAMES = [...MEMORY_NAMES, "flushIntervalMs", "shared", "deadlineMs"] as const;
@@ -81,6 +103,31 @@ export function assertSpaceOptions(options: SpaceOptions, store: CacheStore): vo
   assertOptions("a space", options, SPACE_NAMES);
   assertValues(options);
   if (!store.windowed) assertNoWindow(options);
+}
+
+/** Throws unless a space can have this name. */
+export function assertSpaceName(name: string): void {
+  if (typeof name === "string" && /^[\w-]+$/.test(name) && name.length <= MAX_NAME) return;
+  throw new TypeError(
+    `Cannot use ${Deno.inspect(name)} as the name of a space: ` +
+      `it must be 1 to ${MAX_NAME} letters, digits, "_" or "-"`,
+  );
+}
+
+/** Throws unless the options of `set` are known. */
+export function assertSetOptions(options: SetOptions): void {
+  assertOptions("set", options, SET_NAMES);
+}
+
+/** Throws unless the options of `delete` are known. */
+export function assertDeleteOptions(options: DeleteOptions): void {
+  assertOptions("delete", options, DELETE_NAMES);
+}
+
+/** Throws unless what a flow hands to a cache is a pair of key and value. */
+export function assertPair(pair: unknown): void {
+  if (Array.isArray(pair) && pair.length === 2) return;
+  throw new TypeError(`Cannot write ${Deno.inspect(pair)} to a cache: it is not [key, value]`);
 }
 
 /** Throws if a window is asked for where there can be none. */

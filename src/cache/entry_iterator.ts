@@ -1,4 +1,6 @@
+import { decodeKey, type Key } from "./keys.ts";
 import type { Cursor, Found } from "./space.ts";
+import { copyOut } from "./values.ts";
 
 const END: Promise<IteratorReturnResult<undefined>> = Promise.resolve({
   done: true,
@@ -50,4 +52,27 @@ export class EntryIterator<T> implements AsyncIterableIterator<T> {
     }
     return { done: false, value: this.#map(found) };
   }
+}
+
+/** The value of an entry for its reader, or `fallback` where there is none. */
+export function valueOf<V, F>(
+  found: Found | undefined,
+  fallback: F | undefined,
+): V | F | undefined {
+  return found === undefined ? fallback : copyOut(found.value, found.cloned) as V;
+}
+
+/** Key and value of an entry for its reader. */
+export function toEntry<V>(found: Found): [Key, V] {
+  return [decodeKey(found.key), copyOut(found.value, found.cloned) as V];
+}
+
+/** The key of an entry for its reader. */
+export function toKey(found: Found): Key {
+  return decodeKey(found.key);
+}
+
+/** The value of an entry for its reader. */
+export function toValue<V>(found: Found): V {
+  return copyOut(found.value, found.cloned) as V;
 }

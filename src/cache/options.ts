@@ -9,7 +9,7 @@ export function assertOptions(of: string, options: object, names: readonly strin
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot read the options of ${of}: an object is needed, got ${options}`);
   }
-  for (const name of Object.keys(options)) {
+  for (const name in options) {
     if (names.includes(name)) continue;
     const nearest = closestString(name, names);
     throw new TypeError(

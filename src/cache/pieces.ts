@@ -3,6 +3,9 @@ import v8 from "node:v8";
 /** Where a value in pieces is: its random id, and how many rows it has. */
 export type PieceList = readonly [id: string, count: number];
 
+/** Values of a larger estimated size are stored in pieces. */
+export const MAX_INLINE_BYTES = 24_000;
+
 /** Bytes of a piece; Deno KV takes 65,536 with the head of a `Uint8Array`. */
 const PIECE_BYTES = 64_000;
 

@@ -30,6 +30,7 @@ const NAMES = ["from", "to", "prefix", "startsWith", "reverse", "limit"] as cons
 
 /** Above every byte with which a part can begin, and above every byte of UTF-8. */
 const ABOVE = "\xff";
+const LEAST_PART = new Uint8Array();
 const MAX_CODE_POINT = 0x10ffff;
 const FIRST_SURROGATE = 0xd800;
 const AFTER_SURROGATES = 0xe000;
@@ -60,7 +61,7 @@ export function toRange(options: RangeOptions = {}): Range {
   }
   if (upper !== undefined && upper < high) {
     high = upper;
-    if (reverse) first = [...toParts(from!), new Uint8Array()];
+    if (reverse) first = [...toParts(from!), LEAST_PART];
   }
   return { prefix, first, low, high, reverse, limit };
 }

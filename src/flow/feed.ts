@@ -3,6 +3,7 @@
  * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
  */
 import type { Clock } from "../clock.ts";
+import type { Correction } from "../types.ts";
 import type { Gate } from "./gate.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Resumption } from "./state.ts";
@@ -128,6 +129,8 @@ export const openSink: unique symbol = Symbol("slipstream.openSink");
 export interface SinkPort<T> {
   /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
   readonly write: (value: T) => void | Promise<void>;
+  /** Takes the result of a message that is handled again; by default like any other. */
+  readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
   /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
   flush?(): Promise<void>;
   /** Ends writing, after the last flush. */

@@ -111,6 +111,11 @@ export class Gate {
     this.#target = target;
   }
 
+  /** True while the source is read. */
+  get read(): boolean {
+    return this.#target !== undefined;
+  }
+
   /** True while the source is read and can be moved. */
   get seekable(): boolean {
     return this.#target?.seek !== undefined;

@@ -1,5 +1,6 @@
 import type { Handler } from "../types.ts";
 import { onBehalf } from "./attribution.ts";
+import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
 import { spread } from "./results.ts";
@@ -26,6 +27,7 @@ function handling(
   const invoke = lane.attributed ? onBehalf(lane, handler) : handler;
   const call = (message: unknown): Maybe => {
     lane.input = message;
+    if (lane.attributed) context.correction = correctionOf(lane.root);
     try {
       const done = spread(invoke(message, context), emit, lane);
       return done === undefined || timeoutMs === Infinity ? done : inTime(done);

@@ -1,5 +1,5 @@
 import { SourceError } from "../errors.ts";
-import { onNobodysBehalf } from "./attribution.ts";
+import { onBehalf, onNobodysBehalf } from "./attribution.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
@@ -23,10 +23,12 @@ export class Branch<T> {
 
   /** The turns of this flow, as a stream. */
   readable(): ReadableStream<Turn<T>> {
+    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
+    const run = this.lane.attributed ? onBehalf(this.lane, arrive) : arrive;
     return new ReadableStream<Turn<T>>({
       pull: (controller) => {
         if (this.ended || this.hub.ended) controller.close();
-        else controller.enqueue({ run: (emit) => this.hub.arrive(this, emit) });
+        else controller.enqueue({ run });
       },
     }, UNBUFFERED);
   }

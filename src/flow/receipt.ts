@@ -15,7 +15,7 @@ export class Receipt {
   root: Root | undefined;
   #open = 1;
   readonly #acknowledged: Acknowledged;
-  #callbacks: (() => void)[] | undefined;
+  #callback: (() => void) | undefined;
 
   /**
    * Makes the receipt of a message that was handed out.
@@ -46,12 +46,17 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.#acknowledged();
-    if (this.#callbacks !== undefined) { for (const callback of this.#callbacks) callback(); }
+    this.#callback?.();
     this.root?.leave();
   }
 
-  /** Calls `callback` when the message is done, after it has been acknowledged. */
+  /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
   whenDone(callback: () => void): void {
-    (this.#callbacks ??= []).push(callback);
+    if (this.#open <= 0) return callback();
+    const before = this.#callback;
+    this.#callback = before === undefined ? callback : () => {
+      before();
+      callback();
+    };
   }
 }

@@ -71,8 +71,13 @@ export class Sinks {
     if (typeof sink === "function") return sink as Emit<unknown>;
     let port = this.#ports.get(sink);
     if (port === undefined) this.#ports.set(sink, port = this.#port(sink));
-    const { write } = port;
-    return (value) => write.call(port, value);
+    const { write, correct } = port;
+    if (correct === undefined) return (value) => write.call(port, value);
+    const { context } = lane;
+    return (value) =>
+      context.correction === undefined
+        ? write.call(port, value)
+        : correct.call(port, value, context.correction);
   }
 
   #port(sink: unknown): SinkPort<unknown> {

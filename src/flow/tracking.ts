@@ -47,7 +47,7 @@ export function trackStage(
     }
     const changes = undoes ? [] : undefined;
     const { flow, guard } = lane;
-    const attribution: Attribution = { flow, message: root, receipt, guard, changes };
+    const attribution: Attribution = { flow, root, receipt, guard, changes };
     lane.attribution = attribution;
     return passOnBehalf(attribution, emit, message);
   });

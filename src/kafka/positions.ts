@@ -1,3 +1,4 @@
+import type { StartLimit } from "../flow/gate.ts";
 import type { Broker, Instant, Positions } from "./broker.ts";
 import { KafkaError } from "./errors.ts";
 import type { BrokerStatus } from "./status.ts";
@@ -100,6 +101,8 @@ export interface StartOptions {
   readonly status: (status: BrokerStatus) => void;
   /** Knows where the flows were whose positions stores hold: that counts more than all but seeks. */
   readonly resumption?: Resumption | undefined;
+  /** Says where to start at the latest: something before it is to be handled again. */
+  readonly limit: StartLimit;
 }
 
 /** Where an assignment starts, and what the group had committed. */
@@ -108,6 +111,8 @@ export interface Start {
   readonly positions: Positions;
   /** What was committed. */
   readonly committed: Positions;
+  /** Where the partitions ended. */
+  readonly ends: Positions;
 }
 
 /**
@@ -117,7 +122,7 @@ export interface Start {
  * A commit that the log has left behind moves to its beginning, and what is lost is told.
  */
 export async function findStart(broker: Broker, options: StartOptions): Promise<Start> {
-  const { topic, groupId, partitions, offset, first, sought, status, resumption } = options;
+  const { topic, groupId, partitions, offset, first, sought, status, limit, resumption } = options;
   const [committed, low, high] = await Promise.all([
     broker.committed(groupId, topic),
     broker.offsets(topic, "earliest"),
@@ -164,7 +169,10 @@ export async function findStart(broker: Broker, options: StartOptions): Promise<
     }
     positions.set(partition, stored);
   }
-  return { positions, committed };
+  for (const [partition, position] of positions) {
+    positions.set(partition, Math.max(low.get(partition) ?? 0, limit(partition, position)));
+  }
+  return { positions, committed, ends: high };
 }
 
 function only(offsets: Map<number, number>, partitions: readonly number[]): Map<number, number> {

@@ -43,6 +43,11 @@ export class Prefetch<T> {
     return this.#cursors.find(({ chunk }) => !this.#aside.has(chunk.partition));
   }
 
+  /** Says whether records of a partition wait. */
+  has(partition: number): boolean {
+    return this.#cursors.some(({ chunk }) => chunk.partition === partition);
+  }
+
   /** Takes the next record of a cursor, whose offset is given, and returns the position after it. */
   take(cursor: Cursor<T>, offset: number): number {
     const { chunk } = cursor;

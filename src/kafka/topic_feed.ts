@@ -1,40 +1,19 @@
-import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
-import type { Gate } from "../flow/gate.ts";
+import { type Commit, END, type Feed, type Host, type PartState, WAIT } from "../flow/feed.ts";
+import type { Gate, StartLimit } from "../flow/gate.ts";
 import { Receipt } from "../flow/receipt.ts";
 import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
-import { type Codecs, Message } from "./message.ts";
-import {
-  checkStartOffset,
-  findStart,
-  isInstant,
-  lookUp,
-  offsetsOf,
-  type SeekPosition,
-} from "./positions.ts";
+import { Decoding } from "./decoding.ts";
+import { LossWatch } from "./loss_watch.ts";
+import type { FeedContext } from "./feed_context.ts";
+import { Fetched } from "./fetched.ts";
+import { Message } from "./message.ts";
+import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
+import { partitionsToSeek, seeksOf } from "./seeks.ts";
+import { Progress } from "./progress.ts";
 import { Prefetch } from "./prefetch.ts";
 import type { BrokerStatus } from "./status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
-import type { Settings } from "./options.ts";
-import { Watermark } from "./watermark.ts";
-
-/** What a {@linkcode TopicFeed} reads with. */
-export interface FeedContext<K, V> {
-  /** The topic. */
-  readonly topic: string;
-  /** The group. */
-  readonly groupId: string;
-  /** Its options. */
-  readonly settings: Settings<K, V>;
-  /** The codecs. */
-  readonly codecs: Codecs<K, V>;
-  /** A seek from before the reading began. */
-  readonly sought: SeekPosition | undefined;
-  /** Connects, and makes sure that the topic exists. */
-  readonly connect: () => Promise<Broker>;
-  /** Is called when the reading has ended. */
-  readonly ended: () => void;
-}
 
 /**
  * A topic while it is read, as one member of its group.
@@ -52,29 +31,24 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #host: Host;
   readonly #gate: Gate;
   readonly #prefetch = new Prefetch<Message<K, V>>();
-  readonly #marks = new Map<number, Watermark>();
+  readonly #progress = new Progress();
+  readonly #decoding = new Decoding(() => this.#wakeUp());
+  readonly #losses = new LossWatch((status) => this.#status(status));
+  readonly #fetched = new Fetched();
   readonly #epochs = new Map<number, number>();
-  readonly #expected = new Map<number, number>();
   readonly #moving = new Map<number, SeekPosition>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
   readonly #unobserve: () => void;
   #resumption: Resumption | undefined;
   readonly #limits: number[] = [];
-  /** The ends of the partitions when they were fetched last. */
-  readonly #highs = new Map<number, number>();
-  /** What was open when the partitions were given up: done meanwhile, it is not handled once more. */
-  #away: ReadonlyMap<number, Watermark> = new Map();
-  #soughtEverywhere: SeekPosition | undefined;
+  #soughtBefore: SeekPosition | undefined;
   #broker: Broker | undefined;
   #joining: Promise<Membership>;
   #member: Membership | undefined;
   #assignment: Assignment | undefined;
   #latest: Assignment | undefined;
   #assigned = 0;
-  #asynchronous: boolean | undefined;
-  #decoding = false;
-  #decoded: Message<K, V> | undefined;
   #wake: (() => void) | undefined;
   #error: unknown;
   #ended = false;
@@ -86,11 +60,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#context = context;
     this.#host = host;
     this.#gate = gate;
-    this.#soughtEverywhere = context.sought;
+    this.#soughtBefore = context.sought;
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
-      isWaiting: () => !gate.closed && this.#open() !== undefined,
+      isWaiting: () => !gate.closed && this.#progress.oldestOpen() !== undefined,
       stuck: () => this.#stuck(),
     });
     this.#unobserve = gate.observe(() => this.#gateChanged());
@@ -127,38 +101,17 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         if (this.#prefetch.setAside(partition)) this.#member?.pause([partition]);
         continue;
       }
-      if (this.#asynchronous !== false && this.#isDecoding(message)) return WAIT;
+      if (this.#decoding.needed && this.#decoding.waits(message)) return WAIT;
       this.#handOut(partition, this.#prefetch.take(cursor, message.offset));
       return message;
     }
     return WAIT;
   }
 
-  /** Decodes before handing out when a codec answers with promises, which its first answer tells. */
-  #isDecoding(message: Message<K, V>): boolean {
-    if (this.#decoding) return true;
-    if (this.#decoded === message) return false;
-    const decoded = message.decoded();
-    if (!decoded) {
-      const { key, value } = message.record;
-      if (key !== null && value !== null) this.#asynchronous ??= false;
-      return false;
-    }
-    this.#asynchronous = true;
-    this.#decoding = true;
-    this.#decoded = message;
-    decoded.then(() => {
-      this.#decoding = false;
-      this.#decoded = message;
-      this.#wakeUp();
-    });
-    return true;
-  }
   #handOut(partition: number, next: number): void {
-    const mark = this.#marks.get(partition)!;
-    const number = mark.open(next);
+    const acknowledge = this.#progress.open(partition, next);
     const acknowledged = () => {
-      mark.done(number);
+      acknowledge();
       this.#watch.progress();
     };
     this.receipt = new Receipt(acknowledged, next, partition);
@@ -176,8 +129,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   /** How many records of the assigned partitions are not acknowledged, as of the last fetch of each. */
   lag(): number {
     let lag = 0;
-    for (const [partition, mark] of this.#marks) {
-      lag += Math.max(0, (this.#highs.get(partition) ?? 0) - mark.position);
+    for (const [partition, position] of this.#progress.positions()) {
+      lag += Math.max(0, this.#fetched.endOf(partition) - position);
     }
     return lag;
   }
@@ -197,29 +150,21 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#ready.promise;
   }
 
+  /** The partitions that this member reads. */
+  parts(): PartState[] {
+    return this.#fetched.states((partition) => this.#prefetch.has(partition));
+  }
+
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */
   snapshot(): Commit | undefined {
     const generation = this.#assignment?.generation;
     if (generation === undefined) return undefined;
-    const positions = new Map<number, number>();
-    const marks: Watermark[] = [];
-    for (const [partition, mark] of this.#marks) {
-      if (mark.position === mark.committed) continue;
-      positions.set(partition, mark.position);
-      marks.push(mark);
-    }
-    return marks.length === 0 ? undefined : () => this.#commit(generation, positions, marks);
-  }
-
-  async #commit(
-    generation: number,
-    positions: Positions,
-    marks: readonly Watermark[],
-  ): Promise<void> {
-    const result = await this.#member!.commit(generation, positions);
-    if (result === "fenced") return;
-    const committed = [...positions.values()];
-    marks.forEach((mark, i) => mark.committed = committed[i]);
+    const uncommitted = this.#progress.uncommitted();
+    if (!uncommitted) return undefined;
+    return async () => {
+      const result = await this.#member!.commit(generation, uncommitted.positions);
+      if (result === "committed") uncommitted.confirm();
+    };
   }
 
   /**
@@ -233,25 +178,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     checkStartOffset(`topic "${topic}"`, position);
     const assignment = this.#assignment;
     if (!assignment) {
-      this.#soughtEverywhere = position;
+      this.#soughtBefore = position;
       return Promise.resolve();
     }
-    const partitions = isInstant(position)
-      ? assignment.partitions
-      : [...offsetsOf(position).keys()];
-    for (const partition of partitions) {
-      if (assignment.partitions.includes(partition)) continue;
-      throw new RangeError(
-        `Cannot seek topic "${topic}" partition ${partition}: this member of the group reads partitions ` +
-          `${assignment.partitions.join(", ") || "of other topics"}`,
-      );
-    }
+    const partitions = partitionsToSeek(topic, position, assignment.partitions);
     for (const partition of partitions) {
       this.#moving.set(partition, position);
       this.#prefetch.drop(partition);
-      const mark = this.#marks.get(partition)!;
-      // Acknowledgements of the old epoch reach the old mark only.
-      this.#marks.set(partition, new Watermark(mark.position, mark.committed));
+      this.#progress.restart(partition);
     }
     return this.#move(assignment, partitions, position);
   }
@@ -270,16 +204,16 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         // A later seek, or a new assignment, has taken this one over.
         if (assignment !== this.#assignment || this.#moving.get(partition) !== position) continue;
         this.#moving.delete(partition);
-        const { position: acknowledged, committed } = this.#marks.get(partition)!;
-        this.#start(partition, found?.get(partition) ?? acknowledged, committed);
+        this.#start(partition, found?.get(partition) ?? this.#progress.positionOf(partition));
       }
     }
   }
 
-  #start(partition: number, offset: number, committed: number | undefined): void {
+  #start(partition: number, offset: number): void {
     this.#resumption?.began(partition, offset, true);
-    this.#marks.set(partition, new Watermark(offset, committed));
-    this.#expected.set(partition, offset);
+    this.#progress.restart(partition, offset);
+    this.#losses.expect(new Map([[partition, offset]]));
+    this.#fetched.restart(partition, offset);
     this.#epochs.set(partition, this.#member!.seek(partition, offset));
     this.#wakeUp();
   }
@@ -289,31 +223,29 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const member = await this.#joining;
     const { topic, groupId, settings } = this.#context;
     const { partitions, generation } = assignment;
-    const sought = this.#soughtIn(partitions);
+    const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
     const first = this.#assigned === 0;
-    const options = { topic, groupId, partitions, offset: settings.offset, first, sought };
+    const limit: StartLimit = (partition, position) => {
+      const done = sought.has(partition) ? position : this.#progress.resume(partition, position);
+      return this.#gate.startAt(partition, done);
+    };
+    const options = { topic, groupId, partitions, offset: settings.offset, first, sought, limit };
     const status = (lost: BrokerStatus) => this.#status(lost);
     const resumption = this.#resumption;
     const start = { ...options, status, resumption };
-    const { positions: found, committed } = await findStart(this.#broker!, start);
-    if (assignment !== this.#latest) return found;
-    const positions = new Map(
-      [...found].map(([partition, position]) =>
-        [partition, sought.has(partition) ? position : this.#begin(partition, position)] as const
-      ),
-    );
+    const { positions, committed, ends } = await findStart(this.#broker!, start);
+    if (assignment !== this.#latest) return positions;
     this.#assigned++;
     this.#assignment = assignment;
-    this.#soughtEverywhere = undefined;
+    this.#soughtBefore = undefined;
     this.#moving.clear();
-    this.#marks.clear();
     this.#prefetch.drop();
     for (const [partition, position] of positions) {
-      this.#marks.set(partition, new Watermark(position, committed.get(partition)));
-      this.#expected.set(partition, position);
       resumption?.began(partition, position, sought.has(partition));
     }
-    this.#away = new Map();
+    this.#progress.begin(positions, committed);
+    this.#losses.expect(positions);
+    this.#fetched.begin(positions, ends);
     this.#prefetch.recall();
     const closed = this.#gate.closed;
     if (closed) member.pause(partitions);
@@ -326,44 +258,15 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return positions;
   }
 
-  /** Where to begin a partition: after what was done while it was given up, as early as the gate wants. */
-  #begin(partition: number, position: number): number {
-    const done = this.#away.get(partition)?.position ?? position;
-    return this.#gate.startAt(partition, Math.max(position, done));
-  }
-
-  /** The seeks that were not carried out, by partition. */
-  #soughtIn(partitions: readonly number[]): Map<number, SeekPosition> {
-    const sought = new Map(this.#moving);
-    const everywhere = this.#soughtEverywhere;
-    if (everywhere === undefined) return sought;
-    const named = isInstant(everywhere) ? undefined : offsetsOf(everywhere);
-    for (const partition of partitions) {
-      if (!named) sought.set(partition, everywhere);
-      else if (named.has(partition)) sought.set(partition, { [partition]: named.get(partition)! });
-    }
-    return sought;
-  }
-
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
     if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
-    const expected = this.#expected.get(partition)!;
-    if (chunk.records.at(0)!.offset > expected) void this.#checkLoss(partition, expected);
-    this.#expected.set(partition, chunk.next);
-    this.#highs.set(partition, chunk.high);
+    this.#losses.see(this.#broker!, chunk);
+    this.#fetched.see(chunk);
     const room = this.#prefetch.add(chunk);
     this.#wakeUp();
     return room;
-  }
-
-  /** A gap in the offsets is a hole, unless the log begins after it. */
-  async #checkLoss(partition: number, from: number): Promise<void> {
-    const { topic } = this.#context;
-    const low = await this.#broker!.offsets(topic, "earliest").catch(() => undefined);
-    const to = low?.get(partition) ?? 0;
-    if (to > from) this.#status({ type: "lost", topic, partition, from, to });
   }
 
   async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
@@ -374,7 +277,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (canCommit) await this.#host.barrier().catch(() => {});
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
-    this.#marks.clear();
+    this.#progress.clear();
   }
 
   #gateChanged(): void {
@@ -387,22 +290,13 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#wakeUp();
   }
 
-  /** The oldest place at which a message is open. */
-  #open(): { partition: number; offset: number } | undefined {
-    for (const [partition, mark] of this.#marks) {
-      if (mark.size > 0) return { partition, offset: mark.position };
-    }
-    return undefined;
-  }
-
   /** Gives the partitions to others until the message that takes so long is done. */
   #stuck(): () => void {
     const { topic } = this.#context;
-    const place = this.#open()!;
+    const place = this.#progress.oldestOpen()!;
     this.#status({ type: "stuck", topic, ...place });
     this.#prefetch.drop();
-    this.#away = new Map(this.#marks);
-    this.#marks.clear();
+    this.#progress.giveUp();
     this.#assignment = undefined;
     void this.#member?.leave();
     return () => this.#member?.rejoin();

@@ -1,6 +1,12 @@
 import type { SinkPort } from "../flow/feed.ts";
+import type { Correction } from "../types.ts";
 import type { Producer, ProducerRecord } from "./broker.ts";
 import type { TopicOutput } from "./outgoing.ts";
+
+/** The header of results of messages that were handled again; its value is the epoch of the correction. */
+export const CORRECTION_HEADER = "slipstream-correction";
+
+const encoder = new TextEncoder();
 
 /** With what a {@linkcode TopicSink} writes. */
 export interface SinkContext<K, V> {
@@ -33,6 +39,16 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
     const record = this.#context.toRecord(output);
     if (this.#producer && !(record instanceof Promise)) return this.#producer.add(record);
     return this.#write(record);
+  }
+
+  /** Takes the result of a message that is handled again: a header of its record says so. */
+  correct(output: TopicOutput<K, V>, { epoch }: Correction): void | Promise<void> {
+    const mark = (record: ProducerRecord): ProducerRecord => ({
+      ...record,
+      headers: [...record.headers, [CORRECTION_HEADER, encoder.encode(String(epoch))]],
+    });
+    const record = this.#context.toRecord(output);
+    return this.#write(record instanceof Promise ? record.then(mark) : mark(record));
   }
 
   async #write(record: ProducerRecord | Promise<ProducerRecord>): Promise<void> {

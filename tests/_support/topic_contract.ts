@@ -1,8 +1,6 @@
 /** What a Topic does, on every broker. */
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay, systemClock } from "../../src/clock.ts";
-import { CodecError } from "../../src/errors.ts";
-import { openSink } from "../../src/flow/feed.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import type { Broker } from "../../src/kafka/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
@@ -10,6 +8,7 @@ import type { TopicOptions } from "../../src/kafka/options.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { FeedDriver } from "./feed_driver.ts";
+import { testMessageContract } from "./message_contract.ts";
 import { unique } from "./kafka.ts";
 import { texts, write } from "./records.ts";
 
@@ -20,7 +19,8 @@ export interface TopicFixture {
   readonly open: () => Broker;
 }
 
-interface Context {
+/** What a test gets. */
+export interface Context {
   readonly broker: Broker;
   readonly name: string;
   /** Makes a topic that is closed at the end of the test. */
@@ -28,7 +28,7 @@ interface Context {
 }
 
 /** Quick heartbeats and fetches, for quick tests. */
-const QUICK = {
+export const QUICK = {
   offset: "earliest",
   sessionTimeout: 6_000,
   rebalanceTimeout: 6_000,
@@ -328,128 +328,5 @@ export function testTopicContract(fixture: TopicFixture): void {
     assertEquals([...committed.values()].reduce((a, b) => a + b, 0), 24_999);
   });
 
-  test("gives CodecError with place and bytes, and goes on", async ({ make }) => {
-    await make().send({ key: "k", value: "no number" });
-    await make().send({ key: "k", value: "42" });
-    const number = {
-      encode: (value: number) => new TextEncoder().encode(String(value)),
-      decode(bytes: Uint8Array) {
-        const value = Number(new TextDecoder().decode(bytes));
-        if (Number.isNaN(value)) throw new SyntaxError("not a number");
-        return value;
-      },
-    };
-    await using driver = new FeedDriver(make({ codec: number }));
-    await driver.until((messages) => messages.length === 2);
-    const [bad, good] = driver.messages;
-    const error = assertThrows(() => bad!.value, CodecError, "offset 0: not a number");
-    assertEquals(new TextDecoder().decode(error.bytes!), "no number");
-    assertInstanceOf(error.cause, SyntaxError);
-    assertEquals(good!.value, 42);
-  });
-
-  test("waits for codecs that answer with promises, in order", async ({ make }) => {
-    const slow = {
-      encode: (value: string) => Promise.resolve(new TextEncoder().encode(value)),
-      decode: async (bytes: Uint8Array) => {
-        const value = new TextDecoder().decode(bytes);
-        if (value === "bad") throw new SyntaxError("bad");
-        await Promise.resolve();
-        return value.toUpperCase();
-      },
-    };
-    const topic = make({ codec: slow });
-    for (const value of ["a", "bad", "c"]) await topic.send({ value });
-    await using driver = new FeedDriver(topic);
-    await driver.until((messages) => messages.length === 3);
-    const [a, bad, c] = driver.messages;
-    assertEquals([a!.value, c!.value], ["A", "C"]);
-    assertThrows(() => bad!.value, CodecError);
-  });
-
-  test("passes tombstones, keyless messages and headers through", async ({ make }) => {
-    const topic = make();
-    await topic.send({ key: "k", value: null, headers: { constructor: "x", "__proto__x": "y" } });
-    await topic.send(["k2", "v2"]);
-    await using driver = new FeedDriver(topic);
-    await driver.until((messages) => messages.length === 2);
-    const [first, second] = driver.messages;
-    assertEquals([first!.key, first!.value as unknown], ["k", null]);
-    assertEquals(new TextDecoder().decode(first!.headers.get("constructor")), "x");
-    assertEquals(first!.headers.get("toString"), undefined);
-    assertEquals([second!.key, second!.value, second!.headers.size], ["k2", "v2", 0]);
-  });
-
-  const host = { clock: undefined, stopping: undefined } as unknown as Parameters<
-    Topic[typeof openSink]
-  >[0];
-
-  test("as a sink batches, and flush() confirms in order", async ({ broker, name, make }) => {
-    const sink = make()[openSink](host);
-    for (let i = 0; i < 2_500; i++) await sink.write([`k${i % 7}`, `v${i}`]);
-    await sink.flush!();
-    assertEquals((await broker.offsets(name, "latest")).get(0), 2_500);
-    await sink.close!();
-    await using driver = new FeedDriver(make());
-    await driver.until((messages) => messages.length === 2_500);
-    assertEquals(driver.messages.map(({ value }) => value), texts("v", 2_500));
-  });
-
-  test("as a sink passes a message of another topic on, with key, headers and time", async ({ make }) => {
-    const topic = make();
-    await topic.send({ key: "k", value: "v", headers: { a: "b" }, timestamp: 5_000 });
-    await using driver = new FeedDriver(topic);
-    await driver.until((messages) => messages.length === 1);
-    const sink = topic[openSink](host);
-    await sink.write(driver.messages[0]!);
-    await sink.flush!();
-    await driver.until((messages) => messages.length === 2);
-    const copy = driver.messages[1]!;
-    assertEquals([copy.key, copy.value, copy.timestamp], ["k", "v", 5_000]);
-    assertEquals(new TextDecoder().decode(copy.headers.get("a")), "b");
-  });
-
-  test("as a sink refuses what has the wrong shape, the wrong partition or too many bytes", async ({ make }) => {
-    const sink = make()[openSink](host);
-    await sink.write(["k", "fine"]);
-    const write = async (output: unknown) => await sink.write(output as [string, string]);
-    await assertRejects(() => write(5), TypeError, "neither [key, value] nor { key, value }");
-    await assertRejects(() => write(["k"]), TypeError, "has 1 items");
-    await assertRejects(() => write({ key: "k", valeu: "v" }), TypeError, 'no "valeu"');
-    await assertRejects(() => write(["k", undefined]), TypeError, "null is a tombstone");
-    await assertRejects(() => write(["k", 5]), CodecError, "give the topic a codec");
-    await assertRejects(
-      () => write({ value: "v", partition: 3 }),
-      KafkaError,
-      "it has 1 partitions",
-    );
-    await assertRejects(() => write(["big", "x".repeat(2_000_000)]), KafkaError, '"big"');
-    await sink.flush!();
-    await sink.close!();
-  });
-
-  test("dry sends nothing and says what it would", async ({ broker, name, make }) => {
-    await broker.ensure(name, { partitions: 1 });
-    const said: BrokerStatus[] = [];
-    const topic = make({ dry: true, onStatus: (status) => void said.push(status) });
-    assertEquals(await topic.send({ key: "k", value: "v" }), { partition: -1, offset: -1 });
-    const sink = topic[openSink](host);
-    await sink.write(["k", "w"]);
-    await sink.flush!();
-    assertEquals((await broker.offsets(name, "latest")).get(0), 0);
-    assertEquals(said.map(({ type }) => type), ["dry", "dry"]);
-  });
-
-  test("offsets() and lag() tell what is left", async ({ broker, name, make }) => {
-    await broker.ensure(name, { partitions: 2 });
-    await write(broker, name, texts("v", 5), 0);
-    const topic = make();
-    assertEquals([...await topic.lag()], [[0, 5], [1, 0]]);
-    const driver = new FeedDriver(topic, { handle: ({ offset }) => offset < 3 });
-    await driver.until((messages) => messages.length === 5);
-    await driver.barrier();
-    await driver.crash();
-    assertEquals((await topic.offsets()).get(0), { low: 0, high: 5, committed: 3 });
-    assertEquals((await topic.lag()).get(0), 2);
-  });
+  testMessageContract(fixture);
 }

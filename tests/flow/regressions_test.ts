@@ -261,7 +261,7 @@ Deno.test("currentMessage() tells the message, in the handler, after its awaits 
   const source = new Replayable([1, 2]);
   const plain = [3];
   const seen: unknown[] = [];
-  const note = () => seen.push(currentMessage()?.message);
+  const note = () => seen.push(currentMessage()?.root);
   gateOf(source).attributed = true;
   app.handle(source, async (n) => {
     await settle();

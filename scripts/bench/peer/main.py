@@ -4,7 +4,8 @@ import json
 import sys
 from asyncio import run
 
-from flow import benchmarks
+import checkpoint
+import flow
 from slipstream import Conf
 
 
@@ -14,6 +15,8 @@ def forget_bindings():
     Conf.pipes.clear()
     Conf.pubsub._topics.clear()
 
+
+benchmarks = {**flow.benchmarks, **checkpoint.benchmarks}
 
 for line in sys.stdin:
     request = json.loads(line)

@@ -1,12 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
-
-/** The first part of every row of the library. */
-export const ROOT = "slipstream";
-/** The version of what is on disk. */
-export const FORMAT = 1;
-/** The row that says what the others mean. */
-export const STATE_KEY: Deno.KvKey = [ROOT, "state"];
+import { STATE_KEY } from "../format.ts";
 
 /** Bytes that an atomic write is filled to; Deno KV takes 819,200, and a row may be twice its estimate. */
 const ATOMIC_BYTES = 350_000;

@@ -1,7 +1,8 @@
 import { CacheStorageError } from "../errors.ts";
+import { assertReadable, FORMAT, ROOT, STATE_KEY } from "../format.ts";
 import { fromPieces } from "../pieces.ts";
 import type { Entry } from "./entry.ts";
-import { FORMAT, ROOT, type State, STATE_KEY } from "./journal.ts";
+import type { State } from "./journal.ts";
 import { decodePage } from "./page.ts";
 import type { ResidentStore } from "./store.ts";
 
@@ -36,28 +37,6 @@ export async function claim(kv: Deno.Kv, path: string): Promise<Claimed> {
     const result = await kv.atomic().check(row).set(STATE_KEY, state).commit();
     if (result.ok) return { state, versionstamp: result.versionstamp };
   }
-}
-
-/** Throws unless a state row, or its absence, can be gone on from. */
-export function assertReadable(
-  value: { format: number; layout: string } | null,
-  layout: State["layout"] | "rows",
-  path: string,
-): void {
-  if (value === null) return;
-  const what = `Cannot open cache ${JSON.stringify(path)}`;
-  if (!Number.isInteger(value.format)) {
-    throw new CacheStorageError(what, "corrupt state row", false);
-  }
-  if (value.format > FORMAT) {
-    const cause = `it has format ${value.format}, this version reads up to ${FORMAT}: upgrade`;
-    throw new CacheStorageError(what, cause, false);
-  }
-  if (value.layout === layout) return;
-  const cause = layout === "rows"
-    ? "it was made without { shared: true }: open it without, or use another path"
-    : "it was made with { shared: true }: open it with that, or use another path";
-  throw new CacheStorageError(what, cause, false);
 }
 
 /**

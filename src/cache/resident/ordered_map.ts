@@ -31,6 +31,15 @@ export class OrderedMap<T> {
     else this.#insert(key, value);
   }
 
+  /** Fills an empty map with keys that are in order, and their values. */
+  fill(keys: readonly string[], values: readonly T[]): void {
+    for (let at = 0; at < keys.length; at += LEAF) {
+      const leaf = { keys: keys.slice(at, at + LEAF), values: values.slice(at, at + LEAF) };
+      this.#leaves[at / LEAF] = leaf;
+      this.#firsts[at / LEAF] = at === 0 ? "" : leaf.keys[0]!;
+    }
+  }
+
   /** Removes a key; says whether it was there. */
   delete(key: string): boolean {
     if (!this.#find(key)) return false;

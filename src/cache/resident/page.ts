@@ -1,14 +1,11 @@
 import { Entry } from "./entry.ts";
-import type { PieceList } from "../pieces.ts";
+import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 
 /**
  * Estimated bytes that a page is filled to. What is stored has at most twice as many (strings of two bytes
  * a character), and Deno KV takes 65,536.
  */
 export const PAGE_BYTES = 32_000;
-
-/** Values of a larger estimated size are stored in pieces, beside the pages. */
-export const MAX_INLINE_BYTES = 24_000;
 
 /** What the columns of a record and the reference to pieces take, estimated. */
 const RECORD_HEAD = 32;
@@ -100,16 +97,23 @@ export function decodePage(row: unknown): DecodedPage {
   }
   const records: Entry[] = [];
   for (let at = 1; at < row.length; at += COLUMNS) {
-    const [key, form, expires, size] = [row[at], row[at + 1], row[at + 2], row[at + 3]];
-    if (typeof key !== "string" || !(form in Form)) {
+    const key = row[at];
+    const form = row[at + 1];
+    if (typeof key !== "string" || !(form >= Form.Plain && form <= Form.ClonedPieces)) {
       throw new TypeError("a record has no known form");
     }
-    records.push(decodeRecord(key, form, expires, size, row[at + 4]));
+    records.push(decodeRecord(key, form, row[at + 2], row[at + 3], row[at + 4]));
   }
   return { space: row[0], records };
 }
 
-function decodeRecord(key: string, form: Form, expires: number, size: number, value: unknown) {
+function decodeRecord(
+  key: string,
+  form: Form,
+  expires: number,
+  size: number,
+  value: unknown,
+): Entry {
   if (form === Form.Tombstone) return new Entry(key, undefined);
   const cloned = form === Form.Cloned || form === Form.ClonedPieces;
   const entry = new Entry(key, { value, cloned, expires, size });

@@ -1,10 +1,10 @@
 import type { Clock } from "../../clock.ts";
 import type { CacheStorageError } from "../errors.ts";
-import { toPieces } from "../pieces.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
-import { type Batch, FORMAT, type Journal, ROOT, type Row, type State } from "./journal.ts";
-import { encodePage, isLarge, type Page } from "./page.ts";
+import { FORMAT, ROOT } from "../format.ts";
+import type { Batch, Journal, Row, State } from "./journal.ts";
+import { addRows } from "./rows_of_page.ts";
 import { Table, type TableHost } from "./table.ts";
 
 /** How a resident store writes. */
@@ -309,18 +309,4 @@ export class ResidentStore implements TableHost {
       this.#setSweep();
     }, SWEEP_MS);
   }
-}
-
-/** Adds the row of a page, after the pieces that it names. */
-function addRows(rows: Row[], space: string, page: Page): void {
-  for (const entry of page.records) {
-    if (entry.pieces !== undefined || !isLarge(entry)) continue;
-    const { list, pieces } = toPieces(entry.value);
-    entry.pieces = list;
-    for (const [n, piece] of pieces.entries()) {
-      rows.push({ key: [ROOT, "p", list[0], n], value: piece, bytes: piece.length });
-    }
-  }
-  const bytes = page.bytes;
-  rows.push({ key: [ROOT, "l", page.id], value: encodePage(space, page), bytes });
 }

@@ -172,14 +172,15 @@ export class Table {
   restore(id: number, records: readonly Entry[]): void {
     const page = new Page(id);
     const passed = this.window.passed(id);
-    for (const [index, entry] of records.entries()) {
+    for (let index = 0; index < records.length; index++) {
+      const entry = records[index]!;
       page.add(entry);
       if (index < passed) {
         entry.live = false;
         page.bury(entry);
         continue;
       }
-      const old = this.#entries.get(entry.key) ?? this.#graves.get(entry.key);
+      const old = this.#current(entry.key);
       if (old) this.#supersede(old, entry);
       if (entry.tombstone) {
         this.#entries.delete(entry.key);
@@ -196,8 +197,9 @@ export class Table {
   /** Ends restoring: puts everything in order, and lets go of tombstones that hide nothing. */
   restored(): void {
     for (const entry of this.#graves.values()) if (entry.older === 0) this.#bury(entry);
-    const keys = [...this.#entries.keys()].sort();
-    for (const key of keys) this.#order.set(key, this.#entries.get(key)!);
+    const entries = [...this.#entries.values()];
+    entries.sort((a, b) => a.key < b.key ? -1 : 1);
+    this.#order.fill(entries.map((entry) => entry.key), entries);
     if (this.#expiring) this.sweep(Infinity);
   }
 
@@ -211,7 +213,7 @@ export class Table {
     if (record.live) return void this.#graves.delete(record.key);
     // A tombstone that was let go of is hidden by nothing.
     if (!record.hidden) return;
-    const current = this.#entries.get(record.key) ?? this.#graves.get(record.key);
+    const current = this.#current(record.key);
     if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
   }
 
@@ -237,6 +239,12 @@ export class Table {
     this.#buffer.push(entry);
     this.#trimBuffer();
     return entry.size;
+  }
+
+  /** The entry of a key that counts, or the tombstone. */
+  #current(key: string): Entry | undefined {
+    const entry = this.#entries.get(key);
+    return entry === undefined && this.#graves.size > 0 ? this.#graves.get(key) : entry;
   }
 
   #supersede(old: Entry, by: Entry): void {

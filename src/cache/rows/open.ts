@@ -1,6 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import { FORMAT, STATE_KEY } from "../resident/journal.ts";
-import { assertReadable } from "../resident/load.ts";
+import { assertReadable, FORMAT, STATE_KEY } from "../format.ts";
 import type { Space } from "../space.ts";
 import type { CacheStore } from "../store.ts";
 import { Calls } from "./calls.ts";

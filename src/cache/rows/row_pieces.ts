@@ -1,5 +1,5 @@
 import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
-import { ROOT } from "../resident/journal.ts";
+import { ROOT } from "../format.ts";
 import type { Calls } from "./calls.ts";
 import type { Writer } from "./writer.ts";
 

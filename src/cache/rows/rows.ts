@@ -1,8 +1,7 @@
 import { decodeParts, inspectKey, type KeyPart } from "../keys.ts";
 import { toRange } from "../range.ts";
-import { ROOT } from "../resident/journal.ts";
-import { MAX_INLINE_BYTES } from "../resident/page.ts";
-import type { PieceList } from "../pieces.ts";
+import { ROOT } from "../format.ts";
+import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
 import type { Calls } from "./calls.ts";
 import { RowCursor } from "./row_cursor.ts";

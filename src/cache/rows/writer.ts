@@ -1,4 +1,4 @@
-import { ROOT } from "../resident/journal.ts";
+import { ROOT } from "../format.ts";
 import type { Calls } from "./calls.ts";
 
 /** The row of a writer that does not come back goes after this time. */

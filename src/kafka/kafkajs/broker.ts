@@ -15,7 +15,7 @@ import type { ConnectionOptions } from "../connection.ts";
 import { KafkaError } from "../errors.ts";
 import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
-import { toKafkaError, typeOf } from "./failures.ts";
+import { isConnectionFailure, toKafkaError, typeOf } from "./failures.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
@@ -161,14 +161,26 @@ export class KafkaBroker implements Broker {
   }
 
   async #ask<T>(what: string, topic: string, question: (admin: Admin) => Promise<T>): Promise<T> {
-    const { admin } = await this.#connect();
     try {
-      return await question(admin);
+      const { admin } = await this.#connect();
+      try {
+        return await question(admin);
+      } catch (error) {
+        if (!isConnectionFailure(error)) throw error;
+        this.#disconnect(admin);
+        return await question((await this.#connect()).admin);
+      }
     } catch (error) {
       // It is retriable to kafkajs, which has tried again.
       const unknown = typeOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
       throw toKafkaError(what, error, { topic, ...(unknown && { retriable: false }) });
     }
+  }
+
+  /** Gives up a connection that failed; the next question makes another. */
+  #disconnect(admin: Admin): void {
+    this.#opened = undefined;
+    admin.disconnect().catch(() => {});
   }
 
   #connect(

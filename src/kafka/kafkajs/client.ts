@@ -72,6 +72,8 @@ export async function reach(kafka: Kafka, options: ReachOptions): Promise<Admin>
     } catch (error) {
       await admin.disconnect().catch(() => {});
       if (isRefused(error)) throw toKafkaError(`Cannot connect to ${brokers}`, error);
+      if (!failed) status?.({ type: "away", error });
+      failed = true;
       if (clock.now() + pause > deadline) {
         const { message } = toKafkaError(`after ${startTimeoutMs} ms`, error);
         throw new KafkaError(`Cannot connect to ${brokers} ${message}`, {
@@ -79,8 +81,6 @@ export async function reach(kafka: Kafka, options: ReachOptions): Promise<Admin>
           cause: error,
         });
       }
-      if (!failed) status?.({ type: "away", error });
-      failed = true;
       await delay(clock, pause, signal);
     }
   }

@@ -39,12 +39,20 @@ export function isRefused(error: unknown): boolean {
     REFUSED_CERTIFICATE.test((error as Failure)?.message ?? "");
 }
 
+/** Failures on the way to the brokers: kafkajs wraps some of them as if nothing could help. */
+const ON_THE_WAY =
+  /^KafkaJS(Connection|RequestTimeout|BrokerNotFound|NoBrokerAvailable|.*MetadataNotLoaded)/;
+
+/** Says whether the connection failed, rather than what was asked. */
+export function isConnectionFailure(error: unknown): boolean {
+  return !isRefused(error) && ON_THE_WAY.test(rootOf(error).name ?? "");
+}
+
 /** Says whether doing the same again later may succeed. */
 export function isRetriable(error: unknown): boolean {
   if (isRefused(error)) return false;
-  const outer = error as Failure;
-  if (outer?.name === "KafkaJSNumberOfRetriesExceeded") return rootOf(error).retriable !== false;
-  return outer?.retriable !== false;
+  return isConnectionFailure(error) ||
+    (rootOf(error).retriable ?? (error as Failure)?.retriable) !== false;
 }
 
 /** Turns an error of kafkajs into one of ours. */

@@ -2,11 +2,12 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "
 import { type Clock, delay } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import type { KafkaError } from "../errors.ts";
-import { subscribersOnly } from "./assigner.ts";
 import { toChunk } from "./chunk.ts";
-import { ENDLESS } from "./client.ts";
+
 import { Commits } from "./commits.ts";
+import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
+import { settledWithin } from "./patience.ts";
 import { Pulse } from "./pulse.ts";
 
 /** Milliseconds between two attempts to learn the positions of an assignment. */
@@ -48,28 +49,15 @@ export class KafkaMembership implements Membership {
     clock: Clock,
     metadataMaxAge: number,
   ) {
-    const { groupId, topic, sessionTimeout, rebalanceTimeout, heartbeatInterval } = options;
-    const { maxWaitTimeInMs, maxBytesPerPartition, minBytes, maxBytes } = options;
+    const { groupId, topic } = options;
     this.#options = options;
     this.#handlers = handlers;
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
-    this.#consumer = kafka.consumer({
-      groupId,
-      sessionTimeout,
-      rebalanceTimeout,
-      heartbeatInterval,
-      maxWaitTimeInMs,
-      maxBytesPerPartition,
-      minBytes,
-      maxBytes,
-      metadataMaxAge,
-      retry: ENDLESS,
-      partitionAssigners: [subscribersOnly({
-        cluster: (cluster) => this.#commits.use(cluster),
-        joining: () => this.#end(),
-      })],
+    this.#consumer = createConsumer(kafka, options, metadataMaxAge, {
+      cluster: (cluster) => this.#commits.use(cluster),
+      joining: () => this.#end(),
     });
   }
 
@@ -196,13 +184,8 @@ export class KafkaMembership implements Membership {
       await heartbeat();
     } catch (error) {
       if (typeOf(error) === "REBALANCE_IN_PROGRESS" && assignment === this.#assignment) {
-        const patience = new AbortController();
         const half = this.#options.rebalanceTimeout / 2;
-        await Promise.race([
-          this.#revoke(assignment, true),
-          wait(this.#clock, half, patience.signal),
-        ]);
-        patience.abort();
+        await settledWithin(this.#clock, half, this.#revoke(assignment, true));
       }
       throw error;
     }
@@ -313,8 +296,4 @@ export class KafkaMembership implements Membership {
     this.#lifecycle = next.catch(() => {});
     return next;
   }
-}
-
-function wait(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
-  return delay(clock, ms, signal).catch(() => {});
 }

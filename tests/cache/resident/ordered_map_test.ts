@@ -26,6 +26,11 @@ Deno.test("OrderedMap is a sorted Map, through splits and emptied leaves", () =>
       map.downwards(low, high, count, down);
       assertEquals(down, within.reverse().slice(0, count));
       for (const key of [low, high]) assertEquals(map.get(key), model.get(key));
+      const filled = new OrderedMap<string>();
+      filled.fill(sorted, sorted);
+      const same: string[] = [];
+      filled.upwards("", "\xff", Infinity, same);
+      assertEquals(same, sorted);
       for (const key of sorted) map.delete(key);
       const all: string[] = [];
       map.upwards("", "\xff", Infinity, all);

@@ -1,0 +1,38 @@
+/**
+ * A codec turns values into bytes and back.
+ *
+ * On Kafka with `KAFKA_BROKERS=host:port`, else on an embedded broker.
+ *
+ * ```sh
+ * deno run --allow-env --allow-net --allow-sys examples/codec.ts
+ * ```
+ *
+ * ```text
+ * { msg: "🐟" }
+ * ```
+ *
+ * @module
+ */
+// deno-lint-ignore-file no-console
+import { Topic } from "@slipstream/slipstream/kafka";
+import { chooseBroker } from "./broker.ts";
+
+/** Writes values as JSON. */
+const json = {
+  encode: (value: { msg: string }) => new TextEncoder().encode(JSON.stringify(value)),
+  decode: (bytes: Uint8Array): { msg: string } => JSON.parse(new TextDecoder().decode(bytes)),
+};
+
+await using topic = new Topic("emoji-json", {
+  ...chooseBroker(),
+  offset: "earliest",
+  groupId: "demo",
+  codec: json,
+});
+
+await topic.send({ key: "fish", value: { msg: "🐟" } });
+
+for await (const message of topic) {
+  console.log(message.value);
+  break;
+}

@@ -1,0 +1,59 @@
+/** A checkpoint, as others that depend on its dependent see it. */
+export interface Link {
+  /** Its name. */
+  readonly name: string;
+  /** The source that it pauses and corrects. */
+  readonly dependent: object;
+  /** The sources that it depends on. */
+  readonly sources: readonly object[];
+  /** The time before which the results of its dependent will not be corrected any more. */
+  readonly settled: number;
+  /** `settled` of one of its sources has changed. */
+  upstreamSettled(): void;
+}
+
+const byDependent = new WeakMap<object, Set<Link>>();
+const bySource = new WeakMap<object, Set<Link>>();
+
+/**
+ * Adds a checkpoint to the chain.
+ *
+ * @throws {TypeError} If its dependent depends on itself through others: all would wait for each other.
+ */
+export function join(link: Link): void {
+  const path = pathTo(link.dependent, link.sources, [link.name]);
+  if (path !== undefined) {
+    throw new TypeError(
+      `Cannot make checkpoint ${JSON.stringify(link.name)}: its dependent depends on itself, ` +
+        `through ${path.map((name) => JSON.stringify(name)).join(" and ")}`,
+    );
+  }
+  byDependent.getOrInsertComputed(link.dependent, () => new Set()).add(link);
+  for (const source of link.sources) {
+    bySource.getOrInsertComputed(source, () => new Set()).add(link);
+  }
+}
+
+/** The time before which the messages of `source` will not be corrected any more. */
+export function settledTime(source: object): number {
+  let settled = Infinity;
+  for (const link of byDependent.get(source) ?? []) settled = Math.min(settled, link.settled);
+  return settled;
+}
+
+/** Tells those that depend on `dependent` that its `settled` has changed. */
+export function tellDownstream(dependent: object): void {
+  for (const link of bySource.get(dependent) ?? []) link.upstreamSettled();
+}
+
+/** The names of the checkpoints through which one of `sources` leads back to `goal`. */
+function pathTo(goal: object, sources: readonly object[], path: string[]): string[] | undefined {
+  for (const source of sources) {
+    if (source === goal) return path;
+    for (const link of byDependent.get(source) ?? []) {
+      const found = pathTo(goal, link.sources, [...path, link.name]);
+      if (found !== undefined) return found;
+    }
+  }
+  return undefined;
+}

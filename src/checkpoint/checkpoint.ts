@@ -1,0 +1,240 @@
+import { closestString } from "@std/text/closest-string";
+import { currentMessage } from "../flow/attribution.ts";
+import { isFeedSource, isSource } from "../flow/feeds.ts";
+import type { Source } from "../types.ts";
+import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
+import { Core } from "./core.ts";
+import { Dependency, inside } from "./dependency.ts";
+import { type Marker, toMarker } from "./marker.ts";
+import type { PartName } from "./parts.ts";
+import { placeOf } from "./place.ts";
+
+/** Options of {@linkcode Checkpoint.heartbeat}. */
+export interface HeartbeatOptions {
+  /** The name of the dependency; needed when there are several. */
+  dependency?: string | undefined;
+  /**
+   * The part of the dependency that it comes from.
+   *
+   * @default {"the partition of the message that is being handled"}
+   */
+  part?: PartName | undefined;
+}
+
+/** How far a dependency is, compared with its dependent. */
+export interface Latency {
+  /** True while the dependency is down: it has not caught up with the dependent yet. */
+  readonly isLate: boolean;
+  /** The marker of the last pulse. */
+  readonly dependentMarker: Marker | undefined;
+  /** The marker of the dependency. */
+  readonly dependencyMarker: Marker | undefined;
+}
+
+const owners = new WeakMap<Dependency, Checkpoint>();
+
+/**
+ * Pauses a stream while a stream that it depends on is down, lets it go on when that one has recovered, and
+ * has what was made from stale data made again.
+ *
+ * - The handler of each dependency calls {@linkcode Checkpoint.heartbeat}, the handler of the dependent calls
+ *   {@linkcode Checkpoint.checkPulse} before it reads what the dependencies have stored.
+ * - A result for time t is right once every dependency's frontier has passed t: once everything before t is
+ *   stored, that is, and the messages that stored it are done.
+ * - With `correct`, results that a later dependency message made wrong are made again, and these messages
+ *   have `context.correction`. Write results under the position of their message, so that the new one
+ *   replaces the old.
+ * - What is known is kept in the `cache` at every barrier, after the stores and before the positions. Names
+ *   are part of it: do not change them later.
+ * - It must be made before `stream()`. Reading a Topic in several processes, each needs all partitions of
+ *   every dependency (a group of its own), and a checkpoint name of its own.
+ *
+ * @typeParam M The messages of the dependent.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Checkpoint, Dependency } from "@slipstream/slipstream";
+ *
+ * const [activities, weather] = [["swimming"], ["🌞"]];
+ * const checkpoint = new Checkpoint("activities", {
+ *   dependent: activities,
+ *   dependencies: [new Dependency("weather", weather)],
+ * });
+ * await checkpoint.checkPulse(new Date("2025-01-01T10:00Z"));
+ * await checkpoint.heartbeat(new Date("2025-01-01T10:30Z"));
+ * assertEquals(await checkpoint.checkPulse(new Date("2025-01-01T11:00Z")), 30 * 60_000);
+ * assertEquals(checkpoint.dependency("weather").isDown, true);
+ * ```
+ */
+export class Checkpoint<M = unknown> {
+  /** Its name. */
+  readonly name: string;
+  /** The stream that depends on the others. */
+  readonly dependent: Source<M>;
+  /** The streams that it depends on, by name. */
+  readonly dependencies: ReadonlyMap<string, Dependency>;
+  readonly #core: Core;
+
+  /**
+   * Makes a checkpoint.
+   *
+   * @throws {TypeError} If an option is unknown, has the wrong shape or contradicts another; if the
+   * dependent depends on itself; if it is to be corrected and cannot be read again.
+   * @throws {RangeError} If a duration is out of bounds.
+   */
+  constructor(name: string, options: CheckpointOptions<M>) {
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError("Cannot name a checkpoint: a name is a string, not empty");
+    }
+    const settings = toCheckpointSettings(name, options);
+    const { dependent, dependencies, correct } = settings;
+    const wrong = (what: string) =>
+      new TypeError(`Cannot make checkpoint ${JSON.stringify(name)}: ${what}`);
+    if (typeof dependent !== "object" || dependent === null || !isSource(dependent)) {
+      throw wrong("the dependent must be a source, as an object");
+    }
+    if (correct && !isFeedSource(dependent)) {
+      throw wrong("its dependent cannot be read again, so nothing can be corrected; use a Topic");
+    }
+    if (!Array.isArray(dependencies) || dependencies.length === 0) {
+      throw wrong("give it a list of dependencies");
+    }
+    this.name = name;
+    this.dependent = dependent as Source<M>;
+    this.dependencies = new Map(dependencies.map((each) => [each?.name, each]));
+    for (const dependency of dependencies) {
+      if (!(dependency instanceof Dependency)) throw wrong("a dependency must be a Dependency");
+      const owner = owners.get(dependency);
+      if (owner !== undefined) {
+        throw wrong(`dependency "${dependency.name}" belongs to checkpoint "${owner.name}"`);
+      }
+    }
+    if (this.dependencies.size < dependencies.length) {
+      throw wrong("the names of its dependencies must differ");
+    }
+    this.#core = new Core(this as Checkpoint, name, settings);
+    for (const dependency of dependencies) owners.set(dependency, this as Checkpoint);
+  }
+
+  /** The state that the pulses brought, merged. */
+  get state(): Readonly<Record<string, unknown>> {
+    return this.#core.state;
+  }
+
+  /** The marker of the last pulse. */
+  get stateMarker(): Marker | undefined {
+    const { stateMarker, kind } = this.#core;
+    return kind && toMarker(stateMarker, kind);
+  }
+
+  /**
+   * The positions of the first results, by partition, that are known to be wrong. In the recovery callback,
+   * those from which the dependent must be, or is, handled again.
+   */
+  get staleState(): Readonly<Record<number, number>> {
+    return Object.fromEntries(this.#core.stale ?? this.#core.results.dirty);
+  }
+
+  /**
+   * Returns a dependency.
+   *
+   * @throws {TypeError} If there is none of that name.
+   */
+  dependency(name: string): Dependency {
+    const dependency = this.dependencies.get(name);
+    if (dependency !== undefined) return dependency;
+    const nearest = closestString(name, [...this.dependencies.keys()]);
+    throw new TypeError(
+      `Cannot find dependency ${JSON.stringify(name)} of checkpoint ${
+        JSON.stringify(this.name)
+      }: ` +
+        `did you mean ${JSON.stringify(nearest)}?`,
+    );
+  }
+
+  /**
+   * Says that a dependency has a message for the time of `marker`. In a handler it counts as alive at once,
+   * and the message as stored once it is done; elsewhere both at once.
+   *
+   * @returns How far the dependency is.
+   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none.
+   */
+  async heartbeat(marker: Marker, options: HeartbeatOptions = {}): Promise<Latency> {
+    return await this.#beat(marker, options, true);
+  }
+
+  /**
+   * Says that a dependency is complete up to the time of `marker`, without a message: a dependency that has
+   * little to say keeps its dependent going with it.
+   *
+   * @returns How far the dependency is.
+   */
+  async keepAlive(marker: Marker, options: HeartbeatOptions = {}): Promise<Latency> {
+    return await this.#beat(marker, options, false);
+  }
+
+  /**
+   * Says that the dependent has a message for the time of `marker`, before its handler reads what the
+   * dependencies have stored.
+   *
+   * @param state Whatever helps to find the message again; merged into {@linkcode Checkpoint.state}.
+   * @returns For how many milliseconds of event time the worst dependency has been down; undefined when none
+   * is.
+   */
+  checkPulse(marker: Marker, state?: Record<string, unknown>): Promise<number | undefined> {
+    try {
+      return this.#core.pulse(marker, state);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** What it prints as. */
+  toJSON(): { state: unknown; stateMarker: Marker | null; checkpoints: Record<string, unknown> } {
+    const checkpoints = [...this.dependencies].map(([name, each]) => [name, each.toJSON()]);
+    return {
+      state: this.state,
+      stateMarker: this.stateMarker ?? null,
+      checkpoints: Object.fromEntries(checkpoints),
+    };
+  }
+
+  /** How it reads in a text. */
+  toString(): string {
+    return JSON.stringify(this);
+  }
+
+  /** How a console shows it. */
+  [Symbol.for("Deno.customInspect")](
+    inspect: (value: unknown, options: unknown) => string,
+    options: unknown,
+  ): string {
+    return `Checkpoint ${inspect(this.toJSON(), options)}`;
+  }
+
+  async #beat(marker: Marker, options: HeartbeatOptions, isMessage: boolean): Promise<Latency> {
+    const core = this.#core;
+    const dependency = this.#find(options.dependency);
+    const time = core.read(marker, dependency.name);
+    if (time !== undefined) {
+      const place = placeOf(currentMessage()?.root);
+      const part = options.part ?? place?.partition ?? "";
+      await core.beat({ dependency, time, part, position: place?.offset ?? -1, isMessage });
+    }
+    return {
+      isLate: core.outages.isLate(dependency),
+      dependentMarker: this.stateMarker,
+      dependencyMarker: toMarker(dependency[inside].marker, core.kind!),
+    };
+  }
+
+  #find(name: string | undefined): Dependency {
+    if (name !== undefined) return this.dependency(name);
+    if (this.dependencies.size === 1) return [...this.dependencies.values()][0]!;
+    throw new TypeError(
+      `Cannot tell which dependency of checkpoint ${JSON.stringify(this.name)} is meant: ` +
+        "pass { dependency }",
+    );
+  }
+}

@@ -1,0 +1,186 @@
+import type { Clock } from "../clock.ts";
+import { checkOptions } from "../options.ts";
+import type { Source } from "../types.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { Dependency } from "./dependency.ts";
+import { checkChoice, checkDurations, checkFunctions } from "./dependency_options.ts";
+import type { CheckpointEvent } from "./events.ts";
+import type { Marker } from "./marker.ts";
+import type { CheckpointStore } from "./record.ts";
+
+/**
+ * What a {@linkcode Checkpoint} is made of. Durations are milliseconds.
+ *
+ * @typeParam M The messages of the dependent.
+ */
+export interface CheckpointOptions<M = unknown> {
+  /** The stream that depends on the others: the source of the flow whose handler calls `checkPulse`. */
+  dependent: Source<M>;
+  /** The streams that it depends on. */
+  dependencies: readonly Dependency[];
+  /** Called when a dependency goes down: once in each outage. */
+  downtimeCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
+  /**
+   * Called when no dependency is down any more, with the one that recovered last; the dependent is still
+   * paused, and goes on when what this returns has resolved.
+   */
+  recoveryCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
+  /** Where the checkpoint is kept; without it, it is forgotten with the process. */
+  cache?: CheckpointStore | undefined;
+  /**
+   * What the key in the cache begins with: it is `<cacheKeyPrefix>_<name>_`.
+   *
+   * @default {"_"}
+   */
+  cacheKeyPrefix?: string | undefined;
+  /**
+   * Whether the dependent is paused while a dependency is down.
+   *
+   * @default {true}
+   */
+  pauseDependent?: boolean | undefined;
+  /**
+   * Whether messages whose results were made from stale data are handled again, by moving the dependent
+   * back to the first of them. It needs a dependent with positions: a Topic.
+   *
+   * @default {false}
+   */
+  correct?: boolean | undefined;
+  /**
+   * With `correct` and no outage: how long results that are known to be wrong wait for the frontier to pass
+   * all of them, by the clock, before they are made again in any case.
+   *
+   * @default {30000}
+   */
+  correctAfterMs?: number | undefined;
+  /**
+   * `"emit"` handles messages at once and corrects results later; `"wait"` holds each message back until
+   * the frontier has passed its time, so that nothing stale is emitted.
+   *
+   * @default {"emit"}
+   */
+  mode?: "emit" | "wait" | undefined;
+  /** In mode `"wait"`: the event time of a message. */
+  time?: ((message: M) => Marker) | undefined;
+  /**
+   * In mode `"wait"`: how long a message is held, by the clock, before it is handled nevertheless, and what
+   * it waited for counts as down.
+   *
+   * @default {Infinity}
+   */
+  waitMs?: number | undefined;
+  /**
+   * How long the dependent stays paused, by the clock, when a dependency does not come back. Then it goes
+   * on, and its results are corrected once the dependency has.
+   *
+   * @default {Infinity}
+   */
+  maxPauseMs?: number | undefined;
+  /**
+   * How far a marker may be ahead of the clock. One that is farther is reported and ignored: one message
+   * stamped 2099 must not pause the world, nor make everything final.
+   *
+   * @default {86400000}
+   */
+  maxAheadMs?: number | undefined;
+  /** Told what happens. */
+  onStatus?: ((event: CheckpointEvent) => void) | undefined;
+  /**
+   * Time and timers.
+   *
+   * @default {"the app's while it streams, else the machine's"}
+   */
+  clock?: Clock | undefined;
+}
+
+const NAMES = [
+  "dependent",
+  "dependencies",
+  "downtimeCallback",
+  "recoveryCallback",
+  "cache",
+  "cacheKeyPrefix",
+  "pauseDependent",
+  "correct",
+  "correctAfterMs",
+  "mode",
+  "time",
+  "waitMs",
+  "maxPauseMs",
+  "maxAheadMs",
+  "onStatus",
+  "clock",
+] as const;
+
+/** The options with their defaults; messages are not typed inside. */
+export interface CheckpointSettings extends CheckpointOptions {
+  readonly cacheKeyPrefix: string;
+  readonly pauseDependent: boolean;
+  readonly correct: boolean;
+  readonly mode: "emit" | "wait";
+  readonly correctAfterMs: number;
+  readonly waitMs: number;
+  readonly maxPauseMs: number;
+  readonly maxAheadMs: number;
+}
+
+/**
+ * Checks the options of a checkpoint.
+ *
+ * @throws {TypeError} If one is unknown, has the wrong shape, or contradicts another.
+ * @throws {RangeError} If a duration is out of bounds.
+ */
+export function toCheckpointSettings<M>(
+  name: string,
+  options: CheckpointOptions<M>,
+): CheckpointSettings {
+  checkOptions("Checkpoint", options, NAMES);
+  const {
+    cacheKeyPrefix = "_",
+    pauseDependent = true,
+    correct = false,
+    correctAfterMs = 30_000,
+    mode = "emit",
+    waitMs = Infinity,
+    maxPauseMs = Infinity,
+    maxAheadMs = 86_400_000,
+  } = options;
+  const { downtimeCallback, recoveryCallback, time, onStatus, cache } = options;
+  const owner = `checkpoint ${JSON.stringify(name)}`;
+  checkDurations(owner, { correctAfterMs, waitMs, maxPauseMs, maxAheadMs });
+  checkFunctions(owner, { downtimeCallback, recoveryCallback, time, onStatus });
+  checkChoice(owner, "mode", mode, ["emit", "wait"]);
+  for (const [option, value] of Object.entries({ pauseDependent, correct })) {
+    if (typeof value === "boolean") continue;
+    throw new TypeError(`Cannot make ${owner} as ${option} must be a boolean: got ${typeof value}`);
+  }
+  if (typeof cacheKeyPrefix !== "string") {
+    throw new TypeError(`Cannot make ${owner} as cacheKeyPrefix must be a string`);
+  }
+  if (
+    cache !== undefined && (typeof cache?.get !== "function" || typeof cache.set !== "function")
+  ) {
+    throw new TypeError(`Cannot make ${owner} as cache must have get() and set(): open a Cache`);
+  }
+  if (mode === "wait" && time === undefined) {
+    throw new TypeError(
+      `Cannot make ${owner} in mode "wait" without time: say what the event time of a message is`,
+    );
+  }
+  if (mode === "emit" && (time !== undefined || waitMs !== Infinity)) {
+    throw new TypeError(
+      `Cannot make ${owner} in mode "emit" with time or waitMs: they belong to mode "wait"`,
+    );
+  }
+  return {
+    ...options,
+    cacheKeyPrefix,
+    pauseDependent,
+    correct,
+    correctAfterMs,
+    mode: mode as "emit" | "wait",
+    waitMs,
+    maxPauseMs,
+    maxAheadMs,
+  } as CheckpointSettings;
+}

@@ -1,0 +1,309 @@
+import { type Clock, systemClock } from "../clock.ts";
+import { type Attribution, currentMessage } from "../flow/attribution.ts";
+import type { Host } from "../flow/feed.ts";
+import { type Gate, gateOf } from "../flow/gate.ts";
+import { join, type Link, settledTime, tellDownstream } from "./chain.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { CheckpointSettings } from "./checkpoint_options.ts";
+import { Corrections } from "./corrections.ts";
+import { type Dependency, inside } from "./dependency.ts";
+import { Dirt } from "./dirt.ts";
+import type { CheckpointEvent } from "./events.ts";
+import { kindOf, type Marker, type MarkerKind, toMarker, toMs } from "./marker.ts";
+import { Outages } from "./outages.ts";
+import type { PartName } from "./parts.ts";
+import { Pause } from "./pause.ts";
+import { placeOf } from "./place.ts";
+import { Results } from "./results.ts";
+import { Session } from "./session.ts";
+import { type Track, trackOf } from "./track.ts";
+
+const NOTHING: Promise<undefined> = Promise.resolve(undefined);
+
+/** One heartbeat, or sign of life, of one part of a dependency. */
+export interface Beat {
+  readonly dependency: Dependency;
+  readonly time: number;
+  readonly part: PartName;
+  /** The position of its message; -1 without. */
+  readonly position: number;
+  /** True when a message belongs to it, which may make results wrong. */
+  readonly isMessage: boolean;
+}
+
+/** The inside of a {@linkcode Checkpoint}: what happens at a pulse and at a heartbeat. */
+export class Core implements Link {
+  readonly checkpoint: Checkpoint;
+  readonly name: string;
+  readonly settings: CheckpointSettings;
+  readonly gate: Gate;
+  readonly track: Track;
+  readonly results: Results = new Results();
+  readonly dirt: Dirt;
+  readonly outages: Outages;
+  readonly corrections: Corrections;
+  /** What kind the markers are of, once there is one. */
+  kind: MarkerKind | undefined;
+  /** The time of the last pulse. */
+  stateMarker = -Infinity;
+  /** What the pulses brought. */
+  state: Record<string, unknown> = {};
+  /** The latest time of all pulses. */
+  largest = -Infinity;
+  /** The time before which everything of all dependencies is stored. */
+  frontier = -Infinity;
+  settled = -Infinity;
+  /** The first stale positions, while the recovery callback runs. */
+  stale: ReadonlyMap<number, number> | undefined;
+
+  readonly pause: Pause;
+  /** The run that is under way. */
+  host: Host | undefined;
+  readonly #session: Session;
+  #guard: Attribution["guard"] | undefined;
+  /** The latest time that was not too far ahead when the clock was last read. */
+  #latest = -Infinity;
+
+  constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
+    this.checkpoint = checkpoint;
+    this.name = name;
+    this.settings = settings;
+    this.gate = gateOf(settings.dependent);
+    join(this);
+    this.track = trackOf(settings.dependent as object);
+    this.track.listeners.add({
+      moved: (partition, position) => this.results.moved(partition, position),
+      caughtUp: () => this.settle(),
+    });
+    this.dirt = new Dirt(settings.correctAfterMs, () => this.consider());
+    this.outages = new Outages(this);
+    this.corrections = new Corrections(this);
+    this.pause = new Pause(this.gate, `checkpoint ${name}`, settings.maxPauseMs, () => {
+      this.tell({ type: "pause_expired", dependencies: this.outages.names });
+    });
+    this.#session = new Session(this);
+  }
+
+  get dependent(): object {
+    return this.settings.dependent as object;
+  }
+
+  get sources(): object[] {
+    return this.settings.dependencies.map(({ dependency }) => dependency as object);
+  }
+
+  get reason(): string {
+    return `correction of checkpoint ${this.name}`;
+  }
+
+  get down(): boolean {
+    return this.outages.any;
+  }
+
+  get paused(): boolean {
+    return this.pause.active;
+  }
+
+  get clock(): Clock {
+    return this.settings.clock ?? this.host?.clock ?? systemClock;
+  }
+
+  tell(event: CheckpointEvent): void {
+    this.settings.onStatus?.(event);
+  }
+
+  /** Reads a marker; undefined, and reported, when it is too far ahead of the clock. */
+  read(marker: Marker, dependency?: string): number | undefined {
+    const kind = kindOf(marker);
+    if (this.kind !== kind) this.setKind(kind);
+    const time = toMs(marker);
+    if (time <= this.#latest) return time;
+    this.#latest = this.clock.now() + this.settings.maxAheadMs;
+    if (time <= this.#latest) return time;
+    this.tell({ type: "ahead", dependency, marker });
+    return undefined;
+  }
+
+  /** A message of the dependent is about to be handled. */
+  pulse(marker: Marker, state: Record<string, unknown> | undefined): Promise<number | undefined> {
+    const time = this.read(marker);
+    if (state !== undefined) Object.assign(this.state, state);
+    if (time === undefined) return NOTHING;
+    this.stateMarker = time;
+    if (time > this.largest) this.largest = time;
+    const message = currentMessage();
+    this.#guard = message?.guard ?? this.#guard;
+    if (time >= this.frontier) this.#addProvisional(message, time);
+    if (this.pause.active) this.outages.raiseTargets();
+
+    const gaveUp = message !== undefined && this.#session.gaveUp(message.root);
+    let worst: number | undefined;
+    let fallen: Dependency[] | undefined;
+    for (const dependency of this.settings.dependencies) {
+      const vitals = dependency[inside];
+      if (vitals.marker === -Infinity) {
+        vitals.marker = time;
+        vitals.checkpointState = { ...this.state };
+      }
+      let downtime = this.outages.downtime(dependency, time);
+      if (gaveUp && vitals.frontier <= time) downtime ??= Math.max(0, time - vitals.marker);
+      if (downtime !== undefined && this.outages.declare(dependency)) {
+        this.tell({ type: "down", dependency: dependency.name, downtimeMs: downtime });
+        (fallen ??= []).push(dependency);
+      }
+      if (!vitals.down) continue;
+      worst = Math.max(worst ?? 0, downtime ?? time - vitals.marker);
+    }
+    if (fallen !== undefined) return this.fell(fallen).then(() => worst);
+    return worst === undefined ? NOTHING : Promise.resolve(worst);
+  }
+
+  /** A dependency shows that it is alive; what it brought counts once its message is done. */
+  beat(beat: Beat): Promise<void> {
+    const { dependency, time, part } = beat;
+    const vitals = dependency[inside];
+    vitals.hear(time, part);
+    vitals.checkpointState = { ...this.state };
+    this.#session.heard(dependency);
+    const message = currentMessage();
+    if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
+    const { receipt, root, guard } = message;
+    vitals.open++;
+    receipt.whenDone(() => {
+      vitals.open--;
+      const recovery = this.#stored(beat);
+      if (recovery !== undefined) guard(() => recovery, root);
+      if (vitals.ended && vitals.open === 0) this.#session.complete(dependency);
+    });
+    return NOTHING as Promise<unknown> as Promise<void>;
+  }
+
+  upstreamSettled(): void {
+    this.inBackground(this.advance());
+  }
+
+  setKind(kind: MarkerKind): void {
+    if (this.kind !== undefined) {
+      throw new TypeError(
+        `Cannot compare the markers of checkpoint ${JSON.stringify(this.name)}: ` +
+          `they were of kind ${this.kind}, and now one is of kind ${kind}`,
+      );
+    }
+    this.kind = kind;
+    for (const dependency of this.settings.dependencies) dependency.kind = kind;
+  }
+
+  #addProvisional(message: Attribution | undefined, time: number): void {
+    const place = placeOf(message?.root);
+    if (place !== undefined) return this.results.add(place.partition, place.offset, time);
+    if (!this.settings.correct || message === undefined) return;
+    throw new TypeError(
+      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: the message that ` +
+        "checkPulse() was called for has no partition and offset",
+    );
+  }
+
+  /** Dependencies went down: pauses the dependent, then calls the callbacks. */
+  async fell(fallen: readonly Dependency[]): Promise<void> {
+    if (this.settings.pauseDependent) this.pause.begin(this.clock);
+    const { downtimeCallback } = this.settings;
+    if (downtimeCallback === undefined) return;
+    const errors: unknown[] = [];
+    for (const dependency of fallen) {
+      try {
+        await downtimeCallback(this.checkpoint, dependency);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length === 1) throw errors[0];
+    if (errors.length > 1) throw new AggregateError(errors, "Cannot run all downtime callbacks");
+  }
+
+  /** What a heartbeat brought is stored. A promise is that of a recovery. */
+  #stored({ dependency, time, part, position, isMessage }: Beat): void | Promise<void> {
+    const vitals = dependency[inside];
+    if (isMessage) {
+      if (time < vitals.frontier && !vitals.isKnown(part, position)) {
+        this.tell({
+          type: "late",
+          dependency: dependency.name,
+          marker: toMarker(time, this.kind!)!,
+        });
+      }
+      if (this.results.soil(time)) this.dirt.add(dependency.name, this.largest, this.host?.clock);
+    }
+    vitals.store(time, part, position);
+    return this.advance();
+  }
+
+  /** Looks what follows from a frontier that may have moved. A promise is that of a recovery. */
+  advance(): void | Promise<void> {
+    const frontier = this.least();
+    if (frontier > this.frontier) {
+      this.frontier = frontier;
+      this.results.forget(frontier);
+      if (this.settings.mode === "wait") this.gate.recheck();
+    }
+    const recovered = this.outages.recover();
+    for (const { name } of recovered) this.tell({ type: "recovered", dependency: name });
+    const last = recovered.at(-1);
+    if (last !== undefined && !this.down) return this.#recover(last);
+    this.consider();
+    this.settle();
+  }
+
+  least(): number {
+    let least = Infinity;
+    for (const dependency of this.settings.dependencies) {
+      const { frontier } = dependency[inside];
+      least = Math.min(least, frontier, settledTime(dependency.dependency));
+    }
+    return least;
+  }
+
+  /** No dependency is down any more: corrects what is dirty, tells it, and lets the dependent go on. */
+  #recover(last: Dependency): Promise<void> {
+    const { correct, recoveryCallback } = this.settings;
+    return this.corrections.atRest(async () => {
+      if (this.down) return;
+      this.stale = this.results.dirty;
+      try {
+        if (correct) await this.corrections.moveBack();
+        await recoveryCallback?.(this.checkpoint, last);
+      } finally {
+        this.stale = undefined;
+        if (!correct) {
+          this.results.clean();
+          this.dirt.clear();
+        }
+        if (!this.down) this.pause.end();
+      }
+    }).finally(() => this.settle());
+  }
+
+  /** Corrects dirty results without an outage, when it is time to. */
+  consider(): void {
+    if (!this.settings.correct || this.down || this.corrections.busy) return;
+    if (this.host === undefined || !this.dirt.isDue(this.frontier)) return;
+    const redone = this.corrections.atRest(async () => {
+      if (!this.down) await this.corrections.moveBack();
+    });
+    this.inBackground(redone.finally(() => this.settle()));
+  }
+
+  /** Tells those that depend on the dependent how far its results will not be corrected any more. */
+  settle(): void {
+    const busy = this.corrections.busy || this.track.behind || this.results.dirty.size > 0;
+    if (busy || this.frontier <= this.settled) return;
+    this.settled = this.frontier;
+    tellDownstream(this.dependent);
+  }
+
+  /** Errors of what no handler waits for meet the policy of the flow that pulsed last. */
+  inBackground(work: void | Promise<void>): void {
+    if (work === undefined) return;
+    if (this.#guard !== undefined) this.#guard(() => work, undefined);
+    else work.catch((error) => this.host?.fail(error));
+  }
+}

@@ -1,0 +1,74 @@
+import type { Gate } from "../flow/gate.ts";
+import type { Dirt } from "./dirt.ts";
+import type { CheckpointEvent } from "./events.ts";
+import type { Results } from "./results.ts";
+import type { Track } from "./track.ts";
+
+/** What {@linkcode Corrections} needs to know of its checkpoint. */
+export interface CorrectionsHost {
+  readonly gate: Gate;
+  readonly track: Track;
+  readonly results: Results;
+  readonly dirt: Dirt;
+  /** The reason that the dependent is paused for while it is moved. */
+  readonly reason: string;
+  /** True while a dependency is down: then nothing is made again yet. */
+  readonly down: boolean;
+  tell(event: CheckpointEvent): void;
+}
+
+/**
+ * Moves the dependent back to its first dirty results. One step after the other: the dependent is held, the
+ * message under way is finished by all flows, then it moves, and goes on last.
+ */
+export class Corrections {
+  readonly #host: CorrectionsHost;
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(host: CorrectionsHost) {
+    this.#host = host;
+  }
+
+  /** True while the dependent is being moved, or about to be. */
+  get busy(): boolean {
+    return this.#waiting > 0;
+  }
+
+  /** Runs `step` while no message of the dependent is under way, nor begins. */
+  atRest(step: () => Promise<void>): Promise<void> {
+    const { gate, track, reason } = this.#host;
+    this.#waiting++;
+    gate.pause(reason);
+    const done = this.#last.then(async () => {
+      try {
+        await track.idle();
+        await step();
+      } finally {
+        if (--this.#waiting === 0) gate.resume(reason);
+      }
+    });
+    this.#last = done.catch(() => {}); // whoever asked for the step is told
+    return done;
+  }
+
+  /** Moves every partition back to its first dirty result. */
+  async moveBack(): Promise<void> {
+    const { gate, track, results, dirt, tell } = this.#host;
+    const dirty = results.dirty;
+    if (!gate.seekable || dirty.size === 0) return;
+    const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
+    for (const partition of dirty.keys()) {
+      if (assigned !== undefined && assigned.size > 0 && !assigned.has(partition)) {
+        dirty.delete(partition);
+      }
+    }
+    const dependencies = dirt.causes;
+    dirt.clear();
+    const { from, moved } = track.moveBack(dirty, dependencies);
+    if (Object.keys(from).length > 0) {
+      tell.call(this.#host, { type: "correcting", from, dependencies });
+    }
+    await moved;
+  }
+}

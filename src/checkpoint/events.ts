@@ -1,0 +1,24 @@
+import type { Marker } from "./marker.ts";
+
+/** What a checkpoint tells whoever listens (`onStatus`). */
+export type CheckpointEvent =
+  /** A dependency went down; `downtimeMs` is by event time, where a pulse found it. */
+  | { readonly type: "down"; readonly dependency: string; readonly downtimeMs: number | undefined }
+  /** A dependency has caught up. */
+  | { readonly type: "recovered"; readonly dependency: string }
+  /** The dependent goes on although a dependency is still down: `maxPauseMs` are over. */
+  | { readonly type: "pause_expired"; readonly dependencies: readonly string[] }
+  /** Messages are handled again, from these positions on. */
+  | {
+    readonly type: "correcting";
+    readonly from: Readonly<Record<number, number>>;
+    readonly dependencies: readonly string[];
+  }
+  /** A dependency message came after the frontier had passed it: what it makes wrong is not covered. */
+  | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
+  /** A marker is farther ahead of the clock than `maxAheadMs`, and was ignored. */
+  | {
+    readonly type: "ahead";
+    readonly dependency: string | undefined;
+    readonly marker: Marker;
+  };

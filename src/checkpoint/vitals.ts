@@ -1,0 +1,116 @@
+import type { Gate } from "../flow/gate.ts";
+import type { DependencySettings } from "./dependency_options.ts";
+import { type PartMarks, type PartName, Parts } from "./parts.ts";
+
+/** What is kept of a dependency. Times are milliseconds of event time. */
+export interface VitalsRecord {
+  /** The name of the dependency. */
+  readonly name: string;
+  /** The time of its last heartbeat, or the first pulse's. */
+  readonly marker: number;
+  /** The time before which everything is stored. */
+  readonly frontier: number;
+  /** Whether it is down. */
+  readonly down: boolean;
+  /** The time that the frontier must pass before it has recovered. */
+  readonly target: number;
+  /** The dependent's state at the last heartbeat. */
+  readonly checkpointState: Record<string, unknown> | undefined;
+  /** The marks of its parts. */
+  readonly parts: readonly (readonly [PartName, PartMarks])[];
+}
+
+/**
+ * The inside of a dependency: how far it was heard of, how far it is stored, whether it is down.
+ *
+ * - `marker` and `frontier` never move back.
+ * - The first pulse seeds `marker`, for liveness only: it says nothing about what is stored.
+ */
+export class Vitals {
+  /** The time of the last heartbeat, or the first pulse's. */
+  marker = -Infinity;
+  /** The time before which everything is stored. */
+  frontier = -Infinity;
+  /** Whether it is down. */
+  down = false;
+  /** The time that the frontier must pass before it has recovered. */
+  target = -Infinity;
+  /** The dependent's state at the last heartbeat. */
+  checkpointState: Record<string, unknown> | undefined;
+  /** Heartbeats whose messages are under way. */
+  open = 0;
+  /** The source has come to its end. */
+  ended = false;
+
+  readonly #settings: DependencySettings;
+  readonly #gate: Gate;
+  #parts: Parts;
+
+  constructor(settings: DependencySettings, gate: Gate) {
+    this.#settings = settings;
+    this.#gate = gate;
+    this.#parts = new Parts(settings.parts, settings.idleParts);
+  }
+
+  /** Begins a run: the source is read again. */
+  begin(): void {
+    this.open = 0;
+    this.ended = false;
+    if (this.frontier === Infinity) this.frontier = this.expected;
+  }
+
+  /** Something for `time` has arrived. */
+  hear(time: number, part: PartName): void {
+    this.#parts.expect(this.#gate.parts ?? []);
+    this.#parts.hear(part, time);
+    this.marker = Math.max(this.marker, this.#parts.heard);
+  }
+
+  /** Something for `time` is stored; `position` is its message's, -1 without. */
+  store(time: number, part: PartName, position: number): void {
+    this.#parts.store(part, time, position);
+    this.advance();
+  }
+
+  /** Says whether the message at `position` was stored before: it is delivered again. */
+  isKnown(part: PartName, position: number): boolean {
+    return this.#parts.isKnown(part, position);
+  }
+
+  /** Looks how far everything is stored. */
+  advance(): void {
+    const { parts } = this.#gate;
+    this.#parts.expect(parts ?? []);
+    const stored = this.#parts.stored(parts) - this.#settings.latenessMs;
+    if (stored > this.frontier) this.frontier = stored;
+  }
+
+  /** How far the frontier will be when everything is stored that has arrived. */
+  get expected(): number {
+    return this.#parts.heard - this.#settings.latenessMs;
+  }
+
+  /** Takes the source for complete; not kept, since another run may read it again. */
+  complete(): void {
+    this.frontier = Infinity;
+  }
+
+  /** What is to be kept. */
+  record(name: string): VitalsRecord {
+    const { marker, down, target, checkpointState } = this;
+    const frontier = this.frontier === Infinity ? this.expected : this.frontier;
+    const parts = [...this.#parts.marks].map(([part, marks]) => [part, { ...marks }] as const);
+    return { name, marker, frontier, down, target, checkpointState, parts };
+  }
+
+  /** Takes over what was kept. */
+  restore(record: VitalsRecord): void {
+    this.marker = record.marker;
+    this.frontier = record.frontier;
+    this.down = record.down;
+    this.target = record.target;
+    this.checkpointState = record.checkpointState;
+    this.#parts = new Parts(this.#settings.parts, this.#settings.idleParts);
+    this.#parts.restore(record.parts);
+  }
+}

@@ -1,0 +1,39 @@
+/** The bounds of one Avro message, in both directions: what would not be decoded is not encoded either. */
+export interface AvroLimits {
+  /** The size of the encoded message. @default {16_777_216} */
+  maxBytes?: number | undefined;
+  /**
+   * The number of array items, map entries and record fields together. A few bytes can announce any number of
+   * items that take no bytes themselves; this is what bounds them. @default {1_000_000}
+   */
+  maxItems?: number | undefined;
+  /** How deep records, arrays and maps may be nested. @default {64} */
+  maxDepth?: number | undefined;
+}
+
+/** The limits with their defaults. */
+export interface AvroBounds {
+  /** The size of the encoded message. */
+  readonly maxBytes: number;
+  /** The number of items, entries and fields. */
+  readonly maxItems: number;
+  /** The depth of nesting. */
+  readonly maxDepth: number;
+}
+
+/** The deepest nesting that may be asked for: far from the end of the stack. */
+const DEEPEST = 1_000;
+
+/** Checks the limits and fills in the defaults. */
+export function limitsOf(options: AvroLimits): AvroBounds {
+  const { maxBytes = 16_777_216, maxItems = 1_000_000, maxDepth = 64 } = options;
+  const bounds = { maxBytes, maxItems, maxDepth };
+  for (const [name, value] of Object.entries(bounds)) {
+    const most = name === "maxDepth" ? DEEPEST : Number.MAX_SAFE_INTEGER;
+    if (Number.isInteger(value) && value >= 1 && value <= most) continue;
+    throw new RangeError(
+      `Cannot create AvroCodec as option "${name}" must be an integer from 1 to ${most}: current value is ${value}`,
+    );
+  }
+  return bounds;
+}

@@ -1,0 +1,35 @@
+import { assertBytes, type Codec } from "./codec.ts";
+
+/**
+ * Leaves bytes as they are: what is given comes back, uncopied.
+ *
+ * @example
+ * ```ts
+ * import { BytesCodec } from "@slipstream/slipstream";
+ * import { assertStrictEquals } from "@std/assert";
+ *
+ * const bytes = new Uint8Array([1, 2, 3]);
+ * assertStrictEquals(new BytesCodec().encode(bytes), bytes);
+ * ```
+ */
+export class BytesCodec implements Codec<Uint8Array> {
+  /**
+   * Returns `value` itself.
+   *
+   * @throws {TypeError} When it is no `Uint8Array`.
+   */
+  encode(value: Uint8Array): Uint8Array {
+    assertBytes(value, "Cannot encode bytes");
+    return value;
+  }
+
+  /**
+   * Returns `bytes` itself.
+   *
+   * @throws {TypeError} When it is no `Uint8Array`.
+   */
+  decode(bytes: Uint8Array): Uint8Array {
+    assertBytes(bytes, "Cannot decode bytes");
+    return bytes;
+  }
+}

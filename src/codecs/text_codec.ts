@@ -1,0 +1,52 @@
+import { assertBytes, type Codec } from "./codec.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/**
+ * Strings as UTF-8, and nothing else: a string that comes back is the string that was given.
+ *
+ * - Bytes that are not UTF-8 are an error, never replacement characters.
+ * - A string with half of a surrogate pair, which UTF-8 cannot hold, is an error too.
+ * - A byte order mark is a character like any other and is kept.
+ *
+ * @example
+ * ```ts
+ * import { TextCodec } from "@slipstream/slipstream";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const codec = new TextCodec();
+ * assertEquals(codec.decode(codec.encode("🏆")), "🏆");
+ * assertThrows(() => codec.decode(new Uint8Array([0xff])), TypeError, "not valid UTF-8");
+ * ```
+ */
+export class TextCodec implements Codec<string> {
+  /**
+   * Makes the UTF-8 bytes of `value`.
+   *
+   * @throws {TypeError} When it is no string, or one that UTF-8 cannot hold.
+   */
+  encode(value: string): Uint8Array {
+    if (typeof value !== "string") {
+      throw new TypeError(`Cannot encode text as a string is needed: current value is ${value}`);
+    }
+    if (!value.isWellFormed()) {
+      throw new TypeError("Cannot encode text: it contains half of a surrogate pair");
+    }
+    return encoder.encode(value);
+  }
+
+  /**
+   * Makes the string of `bytes`.
+   *
+   * @throws {TypeError} When they are not valid UTF-8.
+   */
+  decode(bytes: Uint8Array): string {
+    assertBytes(bytes, "Cannot decode text");
+    try {
+      return decoder.decode(bytes);
+    } catch (cause) {
+      throw new TypeError("Cannot decode text: the bytes are not valid UTF-8", { cause });
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import type { Broker } from "./broker.ts";
+import type { Codecs } from "./message.ts";
+import type { Settings } from "./options.ts";
+import type { SeekPosition } from "./positions.ts";
+
+/** What a TopicFeed reads with. */
+export interface FeedContext<K, V> {
+  /** The topic. */
+  readonly topic: string;
+  /** The group. */
+  readonly groupId: string;
+  /** Its options. */
+  readonly settings: Settings<K, V>;
+  /** The codecs. */
+  readonly codecs: Codecs<K, V>;
+  /** A seek from before the reading began. */
+  readonly sought: SeekPosition | undefined;
+  /** Connects, and makes sure that the topic exists. */
+  readonly connect: () => Promise<Broker>;
+  /** Is called when the reading has ended. */
+  readonly ended: () => void;
+}

@@ -1,0 +1,39 @@
+import type { PartState } from "../flow/feed.ts";
+import type { Chunk, Positions } from "./broker.ts";
+
+/** How far each partition has been fetched, compared with its end when that was last seen. */
+export class Fetched {
+  readonly #partitions = new Map<number, { next: number; end: number }>();
+
+  /** Begins anew at `positions`; `ends` are the ends of the partitions. */
+  begin(positions: Positions, ends: Positions): void {
+    this.#partitions.clear();
+    for (const [partition, next] of positions) {
+      this.#partitions.set(partition, { next, end: ends.get(partition) ?? Infinity });
+    }
+  }
+
+  /** A partition goes on at `position`. */
+  restart(partition: number, position: number): void {
+    const fetched = this.#partitions.get(partition);
+    if (fetched !== undefined) fetched.next = position;
+  }
+
+  /** The end of a partition when it was last seen. */
+  endOf(partition: number): number {
+    return this.#partitions.get(partition)?.end ?? 0;
+  }
+
+  /** A chunk was fetched. */
+  see({ partition, next, high }: Chunk): void {
+    this.#partitions.set(partition, { next, end: high });
+  }
+
+  /** The partitions; `isWaiting` says whether something that was fetched has not been handed out. */
+  states(isWaiting: (partition: number) => boolean): PartState[] {
+    return [...this.#partitions].map(([partition, { next, end }]) => ({
+      partition,
+      caughtUp: next >= end && !isWaiting(partition),
+    }));
+  }
+}

@@ -1,0 +1,90 @@
+import type { Positions } from "./broker.ts";
+import { Watermark } from "./watermark.ts";
+
+/** The positions of one moment that are not committed. */
+export interface Uncommitted {
+  /** The positions. */
+  readonly positions: Positions;
+  /** Notes that they are committed. */
+  readonly confirm: () => void;
+}
+
+/** How far the partitions of one assignment are: what is open, acknowledged and committed of each. */
+export class Progress {
+  readonly #marks = new Map<number, Watermark>();
+  /** The partitions that were given up for a while. */
+  #away: ReadonlyMap<number, Watermark> = new Map();
+
+  /** Begins anew at `positions`. */
+  begin(positions: Positions, committed: Positions): void {
+    this.clear();
+    for (const [partition, position] of positions) {
+      this.#marks.set(partition, new Watermark(position, committed.get(partition)));
+    }
+  }
+
+  /** Forgets all partitions. */
+  clear(): void {
+    this.#marks.clear();
+    this.#away = new Map();
+  }
+
+  /** Gives all partitions up for a while; what is acknowledged meanwhile is not handled once more. */
+  giveUp(): void {
+    this.#away = new Map(this.#marks);
+    this.#marks.clear();
+  }
+
+  /** Where a partition goes on that would begin at `position`: after what was done while it was given up. */
+  resume(partition: number, position: number): number {
+    return Math.max(position, this.#away.get(partition)?.position ?? position);
+  }
+
+  /** The acknowledged positions. */
+  positions(): [partition: number, position: number][] {
+    return [...this.#marks].map(([partition, { position }]) => [partition, position]);
+  }
+
+  /**
+   * Starts an epoch of one partition at `position`, by default where it is: what is acknowledged later of
+   * the epoch before has no effect.
+   */
+  restart(partition: number, position?: number): void {
+    const mark = this.#marks.get(partition)!;
+    this.#marks.set(partition, new Watermark(position ?? mark.position, mark.committed));
+  }
+
+  /** The acknowledged position of a partition. */
+  positionOf(partition: number): number {
+    return this.#marks.get(partition)!.position;
+  }
+
+  /** Counts a message as handed out, and returns what acknowledges it. */
+  open(partition: number, next: number): () => void {
+    const mark = this.#marks.get(partition)!;
+    const number = mark.open(next);
+    return () => mark.done(number);
+  }
+
+  /** The place of a message that is open; undefined when none is. */
+  oldestOpen(): { partition: number; offset: number } | undefined {
+    for (const [partition, mark] of this.#marks) {
+      if (mark.size > 0) return { partition, offset: mark.position };
+    }
+    return undefined;
+  }
+
+  /** The acknowledged positions that are not committed; undefined when there are none. */
+  uncommitted(): Uncommitted | undefined {
+    const positions = new Map<number, number>();
+    const marks: Watermark[] = [];
+    for (const [partition, mark] of this.#marks) {
+      if (mark.position === mark.committed) continue;
+      positions.set(partition, mark.position);
+      marks.push(mark);
+    }
+    if (marks.length === 0) return undefined;
+    const taken = [...positions.values()];
+    return { positions, confirm: () => marks.forEach((mark, i) => mark.committed = taken[i]) };
+  }
+}

@@ -1,0 +1,37 @@
+import { assertEquals } from "@std/assert";
+import { Parts } from "../../src/checkpoint/parts.ts";
+
+Deno.test("Parts is as far as the least of its parts", () => {
+  const parts = new Parts(["a", "b"], "hold");
+  parts.store("a", 10, -1);
+  assertEquals(parts.stored(undefined), -Infinity);
+  parts.store("b", 4, -1);
+  parts.store("b", 3, -1);
+  assertEquals(parts.stored(undefined), 4);
+});
+
+Deno.test("Parts with idle parts passed over goes on without those that are read to their end", () => {
+  const parts = new Parts([], "pass");
+  parts.expect([{ partition: 0, caughtUp: false }, { partition: 1, caughtUp: false }]);
+  parts.store(0, 10, -1);
+  parts.store(1, 4, -1);
+  const read = (first: boolean, second: boolean) => [
+    { partition: 0, caughtUp: first },
+    { partition: 1, caughtUp: second },
+  ];
+  assertEquals(parts.stored(read(false, false)), 4);
+  assertEquals(parts.stored(read(false, true)), 10);
+  assertEquals(parts.stored(read(true, false)), 4);
+  assertEquals(parts.stored(read(true, true)), 10);
+});
+
+Deno.test("Parts knows a message that is delivered again", () => {
+  const parts = new Parts([], "hold");
+  parts.store(0, 10, 7);
+  assertEquals([6, 7, 8, -1].map((position) => parts.isKnown(0, position)), [
+    true,
+    true,
+    false,
+    false,
+  ]);
+});

@@ -1,0 +1,117 @@
+import { assertEquals } from "@std/assert";
+import { App, Checkpoint, Dependency, JsonCodec, MemoryCache } from "../../mod.ts";
+import { Topic } from "../../src/kafka/mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { gateOf } from "../../src/flow/gate.ts";
+
+interface Event {
+  readonly time: number;
+  readonly value?: string;
+}
+
+function topic(broker: MemoryBroker, name: string): Topic<string, Event> {
+  return new Topic<string, Event>(name, {
+    broker,
+    groupId: name,
+    offset: "earliest",
+    codec: new JsonCodec<Event>(),
+  });
+}
+
+/** Waits until `condition` holds, however many steps it takes. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic back, and marks what it sends again", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("weather", { partitions: 2 });
+  for (const name of ["question", "answer"]) await broker.ensure(name, {});
+  await using weather = topic(broker, "weather");
+  await using question = topic(broker, "question");
+  await using answer = topic(broker, "answer");
+  await using cache = new MemoryCache();
+  const dependency = new Dependency("weather", weather, { downtimeThreshold: 1000 });
+  const checkpoint = new Checkpoint("question", {
+    dependent: question,
+    dependencies: [dependency],
+    correct: true,
+    cache,
+  });
+  const app = new App({ barrier: { intervalMs: 20 } });
+  const stored: Event[] = [];
+  let handled = 0;
+  app.handle(weather, async ({ value }) => {
+    await checkpoint.heartbeat(value.time);
+    stored.push(value);
+  });
+  app.handle(question, async ({ key, value: { time } }) => {
+    await checkpoint.checkPulse(time);
+    handled++;
+    const known = stored.filter((each) => each.time <= time).map(({ value }) => value);
+    return [key, { time, value: known.toSorted().join("") }] as const;
+  }, { sink: answer });
+  const answers: string[] = [];
+  app.handle(answer, ({ value, headers }) => {
+    const correction = headers.get("slipstream-correction");
+    answers.push(`${value.value}${correction ? ` ${new TextDecoder().decode(correction)}` : ""}`);
+  });
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+
+  await weather.send({ key: "a", value: { time: 1, value: "a" }, partition: 0 });
+  await until(() => stored.length === 1);
+  assertEquals(dependency.frontier, undefined); // nothing is known of the other partition
+  await question.send({ key: "q", value: { time: 5 } });
+  await until(() => handled === 1);
+  await weather.send({ key: "b", value: { time: 4, value: "b" }, partition: 1 });
+  await weather.send({ key: "a", value: { time: 9, value: "c" }, partition: 0 });
+  await weather.send({ key: "b", value: { time: 9, value: "d" }, partition: 1 });
+  await until(() => handled === 2);
+  assertEquals(dependency.frontier, 9);
+  await until(() => answers.length === 2);
+  assertEquals(answers, ["a", "ab 1"]);
+  stop.abort();
+  await streaming;
+});
+
+Deno.test("Checkpoint has a Topic begin at its cursor, before what the group has committed", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("question", {});
+  await using cache = new MemoryCache();
+  const seen: number[] = [];
+  async function run(until_: number) {
+    await using question = topic(broker, "question");
+    const dependent = question;
+    const silent = new Dependency(
+      "silent",
+      (async function* () {
+        await new Promise(() => {});
+        yield 0;
+      })(),
+    );
+    const checkpoint = new Checkpoint("question", { dependent, dependencies: [silent], cache });
+    const app = new App();
+    app.handle(question, async ({ offset, value }, { correction }) => {
+      await checkpoint.checkPulse(value.time);
+      seen.push(correction === undefined ? offset : -offset);
+    });
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    if (until_ > 0) {
+      for (let time = 0; time < until_; time++) await question.send({ value: { time } });
+      await until(() => seen.length === until_);
+    } else await until(() => seen.length === 6);
+    assertEquals(gateOf(question).parts !== undefined, true);
+    stop.abort();
+    await streaming;
+  }
+  await run(4);
+  // As after a crash in the middle of a correction, between the record and the positions.
+  const key = "__question_";
+  const record = structuredClone(await cache.get(key)) as { partitions: { cursor: number }[] };
+  record.partitions[0]!.cursor = 2;
+  await cache.set(key, record);
+  await run(0);
+  assertEquals(seen, [0, 1, 2, 3, -2, -3]);
+});
