@@ -36,7 +36,7 @@ export interface ReplayableOptions<T, P> {
  * const letters = [..."abc"].map((letter, index) => ({ letter, next: index + 1 }));
  * const source = replayable({
  *   name: "letters",
- *   read: async function* (position = 0) {
+ *   read: async function* (position: number = 0) {
  *     yield* letters.slice(position);
  *   },
  *   position: ({ next }) => next,

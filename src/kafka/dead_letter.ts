@@ -48,8 +48,11 @@ export function headersOf(failure: FailedStep, now: number, message?: Message<un
   );
 }
 
-/** A topic that dead letters can be sent back to. */
-type Origin = SinkTarget<never> & { readonly name: string };
+/** A topic that dead letters can be sent back to: any {@linkcode Topic}. */
+export type DeadLetterOrigin = SinkTarget<never> & {
+  /** Its name. */
+  readonly name: string;
+};
 
 /**
  * Makes a sink that sends dead letters back to the topics that they came from, as they were before: the
@@ -83,7 +86,7 @@ type Origin = SinkTarget<never> & { readonly name: string };
  * @param topics The topics, each once.
  * @throws {TypeError} From the sink: if a message is no dead letter, or of a topic that was not given.
  */
-export function sendBack(...topics: Origin[]): SinkTarget<Message<unknown, unknown>> {
+export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unknown, unknown>> {
   const byName = new Map(topics.map((topic) => [topic.name, topic]));
   return {
     [openSink](host: Host): SinkPort<Message<unknown, unknown>> {

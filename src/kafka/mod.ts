@@ -17,7 +17,7 @@ export { configureTopics, type TopicDefaults, type TopicOptions } from "./option
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
 export { type Codecs, Message, type Origin } from "./message.ts";
 export { type TopicCodec } from "./codec.ts";
-export { sendBack } from "./dead_letter.ts";
+export { type DeadLetterOrigin, sendBack } from "./dead_letter.ts";
 export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
 export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";
 export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
@@ -46,15 +46,19 @@ export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";
 export { type Clock } from "../clock.ts";
 export {
   type Commit,
+  type Companion,
   END,
   type Feed,
   type FeedSource,
   type Host,
   openFeed,
   openSink,
+  type PartState,
   type SinkPort,
   type SinkTarget,
   WAIT,
+  type Witness,
 } from "../flow/feed.ts";
+export type { Resumption, Root, StateDriver } from "../flow/state.ts";
 export { Gate, type Positioned, type StartLimit } from "../flow/gate.ts";
 export { type Acknowledged, Receipt } from "../flow/receipt.ts";

@@ -118,13 +118,14 @@ async function live(world: World, lives: number): Promise<boolean> {
   const ended = streaming.then(() => true, () => false);
   const onStep = () => {
     if (crashed || !mayCrash) return;
-    if (plan.random.chance(plan.crashes)) {
+    const [crash, loss] = [plan.random.chance(plan.crashes), plan.random.chance(plan.crashes)];
+    if (crash) {
       crashed = true;
       for (const kv of kvs) kv.dead = true;
       connection.crash();
       program.dead = true;
       stop.abort();
-    } else if (plan.random.chance(plan.crashes)) {
+    } else if (loss) {
       connection.loseGroup().catch(() => {}); // it crashed meanwhile
     }
   };
