@@ -9,6 +9,7 @@
  */
 import { parseArgs } from "node:util";
 import { checkpoint } from "./checkpoint.ts";
+import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { measureHeap } from "./heap.ts";
 import { memory } from "./memory.ts";
@@ -34,10 +35,10 @@ function chosen<T extends { name: string }>(all: readonly T[]): T[] {
   return all.filter(({ name }) => positionals.some((start) => name.startsWith(start)));
 }
 
-const benchmarks = chosen([...flow, ...checkpoint]);
+const benchmarks = chosen([...flow, ...checkpoint, ...delivery]);
 const runs = chosen(memory);
 if (benchmarks.length + runs.length === 0) {
-  const names = [...flow, ...checkpoint, ...memory].map(({ name }) => name).join(", ");
+  const names = [...flow, ...checkpoint, ...delivery, ...memory].map(({ name }) => name).join(", ");
   throw new RangeError(`Cannot find a benchmark of that name: there are ${names}`);
 }
 

@@ -1,6 +1,7 @@
 /** The inside of an isolate: answers each `{ name, side }` with the messages a second of one round. */
 /// <reference lib="deno.worker" />
 import { checkpoint } from "./checkpoint.ts";
+import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { collectGarbage } from "./heap.ts";
 
@@ -8,7 +9,7 @@ import { collectGarbage } from "./heap.ts";
 export type Side = "ours" | "floor";
 
 async function round(name: string, side: Side): Promise<number> {
-  const benchmark = [...flow, ...checkpoint].find((one) => one.name === name);
+  const benchmark = [...flow, ...checkpoint, ...delivery].find((one) => one.name === name);
   const work = benchmark?.[side];
   if (benchmark === undefined || work === undefined) {
     throw new Error(`There is no ${side} of ${name}`);

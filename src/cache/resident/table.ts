@@ -9,7 +9,7 @@ import { Window } from "./window.ts";
 export interface TableHost {
   /** The time, for expiry. */
   now(): number;
-  /** Told after each step that changed the table; `bytes` came into the buffer. A promise is backpressure. */
+  /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
   wrote(bytes: number): void | Promise<void>;
   /** Told of the entry that a write is about to replace; returns the flow that writes. */
   changing(table: Table, key: string, old: Entry | undefined): string | undefined;
@@ -147,11 +147,9 @@ export class Table {
     this.#order.upwards(this.#sweptTo, "\xff\xff", count, visited);
     this.#sweptTo = visited.length < count ? "" : visited.at(-1)!.key;
     const now = this.#host.now();
-    let bytes = 0;
     for (const entry of visited) {
-      if (entry.expired(now)) bytes += this.#apply({ key: entry.key, put: undefined });
+      if (entry.expired(now)) this.#host.wrote(this.#apply({ key: entry.key, put: undefined }));
     }
-    if (bytes > 0) this.#host.wrote(bytes);
   }
 
   /** Empties the buffer into new pages; `nextId` numbers them. */
@@ -180,7 +178,7 @@ export class Table {
         page.bury(entry);
         continue;
       }
-      const old = this.#current(entry.key);
+      const old = this.latest(entry.key);
       if (old) this.#supersede(old, entry);
       if (entry.tombstone) {
         this.#entries.delete(entry.key);
@@ -213,14 +211,15 @@ export class Table {
     if (record.live) return void this.#graves.delete(record.key);
     // A tombstone that was let go of is hidden by nothing.
     if (!record.hidden) return;
-    const current = this.#current(record.key);
+    const current = this.latest(record.key);
     if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
   }
 
-  /** Applies one write to the maps and the buffer; returns the bytes that came into the buffer. */
+  /** Applies one write to the maps and the buffer; returns by how many bytes the buffer grew. */
   #apply({ key, put }: Write, own?: { by: string | undefined }): number {
     const old = this.latest(key);
     if (put === undefined && (old === undefined || old.tombstone)) return 0;
+    const replaced = old === undefined || old.page !== undefined ? 0 : old.size;
     const entry = new Entry(key, put);
     entry.by = own ? own.by : this.#host.changing(this, key, old);
     if (old !== undefined) this.#supersede(old, entry);
@@ -233,18 +232,12 @@ export class Table {
       this.#entries.delete(key);
       this.#order.delete(key);
       // What was never written, and has nothing older on disk, leaves no trace.
-      if (entry.older === 0) return 0;
+      if (entry.older === 0) return -replaced;
       this.#graves.set(key, entry);
     }
     this.#buffer.push(entry);
     this.#trimBuffer();
-    return entry.size;
-  }
-
-  /** The entry of a key that counts, or the tombstone. */
-  #current(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
-    return entry === undefined && this.#graves.size > 0 ? this.#graves.get(key) : entry;
+    return entry.size - replaced;
   }
 
   #supersede(old: Entry, by: Entry): void {
