@@ -4,8 +4,11 @@ import json
 import sys
 from asyncio import run
 
-from flow import benchmarks
+import cache
+import flow
 from slipstream import Conf
+
+benchmarks = flow.benchmarks | cache.benchmarks
 
 
 def forget_bindings():

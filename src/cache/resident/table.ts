@@ -168,18 +168,31 @@ export class Table {
         page.bury(entry);
         continue;
       }
-      const old = this.#current(entry.key);
-      if (old) this.#supersede(old, entry);
-      if (entry.tombstone) {
-        this.#entries.delete(entry.key);
-        this.#graves.set(entry.key, entry);
-      } else {
-        this.#entries.set(entry.key, entry);
-        this.bytes += entry.size;
-        if (entry.expires !== 0) this.#expiring = true;
-      }
+      if (entry.tombstone) this.#restoreTombstone(entry);
+      else this.#restoreValue(entry);
     }
     this.window.push([page]);
+  }
+
+  #restoreValue(entry: Entry): void {
+    // One look-up, not two: most keys come once, and there may be millions.
+    const old = this.#entries.getOrInsert(entry.key, entry);
+    if (old !== entry) {
+      this.#supersede(old, entry);
+      this.#entries.set(entry.key, entry);
+    } else if (this.#graves.size > 0) {
+      const grave = this.#graves.get(entry.key);
+      if (grave) this.#supersede(grave, entry);
+    }
+    this.bytes += entry.size;
+    if (entry.expires !== 0) this.#expiring = true;
+  }
+
+  #restoreTombstone(entry: Entry): void {
+    const old = this.#current(entry.key);
+    if (old) this.#supersede(old, entry);
+    this.#entries.delete(entry.key);
+    this.#graves.set(entry.key, entry);
   }
 
   /** Ends restoring: puts everything in order, and lets go of tombstones that hide nothing. */
