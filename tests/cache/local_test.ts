@@ -68,12 +68,16 @@ async function readBeside(path: string): Promise<unknown[]> {
   return await rows(path, "l");
 }
 
-Deno.test("A local Cache is flushed by every barrier while it is open", async () => {
+Deno.test("A local Cache is one store for the barrier while it is open, with all its spaces", async () => {
   await using folder = await temporaryFolder();
-  const cache = await Cache.open(`${folder.path}/db`);
-  assert(openStores.has(cache));
+  const cache = await Cache.open<number>(`${folder.path}/db`);
+  const [store, ...others] = openStores;
+  assertEquals(others, []);
+  await cache.space<number>("other").set("a", 1);
+  await store!.flush();
+  assertEquals((await readBeside(`${folder.path}/db`)).length, 1);
   await cache.close();
-  assert(!openStores.has(cache));
+  assertEquals([...openStores], []);
 });
 
 Deno.test("A local Cache names its holder when it is opened twice, and is free after close", async () => {
