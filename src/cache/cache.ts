@@ -17,7 +17,7 @@ import { openStore } from "./open.ts";
 import { type RangeOptions, toRange } from "./range.ts";
 import type { Found, Space } from "./space.ts";
 import { Spaces } from "./spaces.ts";
-import type { CacheStore } from "./store.ts";
+import type { CacheStore, SpaceLimits } from "./store.ts";
 import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
 import type { UpdatesOptions } from "./updates.ts";
 import { Writes } from "./writes.ts";
@@ -65,10 +65,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     this.#store = store;
     this.#name = name;
-    this.#space = store.space(name, {
-      maxBytes,
-      onEvict: onEvict as ((key: Key, value: unknown) => void) | undefined,
-    });
+    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
     this.#spaces = spaces;
     this.#writes = new Writes(store, this.#space, ttlMs);
     if (store.exactState) setExactState(this, store.exactState);
