@@ -6,10 +6,13 @@ export interface Benchmark {
   name: string;
   /** Messages in one round. */
   count: number;
-  /** The work done by the engine; throws when the outcome is wrong. */
-  ours(count: number): Promise<void>;
+  /**
+   * The work done by the engine; throws when the outcome is wrong. Where not all of it counts, it returns
+   * the milliseconds that do.
+   */
+  ours(count: number): Promise<number | void>;
   /** The same calls in a bare loop. */
-  floor?: (count: number) => Promise<void>;
+  floor?: (count: number) => Promise<number | void>;
   /** Messages in one round of the Python reference; absent when there is nothing to compare with. */
   peerCount?: number;
   /** What the ratios must reach. */

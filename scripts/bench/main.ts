@@ -8,10 +8,8 @@
  * ```
  */
 import { parseArgs } from "node:util";
-import { checkpoint } from "./checkpoint.ts";
-import { flow } from "./flow.ts";
+import { benchmarks as all, memoryRuns } from "./all.ts";
 import { measureHeap } from "./heap.ts";
-import { memory } from "./memory.ts";
 import { Peer } from "./peer.ts";
 import { header, jsonLine, tableLine } from "./report.ts";
 import { measure } from "./rounds.ts";
@@ -34,10 +32,10 @@ function chosen<T extends { name: string }>(all: readonly T[]): T[] {
   return all.filter(({ name }) => positionals.some((start) => name.startsWith(start)));
 }
 
-const benchmarks = chosen([...flow, ...checkpoint]);
-const runs = chosen(memory);
+const benchmarks = chosen(all);
+const runs = chosen(memoryRuns);
 if (benchmarks.length + runs.length === 0) {
-  const names = [...flow, ...checkpoint, ...memory].map(({ name }) => name).join(", ");
+  const names = [...all, ...memoryRuns].map(({ name }) => name).join(", ");
   throw new RangeError(`Cannot find a benchmark of that name: there are ${names}`);
 }
 

@@ -57,7 +57,7 @@ export class Peer implements AsyncDisposable {
 async function install(): Promise<string> {
   const folder = join(tmpdir(), "slipstream-bench", PACKAGE);
   const python = windows ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
-  if (!(await succeeds(python, ["-c", "import slipstream"]))) {
+  if (!(await succeeds(python, ["-c", "import slipstream.caching"]))) {
     await command(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
     await command(python, ["-m", "pip", "install", "--quiet", PACKAGE]);
   }

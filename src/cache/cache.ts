@@ -1,4 +1,4 @@
-import { type Host, openSink, openStores, type SinkPort, type SinkTarget } from "../flow/feed.ts";
+import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import {
   assertDeleteOptions,
   assertPair,
@@ -13,20 +13,14 @@ import {
 import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
 import { setExactState } from "./exact_state.ts";
 import { encodeKey, type Key } from "./keys.ts";
-import { KeyQueue } from "./key_queue.ts";
 import { openStore } from "./open.ts";
-import { assertAtLeast } from "./options.ts";
 import { type RangeOptions, toRange } from "./range.ts";
-import type { Found, Space, Write } from "./space.ts";
-import type { CacheStore } from "./store.ts";
-import {
-  runTransaction,
-  type Transaction,
-  type TransactionHost,
-  type TransactionOptions,
-} from "./transaction.ts";
-import { Updates, type UpdatesOptions } from "./updates.ts";
-import { copyIn } from "./values.ts";
+import type { Found, Space } from "./space.ts";
+import { Spaces } from "./spaces.ts";
+import type { CacheStore, SpaceLimits } from "./store.ts";
+import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
+import type { UpdatesOptions } from "./updates.ts";
+import { Writes } from "./writes.ts";
 
 const DEFAULT_MAX_BYTES = 25_000_000;
 const DONE = Promise.resolve();
@@ -56,11 +50,9 @@ const DONE = Promise.resolve();
 export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly [Key, V]> {
   readonly #store: CacheStore;
   readonly #space: Space;
-  readonly #spaces: Map<string, Cache>;
+  readonly #spaces: Spaces<Cache>;
   readonly #name: string;
-  readonly #ttlMs: number;
-  readonly #updates = new Updates<V>();
-  readonly #host: TransactionHost;
+  readonly #writes: Writes<V>;
   #closed: Promise<void> | undefined;
 
   /** @internal Opened by {@linkcode Cache.open}. */
@@ -68,27 +60,19 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     store: CacheStore,
     options: SpaceOptions<V>,
     name = "",
-    spaces: Map<string, Cache> = new Map(),
+    spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     this.#store = store;
     this.#name = name;
-    this.#ttlMs = ttlMs;
-    this.#space = store.space(name, {
-      maxBytes,
-      onEvict: onEvict as ((key: Key, value: unknown) => void) | undefined,
-    });
-    this.#spaces = spaces.set(name, this as Cache);
-    this.#host = {
-      space: this.#space,
-      queue: new KeyQueue(),
-      clock: store.clock,
-      maxBytes: store.maxTransactionBytes,
-      toWrite: (key, value, ttlMs) => this.#toWrite(key, value, ttlMs),
-      committed: (writes) => this.#publish(writes),
-    };
+    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
+    this.#spaces = spaces;
+    this.#writes = new Writes(store, this.#space, ttlMs);
     if (store.exactState) setExactState(this, store.exactState);
-    openStores.add(this);
+    spaces.join(name, this as Cache, () => {
+      this.#closed ??= DONE;
+      this.#writes.end();
+    });
   }
 
   /**
@@ -114,8 +98,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
     try {
       if (options) assertSetOptions(options);
-      const written = this.#write(this.#toWrite(encodeKey(key), value, options?.ttlMs));
-      return this.#finish(written, options?.durable);
+      return this.#finish(this.#set(key, value, options?.ttlMs), options?.durable);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -125,7 +108,9 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   delete(key: Key, options?: DeleteOptions): Promise<void> {
     try {
       if (options) assertDeleteOptions(options);
-      return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
+      this.#assertOpen();
+      const deleted = this.#writes.write({ key: encodeKey(key), put: undefined });
+      return this.#finish(deleted, options?.durable);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -176,9 +161,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   /** Removes all entries; in a shared store not in one step. */
   async clear(): Promise<void> {
     this.#assertOpen();
-    const removed: string[] = [];
-    await this.#space.clear((key) => void removed.push(key));
-    await this.#publish(removed.map((key) => ({ key, put: undefined })));
+    await this.#writes.clear();
   }
 
   /**
@@ -218,7 +201,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     options?: TransactionOptions,
   ): Promise<R> {
     this.#assertOpen();
-    return await runTransaction<V, R>(this.#host, keys, run, options);
+    return await runTransaction<V, R>(this.#writes, keys, run, options);
   }
 
   /**
@@ -230,7 +213,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#assertOpen();
-    return this.#updates.subscribe(options);
+    return this.#writes.updates(options);
   }
 
   /**
@@ -241,7 +224,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     this.#assertOpen();
     assertSpaceOptions(options as SpaceOptions, this.#store);
     assertSpaceName(name);
-    const known = this.#spaces.get(name) as Cache<W> | undefined;
+    const known = this.#spaces.find(name) as Cache<W> | undefined;
     return known ?? new Cache<W>(this.#store, options, name, this.#spaces);
   }
 
@@ -273,7 +256,7 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
 
   /** Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it. */
   close(): Promise<void> {
-    return this.#closed ??= this.#name === "" ? this.#closeStore() : this.#closeSpace();
+    return this.#closed ??= this.#spaces.close(this.#name);
   }
 
   /** Closes the cache. */
@@ -285,29 +268,9 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
   [openSink](_host: Host): SinkPort<readonly [Key, V]> {
     const write = (pair: readonly [Key, V]) => {
       assertPair(pair);
-      return this.#write(this.#toWrite(encodeKey(pair[0]), pair[1], undefined));
+      return this.#set(pair[0], pair[1]);
     };
     return { write, flush: () => this.flush() };
-  }
-
-  async #closeStore(): Promise<void> {
-    for (const cache of this.#spaces.values()) {
-      cache.#closed ??= DONE;
-      cache.#retire();
-    }
-    this.#retire();
-    await this.#store.close();
-  }
-
-  async #closeSpace(): Promise<void> {
-    this.#retire();
-    this.#spaces.delete(this.#name);
-    await this.#store.flush();
-  }
-
-  #retire(): void {
-    openStores.delete(this);
-    this.#updates.end();
   }
 
   #assertOpen(): void {
@@ -319,34 +282,14 @@ export class Cache<V = unknown> implements AsyncDisposable, SinkTarget<readonly 
     return this.#space.read(encodeKey(key));
   }
 
-  #toWrite(key: string, value: unknown, ttlMs = this.#ttlMs): Write {
-    const { value: copy, cloned, size } = copyIn(value);
-    if (ttlMs !== this.#ttlMs) assertAtLeast("ttlMs", ttlMs, 1);
-    const expires = ttlMs === Infinity ? 0 : this.#store.clock.now() + ttlMs;
-    return { key, put: { value: copy, cloned, size, expires } };
-  }
-
-  #write(write: Write): void | Promise<void> {
+  #set(key: Key, value: unknown, ttlMs?: number): void | Promise<void> {
     this.#assertOpen();
-    const room = this.#space.write(write);
-    if (!this.#updates.read) return room;
-    if (room === undefined) return this.#publish([write]);
-    return room.then(() => this.#publish([write]));
+    return this.#writes.write(this.#writes.toWrite(encodeKey(key), value, ttlMs));
   }
 
   #finish(written: void | Promise<void>, durable = false): Promise<void> {
     if (durable) return Promise.all([written, this.flush()]).then(() => {});
     return written ?? DONE;
-  }
-
-  #publish(writes: readonly Write[]): void | Promise<void> {
-    if (!this.#updates.read) return;
-    let room: void | Promise<void> = undefined;
-    for (const { key, put } of writes) {
-      const cloned = put?.cloned ?? false;
-      room = this.#updates.publish({ key, value: put?.value, cloned }) ?? room;
-    }
-    return room;
   }
 
   #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {

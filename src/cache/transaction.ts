@@ -98,7 +98,9 @@ export async function runTransaction<V, R>(
       }
       limit.attempts = attempt;
       // Others are writing to the same keys: in a store that is shared they need a moment.
-      if (attempt > 1) await delay(host.clock, Math.random() * Math.min(attempt, MAX_PAUSE_MS));
+      if (attempt > 1) {
+        await delay(host.clock, host.clock.random() * Math.min(attempt, MAX_PAUSE_MS));
+      }
       await Promise.race([limit.reached, undefined]);
     }
   } finally {

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Cache, type Key } from "../../mod.ts";
 import { exactStateOf } from "../../src/cache/exact_state.ts";
 import { encodeKey } from "../../src/cache/keys.ts";
+import { crashedCopy } from "../_support/crashed_copy.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 function position(offset: number) {
@@ -26,10 +27,8 @@ Deno.test("A driven store writes what was there at the cut, and nothing that cam
   await cache.set("sum", 2);
   await flushed;
 
-  const copy = `${folder.path}/copy`;
-  await copyRows(path, copy);
   {
-    await using other = await Cache.open<number>(copy);
+    await using other = await crashedCopy<number>(path);
     assertEquals(await other.get("sum"), 1);
     const found = await exactStateOf(other)!.positions.read(encodeKey(["topic", 0]));
     assertEquals(found?.value, 1);
@@ -51,10 +50,3 @@ Deno.test("Positions are not listed, counted or dropped, and survive clear()", a
   await cache.clear();
   assertEquals((await positions.read(encodeKey(["topic", 0])))?.value, 7);
 });
-
-/** Copies a store as a crash at this moment would leave it. */
-async function copyRows(from: string, to: string): Promise<void> {
-  using source = await Deno.openKv(from);
-  using target = await Deno.openKv(to);
-  for await (const { key, value } of source.list({ prefix: [] })) await target.set(key, value);
-}

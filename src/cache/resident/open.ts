@@ -88,11 +88,11 @@ export async function openResident(
   options: ResidentOptions,
 ): Promise<CacheStore> {
   using opened = new DisposableStack();
-  if (path !== ":memory:") opened.use(await hold(path));
+  const { clock, flushIntervalMs, maxTransactionBytes } = options;
+  if (path !== ":memory:") opened.use(await hold(path, clock));
   const kv = opened.adopt(await openKv(), (kv) => kv.close());
   const claimed = await claim(kv, path);
   const { state, versionstamp } = claimed;
-  const { clock, flushIntervalMs, maxTransactionBytes } = options;
   const journal = new Journal(kv, clock, {
     versionstamp,
     sequence: state.sequence,

@@ -18,8 +18,8 @@ export interface TableHost {
 }
 
 /**
- * The entries of one space, in memory: a hash map for points, an ordered map for ranges, the buffer of
- * what is not on disk yet, and the window over what is.
+ * The entries of one space, in memory: an ordered map of them, the buffer of what is not on disk yet, and
+ * the window over what is.
  *
  * Every change is one synchronous step, in which nothing can be read and no cut be taken.
  */
@@ -31,8 +31,7 @@ export class Table {
   /** Estimated bytes of all entries. */
   bytes = 0;
   readonly #host: TableHost;
-  readonly #entries = new Map<string, Entry>();
-  readonly #order = new OrderedMap<Entry>();
+  readonly #entries = new OrderedMap<Entry>();
   /** Tombstones of keys that have older records on disk. */
   readonly #graves = new Map<string, Entry>();
   #buffer: Entry[] = [];
@@ -94,21 +93,20 @@ export class Table {
 
   /** Walks through a range. */
   scan(range: Range): Cursor {
-    return new TableCursor(this, this.#order, range, this.#host);
+    return new TableCursor(this, this.#entries, range, this.#host);
   }
 
   /** Removes all entries in one step. */
   clear(removed: (key: string) => void): void | Promise<void> {
     this.#host.assertWritable();
-    const keys = [...this.#entries.keys()];
-    for (const entry of this.#entries.values()) this.#die(entry);
+    const entries = this.#entries.values();
+    for (const entry of entries) this.#die(entry);
     this.#entries.clear();
     this.#graves.clear();
-    this.#order.clear();
     this.#setBuffer([]);
     this.bytes = 0;
     this.window.dropPages();
-    for (const key of keys) removed(key);
+    for (const { key } of entries) removed(key);
     return this.#host.wrote(0);
   }
 
@@ -116,7 +114,6 @@ export class Table {
   drop(entry: Entry): void {
     this.bytes -= entry.size;
     this.#entries.delete(entry.key);
-    this.#order.delete(entry.key);
     this.#die(entry);
   }
 
@@ -132,7 +129,7 @@ export class Table {
   /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
   sweep(count: number): void {
     const visited: Entry[] = [];
-    this.#order.upwards(this.#sweptTo, "\xff\xff", count, visited);
+    this.#entries.upwards(this.#sweptTo, "\xff\xff", count, visited);
     this.#sweptTo = visited.length < count ? "" : visited.at(-1)!.key;
     const now = this.#host.now();
     let bytes = 0;
@@ -168,31 +165,24 @@ export class Table {
         page.bury(entry);
         continue;
       }
-      const old = this.#current(entry.key);
-      if (old) this.#supersede(old, entry);
-      if (entry.tombstone) {
-        this.#entries.delete(entry.key);
+      if (!entry.tombstone) this.#put(entry);
+      else {
+        const old = this.#entries.delete(entry.key) ?? this.#grave(entry.key);
+        if (old) this.#supersede(old, entry);
         this.#graves.set(entry.key, entry);
-      } else {
-        this.#entries.set(entry.key, entry);
-        this.bytes += entry.size;
-        if (entry.expires !== 0) this.#expiring = true;
       }
     }
     this.window.push([page]);
   }
 
-  /** Ends restoring: puts everything in order, and lets go of tombstones that hide nothing. */
+  /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
   restored(): void {
     for (const entry of this.#graves.values()) if (entry.older === 0) this.#bury(entry);
-    const entries = [...this.#entries.values()];
-    entries.sort((a, b) => a.key < b.key ? -1 : 1);
-    this.#order.fill(entries.map((entry) => entry.key), entries);
     if (this.#expiring) this.sweep(Infinity);
   }
 
-  /** The entries, in no order. */
-  entries(): Iterable<Entry> {
+  /** All entries, expired ones too. */
+  entries(): Entry[] {
     return this.#entries.values();
   }
 
@@ -201,24 +191,18 @@ export class Table {
     if (record.live) return void this.#graves.delete(record.key);
     // A tombstone that was let go of is hidden by nothing.
     if (!record.hidden) return;
-    const current = this.#current(record.key);
+    const current = this.#entries.get(record.key) ?? this.#grave(record.key);
     if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
   }
 
   /** Applies one write to the maps and the buffer; returns the bytes that came into the buffer. */
   #apply({ key, put }: Write): number {
-    const old = this.#current(key);
-    if (put === undefined && (old === undefined || old.tombstone)) return 0;
     const entry = new Entry(key, put);
-    if (old !== undefined) this.#supersede(old, entry);
-    if (put !== undefined) {
-      this.#entries.set(key, entry);
-      this.#order.set(key, entry);
-      this.bytes += entry.size;
-      if (entry.expires !== 0) this.#expiring = true;
-    } else {
-      this.#entries.delete(key);
-      this.#order.delete(key);
+    if (put !== undefined) this.#put(entry);
+    else {
+      const old = this.#entries.delete(key);
+      if (old === undefined) return 0;
+      this.#supersede(old, entry);
       // What was never written, and has nothing older on disk, leaves no trace.
       if (entry.older === 0) return 0;
       this.#graves.set(key, entry);
@@ -228,10 +212,17 @@ export class Table {
     return entry.size;
   }
 
-  /** The entry of a key that counts, or the tombstone. */
-  #current(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
-    return entry === undefined && this.#graves.size > 0 ? this.#graves.get(key) : entry;
+  /** Adds an entry in place of the one, or the tombstone, that its key has. */
+  #put(entry: Entry): void {
+    const old = this.#entries.set(entry.key, entry) ?? this.#grave(entry.key);
+    if (old !== undefined) this.#supersede(old, entry);
+    this.bytes += entry.size;
+    if (entry.expires !== 0) this.#expiring = true;
+  }
+
+  /** The tombstone of a key; asked for every new one, and there are seldom any. */
+  #grave(key: string): Entry | undefined {
+    return this.#graves.size > 0 ? this.#graves.get(key) : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {

@@ -57,7 +57,7 @@ export class Calls {
       } catch (error) {
         if (!isRetriable(error) || over.aborted) throw error;
       }
-      await delay(this.#clock, Math.random() * pause, over);
+      await delay(this.#clock, this.#clock.random() * pause, over);
     }
   }
 
