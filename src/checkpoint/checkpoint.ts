@@ -5,7 +5,7 @@ import type { Source } from "../types.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
-import { type Marker, toMarker } from "./marker.ts";
+import type { Marker } from "./marker.ts";
 import type { PartName } from "./parts.ts";
 import { placeOf } from "./place.ts";
 
@@ -124,8 +124,7 @@ export class Checkpoint<M = unknown> {
 
   /** The marker of the last pulse. */
   get stateMarker(): Marker | undefined {
-    const { stateMarker, kind } = this.#core;
-    return kind && toMarker(stateMarker, kind);
+    return this.#core.times.markerOf(this.#core.stateMarker);
   }
 
   /**
@@ -225,7 +224,7 @@ export class Checkpoint<M = unknown> {
     return {
       isLate: core.outages.isLate(dependency),
       dependentMarker: this.stateMarker,
-      dependencyMarker: toMarker(dependency[inside].marker, core.kind!),
+      dependencyMarker: core.times.markerOf(dependency[inside].marker),
     };
   }
 

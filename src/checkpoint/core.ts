@@ -9,7 +9,8 @@ import { Corrections } from "./corrections.ts";
 import { type Dependency, inside } from "./dependency.ts";
 import { Dirt } from "./dirt.ts";
 import type { CheckpointEvent } from "./events.ts";
-import { kindOf, type Marker, type MarkerKind, toMarker, toMs } from "./marker.ts";
+import { EventTimes } from "./event_times.ts";
+import type { Marker } from "./marker.ts";
 import { Outages } from "./outages.ts";
 import type { PartName } from "./parts.ts";
 import { Pause } from "./pause.ts";
@@ -42,8 +43,7 @@ export class Core implements Link {
   readonly dirt: Dirt;
   readonly outages: Outages;
   readonly corrections: Corrections;
-  /** What kind the markers are of, once there is one. */
-  kind: MarkerKind | undefined;
+  readonly times: EventTimes;
   /** The time of the last pulse. */
   stateMarker = -Infinity;
   /** What the pulses brought. */
@@ -61,13 +61,12 @@ export class Core implements Link {
   host: Host | undefined;
   readonly #session: Session;
   #guard: Attribution["guard"] | undefined;
-  /** The latest time that was not too far ahead when the clock was last read. */
-  #latest = -Infinity;
 
   constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
     this.checkpoint = checkpoint;
     this.name = name;
     this.settings = settings;
+    this.times = new EventTimes(name, settings.maxAheadMs);
     this.gate = gateOf(settings.dependent);
     join(this);
     this.track = trackOf(settings.dependent as object);
@@ -81,6 +80,7 @@ export class Core implements Link {
     this.pause = new Pause(this.gate, `checkpoint ${name}`, settings.maxPauseMs, () => {
       this.tell({ type: "pause_expired", dependencies: this.outages.names });
     });
+    for (const dependency of settings.dependencies) dependency.times = this.times;
     this.#session = new Session(this);
   }
 
@@ -114,14 +114,9 @@ export class Core implements Link {
 
   /** Reads a marker; undefined, and reported, when it is too far ahead of the clock. */
   read(marker: Marker, dependency?: string): number | undefined {
-    const kind = kindOf(marker);
-    if (this.kind !== kind) this.setKind(kind);
-    const time = toMs(marker);
-    if (time <= this.#latest) return time;
-    this.#latest = this.clock.now() + this.settings.maxAheadMs;
-    if (time <= this.#latest) return time;
-    this.tell({ type: "ahead", dependency, marker });
-    return undefined;
+    const time = this.times.read(marker, this.clock);
+    if (time === undefined) this.tell({ type: "ahead", dependency, marker });
+    return time;
   }
 
   /** A message of the dependent is about to be handled. */
@@ -182,17 +177,6 @@ export class Core implements Link {
     this.inBackground(this.advance());
   }
 
-  setKind(kind: MarkerKind): void {
-    if (this.kind !== undefined) {
-      throw new TypeError(
-        `Cannot compare the markers of checkpoint ${JSON.stringify(this.name)}: ` +
-          `they were of kind ${this.kind}, and now one is of kind ${kind}`,
-      );
-    }
-    this.kind = kind;
-    for (const dependency of this.settings.dependencies) dependency.kind = kind;
-  }
-
   #addProvisional(message: Attribution | undefined, time: number): void {
     const place = placeOf(message?.root);
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
@@ -228,7 +212,7 @@ export class Core implements Link {
         this.tell({
           type: "late",
           dependency: dependency.name,
-          marker: toMarker(time, this.kind!)!,
+          marker: this.times.markerOf(time)!,
         });
       }
       if (this.results.soil(time)) this.dirt.add(dependency.name, this.largest, this.host?.clock);
