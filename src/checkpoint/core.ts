@@ -21,11 +21,12 @@ import { type Track, trackOf } from "./track.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
-/** One heartbeat, or sign of life, of one part of a dependency. */
+/** One heartbeat, or sign of life, of a dependency. */
 export interface Beat {
   readonly dependency: Dependency;
   readonly time: number;
-  readonly part: PartName;
+  /** The parts that it comes from. */
+  readonly parts: readonly PartName[];
   /** The position of its message; -1 without. */
   readonly position: number;
   /** True when a message belongs to it, which may make results wrong. */
@@ -155,9 +156,9 @@ export class Core implements Link {
 
   /** A dependency shows that it is alive; what it brought counts once its message is done. */
   beat(beat: Beat): Promise<void> {
-    const { dependency, time, part } = beat;
+    const { dependency, time, parts } = beat;
     const vitals = dependency[inside];
-    vitals.hear(time, part);
+    for (const part of parts) vitals.hear(time, part);
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
     const message = currentMessage();
@@ -205,10 +206,10 @@ export class Core implements Link {
   }
 
   /** What a heartbeat brought is stored. A promise is that of a recovery. */
-  #stored({ dependency, time, part, position, isMessage }: Beat): void | Promise<void> {
+  #stored({ dependency, time, parts, position, isMessage }: Beat): void | Promise<void> {
     const vitals = dependency[inside];
     if (isMessage) {
-      if (time < vitals.frontier && !vitals.isKnown(part, position)) {
+      if (time < vitals.frontier && !vitals.isKnown(parts[0]!, position)) {
         this.tell({
           type: "late",
           dependency: dependency.name,
@@ -217,7 +218,7 @@ export class Core implements Link {
       }
       if (this.results.soil(time)) this.dirt.add(dependency.name, this.largest, this.host?.clock);
     }
-    vitals.store(time, part, position);
+    for (const part of parts) vitals.store(time, part, position);
     return this.advance();
   }
 
