@@ -13,6 +13,7 @@ export class Receipt {
   readonly #acknowledged: Acknowledged;
   #callback: (() => void) | undefined;
 
+  /** Makes the receipt of a message; `acknowledged` is called when everything is done. */
   constructor(acknowledged: Acknowledged) {
     this.#acknowledged = acknowledged;
   }

@@ -45,15 +45,18 @@ export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";
 export { type Clock } from "../clock.ts";
 export {
   type Commit,
+  type Companion,
   END,
   type Feed,
   type FeedSource,
   type Host,
   openFeed,
   openSink,
+  type PartState,
   type SinkPort,
   type SinkTarget,
   WAIT,
+  type Witness,
 } from "../flow/feed.ts";
 export { Gate, type Positioned, type StartLimit } from "../flow/gate.ts";
 export { type Acknowledged, Receipt } from "../flow/receipt.ts";
