@@ -15,7 +15,7 @@ import { setExactState } from "./exact_state.ts";
 import { encodeKey, type Key } from "./keys.ts";
 import { KeyQueue } from "./key_queue.ts";
 import { openStore } from "./open.ts";
-import { assertAtLeast } from "./options.ts";
+import { checkAtLeast as assertAtLeast } from "../options.ts";
 import { type RangeOptions, toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
-import { assertAtLeast, assertOptions } from "./options.ts";
+import { checkAtLeast as assertAtLeast, checkOptions as assertOptions } from "../options.ts";
 import type { CacheStore } from "./store.ts";
 
 /** What a cache keeps, and for how long. */

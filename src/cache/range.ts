@@ -1,5 +1,5 @@
 import { encodeKey, encodeParts, encodeStringStart, type Key, type KeyPart } from "./keys.ts";
-import { assertOptions } from "./options.ts";
+import { checkOptions as assertOptions } from "../options.ts";
 import type { Range } from "./space.ts";
 
 /** Which entries of a cache, and in which order; everything can be combined. */

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, delay } from "../clock.ts";
 import { encodeKey, inspectKey, type Key } from "./keys.ts";
 import type { KeyQueue } from "./key_queue.ts";
-import { assertAtLeast, assertOptions } from "./options.ts";
+import { checkAtLeast as assertAtLeast, checkOptions as assertOptions } from "../options.ts";
 import type { Found, Space, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
 

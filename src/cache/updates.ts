@@ -1,5 +1,5 @@
 import { decodeKey, type Key } from "./keys.ts";
-import { assertOptions } from "./options.ts";
+import { checkOptions as assertOptions } from "../options.ts";
 import { copyOut } from "./values.ts";
 
 /** How updates are handed out. */

@@ -12,6 +12,7 @@ export class Receipt {
   #open = 1;
   readonly #acknowledged: Acknowledged;
 
+  /** Begins with one part open; calls `acknowledged` when none is. */
   constructor(acknowledged: Acknowledged) {
     this.#acknowledged = acknowledged;
   }
