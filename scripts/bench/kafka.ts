@@ -9,7 +9,8 @@ import type { Kafka } from "kafkajs";
 import { delay, systemClock } from "../../src/clock.ts";
 import { END, type FeedSource, type Host, openFeed, openSink, WAIT } from "../../src/flow/feed.ts";
 import { gateOf } from "../../src/flow/gate.ts";
-import { Topic, type TopicCodec } from "../../src/kafka/mod.ts";
+import { JsonCodec } from "@slipstream/slipstream";
+import { Topic } from "../../src/kafka/mod.ts";
 
 /** What the messages of the benchmarks are. */
 interface Value {
@@ -20,13 +21,9 @@ interface Value {
 
 const PARTITIONS = 4;
 const BATCH = 1_000;
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-const json: TopicCodec<Value> = {
-  encode: (value) => encoder.encode(JSON.stringify(value)),
-  decode: (bytes) => JSON.parse(decoder.decode(bytes)),
-};
+const json = new JsonCodec<Value>();
 
 function value(i: number): Value {
   return { i, name: "hello world", n: i % BATCH };

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
 import { KeyQueue } from "./key_queue.ts";
-import { assertAtLeast } from "./options.ts";
+import { checkAtLeast } from "../options.ts";
 import type { Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
 import type { TransactionHost } from "./transaction.ts";
@@ -28,7 +28,7 @@ export class Writes<V> implements TransactionHost {
   /** Makes a write of a value, which is copied now. */
   toWrite(key: string, value: unknown, ttlMs: number = this.#ttlMs): Write {
     const { value: copy, cloned, size } = copyIn(value);
-    if (ttlMs !== this.#ttlMs) assertAtLeast("ttlMs", ttlMs, 1);
+    if (ttlMs !== this.#ttlMs) checkAtLeast("ttlMs", ttlMs, 1);
     const expires = ttlMs === Infinity ? 0 : this.clock.now() + ttlMs;
     return { key, put: { value: copy, cloned, size, expires } };
   }
