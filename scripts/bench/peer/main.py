@@ -4,8 +4,12 @@ import json
 import sys
 from asyncio import run
 
-from flow import benchmarks
+import cache
+import flow
+import topic
 from slipstream import Conf
+
+benchmarks = flow.benchmarks | cache.benchmarks | topic.benchmarks
 
 
 def forget_bindings():
