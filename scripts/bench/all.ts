@@ -1,12 +1,17 @@
 /** All that `deno task bench` can run. */
-import type { Benchmark, MemoryRun } from "./benchmark.ts";
+import type { Benchmark, MemoryRun, Observation } from "./benchmark.ts";
 import { cache, cacheMemory } from "./cache.ts";
 import { checkpoint } from "./checkpoint.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
+import { topic } from "./topic.ts";
+import { topicFigures } from "./topic_figures.ts";
 
 /** The benchmarks, which run in rounds. */
-export const benchmarks: readonly Benchmark[] = [...flow, ...cache, ...checkpoint];
+export const benchmarks: readonly Benchmark[] = [...flow, ...cache, ...topic, ...checkpoint];
 
 /** The runs whose heap is measured. */
 export const memoryRuns: readonly MemoryRun[] = [...memory, ...cacheMemory];
+
+/** What is measured in other figures than messages a second. */
+export const observations: readonly Observation[] = topicFigures;

@@ -37,6 +37,16 @@ export interface MemoryRun {
   run(count: number, seen: () => void): Promise<void>;
 }
 
+/** Figures of one run that are no speed. */
+export interface Observation {
+  /** The name: `topic/roundtrip`. */
+  name: string;
+  /** The unit of the figures. */
+  unit: string;
+  /** Does the work and returns the figures by name. */
+  observe(): Promise<Record<string, number>>;
+}
+
 /** One line of the report; the first four fields are the line of `--json`. */
 export interface Result {
   /** The name of the benchmark. */

@@ -7,9 +7,10 @@ from asyncio import run
 import cache
 import checkpoint
 import flow
+import topic
 from slipstream import Conf
 
-benchmarks = flow.benchmarks | cache.benchmarks | checkpoint.benchmarks
+benchmarks = flow.benchmarks | cache.benchmarks | checkpoint.benchmarks | topic.benchmarks
 
 
 def forget_bindings():
