@@ -42,12 +42,14 @@ const owners = new WeakMap<Dependency, Checkpoint>();
  * - A result for time t is right once every dependency's frontier has passed t: once everything before t is
  *   stored, that is, and the messages that stored it are done.
  * - With `correct`, results that a later dependency message made wrong are made again, and these messages
- *   have `context.correction`. Write results under the position of their message, so that the new one
- *   replaces the old.
- * - What is known is kept in the `cache` at every barrier, after the stores and before the positions. Names
- *   are part of it: do not change them later.
- * - It must be made before `stream()`. Reading a Topic in several processes, each needs all partitions of
- *   every dependency (a group of its own), and a checkpoint name of its own.
+ *   have `context.correction`: write results under the position of their message, so that the new one
+ *   replaces the old. More recipes are with `Correction`.
+ * - What is known is kept in the `cache` at every barrier, after the stores and before the positions, as one
+ *   entry. Names are part of its key: do not change them later.
+ * - It must be made before `stream()`, and given the very sources that the flows read.
+ * - Several processes that share the partitions of a dependent need a checkpoint name each, and each must
+ *   read every partition of every dependency, in a group of its own. A partition that moves to another
+ *   process begins at its committed position; what was provisional in it is not corrected there.
  *
  * @typeParam M The messages of the dependent.
  *
