@@ -377,6 +377,31 @@ export class Oracle {
     for (const [name, { running }] of this.#flows) {
       this.#must(running === undefined, `${name} is still in a call at the end`);
     }
+    if (!this.graph.tight) this.#checkDrained();
+  }
+
+  /** Checks that flows with no failed one behind them finished everything that they had begun. */
+  #checkDrained(): void {
+    for (const [name, { entered, fates }] of this.#flows) {
+      if (this.#isCutOff(name)) continue;
+      for (const value of entered) {
+        this.#must(this.#isDoneIn(name, value), `${name} never finishes ${value.id}`);
+      }
+      for (const { settled, taken } of fates.values()) {
+        this.#must(settled, `${name} never handles ${taken[0]!.id}`);
+      }
+    }
+  }
+
+  /** Says whether a flow has failed, or writes to a Proxy whose reader is cut off. */
+  #isCutOff(flow: string, seen: Set<string> = new Set()): boolean {
+    const { dead, spec } = this.#flow(flow);
+    if (dead || seen.has(flow)) return dead;
+    seen.add(flow);
+    return spec.sinks.some(({ proxy }) =>
+      proxy !== undefined &&
+      this.#readers.get(proxy)!.some((reader) => this.#isCutOff(reader, seen))
+    );
   }
 
   #failing(
