@@ -10,6 +10,8 @@ export interface Value {
   /** Its place among those of the same path. */
   readonly order: readonly number[];
   readonly depth: number;
+  /** 0 or 1: a gate may hold either. */
+  readonly partition: number;
   /** What it is in front of the pipes of the flow that it is in. */
   readonly taken: readonly Value[];
   /** What its hand-out is recorded in; absent in sources that nobody acknowledges to. */
@@ -108,6 +110,7 @@ export class Oracle {
       path: source,
       order: [serial],
       depth: 0,
+      partition: serial % 2,
       taken,
       ...(handed && { handed }),
     };
@@ -138,6 +141,11 @@ export class Oracle {
       );
       if (others || this.#isBlind(flow)) continue; // lock-step: what one flow has begun, all finish
       this.#must(!this.#paused.get(source), `${flow} takes ${each.id} while ${source} is paused`);
+      const partition = `${source}/${each.partition}`;
+      this.#must(
+        !this.#paused.get(partition),
+        `${flow} takes ${each.id} while ${partition} is held`,
+      );
       const root = this.#roots.find((root) => root.value === each);
       this.#must(!root?.dropped, `${flow} takes ${each.id} of an epoch before the seek`);
     }
@@ -195,6 +203,7 @@ export class Oracle {
         ? [new Set(this.#flow(flow).fates.values()).size, fate.calls, index]
         : [...first.order, fate.calls, index],
       depth: Math.max(...fate.taken.map(({ depth }) => depth)) + 1,
+      partition: index % 2,
       taken,
     };
     taken.push(value);
@@ -306,7 +315,7 @@ export class Oracle {
     for (const value of values) this.#unflushed.delete(value);
   }
 
-  /** The reasons for which a source is paused changed. */
+  /** The reasons for which a source is paused, or a partition of it is held, changed. */
   paused(source: string, reasons: number): void {
     this.#note(`${source} is paused for ${reasons} reasons`);
     this.#paused.set(source, reasons);

@@ -73,8 +73,8 @@ export class Simulation {
     const { ending, pauses, seeks } = this.#graph;
     const { random } = this.#scheduler;
     const drainMs = ending === "hard" ? random.pick([0, 3, 10]) : 25_000;
-    if (pauses) this.#meanwhile(3, () => this.#pause(random.pick([...this.#sources.keys()])));
-    if (seeks) this.#meanwhile(2, () => this.#seek());
+    if (pauses) this.#meanwhile(8, () => this.#pause(random.pick([...this.#sources.keys()])));
+    if (seeks) this.#meanwhile(4, () => this.#seek());
     if (ending !== "natural") this.#meanwhile(1, () => this.#abort.abort());
 
     const check = () => {
@@ -162,7 +162,7 @@ export class Simulation {
     const { random } = this.#scheduler;
     const acting = async () => {
       for (let left = 1 + random.integer(most); left > 0; left--) {
-        for (let turns = random.integer(30); turns > 0; turns--) {
+        for (let turns = random.integer(20); turns > 0; turns--) {
           await this.#scheduler.turn("the operator");
           if (random.chance(0.2)) await this.#nap();
         }
@@ -173,19 +173,24 @@ export class Simulation {
   }
 
   #pause(name: string): void {
+    const { random } = this.#scheduler;
     const source = this.#sources.get(name)!;
-    const reason = this.#scheduler.random.pick(["a", "b"]);
-    const reasons = this.#reasons.getOrInsertComputed(name, () => new Set());
+    const reason = random.pick(["a", "b"]);
+    const partition = random.pick([undefined, undefined, 0, 1]);
+    const what = partition === undefined ? name : `${name}/${partition}`;
+    const reasons = this.#reasons.getOrInsertComputed(what, () => new Set());
     if (reasons.has(reason)) return;
     reasons.add(reason);
-    this.oracle.paused(name, reasons.size);
-    this.#app.pause(source, reason);
+    this.oracle.paused(what, reasons.size);
+    if (partition === undefined) this.#app.pause(source, reason);
+    else gateOf(source).pause(reason, partition);
     const resuming = async () => {
       await this.#scheduler.turn("resume");
       await this.#nap();
       reasons.delete(reason);
-      this.oracle.paused(name, reasons.size);
-      this.#app.resume(source, reason);
+      this.oracle.paused(what, reasons.size);
+      if (partition === undefined) this.#app.resume(source, reason);
+      else gateOf(source).resume(reason, partition);
     };
     this.#beside.push(resuming());
   }
@@ -341,7 +346,7 @@ export class Simulation {
       const count = depth >= MAX_DEPTH ? 0 : random.pick([0, 1, 1, 1, depth < 2 ? 2 : 1]);
       const error = fate.calls === 1 ? this.#fails() : this.#fails(0.5);
       if (this.#graph.pauses && random.chance(0.05)) this.#pause(random.pick(spec.reads));
-      if (this.#graph.seeks && random.chance(0.02)) this.#seek();
+      if (this.#graph.seeks && random.chance(0.04)) this.#seek();
       let over = false;
       return {
         count,
