@@ -108,10 +108,11 @@ export class Ledger {
     return true;
   }
 
-  /** Says whether a flow has an opaque pipe: nobody can see what such a pipe has in it. */
-  isOpaque(flow: string): boolean {
-    return this.flow(flow).spec.pipes.some(({ kind }) =>
-      kind === "generator" || kind === "transform stream"
+  /** True when no flow has an opaque pipe: nobody can see what such a pipe has in it. */
+  get exact(): boolean {
+    const exact = ["map", "filter", "batch"];
+    return [...this.flows.values()].every(({ spec }) =>
+      spec.pipes.every(({ kind }) => exact.includes(kind))
     );
   }
 

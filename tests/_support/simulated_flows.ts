@@ -87,6 +87,15 @@ export class SimulatedFlows {
             yield mappedValue(value, "generator");
           }
         };
+      case "collecting generator":
+        return async function* (values: AsyncIterable<Value>) {
+          const collected: Value[] = [];
+          for await (const value of values) {
+            enter(value);
+            collected.push(mappedValue(value, "collected"));
+          }
+          yield* collected;
+        };
       case "transform stream":
         return () =>
           new TransformStream<Value, Value>({
