@@ -14,20 +14,15 @@
  * @module
  */
 // deno-lint-ignore-file no-console
+import { JsonCodec } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
 import { chooseBroker } from "./broker.ts";
-
-/** Writes values as JSON. */
-const json = {
-  encode: (value: { msg: string }) => new TextEncoder().encode(JSON.stringify(value)),
-  decode: (bytes: Uint8Array): { msg: string } => JSON.parse(new TextDecoder().decode(bytes)),
-};
 
 await using topic = new Topic("emoji-json", {
   ...chooseBroker(),
   offset: "earliest",
   groupId: "demo",
-  codec: json,
+  codec: new JsonCodec<{ msg: string }>(),
 });
 
 await topic.send({ key: "fish", value: { msg: "🐟" } });

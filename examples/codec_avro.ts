@@ -1,17 +1,23 @@
 /**
  * Values in Avro: what is sent through the topic is encoded by the schema in `reaction.avsc`.
  *
- *     deno run --allow-read --allow-env examples/codec_avro.ts
+ * On Kafka with `KAFKA_BROKERS=host:port`, else on an embedded broker.
  *
- * It runs on the embedded broker, or on Kafka when `KAFKA_BROKERS` names one (then add --allow-net). Prints:
+ * ```sh
+ * deno run --allow-env --allow-net --allow-sys --allow-read=examples examples/codec_avro.ts
+ * ```
  *
- *     🐟 by an angler
- *     👌 by nobody
+ * ```text
+ * 🐟 by an angler
+ * 👌 by nobody
+ * ```
+ *
+ * @module
  */
+// deno-lint-ignore-file no-console
 import { AvroCodec } from "@slipstream/slipstream/avro";
 import { Topic } from "@slipstream/slipstream/kafka";
-import { MemoryBroker } from "@slipstream/slipstream/memory";
-import { TextCodec } from "@slipstream/slipstream";
+import { chooseBroker } from "./broker.ts";
 
 interface Reaction {
   emoji: string;
@@ -19,21 +25,17 @@ interface Reaction {
   at: Date;
 }
 
-const brokers = Deno.env.get("KAFKA_BROKERS")?.split(",");
-await using memory = new MemoryBroker();
-await using topic = new Topic("reaction", {
-  ...(brokers === undefined ? { broker: memory } : { brokers }),
-  groupId: "codec_avro",
+await using topic = new Topic("emoji-avro", {
+  ...chooseBroker(),
   offset: "earliest",
-  keyCodec: new TextCodec(),
+  groupId: "demo",
   codec: await AvroCodec.fromFile<Reaction>(new URL("reaction.avsc", import.meta.url)),
 });
 
 await topic.send({ key: "fish", value: { emoji: "🐟", by: "an angler", at: new Date(0) } });
 await topic.send({ key: "hand", value: { emoji: "👌", at: new Date(1_000) } });
 
-let count = 0;
-for await (const { value } of topic) {
+for await (const { key, value } of topic) {
   console.log(`${value.emoji} by ${value.by ?? "nobody"}`);
-  if (++count === 2) break;
+  if (key === "hand") break;
 }

@@ -18,13 +18,14 @@
  * @module
  */
 // deno-lint-ignore-file no-console
-import { configureTopics, Topic } from "@slipstream/slipstream/kafka";
+import { app } from "@slipstream/slipstream";
+import { Topic } from "@slipstream/slipstream/kafka";
 
-configureTopics({ brokers: ["localhost:29091"], groupId: "default-demo" });
+app.configure({ brokers: ["localhost:29091"], groupId: "default-demo" });
 
 const topic1 = new Topic("emoji", { brokers: ["localhost:29092"] });
 
-configureTopics({
+app.configure({
   ssl: true,
   sasl: { mechanism: "plain", username: "myuser", password: "mypass" },
 });

@@ -5,6 +5,7 @@
  *   yields only now and then), a bar every six hours, and the class of each event.
  * - A Proxy passes the classified events on to a fourth flow, which counts them and has two sinks: a file,
  *   and the progress line that a terminal shows.
+ * - A Cache beside that file keeps what two of the flows share: the times of the last six hours.
  *
  * On a terminal the week takes four seconds. The argument is the file to write.
  *
@@ -40,9 +41,9 @@
  *
  * @module
  */
-import { closing, handle, Proxy, stream } from "@slipstream/slipstream";
+import { Cache, closing, handle, Proxy, stream } from "@slipstream/slipstream";
 import { delay } from "@std/async/delay";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import data from "vega-datasets/data/earthquakes.json" with { type: "json" };
 
 interface Quake {
@@ -75,21 +76,12 @@ async function* replay(): AsyncGenerator<Quake, void> {
   }
 }
 
-/** Counts the events of the last six hours. */
-class Rolling {
-  readonly #times: number[] = [];
+/** The times of the last events, under one key. Each run is a new week, so nothing is left of the one before. */
+await using rolling = await Cache.open<number[]>(join(dirname(path), "earthquakes.db"));
+await rolling.clear();
 
-  add(time: number): void {
-    this.#times.push(time);
-  }
-
-  /** Returns how many there were in the six hours up to `time`, which must not go back. */
-  count(time: number): number {
-    const kept = this.#times.findIndex((one) => one > time - WINDOW);
-    this.#times.splice(0, kept === -1 ? this.#times.length : kept);
-    return this.#times.length;
-  }
-}
+const lastSixHours = (times: number[], until: number): number[] =>
+  times.filter((time) => time > until - WINDOW);
 
 const classes = {
   micro: "below 2",
@@ -135,14 +127,12 @@ handle(week, function* strongestSoFar(quake) {
   yield `${at(quake.time)}  M ${quake.magnitude.toFixed(1)}  ${quake.place}`;
 }, { sink: print });
 
-const shown = new Rolling();
 let border = Math.ceil(first.time / WINDOW) * WINDOW;
-handle(week, function* everySixHours({ time }) {
+handle(week, async function* everySixHours({ time }) {
   for (; border <= time; border += WINDOW) {
-    const count = shown.count(border);
+    const count = lastSixHours(await rolling.get("times", []), border).length;
     yield `${at(border)}  ${bar(count / 2)} ${count}`;
   }
-  shown.add(time);
 }, { sink: print });
 
 interface Classified extends Quake {
@@ -151,10 +141,13 @@ interface Classified extends Quake {
 }
 
 const classified = new Proxy<Classified>();
-const rolling = new Rolling();
-handle(week, function classify(quake) {
-  rolling.add(quake.time);
-  return { ...quake, class: classOf(quake.magnitude), lastSixHours: rolling.count(quake.time) };
+handle(week, async function classify(quake) {
+  const { time, magnitude } = quake;
+  const times = await rolling.update(
+    "times",
+    (before = []) => [...lastSixHours(before, time), time],
+  );
+  return { ...quake, class: classOf(magnitude), lastSixHours: times.length };
 }, { sink: classified });
 
 await Deno.mkdir(dirname(path), { recursive: true });

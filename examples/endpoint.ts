@@ -19,6 +19,14 @@
 import { Cache, handle, stream } from "@slipstream/slipstream";
 import { delay } from "@std/async/delay";
 
+/** Resolves at the next write, and says whether there was one. Nothing is queued for who waits no more. */
+async function bell(store: Cache<string>, signal: AbortSignal): Promise<boolean> {
+  const updates = store.updates({ overflow: "latest", signal });
+  const { done } = await updates.next();
+  await updates.return!();
+  return !done;
+}
+
 /** Answers with the entries after `Last-Event-ID`, those that are there and those to come. */
 export function updates(store: Cache<string>, request: Request, stopping: AbortSignal): Response {
   const seen = request.headers.get("Last-Event-ID");
@@ -27,16 +35,14 @@ export function updates(store: Cache<string>, request: Request, stopping: AbortS
   const signal = AbortSignal.any([stopping, gone.signal]);
 
   async function* events(): AsyncGenerator<string> {
-    // Only a bell: what has changed is read from the store, at the speed of this client.
-    const bell = store.updates({ overflow: "latest", signal });
-    let rung = bell.next();
     for (;;) {
+      // Before reading, so that no write is missed: what was written is read at the speed of this client.
+      const rung = bell(store, signal);
       for await (const [id, text] of store.entries({ from: next })) {
         yield `id: ${id}\ndata: ${text}\n\n`;
         next = Number(id) + 1;
       }
-      if ((await rung).done) return;
-      rung = bell.next();
+      if (!await rung) return;
     }
   }
 

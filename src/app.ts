@@ -1,4 +1,5 @@
 import { type Clock, isClock, systemClock } from "./clock.ts";
+import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
 import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
 import { isSource } from "./flow/feeds.ts";
@@ -6,6 +7,7 @@ import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
+import type { TopicDefaults } from "./kafka/options.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
 import type {
@@ -150,6 +152,17 @@ export class App<Args = unknown> implements AsyncDisposable {
     const names = new Set(this.#bindings.map(({ name }) => name));
     this.#bindings.push(toBinding(source, handler, options, names));
     return handler;
+  }
+
+  /**
+   * Sets options that topics made from now on have, where they are not given others; called again, it adds
+   * to them, and takes back what is undefined. The default app sets them for all topics; another app for those that are made with it as
+   * their `app`, over the default app's.
+   *
+   * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
+   */
+  configure(options: TopicDefaults): void {
+    defaultsOf(this).add({ ...options });
   }
 
   /**

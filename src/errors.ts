@@ -159,13 +159,23 @@ export class CycleError extends Error {
 /** Reads topic, partition, offset and key from a message that has them. */
 function positionOf(input: unknown): ErrorPlace {
   if (typeof input !== "object" || input === null || !("offset" in input)) return {};
-  const { topic, partition, offset, key } = input as ErrorPlace;
+  const { topic, partition, offset } = input as ErrorPlace;
+  const key = keyOf(input);
   return {
     ...(typeof topic === "string" && { topic }),
     ...(typeof partition === "number" && { partition }),
     ...(typeof offset === "number" && { offset }),
     ...(key !== undefined && { key }),
   };
+}
+
+/** Reads the key of a message; one that cannot be decoded is not the error that is being made. */
+function keyOf(message: object): unknown {
+  try {
+    return (message as ErrorPlace).key;
+  } catch {
+    return undefined;
+  }
 }
 
 function inWords({ flow, topic, partition, offset }: ErrorPlace): string {

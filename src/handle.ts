@@ -1,7 +1,9 @@
 import { App, type StreamOptions } from "./app.ts";
+import { shareDefaults } from "./defaults.ts";
 
 /** The default app: the one that {@linkcode handle} and {@linkcode stream} belong to. */
 export const app: App = new App();
+shareDefaults(app);
 
 /**
  * Binds a source to a handler on the default app; see {@linkcode App.handle}.

@@ -17,3 +17,34 @@ export function checkOptions(what: string, options: object, known: readonly stri
     );
   }
 }
+
+/**
+ * Checks that an option is one of a few words.
+ *
+ * @throws {TypeError} If `value` is none of `words`.
+ */
+export function checkWord(
+  what: string,
+  name: string,
+  value: unknown,
+  words: readonly string[],
+): void {
+  if (typeof value === "string" && words.includes(value)) return;
+  const list = words.map((word) => JSON.stringify(word)).join(" or ");
+  throw new TypeError(
+    `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
+      `current value is ${value}`,
+  );
+}
+
+/**
+ * Checks that an option is a number from `least`.
+ *
+ * @throws {RangeError} If it is none, or less.
+ */
+export function checkAtLeast(name: string, value: number, least: number): void {
+  if (typeof value === "number" && value >= least) return;
+  throw new RangeError(
+    `Cannot use ${name} ${Deno.inspect(value)}: it must be a number >= ${least}`,
+  );
+}

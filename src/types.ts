@@ -89,7 +89,57 @@ export interface Context<Args = unknown> {
   correction?: Correction | undefined;
 }
 
-/** Why a message is handled again: an earlier result of it was made from stale data. */
+/**
+ * Why a message is handled again: an earlier result of it was made from stale data.
+ *
+ * Whatever a handler does must be right when it is done again. Three recipes follow; a Topic as sink adds
+ * the header `slipstream-correction` (the epoch) to the results of such messages.
+ *
+ * @example Upsert by the position of the message: the new result replaces the old
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, MemoryCache } from "@slipstream/slipstream";
+ *
+ * await using results = new MemoryCache<string>();
+ * const app = new App();
+ * app.handle(
+ *   [{ partition: 0, offset: 7, value: "swimming" }],
+ *   ({ partition, offset, value }) => [[partition, offset], `${value}: 🌞`] as const,
+ *   { sink: results },
+ * );
+ * await app.stream();
+ * assertEquals(await results.get([0, 7]), "swimming: 🌞");
+ * ```
+ *
+ * @example Count without counting twice: let the flow that counts skip what is handled again
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App } from "@slipstream/slipstream";
+ *
+ * let count = 0;
+ * const app = new App();
+ * app.handle(["swimming", "lunch"], () => void count++, { replays: "skip" });
+ * await app.stream();
+ * assertEquals(count, 2);
+ * ```
+ *
+ * @example Emit only what has changed
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, MemoryCache } from "@slipstream/slipstream";
+ *
+ * await using emitted = new MemoryCache<string>();
+ * const app = new App();
+ * const seen: string[] = [];
+ * app.handle([{ offset: 7, weather: "🌞" }], async ({ offset, weather }, { correction }) => {
+ *   if (correction !== undefined && await emitted.get(offset) === weather) return;
+ *   await emitted.set(offset, weather);
+ *   return weather;
+ * }, { sink: (weather) => seen.push(weather) });
+ * await app.stream();
+ * assertEquals(seen, ["🌞"]);
+ * ```
+ */
 export interface Correction {
   /** Counts the corrections of its source. */
   readonly epoch: number;

@@ -6,10 +6,13 @@ export interface Benchmark {
   name: string;
   /** Messages in one round. */
   count: number;
-  /** The work done by the engine; throws when the outcome is wrong. */
-  ours(count: number): Promise<void>;
+  /**
+   * The work done by the engine; throws when the outcome is wrong. Where not all of it counts, it returns
+   * the milliseconds that do.
+   */
+  ours(count: number): Promise<number | void>;
   /** The same calls in a bare loop. */
-  floor?: (count: number) => Promise<void>;
+  floor?: (count: number) => Promise<number | void>;
   /** Messages in one round of the Python reference; absent when there is nothing to compare with. */
   peerCount?: number;
   /** What the ratios must reach. */
@@ -32,6 +35,16 @@ export interface MemoryRun {
   count: number;
   /** Does the work and calls `seen` for every message at its end. */
   run(count: number, seen: () => void): Promise<void>;
+}
+
+/** Figures of one run that are no speed. */
+export interface Observation {
+  /** The name: `topic/roundtrip`. */
+  name: string;
+  /** The unit of the figures. */
+  unit: string;
+  /** Does the work and returns the figures by name. */
+  observe(): Promise<Record<string, number>>;
 }
 
 /** One line of the report; the first four fields are the line of `--json`. */

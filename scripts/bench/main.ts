@@ -8,13 +8,11 @@
  * ```
  */
 import { parseArgs } from "node:util";
-import { checkpoint } from "./checkpoint.ts";
-import { delivery } from "./delivery.ts";
-import { flow } from "./flow.ts";
+import { brokersFromEnvironment, KafkaServer } from "../kafka.ts";
+import { benchmarks as all, memoryRuns, observations } from "./all.ts";
 import { measureHeap } from "./heap.ts";
-import { memory } from "./memory.ts";
 import { Peer } from "./peer.ts";
-import { header, jsonLine, tableLine } from "./report.ts";
+import { figuresLine, header, jsonLine, tableLine } from "./report.ts";
 import { measure } from "./rounds.ts";
 
 const { values, positionals } = parseArgs({
@@ -35,13 +33,24 @@ function chosen<T extends { name: string }>(all: readonly T[]): T[] {
   return all.filter(({ name }) => positionals.some((start) => name.startsWith(start)));
 }
 
-const benchmarks = chosen([...flow, ...checkpoint, ...delivery]);
-const runs = chosen(memory);
-if (benchmarks.length + runs.length === 0) {
-  const names = [...flow, ...checkpoint, ...delivery, ...memory].map(({ name }) => name).join(", ");
+const benchmarks = chosen(all);
+const runs = chosen(memoryRuns);
+const observed = chosen(observations);
+if (benchmarks.length + runs.length + observed.length === 0) {
+  const names = [...all, ...memoryRuns, ...observations].map(({ name }) => name).join(", ");
   throw new RangeError(`Cannot find a benchmark of that name: there are ${names}`);
 }
 
+/** Starts a broker for the benchmarks of Topic, unless one is named. */
+async function broker(): Promise<KafkaServer | undefined> {
+  const needed = [...benchmarks, ...observed].some(({ name }) => name.startsWith("topic/"));
+  if (!needed || brokersFromEnvironment()) return undefined;
+  const server = await KafkaServer.start();
+  Deno.env.set("KAFKA_BROKERS", server.brokers.join());
+  return server;
+}
+
+await using _broker = await broker();
 const print = values.json ? jsonLine : tableLine;
 if (!values.json) console.log(header);
 {
@@ -49,3 +58,10 @@ if (!values.json) console.log(header);
   for (const benchmark of benchmarks) console.log(print(await measure(benchmark, rounds, peer)));
 }
 for (const run of runs) console.log(print(await measureHeap(run)));
+for (const observation of observed) {
+  const figures = await observation.observe();
+  const { name } = observation;
+  console.log(
+    values.json ? JSON.stringify({ name, ...figures }) : figuresLine(observation, figures),
+  );
+}

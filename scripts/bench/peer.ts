@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PACKAGE = "slipstream-async[cache]==1.0.5";
+const PACKAGE = "slipstream-async[cache,kafka]==1.0.5";
 const windows = Deno.build.os === "windows";
 
 /** A running Python process that does the same work with the reference. */
@@ -57,7 +57,7 @@ export class Peer implements AsyncDisposable {
 async function install(): Promise<string> {
   const folder = join(tmpdir(), "slipstream-bench", PACKAGE);
   const python = windows ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
-  if (!(await succeeds(python, ["-c", "import slipstream"]))) {
+  if (!(await succeeds(python, ["-c", "import slipstream.caching, aiokafka"]))) {
     await command(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
     await command(python, ["-m", "pip", "install", "--quiet", PACKAGE]);
   }

@@ -1,4 +1,4 @@
-import type { Result } from "./benchmark.ts";
+import type { Observation, Result } from "./benchmark.ts";
 
 /** Writes one result as a line of JSON. */
 export function jsonLine(
@@ -27,6 +27,15 @@ export function tableLine(
     return `${row([name, speed])}  the heap grows by ${bytesPerMessage.toFixed(3)} bytes a message`;
   }
   return row([name, speed, inWords(floorRatio, goals?.floor), inWords(peerRatio, goals?.peer)]);
+}
+
+/** Writes figures that are no speed as a line of the table. */
+export function figuresLine(
+  { name, unit }: Pick<Observation, "name" | "unit">,
+  figures: Record<string, number>,
+): string {
+  const texts = Object.entries(figures).map(([figure, value]) => `${figure} ${value.toFixed(2)}`);
+  return `${row([name])}  ${texts.join(", ")} ${unit}`;
 }
 
 function row(cells: readonly string[]): string {

@@ -32,6 +32,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
 const mayName: Partial<Record<Layer, readonly Layer[]>> = {
   base: ["interfaces", "flow"],
   interfaces: ["flow"],
+  app: ["kafka"],
 };
 
 /** Returns the layer of a file, given by its path below `src/`: `"flow/hub.ts"`. */

@@ -1,4 +1,4 @@
-import { type Host, openSink, openStores, type SinkPort, type SinkTarget } from "../flow/feed.ts";
+import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import {
   assertDeleteOptions,
@@ -13,20 +13,14 @@ import {
 } from "./cache_options.ts";
 import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
 import { encodeKey, type Key } from "./keys.ts";
-import { KeyQueue } from "./key_queue.ts";
 import { openStore } from "./open.ts";
-import { assertAtLeast } from "./options.ts";
 import { type RangeOptions, toRange } from "./range.ts";
-import type { Found, Space, Write } from "./space.ts";
-import type { CacheStore } from "./store.ts";
-import {
-  runTransaction,
-  type Transaction,
-  type TransactionHost,
-  type TransactionOptions,
-} from "./transaction.ts";
-import { Updates, type UpdatesOptions } from "./updates.ts";
-import { copyIn } from "./values.ts";
+import type { Found, Space } from "./space.ts";
+import { Spaces } from "./spaces.ts";
+import type { CacheStore, SpaceLimits } from "./store.ts";
+import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
+import type { UpdatesOptions } from "./updates.ts";
+import { Writes } from "./writes.ts";
 
 const DEFAULT_MAX_BYTES = 25_000_000;
 const DONE = Promise.resolve();
@@ -57,12 +51,11 @@ export class Cache<V = unknown>
   implements AsyncDisposable, SinkTarget<readonly [Key, V]>, StateKeeper {
   readonly #store: CacheStore;
   readonly #space: Space;
-  readonly #spaces: Map<string, Cache>;
+  readonly #spaces: Spaces<Cache>;
   readonly #name: string;
+  readonly #writes: Writes<V>;
   readonly #maxBytes: number;
   readonly #ttlMs: number;
-  readonly #updates = new Updates<V>();
-  readonly #host: TransactionHost;
   #closed: Promise<void> | undefined;
 
   /** @internal Opened by {@linkcode Cache.open}. */
@@ -70,7 +63,7 @@ export class Cache<V = unknown>
     store: CacheStore,
     options: SpaceOptions<V>,
     name = "",
-    spaces: Map<string, Cache> = new Map(),
+    spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     this.#store = store;
@@ -78,20 +71,13 @@ export class Cache<V = unknown>
     this.#maxBytes = maxBytes;
     this.#ttlMs = ttlMs;
     if (store.driven) this.#assertExact();
-    this.#space = store.space(name, {
-      maxBytes,
-      onEvict: onEvict as ((key: Key, value: unknown) => void) | undefined,
+    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
+    this.#spaces = spaces;
+    this.#writes = new Writes(store, this.#space, ttlMs);
+    spaces.join(name, this as Cache, () => {
+      this.#closed ??= DONE;
+      this.#writes.end();
     });
-    this.#spaces = spaces.set(name, this as Cache);
-    this.#host = {
-      space: this.#space,
-      queue: new KeyQueue(),
-      clock: store.clock,
-      maxBytes: store.maxTransactionBytes,
-      toWrite: (key, value, ttlMs) => this.#toWrite(key, value, ttlMs),
-      committed: (writes) => this.#publish(writes),
-    };
-    openStores.add(this);
   }
 
   /**
@@ -118,8 +104,7 @@ export class Cache<V = unknown>
     try {
       if (options) assertSetOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      const written = this.#write(this.#toWrite(encodeKey(key), value, options?.ttlMs));
-      return this.#finish(written, options?.durable);
+      return this.#finish(this.#set(key, value, options?.ttlMs), options?.durable);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -130,7 +115,9 @@ export class Cache<V = unknown>
     try {
       if (options) assertDeleteOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
+      this.#assertOpen();
+      const deleted = this.#writes.write({ key: encodeKey(key), put: undefined });
+      return this.#finish(deleted, options?.durable);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -182,9 +169,7 @@ export class Cache<V = unknown>
   async clear(): Promise<void> {
     this.#assertOpen();
     this.#store.assertMayWait("clear a cache");
-    const removed: string[] = [];
-    await this.#space.clear((key) => void removed.push(key));
-    await this.#publish(removed.map((key) => ({ key, put: undefined })));
+    await this.#writes.clear();
   }
 
   /**
@@ -224,7 +209,7 @@ export class Cache<V = unknown>
     options?: TransactionOptions,
   ): Promise<R> {
     this.#assertOpen();
-    return await runTransaction<V, R>(this.#host, keys, run, options);
+    return await runTransaction<V, R>(this.#writes, keys, run, options);
   }
 
   /**
@@ -236,7 +221,7 @@ export class Cache<V = unknown>
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#assertOpen();
-    return this.#updates.subscribe(options);
+    return this.#writes.updates(options);
   }
 
   /**
@@ -247,7 +232,7 @@ export class Cache<V = unknown>
     this.#assertOpen();
     assertSpaceOptions(options as SpaceOptions, this.#store);
     assertSpaceName(name);
-    const known = this.#spaces.get(name) as Cache<W> | undefined;
+    const known = this.#spaces.find(name) as Cache<W> | undefined;
     return known ?? new Cache<W>(this.#store, options, name, this.#spaces);
   }
 
@@ -297,7 +282,7 @@ export class Cache<V = unknown>
           "open the cache at a path, without shared",
       );
     }
-    for (const cache of this.#spaces.values()) cache.#assertExact();
+    for (const cache of this.#spaces.all()) cache.#assertExact();
     return state;
   }
 
@@ -309,7 +294,7 @@ export class Cache<V = unknown>
   // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection
   async close(): Promise<void> {
     this.#store.assertMayClose();
-    return this.#closed ??= this.#name === "" ? this.#closeStore() : this.#closeSpace();
+    return this.#closed ??= this.#spaces.close(this.#name);
   }
 
   /** Closes the cache. */
@@ -319,34 +304,14 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value. */
   [openSink](_host: Host): SinkPort<readonly [Key, V]> {
+    const write = (pair: readonly [Key, V]) => {
+      assertPair(pair);
+      return this.#set(pair[0], pair[1]);
+    };
     const flush = async () => {
       if (!this.driven) await this.flush();
     };
-    const write = (pair: readonly [Key, V]) => {
-      assertPair(pair);
-      return this.#write(this.#toWrite(encodeKey(pair[0]), pair[1], undefined));
-    };
     return { write, flush };
-  }
-
-  async #closeStore(): Promise<void> {
-    for (const cache of this.#spaces.values()) {
-      cache.#closed ??= DONE;
-      cache.#retire();
-    }
-    this.#retire();
-    await this.#store.close();
-  }
-
-  async #closeSpace(): Promise<void> {
-    this.#retire();
-    this.#spaces.delete(this.#name);
-    await this.#store.flush();
-  }
-
-  #retire(): void {
-    openStores.delete(this);
-    this.#updates.end();
   }
 
   /** What is dropped by size or time would be dropped at other moments when messages are repeated. */
@@ -371,41 +336,14 @@ export class Cache<V = unknown>
     return this.#space.read(encodeKey(key));
   }
 
-  #toWrite(key: string, value: unknown, ttlMs = this.#ttlMs): Write {
-    const { value: copy, cloned, size } = copyIn(value);
-    if (ttlMs !== this.#ttlMs) {
-      assertAtLeast("ttlMs", ttlMs, 1);
-      if (this.driven && ttlMs !== Infinity) {
-        throw new TypeError(
-          "Cannot use ttlMs in a store that keeps exact state: what it drops would depend on the moment",
-        );
-      }
-    }
-    const expires = ttlMs === Infinity ? 0 : this.#store.clock.now() + ttlMs;
-    return { key, put: { value: copy, cloned, size, expires } };
-  }
-
-  #write(write: Write): void | Promise<void> {
+  #set(key: Key, value: unknown, ttlMs?: number): void | Promise<void> {
     this.#assertOpen();
-    const room = this.#space.write(write);
-    if (!this.#updates.read) return room;
-    if (room === undefined) return this.#publish([write]);
-    return room.then(() => this.#publish([write]));
+    return this.#writes.write(this.#writes.toWrite(encodeKey(key), value, ttlMs));
   }
 
   #finish(written: void | Promise<void>, durable = false): Promise<void> {
     if (durable) return Promise.all([written, this.flush()]).then(() => {});
     return written ?? DONE;
-  }
-
-  #publish(writes: readonly Write[]): void | Promise<void> {
-    if (!this.#updates.read) return;
-    let room: void | Promise<void> = undefined;
-    for (const { key, put } of writes) {
-      const cloned = put?.cloned ?? false;
-      room = this.#updates.publish({ key, value: put?.value, cloned }) ?? room;
-    }
-    return room;
   }
 
   #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
-import { assertAtLeast, assertOptions } from "./options.ts";
+import { checkAtLeast, checkOptions } from "../options.ts";
 import type { CacheStore } from "./store.ts";
 
 /** What a cache keeps, and for how long. */
@@ -88,19 +88,19 @@ const CACHE_NAMES = [...MEMORY_NAMES, "flushIntervalMs", "shared", "deadlineMs"]
 
 /** Throws unless the options of `Cache.open` are right. */
 export function assertCacheOptions(options: CacheOptions): void {
-  assertOptions("a cache", options, CACHE_NAMES);
+  checkOptions("a cache", options, CACHE_NAMES);
   assertValues(options);
 }
 
 /** Throws unless the options of a `MemoryCache` are right. */
 export function assertMemoryCacheOptions(options: MemoryCacheOptions): void {
-  assertOptions("a memory cache", options, MEMORY_NAMES);
+  checkOptions("a memory cache", options, MEMORY_NAMES);
   assertValues(options);
 }
 
 /** Throws unless the options of a space are right for its store. */
 export function assertSpaceOptions(options: SpaceOptions, store: CacheStore): void {
-  assertOptions("a space", options, SPACE_NAMES);
+  checkOptions("a space", options, SPACE_NAMES);
   assertValues(options);
   if (!store.windowed) assertNoWindow(options);
 }
@@ -116,12 +116,12 @@ export function assertSpaceName(name: string): void {
 
 /** Throws unless the options of `set` are known. */
 export function assertSetOptions(options: SetOptions): void {
-  assertOptions("set", options, SET_NAMES);
+  checkOptions("set", options, SET_NAMES);
 }
 
 /** Throws unless the options of `delete` are known. */
 export function assertDeleteOptions(options: DeleteOptions): void {
-  assertOptions("delete", options, DELETE_NAMES);
+  checkOptions("delete", options, DELETE_NAMES);
 }
 
 /** Throws unless what a flow hands to a cache is a pair of key and value. */
@@ -141,13 +141,13 @@ export function assertNoWindow({ maxBytes, onEvict }: SpaceOptions): void {
 
 function assertValues(options: CacheOptions): void {
   const { maxBytes, ttlMs, maxTransactionBytes, flushIntervalMs, deadlineMs, onEvict } = options;
-  if (maxBytes !== undefined) assertAtLeast("maxBytes", maxBytes, 1);
-  if (ttlMs !== undefined) assertAtLeast("ttlMs", ttlMs, 1);
+  if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, 1);
+  if (ttlMs !== undefined) checkAtLeast("ttlMs", ttlMs, 1);
   if (maxTransactionBytes !== undefined) {
-    assertAtLeast("maxTransactionBytes", maxTransactionBytes, 1);
+    checkAtLeast("maxTransactionBytes", maxTransactionBytes, 1);
   }
-  if (flushIntervalMs !== undefined) assertAtLeast("flushIntervalMs", flushIntervalMs, 0);
-  if (deadlineMs !== undefined) assertAtLeast("deadlineMs", deadlineMs, 1);
+  if (flushIntervalMs !== undefined) checkAtLeast("flushIntervalMs", flushIntervalMs, 0);
+  if (deadlineMs !== undefined) checkAtLeast("deadlineMs", deadlineMs, 1);
   if (onEvict !== undefined && typeof onEvict !== "function") {
     throw new TypeError(`Cannot use onEvict ${Deno.inspect(onEvict)}: it must be a function`);
   }

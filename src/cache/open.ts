@@ -2,6 +2,7 @@ import { systemClock } from "../clock.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
 import { CacheHeldError, CacheStorageError } from "./errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
+import { isLocked } from "./locked.ts";
 import { openRows } from "./rows/open.ts";
 import type { CacheStore } from "./store.ts";
 
@@ -78,26 +79,24 @@ function toPath(target: string | URL): { path: string; remote: boolean } {
 
 /** Says what to do about what the system said. */
 function explain(path: string, error: unknown): unknown {
-  if (error instanceof CacheHeldError || error instanceof CacheStorageError) return error;
-  if (!(error instanceof Error)) return error;
-  const what = `Cannot open cache ${JSON.stringify(path)}`;
-  const file = path.startsWith("http") ? undefined : path;
-  if (error instanceof Deno.errors.NotCapable) {
-    const hint = file === undefined
+  if (error instanceof CacheHeldError) return error;
+  const wrapped = error instanceof CacheStorageError;
+  const reason = wrapped ? error.cause : error;
+  const hint = reason instanceof Error ? hintFor(path, reason) : undefined;
+  if (hint === undefined && (wrapped || !(error instanceof Error))) return error;
+  const what = `Cannot open cache ${JSON.stringify(path)}${hint === undefined ? "" : `, ${hint}`}`;
+  return new CacheStorageError(what, reason, isLocked(reason));
+}
+
+function hintFor(path: string, reason: Error): string | undefined {
+  if (reason instanceof Deno.errors.NotCapable) {
+    return path.startsWith("http")
       ? "allow the server and DENO_KV_ACCESS_TOKEN with --allow-net and --allow-env"
-      : `allow the file and its folder with --allow-read and --allow-write`;
-    return new CacheStorageError(`${what}, ${hint}`, error, false);
+      : "allow the file and its folder with --allow-read and --allow-write";
   }
-  if (/file is not a database|malformed/.test(error.message)) {
-    return new CacheStorageError(
-      `${what}, which is no Deno KV file or a damaged one`,
-      error,
-      false,
-    );
+  if (/file is not a database|malformed/.test(reason.message)) {
+    return "which is no Deno KV file or a damaged one";
   }
-  if (/unable to open|readonly/.test(error.message)) {
-    return new CacheStorageError(`${what}, check that it can be written`, error, false);
-  }
-  const locked = /database is (locked|busy)/.test(error.message);
-  return new CacheStorageError(what, error, locked);
+  if (/unable to open|read-?only/i.test(reason.message)) return "check that it can be written";
+  return undefined;
 }

@@ -1,5 +1,5 @@
 import { encodeKey, encodeParts, encodeStringStart, type Key, type KeyPart } from "./keys.ts";
-import { assertOptions } from "./options.ts";
+import { checkOptions } from "../options.ts";
 import type { Range } from "./space.ts";
 
 /** Which entries of a cache, and in which order; everything can be combined. */
@@ -42,7 +42,7 @@ const AFTER_SURROGATES = 0xe000;
  * @throws {RangeError} If `limit` is no whole number from 0 on.
  */
 export function toRange(options: RangeOptions = {}): Range {
-  assertOptions("a range", options, NAMES);
+  checkOptions("a range", options, NAMES);
   const { from, to, startsWith, reverse = false, limit = Infinity } = options;
   if (limit !== Infinity && !(Number.isInteger(limit) && limit >= 0)) {
     throw new RangeError(`Cannot use limit ${limit}: it must be a whole number >= 0, or Infinity`);

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, delay } from "../clock.ts";
 import { encodeKey, inspectKey, type Key } from "./keys.ts";
 import type { KeyQueue } from "./key_queue.ts";
-import { assertAtLeast, assertOptions } from "./options.ts";
+import { checkAtLeast, checkOptions } from "../options.ts";
 import type { Found, Space, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
 
@@ -74,9 +74,9 @@ export async function runTransaction<V, R>(
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions = {},
 ): Promise<R> {
-  assertOptions("a transaction", options, NAMES);
+  checkOptions("a transaction", options, NAMES);
   const { timeoutMs = 30_000, signal } = options;
-  assertAtLeast("timeoutMs", timeoutMs, 0);
+  checkAtLeast("timeoutMs", timeoutMs, 0);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
   const outer = held.getStore();
@@ -98,7 +98,9 @@ export async function runTransaction<V, R>(
       }
       limit.attempts = attempt;
       // Others are writing to the same keys: in a store that is shared they need a moment.
-      if (attempt > 1) await delay(host.clock, Math.random() * Math.min(attempt, MAX_PAUSE_MS));
+      if (attempt > 1) {
+        await delay(host.clock, host.clock.random() * Math.min(attempt, MAX_PAUSE_MS));
+      }
       await Promise.race([limit.reached, undefined]);
     }
   } finally {

@@ -1,5 +1,5 @@
 import { decodeKey, type Key } from "./keys.ts";
-import { assertOptions } from "./options.ts";
+import { checkOptions } from "../options.ts";
 import { copyOut } from "./values.ts";
 
 /** How updates are handed out. */
@@ -59,7 +59,7 @@ export class Updates<V> {
    * @throws {TypeError} If an option is unknown or of a wrong type.
    */
   subscribe(options: UpdatesOptions): AsyncIterableIterator<[Key, V | undefined]> {
-    assertOptions("updates", options, NAMES);
+    checkOptions("updates", options, NAMES);
     const { overflow = "wait", bound = 1024, signal } = options;
     if (overflow !== "wait" && overflow !== "latest") {
       throw new TypeError(`Cannot use overflow ${Deno.inspect(overflow)}: "wait" or "latest"`);

@@ -5,7 +5,7 @@ import type { Source } from "../types.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
-import { type Marker, toMarker } from "./marker.ts";
+import type { Marker } from "./marker.ts";
 import type { PartName } from "./parts.ts";
 import { placeOf } from "./place.ts";
 
@@ -16,7 +16,7 @@ export interface HeartbeatOptions {
   /**
    * The part of the dependency that it comes from.
    *
-   * @default {"the partition of the message that is being handled"}
+   * @default {"the partition of the message that is being handled; outside of handlers, a keep-alive is for all"}
    */
   part?: PartName | undefined;
 }
@@ -42,12 +42,14 @@ const owners = new WeakMap<Dependency, Checkpoint>();
  * - A result for time t is right once every dependency's frontier has passed t: once everything before t is
  *   stored, that is, and the messages that stored it are done.
  * - With `correct`, results that a later dependency message made wrong are made again, and these messages
- *   have `context.correction`. Write results under the position of their message, so that the new one
- *   replaces the old.
- * - What is known is kept in the `cache` at every barrier, after the stores and before the positions. Names
- *   are part of it: do not change them later.
- * - It must be made before `stream()`. Reading a Topic in several processes, each needs all partitions of
- *   every dependency (a group of its own), and a checkpoint name of its own.
+ *   have `context.correction`: write results under the position of their message, so that the new one
+ *   replaces the old. More recipes are with `Correction`.
+ * - What is known is kept in the `cache` at every barrier, after the stores and before the positions, as one
+ *   entry. Names are part of its key: do not change them later.
+ * - It must be made before `stream()`, and given the very sources that the flows read.
+ * - Several processes that share the partitions of a dependent need a checkpoint name each, and each must
+ *   read every partition of every dependency, in a group of its own. A partition that moves to another
+ *   process begins at its committed position; what was provisional in it is not corrected there.
  *
  * @typeParam M The messages of the dependent.
  *
@@ -124,8 +126,7 @@ export class Checkpoint<M = unknown> {
 
   /** The marker of the last pulse. */
   get stateMarker(): Marker | undefined {
-    const { stateMarker, kind } = this.#core;
-    return kind && toMarker(stateMarker, kind);
+    return this.#core.times.markerOf(this.#core.stateMarker);
   }
 
   /**
@@ -219,14 +220,25 @@ export class Checkpoint<M = unknown> {
     const time = core.read(marker, dependency.name);
     if (time !== undefined) {
       const place = placeOf(currentMessage()?.root);
-      const part = options.part ?? place?.partition ?? "";
-      await core.beat({ dependency, time, part, position: place?.offset ?? -1, isMessage });
+      const parts = this.#parts(dependency, options.part ?? place?.partition, isMessage);
+      await core.beat({ dependency, time, parts, position: place?.offset ?? -1, isMessage });
     }
     return {
       isLate: core.outages.isLate(dependency),
       dependentMarker: this.stateMarker,
-      dependencyMarker: toMarker(dependency[inside].marker, core.kind!),
+      dependencyMarker: core.times.markerOf(dependency[inside].marker),
     };
+  }
+
+  #parts(dependency: Dependency, part: PartName | undefined, isMessage: boolean): PartName[] {
+    if (part !== undefined) return [part];
+    const { parts } = dependency[inside];
+    if (!isMessage || parts.length === 1) return parts;
+    throw new TypeError(
+      `Cannot tell which part of dependency ${
+        JSON.stringify(dependency.name)
+      } is meant: pass { part }`,
+    );
   }
 
   #find(name: string | undefined): Dependency {

@@ -9,7 +9,8 @@ import { Corrections } from "./corrections.ts";
 import { type Dependency, inside } from "./dependency.ts";
 import { Dirt } from "./dirt.ts";
 import type { CheckpointEvent } from "./events.ts";
-import { kindOf, type Marker, type MarkerKind, toMarker, toMs } from "./marker.ts";
+import { EventTimes } from "./event_times.ts";
+import type { Marker } from "./marker.ts";
 import { Outages } from "./outages.ts";
 import type { PartName } from "./parts.ts";
 import { Pause } from "./pause.ts";
@@ -20,11 +21,12 @@ import { type Track, trackOf } from "./track.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
-/** One heartbeat, or sign of life, of one part of a dependency. */
+/** One heartbeat, or sign of life, of a dependency. */
 export interface Beat {
   readonly dependency: Dependency;
   readonly time: number;
-  readonly part: PartName;
+  /** The parts that it comes from. */
+  readonly parts: readonly PartName[];
   /** The position of its message; -1 without. */
   readonly position: number;
   /** True when a message belongs to it, which may make results wrong. */
@@ -42,8 +44,7 @@ export class Core implements Link {
   readonly dirt: Dirt;
   readonly outages: Outages;
   readonly corrections: Corrections;
-  /** What kind the markers are of, once there is one. */
-  kind: MarkerKind | undefined;
+  readonly times: EventTimes;
   /** The time of the last pulse. */
   stateMarker = -Infinity;
   /** What the pulses brought. */
@@ -61,13 +62,12 @@ export class Core implements Link {
   host: Host | undefined;
   readonly #session: Session;
   #guard: Attribution["guard"] | undefined;
-  /** The latest time that was not too far ahead when the clock was last read. */
-  #latest = -Infinity;
 
   constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
     this.checkpoint = checkpoint;
     this.name = name;
     this.settings = settings;
+    this.times = new EventTimes(name, settings.maxAheadMs);
     this.gate = gateOf(settings.dependent);
     join(this);
     this.track = trackOf(settings.dependent as object);
@@ -81,6 +81,7 @@ export class Core implements Link {
     this.pause = new Pause(this.gate, `checkpoint ${name}`, settings.maxPauseMs, () => {
       this.tell({ type: "pause_expired", dependencies: this.outages.names });
     });
+    for (const dependency of settings.dependencies) dependency.times = this.times;
     this.#session = new Session(this);
   }
 
@@ -114,14 +115,9 @@ export class Core implements Link {
 
   /** Reads a marker; undefined, and reported, when it is too far ahead of the clock. */
   read(marker: Marker, dependency?: string): number | undefined {
-    const kind = kindOf(marker);
-    if (this.kind !== kind) this.setKind(kind);
-    const time = toMs(marker);
-    if (time <= this.#latest) return time;
-    this.#latest = this.clock.now() + this.settings.maxAheadMs;
-    if (time <= this.#latest) return time;
-    this.tell({ type: "ahead", dependency, marker });
-    return undefined;
+    const time = this.times.read(marker, this.clock);
+    if (time === undefined) this.tell({ type: "ahead", dependency, marker });
+    return time;
   }
 
   /** A message of the dependent is about to be handled. */
@@ -160,9 +156,9 @@ export class Core implements Link {
 
   /** A dependency shows that it is alive; what it brought counts once its message is done. */
   beat(beat: Beat): Promise<void> {
-    const { dependency, time, part } = beat;
+    const { dependency, time, parts } = beat;
     const vitals = dependency[inside];
-    vitals.hear(time, part);
+    for (const part of parts) vitals.hear(time, part);
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
     const message = currentMessage();
@@ -180,17 +176,6 @@ export class Core implements Link {
 
   upstreamSettled(): void {
     this.inBackground(this.advance());
-  }
-
-  setKind(kind: MarkerKind): void {
-    if (this.kind !== undefined) {
-      throw new TypeError(
-        `Cannot compare the markers of checkpoint ${JSON.stringify(this.name)}: ` +
-          `they were of kind ${this.kind}, and now one is of kind ${kind}`,
-      );
-    }
-    this.kind = kind;
-    for (const dependency of this.settings.dependencies) dependency.kind = kind;
   }
 
   #addProvisional(message: Attribution | undefined, time: number): void {
@@ -221,19 +206,19 @@ export class Core implements Link {
   }
 
   /** What a heartbeat brought is stored. A promise is that of a recovery. */
-  #stored({ dependency, time, part, position, isMessage }: Beat): void | Promise<void> {
+  #stored({ dependency, time, parts, position, isMessage }: Beat): void | Promise<void> {
     const vitals = dependency[inside];
     if (isMessage) {
-      if (time < vitals.frontier && !vitals.isKnown(part, position)) {
+      if (time < vitals.frontier && !vitals.isKnown(parts[0]!, position)) {
         this.tell({
           type: "late",
           dependency: dependency.name,
-          marker: toMarker(time, this.kind!)!,
+          marker: this.times.markerOf(time)!,
         });
       }
       if (this.results.soil(time)) this.dirt.add(dependency.name, this.largest, this.host?.clock);
     }
-    vitals.store(time, part, position);
+    for (const part of parts) vitals.store(time, part, position);
     return this.advance();
   }
 

@@ -2,7 +2,8 @@ import { isSource } from "../flow/feeds.ts";
 import { gateOf } from "../flow/gate.ts";
 import type { Source } from "../types.ts";
 import { type DependencyOptions, toDependencySettings } from "./dependency_options.ts";
-import { type Marker, type MarkerKind, toMarker } from "./marker.ts";
+import type { EventTimes } from "./event_times.ts";
+import type { Marker } from "./marker.ts";
 import { Vitals } from "./vitals.ts";
 
 /** The inside of a {@linkcode Dependency}, for its checkpoint. */
@@ -31,8 +32,8 @@ export class Dependency {
   readonly [inside]: Vitals;
   /** @internal */
   readonly settings: ReturnType<typeof toDependencySettings>;
-  /** @internal */
-  kind: MarkerKind = "number";
+  /** @internal Set by the checkpoint that it belongs to. */
+  times: EventTimes | undefined;
 
   /**
    * Makes a dependency; it belongs to the checkpoint that it is given to.
@@ -62,12 +63,12 @@ export class Dependency {
 
   /** The marker of the last heartbeat, or of the first pulse when there was none. */
   get checkpointMarker(): Marker | undefined {
-    return toMarker(this[inside].marker, this.kind);
+    return this.times?.markerOf(this[inside].marker);
   }
 
   /** The time before which everything is known and stored; undefined before that can be said, and at the end. */
   get frontier(): Marker | undefined {
-    return toMarker(this[inside].frontier, this.kind);
+    return this.times?.markerOf(this[inside].frontier);
   }
 
   /** Whether it is down. */

@@ -3,6 +3,9 @@ import type { PartState } from "../flow/feed.ts";
 /** The name of a part of a dependency: a partition, or what the user calls it. */
 export type PartName = number | string;
 
+/** The name of the only part of a dependency that has no parts. */
+export const WHOLE: PartName = "";
+
 /** The marks of one part, in milliseconds of event time. */
 export interface PartMarks {
   /** The latest time that was heard of: the part is alive. */
@@ -43,6 +46,11 @@ export class Parts {
   /** Takes over marks from before. */
   restore(marks: Iterable<readonly [PartName, PartMarks]>): void {
     for (const [part, kept] of marks) Object.assign(this.#at(part), kept);
+  }
+
+  /** The names of the parts that are known; one without a name where there are none. */
+  get names(): PartName[] {
+    return this.#marks.size === 0 ? [WHOLE] : [...this.#marks.keys()];
   }
 
   /** `part` has a message for `time`. */

@@ -139,7 +139,7 @@ export class Session implements Companion {
 
 /** All that is to be kept of a checkpoint. */
 function recordOf(core: Core): CheckpointRecord {
-  const { kind, stateMarker, state, largest, track, results, settings } = core;
+  const { times, stateMarker, state, largest, track, results, settings } = core;
   const partitions = [...track.progress].map(([partition, progress]) => ({
     partition,
     ...progress,
@@ -147,7 +147,7 @@ function recordOf(core: Core): CheckpointRecord {
   }));
   return {
     version: 1,
-    kind,
+    kind: times.kind,
     stateMarker,
     state: { ...state },
     largest,
@@ -159,7 +159,7 @@ function recordOf(core: Core): CheckpointRecord {
 
 /** Takes over what was kept; dependencies that are new begin anew. */
 function restore(core: Core, record: CheckpointRecord): void {
-  if (record.kind !== undefined && core.kind === undefined) core.setKind(record.kind);
+  core.times.kind ??= record.kind;
   core.stateMarker = record.stateMarker;
   core.state = { ...record.state };
   core.largest = record.largest;

@@ -59,6 +59,12 @@ export class Vitals {
     if (this.frontier === Infinity) this.frontier = this.expected;
   }
 
+  /** The names of its parts. */
+  get parts(): PartName[] {
+    this.#parts.expect(this.#gate.parts ?? []);
+    return this.#parts.names;
+  }
+
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
     this.#parts.expect(this.#gate.parts ?? []);

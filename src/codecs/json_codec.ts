@@ -1,5 +1,5 @@
 import { assertBytes, type Codec } from "./codec.ts";
-import { checkOptions, checkWord } from "./options.ts";
+import { checkOptions, checkWord } from "../options.ts";
 import { type StandardSchema, validate } from "./standard_schema.ts";
 
 const encoder = new TextEncoder();
@@ -57,9 +57,9 @@ export class JsonCodec<T = unknown> implements Codec<T> {
    * @throws {TypeError} When an option is wrong.
    */
   constructor(options: JsonCodecOptions<T> = {}) {
-    checkOptions("Cannot create JsonCodec", options, ["schema", "integers"]);
+    checkOptions("JsonCodec", options, ["schema", "integers"]);
     const { schema, integers = "number" } = options;
-    checkWord("Cannot create JsonCodec", "integers", integers, ["number", "bigint"]);
+    checkWord("JsonCodec", "integers", integers, ["number", "bigint"]);
     if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function") {
       throw new TypeError(
         'Cannot create JsonCodec as option "schema" must be a Standard Schema validator: it has no "~standard"',

@@ -1,4 +1,4 @@
-import { closestString } from "@std/text/closest-string";
+import { checkOptions } from "../options.ts";
 import { checkStartOffset } from "./positions.ts";
 
 /** What an option must be, in words, and the test for it. */
@@ -68,6 +68,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   onStatus: callback,
   codec: withMethods("encode", "decode"),
   keyCodec: withMethods("encode", "decode"),
+  app: withMethods("configure"),
 };
 
 /**
@@ -75,15 +76,14 @@ const RULES: Readonly<Record<string, Rule>> = {
  *
  * @throws {TypeError} If one has no such name, the wrong shape, or contradicts another.
  */
-export function checkOptions(owner: string, options: object, without: string[] = []): void {
+export function checkTopicOptions(
+  owner: string,
+  options: object,
+  without: readonly string[] = [],
+): void {
   const names = Object.keys(RULES).filter((name) => !without.includes(name));
+  checkOptions(owner, options, names);
   for (const [name, value] of Object.entries(options)) {
-    if (!names.includes(name)) {
-      const nearest = closestString(name, names);
-      throw new TypeError(
-        `Cannot configure ${owner}: no option is named "${name}", did you mean "${nearest}"?`,
-      );
-    }
     if (value === undefined || RULES[name]!.test(value)) continue;
     // The value may be a secret.
     throw new TypeError(`Cannot configure ${owner} as "${name}" must be ${RULES[name]!.must}`);

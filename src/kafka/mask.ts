@@ -1,5 +1,5 @@
 const SECRETS = new Set(["password", "passphrase", "key", "oauthBearerProvider"]);
-const HIDDEN = new Set(["codec", "keyCodec", "broker", "onStatus"]);
+const HIDDEN = new Set(["app", "codec", "keyCodec", "broker", "onStatus"]);
 
 /** Returns options as they may be printed: passwords, keys and tokens as `***`, without objects that do things. */
 export function maskOptions(options: object): Record<string, unknown> {

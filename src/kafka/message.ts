@@ -1,13 +1,13 @@
+import type { Codec } from "../codecs/codec.ts";
 import { CodecError } from "../errors.ts";
 import type { BrokerRecord } from "./broker.ts";
-import type { TopicCodec } from "./codec.ts";
 
 /** The codecs of a topic. */
 export interface Codecs<K, V> {
   /** Of the keys. */
-  readonly key: TopicCodec<K>;
+  readonly key: Codec<K>;
   /** Of the values. */
-  readonly value: TopicCodec<V>;
+  readonly value: Codec<V>;
 }
 
 /** Where records come from. */
@@ -163,13 +163,8 @@ export class Message<K = string, V = string> {
   #fail(of: "key" | "value", error: unknown): CodecError {
     const { topic, partition, offset } = this;
     const what = `Cannot decode the ${of} of a message`;
-    const failure = new CodecError(
-      what,
-      { topic, partition, offset },
-      this.#record[of]!,
-      error,
-      this,
-    );
+    const place = { topic, partition, offset };
+    const failure = new CodecError(what, place, this.#record[of]!, error, this);
     this.#failed = { ...this.#failed, [of]: failure };
     return failure;
   }

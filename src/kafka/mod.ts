@@ -13,10 +13,10 @@
  * @module
  */
 export { type PartitionOffsets, Topic } from "./topic.ts";
-export { configureTopics, type TopicDefaults, type TopicOptions } from "./options.ts";
+export { type Configurable, type TopicDefaults, type TopicOptions } from "./options.ts";
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
 export { type Codecs, Message, type Origin } from "./message.ts";
-export { type TopicCodec } from "./codec.ts";
+export { type Codec } from "../codecs/codec.ts";
 export { type DeadLetterOrigin, sendBack } from "./dead_letter.ts";
 export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
 export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";

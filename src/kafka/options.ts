@@ -1,12 +1,12 @@
-import { defaults, setDefaults } from "../defaults.ts";
+import type { Codec } from "../codecs/codec.ts";
+import { checkDefaults, defaultsOf } from "../defaults.ts";
 import type { Broker, Compression } from "./broker.ts";
-import { checkOptions } from "./check_options.ts";
-import type { TopicCodec } from "./codec.ts";
+import { checkTopicOptions } from "./check_options.ts";
 import type { ConnectionOptions } from "./connection.ts";
 import type { StartOffset } from "./positions.ts";
 import type { BrokerStatus } from "./status.ts";
 
-/** What may be the default of all topics; see {@linkcode configureTopics}. Names are kafkajs's where it has one. */
+/** What `App.configure` may set for all topics. Names are kafkajs's where it has one. */
 export interface TopicDefaults extends ConnectionOptions {
   /** The broker to use instead of `brokers`: it is borrowed, not closed. */
   broker?: Broker | undefined;
@@ -55,12 +55,20 @@ export interface TopicDefaults extends ConnectionOptions {
   onStatus?: ((status: BrokerStatus) => void) | undefined;
 }
 
+/** Something with defaults for topics: an `App`. */
+export interface Configurable {
+  /** Sets options that topics made from now on have, where they are not given others. */
+  configure(options: TopicDefaults): void;
+}
+
 /** With what a {@linkcode Topic} is made. */
 export interface TopicOptions<K = string, V = string> extends TopicDefaults {
-  /** Turns values into bytes and back. @default UTF-8 text */
-  codec?: TopicCodec<V> | undefined;
-  /** Turns keys into bytes and back. @default UTF-8 text */
-  keyCodec?: TopicCodec<K> | undefined;
+  /** Turns values into bytes and back. @default {a TextCodec} */
+  codec?: Codec<V> | undefined;
+  /** Turns keys into bytes and back. @default {a TextCodec} */
+  keyCodec?: Codec<K> | undefined;
+  /** The app whose defaults it has. @default {the default app} */
+  app?: Configurable | undefined;
 }
 
 /** The values of the options that nobody gave. */
@@ -88,21 +96,15 @@ export type Settings<K, V> =
   & TopicOptions<K, V>
   & { [Name in keyof typeof BUILT_IN]: NonNullable<TopicDefaults[Name]> };
 
-/**
- * Sets options that every topic made from now on has, where it is not given others.
- *
- * @throws {TypeError} If there is no option of a name; the nearest one is suggested.
- */
-export function configureTopics(options: TopicDefaults): void {
-  checkOptions("the topics", options, ["codec", "keyCodec"]);
-  setDefaults({ ...defaults(), ...options });
-}
+checkDefaults((values) => checkTopicOptions("the topics", values, ["codec", "keyCodec", "app"]));
 
 /** Merges a topic's options over the defaults; the result has only what somebody gave. */
 export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): TopicOptions<K, V> {
+  const owner = `topic "${topic}"`;
+  checkTopicOptions(owner, options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const merged = { ...defaults(), ...Object.fromEntries(given) };
-  checkOptions(`topic "${topic}"`, merged);
+  const merged = { ...defaultsOf(options.app).values, ...Object.fromEntries(given) };
+  checkTopicOptions(owner, merged);
   return merged;
 }
 

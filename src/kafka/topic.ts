@@ -1,4 +1,6 @@
 import { systemClock } from "../clock.ts";
+import type { Codec } from "../codecs/codec.ts";
+import { TextCodec } from "../codecs/text_codec.ts";
 import {
   type Feed,
   type FeedSource,
@@ -10,7 +12,6 @@ import {
 } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
 import type { Broker, Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
-import { text, type TopicCodec } from "./codec.ts";
 import { dryProducer } from "./dry_producer.ts";
 import { KafkaBroker } from "./kafkajs/broker.ts";
 import { maskOptions } from "./mask.ts";
@@ -31,6 +32,8 @@ export interface PartitionOffsets {
   /** What the group has committed; undefined without a group or a commit. */
   readonly committed: number | undefined;
 }
+
+const text = new TextCodec();
 
 /**
  * A Kafka topic: a source, a sink, and something to send to.
@@ -77,7 +80,7 @@ export class Topic<K = string, V = string>
    * Makes a topic; nothing is connected yet.
    *
    * @param name The name of the topic.
-   * @param options Its options, over the defaults of {@linkcode configureTopics}.
+   * @param options Its options, over the defaults of its app.
    * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
    */
   constructor(name: string, options: TopicOptions<K, V> = {}) {
@@ -91,8 +94,8 @@ export class Topic<K = string, V = string>
     this.#settings = toSettings(this.#given);
     this.#codecs = {
       // Without a codec K and V are strings: it is what the type parameters default to.
-      key: this.#settings.keyCodec ?? text as unknown as TopicCodec<K>,
-      value: this.#settings.codec ?? text as unknown as TopicCodec<V>,
+      key: this.#settings.keyCodec ?? text as unknown as Codec<K>,
+      value: this.#settings.codec ?? text as unknown as Codec<V>,
     };
   }
 

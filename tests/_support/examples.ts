@@ -28,9 +28,10 @@ export async function readExample(name: string): Promise<Example> {
   return { args, output: block("text") };
 }
 
-/** Runs `deno` in the root of the repository and returns the lines it printed. */
-export async function runDeno(args: string[]): Promise<string[]> {
-  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, env: { NO_COLOR: "1" } });
+/** Runs `deno` in the root of the repository, with a Kafka broker or without, and returns the lines it printed. */
+export async function runDeno(args: string[], brokers: string[] = []): Promise<string[]> {
+  const env = { NO_COLOR: "1", KAFKA_BROKERS: brokers.join() };
+  const command = new Deno.Command(Deno.execPath(), { args, cwd: root, env });
   const { success, stdout, stderr } = await command.output();
   if (!success) {
     throw new Error(`deno ${args.join(" ")} failed:\n${new TextDecoder().decode(stderr)}`);

@@ -61,6 +61,11 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
     }
   }
 
+  /** The offsets of the messages of a topic. */
+  get offsets(): number[] {
+    return this.messages.map((message) => (message as { offset?: number }).offset!);
+  }
+
   /** Commits what is acknowledged now. */
   barrier(): Promise<void> {
     this.barriers++;

@@ -2,6 +2,8 @@
  * The real broker of a test run. `deno task test` starts one and names it in `SLIPSTREAM_TEST_KAFKA`;
  * without it the tests that need one are reported as ignored, with the reason in their names.
  */
+import "../../src/kafka/kafkajs/repairs.ts";
+import kafkajs from "kafkajs";
 
 const named = Deno.env.get("KAFKA_BROKERS") ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA");
 const missing = Deno.env.get("SLIPSTREAM_TEST_KAFKA_MISSING") ?? "run by deno task test";
@@ -29,4 +31,20 @@ export function ownKafkaTest(name: string, body: () => Promise<void>): void {
 /** Returns a name that no other test uses. */
 export function unique(prefix: string): string {
   return `${prefix}-${crypto.randomUUID().slice(0, 8)}`;
+}
+
+/** Returns a client of the run's broker that is not ours. */
+export function foreignClient(): kafkajs.Kafka {
+  return new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING });
+}
+
+/** Deletes topics and groups, where they exist. */
+export async function forget(topics: string[], groups: string[]): Promise<void> {
+  const admin = foreignClient().admin();
+  await admin.connect();
+  const existing = await admin.listTopics();
+  const found = topics.filter((topic) => existing.includes(topic));
+  if (found.length > 0) await admin.deleteTopics({ topics: found });
+  await admin.deleteGroups(groups).catch(() => {}); // of the groups that there are not
+  await admin.disconnect();
 }

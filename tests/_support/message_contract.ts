@@ -1,29 +1,18 @@
 /** The part of the topic contract that is about messages, in and out. */
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { AvroCodec } from "../../src/codecs/avro/mod.ts";
 import { CodecError } from "../../src/errors.ts";
 import { openSink } from "../../src/flow/feed.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import type { Topic } from "../../src/kafka/topic.ts";
 import { FeedDriver } from "./feed_driver.ts";
-import { unique } from "./kafka.ts";
 import { texts, write } from "./records.ts";
-import { type Context, QUICK, type TopicFixture } from "./topic_contract.ts";
+import { testOn, type TopicFixture } from "./topic_fixture.ts";
 
 /** Registers the tests of what messages are, in and out. */
 export function testMessageContract(fixture: TopicFixture): void {
-  const test = (title: string, body: (context: Context) => Promise<void>) =>
-    fixture.test(`Topic on ${fixture.name} ${title}`, async () => {
-      await using broker = fixture.open();
-      await using stack = new AsyncDisposableStack();
-      const name = unique("topic");
-      await body({
-        broker,
-        name,
-        make: (options) =>
-          stack.use(new Topic(name, { broker, groupId: name, ...QUICK, ...options })),
-      });
-    });
+  const test = testOn(fixture);
 
   test("gives CodecError with place and bytes, and goes on", async ({ make }) => {
     await make().send({ key: "k", value: "no number" });
@@ -62,6 +51,20 @@ export function testMessageContract(fixture: TopicFixture): void {
     const [a, bad, c] = driver.messages;
     assertEquals([a!.value, c!.value], ["A", "C"]);
     assertThrows(() => bad!.value, CodecError);
+  });
+
+  test("carries Avro", async ({ make }) => {
+    const path = new URL("../../examples/reaction.avsc", import.meta.url);
+    const codec = await AvroCodec.fromFile<{ emoji: string; by: string | null; at: Date }>(path);
+    const topic = make({ codec });
+    const sent = { emoji: "🐟", by: null, at: new Date(1_000) };
+    await topic.send({ key: "fish", value: sent });
+    await make({}).send({ key: "fish", value: "no Avro" });
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 2);
+    const [good, bad] = driver.messages;
+    assertEquals(good!.value, sent);
+    assertThrows(() => bad!.value, CodecError, "offset 1");
   });
 
   test("passes tombstones, keyless messages and headers through", async ({ make }) => {
@@ -114,7 +117,7 @@ export function testMessageContract(fixture: TopicFixture): void {
     await assertRejects(() => write(["k"]), TypeError, "has 1 items");
     await assertRejects(() => write({ key: "k", valeu: "v" }), TypeError, 'no "valeu"');
     await assertRejects(() => write(["k", undefined]), TypeError, "null is a tombstone");
-    await assertRejects(() => write(["k", 5]), CodecError, "give the topic a codec");
+    await assertRejects(() => write(["k", 5]), CodecError, "a string is needed");
     await assertRejects(
       () => write({ value: "v", partition: 3 }),
       KafkaError,

@@ -14,7 +14,7 @@ export interface ProxySpec {
 }
 
 export type PipeSpec =
-  | { readonly kind: "map" | "filter" | "generator" | "transform stream" }
+  | { readonly kind: "map" | "filter" | "generator" | "collecting generator" | "transform stream" }
   | { readonly kind: "batch"; readonly max: number; readonly ms: number };
 
 export interface SinkSpec {
@@ -122,18 +122,22 @@ function drawFlow(
   };
 }
 
-/** Without a time limit, a batch in a circle of flows waits for what comes only after it: none there. */
+/** What holds everything back until its end has no place in a circle, which ends when it is empty. */
 function drawPipes(cyclic: boolean, random: Random): PipeSpec[] {
   const pipes: PipeSpec[] = [];
   while (pipes.length < 2 && random.chance(0.3)) {
-    const opaque = random.pick(["generator", "transform stream"] as const);
+    const opaque = random.pick<Exclude<PipeSpec["kind"], "batch">>([
+      "generator",
+      cyclic ? "generator" : "collecting generator",
+      "transform stream",
+    ]);
     pipes.push({ kind: random.chance(0.25) ? opaque : random.pick(["map", "filter"]) });
   }
   if (random.chance(0.2)) {
     pipes.push({
       kind: "batch",
       max: 1 + random.integer(4),
-      ms: random.pick(cyclic ? [5, 20] : [Infinity, 5, 20]),
+      ms: random.pick([Infinity, 5, 20]),
     });
   }
   return pipes;
@@ -181,4 +185,9 @@ function times<T>(count: number, make: (n: number) => T): T[] {
 function shuffled<T>(items: readonly T[], random: Random): T[] {
   const rest = [...items];
   return items.map(() => rest.splice(random.integer(rest.length), 1)[0]!);
+}
+
+/** Says whether `policy` is stop, in the form that costs the engine nothing. */
+export function isPlainStop({ form, attempts, otherwise }: PolicySpec): boolean {
+  return form === "static" && attempts === 0 && otherwise === "stop";
 }

@@ -1,4 +1,4 @@
-/** A disk of a given size in memory, which can grow; undefined where the system does not let us mount one. */
+/** A disk of a given size in memory, which can grow and be made read-only; undefined where the system does not let us mount one. */
 export async function smallDisk(megabytes: number) {
   if (Deno.build.os !== "linux") return undefined;
   const path = await Deno.makeTempDir();
@@ -9,6 +9,7 @@ export async function smallDisk(megabytes: number) {
   return {
     path,
     grow: (megabytes: number) => mount(["-o", `remount,size=${megabytes}m`, path]),
+    protect: () => mount(["-o", "remount,ro", path]),
     async [Symbol.asyncDispose]() {
       await new Deno.Command("umount", { args: [path] }).output();
       await Deno.remove(path);

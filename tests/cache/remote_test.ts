@@ -1,7 +1,8 @@
-import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { Cache, type CacheOptions, CacheStorageError } from "../../mod.ts";
 import { testCacheContract } from "../_support/cache_contract.ts";
 import { KvServer, missingServer } from "../_support/denokv.ts";
+import { HoldingProxy } from "../_support/holding_proxy.ts";
 
 const missing = await missingServer();
 const ignore = missing !== undefined;
@@ -69,5 +70,26 @@ Deno.test({
     assertEquals(acknowledged.at(-1)! > failed + 10, true);
     // Up to three calls make a write: settling, reading the row, committing.
     assertEquals(longest < 3 * 500 + 200, true);
+  },
+});
+
+Deno.test({
+  name: `Cache (${label}) refuses a write that was given up and arrives late`,
+  ignore: ignore || Deno.env.has("DENO_KV_URL"),
+  async fn() {
+    await using server = (await KvServer.start())!;
+    await using proxy = new HoldingProxy(server.url);
+    await using cache = await Cache.open<string>(proxy.url, { deadlineMs: 300 });
+    await cache.set("a", "before");
+
+    const held = proxy.hold("/atomic_write");
+    const given = assertRejects(() => cache.set("a", "late"), CacheStorageError, "may still take");
+    await held;
+    await given;
+    await cache.set("b", "meanwhile");
+    await proxy.release();
+    assertEquals(await Array.fromAsync(cache.entries()), [["a", "before"], ["b", "meanwhile"]]);
+    await cache.set("a", "after");
+    assertEquals(await cache.get("a"), "after");
   },
 });

@@ -715,3 +715,13 @@ Deno.test("A dependent that is also a dependency holds the frontier of its own d
       '"trips"',
   );
 });
+
+Deno.test("Checkpoint.keepAlive() outside of handlers is for all parts, heartbeat() must name one", async () => {
+  const dependency = new Dependency("d", [1], { parts: ["a", "b"] });
+  const checkpoint = new Checkpoint("c", { dependent: [2], dependencies: [dependency] });
+  await checkpoint.heartbeat(5, { part: "a" });
+  assertEquals(dependency.frontier, undefined);
+  await checkpoint.keepAlive(4);
+  assertEquals(dependency.frontier, 4);
+  await assertRejects(() => checkpoint.heartbeat(6), TypeError, "pass { part }");
+});

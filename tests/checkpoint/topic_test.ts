@@ -18,9 +18,12 @@ function topic(broker: MemoryBroker, name: string): Topic<string, Event> {
   });
 }
 
-/** Waits until `condition` holds, however many steps it takes. */
+/** Waits until `condition` holds; fails when it does not within ten seconds. */
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let tries = 0; !condition(); tries++) {
+    if (tries > 10_000) throw new Error(`Never: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
 }
 
 Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic back, and marks what it sends again", async () => {

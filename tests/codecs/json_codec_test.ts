@@ -110,5 +110,9 @@ Deno.test("JsonCodec refuses an unknown option and names the nearest", () => {
 
 Deno.test("JsonCodec refuses an unknown word for integers", () => {
   const options = { integers: "big" as "bigint" };
-  assertThrows(() => new JsonCodec(options), TypeError, '"integers" must be "number" or "bigint"');
+  assertThrows(
+    () => new JsonCodec(options),
+    TypeError,
+    '"integers" of JsonCodec as it must be "number" or "bigint"',
+  );
 });

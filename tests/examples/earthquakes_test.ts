@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import data from "vega-datasets/data/earthquakes.json" with { type: "json" };
+import { Cache } from "../../mod.ts";
 import { runDeno } from "../_support/examples.ts";
 
 const SIX_HOURS = 6 * 60 * 60 * 1000;
@@ -12,20 +13,29 @@ function eventsUntil(time: number): number {
   return week.filter((event) => event.time > time - SIX_HOURS && event.time <= time).length;
 }
 
-async function runDemo(): Promise<{ lines: string[]; rows: string[][] }> {
+interface Run {
+  lines: string[];
+  rows: string[][];
+  /** What the Cache of the demo has at its end. */
+  times: number[];
+}
+
+async function runDemo(): Promise<Run> {
   const folder = await Deno.makeTempDir();
   try {
     const path = join(folder, "new", "earthquakes.csv");
     const permissions = [`--allow-read=${folder}`, `--allow-write=${folder}`];
     const lines = await runDeno(["run", ...permissions, "examples/earthquakes.ts", path]);
     const text = await Deno.readTextFile(path);
-    return { lines, rows: text.trimEnd().split("\n").map((line) => line.split(",")) };
+    await using rolling = await Cache.open<number[]>(join(folder, "new", "earthquakes.db"));
+    const times = await rolling.get("times", []);
+    return { lines, times, rows: text.trimEnd().split("\n").map((line) => line.split(",")) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
 }
 
-const { lines, rows } = await runDemo();
+const { lines, rows, times } = await runDemo();
 
 Deno.test("The week is in the order of time when it is turned around", () => {
   for (const [index, event] of week.entries()) {
@@ -46,6 +56,11 @@ Deno.test("The demo counts the last six hours of every event", () => {
   for (const { time } of week) {
     assertEquals(last.get(new Date(time).toISOString()), eventsUntil(time));
   }
+});
+
+Deno.test("The demo leaves the times of the last six hours in its Cache", () => {
+  const end = week.at(-1)!.time;
+  assertEquals(times, week.map(({ time }) => time).filter((time) => time > end - SIX_HOURS));
 });
 
 Deno.test("The demo ends with the count of each class", () => {

@@ -6,7 +6,7 @@ import { Simulation } from "../_support/simulated_run.ts";
 // SEEDS=20000 runs more of them; SEED=17 runs one alone and tells everything that happened in it.
 const alone = Deno.env.get("SEED");
 const first = Number(alone ?? 0);
-const seeds = alone === undefined ? Number(Deno.env.get("SEEDS") ?? 2000) : 1;
+const seeds = alone === undefined ? Number(Deno.env.get("SEEDS") ?? 4000) : 1;
 
 /** Runs the graph of a seed; returns what its user functions saw. */
 async function run(scheduler: Scheduler): Promise<string[]> {

@@ -1,47 +1,56 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { defaults, setDefaults } from "../../src/defaults.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { configureTopics, type TopicOptions } from "../../src/kafka/options.ts";
+import type { TopicOptions } from "../../src/kafka/options.ts";
 import { Topic } from "../../src/kafka/topic.ts";
-
-/** Runs `body` with defaults of its own. */
-function withDefaults(body: () => void): void {
-  const before = defaults();
-  try {
-    body();
-  } finally {
-    setDefaults(before);
-  }
-}
+import { App, app as defaultApp } from "../../mod.ts";
 
 const broker = new MemoryBroker();
 
-Deno.test("configureTopics() sets what topics made afterwards have", () =>
-  withDefaults(() => {
-    configureTopics({ brokers: ["localhost:29091"], groupId: "default-demo" });
-    const first = new Topic("emoji", { brokers: ["localhost:29092"] });
-    const sasl = { mechanism: "plain", username: "myuser", password: "mypass" } as const;
-    configureTopics({ ssl: true, sasl });
-    const second = new Topic("conf", { groupId: "demo" });
-    assertEquals(first.config, { brokers: ["localhost:29092"], groupId: "default-demo" });
-    assertEquals(second.config, {
-      brokers: ["localhost:29091"],
-      groupId: "demo",
-      ssl: true,
-      sasl: { mechanism: "plain", username: "myuser", password: "***" },
-    });
-  }));
+Deno.test("App.configure() sets what topics made afterwards have", () => {
+  const app = new App();
+  app.configure({ brokers: ["localhost:29091"], groupId: "default-demo" });
+  const first = new Topic("emoji", { app, brokers: ["localhost:29092"] });
+  const sasl = { mechanism: "plain", username: "myuser", password: "mypass" } as const;
+  app.configure({ ssl: true, sasl });
+  const second = new Topic("conf", { app, groupId: "demo" });
+  assertEquals(first.config, { brokers: ["localhost:29092"], groupId: "default-demo" });
+  assertEquals(second.config, {
+    brokers: ["localhost:29091"],
+    groupId: "demo",
+    ssl: true,
+    sasl: { mechanism: "plain", username: "myuser", password: "***" },
+  });
+});
 
-Deno.test("configureTopics() refuses an unknown name, and codecs", () =>
-  withDefaults(() => {
-    assertThrows(
-      () => configureTopics({ groupID: "demo" } as object),
-      TypeError,
-      'no option is named "groupID", did you mean "groupId"?',
-    );
-    assertThrows(() => configureTopics({ codec: {} } as object), TypeError, 'named "codec"');
-    assertEquals(defaults().groupID, undefined);
-  }));
+Deno.test("App.configure() of one app says nothing to the topics of others", () => {
+  new App().configure({ clientId: "mine" });
+  assertEquals(new Topic("emoji").config, {});
+  assertEquals(new Topic("emoji", { app: new App() }).config, {});
+});
+
+Deno.test("App.configure() of the default app counts for all topics, less than their own app's", () => {
+  try {
+    defaultApp.configure({ clientId: "everybody", groupId: "all" });
+    const app = new App();
+    app.configure({ groupId: "mine" });
+    assertEquals(new Topic("emoji").config, { clientId: "everybody", groupId: "all" });
+    assertEquals(new Topic("emoji", { app }).config, { clientId: "everybody", groupId: "mine" });
+  } finally {
+    defaultApp.configure({ clientId: undefined, groupId: undefined });
+  }
+  assertEquals(new Topic("emoji").config, {});
+});
+
+Deno.test("App.configure() refuses an unknown name, and what only a topic has", () => {
+  const app = new App();
+  assertThrows(
+    () => app.configure({ groupID: "demo" } as object),
+    TypeError,
+    'Cannot use option "groupID" of the topics: did you mean "groupId"?',
+  );
+  assertThrows(() => app.configure({ codec: {} } as object), TypeError, '"codec" of the topics');
+  assertEquals(new Topic("emoji", { app }).config, {});
+});
 
 Deno.test("Topic.config and a printed Topic show no secret", () => {
   const topic = new Topic("emoji", {

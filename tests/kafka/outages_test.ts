@@ -46,7 +46,7 @@ ownKafkaTest("Topic goes on after the broker was killed and came back: nothing l
   const timer = setInterval(() => sent.push(topic.send([`k${i}`, String(i++)])), 20);
   await driver.until((messages) => messages.length > 20);
   await server.kill();
-  await new Promise((resolve) => setTimeout(resolve, 4_000));
+  await new Promise((resolve) => setTimeout(resolve, 30_000));
   await server.restart();
   const atReturn = i;
   await driver.until((messages) => messages.some(({ value }) => Number(value) > atReturn));

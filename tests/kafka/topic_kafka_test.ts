@@ -1,9 +1,4 @@
-import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import { brokers, kafkaTest } from "../_support/kafka.ts";
 import { testTopicContract } from "../_support/topic_contract.ts";
+import { kafka } from "../_support/topic_fixture.ts";
 
-testTopicContract({
-  name: "KafkaBroker",
-  test: kafkaTest,
-  open: () => new KafkaBroker({ brokers }),
-});
+testTopicContract(kafka);

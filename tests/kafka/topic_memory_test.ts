@@ -1,8 +1,4 @@
-import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import { testTopicContract } from "../_support/topic_contract.ts";
+import { memory } from "../_support/topic_fixture.ts";
 
-testTopicContract({
-  name: "MemoryBroker",
-  test: (name, body) => Deno.test(name, body),
-  open: () => new MemoryBroker(),
-});
+testTopicContract(memory);

@@ -1,6 +1,6 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { slope } from "../../scripts/bench/heap.ts";
-import { jsonLine, tableLine } from "../../scripts/bench/report.ts";
+import { figuresLine, jsonLine, tableLine } from "../../scripts/bench/report.ts";
 import { median } from "../../scripts/bench/rounds.ts";
 
 const result = { name: "flow/plain", perSecond: 1234567.8, floorRatio: 0.51234, peerRatio: null };
@@ -30,4 +30,9 @@ Deno.test("jsonLine() has the four fields, and the growth of a memory run", () =
 Deno.test("tableLine() marks a ratio below its goal", () => {
   assertEquals(tableLine({ ...result, goals: { floor: 0.6 } }).includes("0.51 BELOW 0.6"), true);
   assertEquals(tableLine({ ...result, goals: { floor: 0.5 } }).includes("0.51 (≥ 0.5)"), true);
+});
+
+Deno.test("figuresLine() names each figure, and their unit", () => {
+  const line = figuresLine({ name: "topic/roundtrip", unit: "ms" }, { p50: 0.789, p99: 12 });
+  assertEquals(line.replace(/ {2,}/, " ").trim(), "topic/roundtrip p50 0.79, p99 12.00 ms");
 });

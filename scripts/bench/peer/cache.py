@@ -7,9 +7,11 @@ from shutil import rmtree
 from tempfile import mkdtemp
 from time import perf_counter
 
+from flow import timed
 from slipstream import Cache
 
 LARGE = 1024 * 1024 * 1024
+KEYS = 100_000
 
 
 def small(n):
@@ -37,6 +39,13 @@ def filled(work):
         await work(cache, count)
         return perf_counter() - started
     return on_path(benchmark)
+
+
+async def sink(cache, count):
+    seconds = await timed(range(count), [lambda n: (n % KEYS, small(n))], cache)
+    started = perf_counter()
+    cache.db.flush()
+    return seconds + perf_counter() - started
 
 
 async def put(cache, count):
@@ -78,10 +87,5 @@ benchmarks = {
     'cache/asof': filled(asof),
     'cache/scan': filled(scan),
     'cache/transaction': filled(transaction),
+    'cache/sink': on_path(sink),
 }
-
-if __name__ == '__main__':
-    from asyncio import run
-    for name, benchmark in benchmarks.items():
-        rounds = sorted(run(benchmark(100_000)) for _ in range(5))
-        print(name, round(100_000 / rounds[2]))

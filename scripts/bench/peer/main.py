@@ -4,9 +4,13 @@ import json
 import sys
 from asyncio import run
 
+import cache
 import checkpoint
 import flow
+import topic
 from slipstream import Conf
+
+benchmarks = flow.benchmarks | cache.benchmarks | checkpoint.benchmarks | topic.benchmarks
 
 
 def forget_bindings():
@@ -15,8 +19,6 @@ def forget_bindings():
     Conf.pipes.clear()
     Conf.pubsub._topics.clear()
 
-
-benchmarks = {**flow.benchmarks, **checkpoint.benchmarks}
 
 for line in sys.stdin:
     request = json.loads(line)

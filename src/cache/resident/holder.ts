@@ -1,3 +1,4 @@
+import type { Clock } from "../../clock.ts";
 import { CacheHeldError } from "../errors.ts";
 
 /**
@@ -6,13 +7,13 @@ import { CacheHeldError } from "../errors.ts";
  *
  * @throws {CacheHeldError} Naming the holder, if there is one.
  */
-export async function hold(path: string): Promise<Disposable> {
+export async function hold(path: string, clock: Clock): Promise<Disposable> {
   const lockPath = `${path}.lock`;
   const file = await Deno.open(lockPath, { create: true, read: true, write: true });
   try {
     if (!await file.tryLock(true)) throw new CacheHeldError(path, await holderOf(lockPath));
     await file.truncate();
-    const holder = { pid: Deno.pid, since: new Date().toISOString() };
+    const holder = { pid: Deno.pid, since: new Date(clock.now()).toISOString() };
     await file.write(new TextEncoder().encode(JSON.stringify(holder)));
   } catch (error) {
     file.close();

@@ -1,6 +1,7 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
 import { STATE_KEY } from "../format.ts";
+import { isLocked } from "../locked.ts";
 
 /** Bytes that an atomic write is filled to; Deno KV takes 819,200, and a row may be twice its estimate. */
 const ATOMIC_BYTES = 350_000;
@@ -142,9 +143,4 @@ export class Journal {
 function takenOver(): CacheStorageError {
   const cause = "another process has taken the store over; this one can only be closed";
   return new CacheStorageError("Cannot write the cache to disk", cause, false);
-}
-
-/** Whether an error of Deno KV says that another connection holds the file for a moment. */
-export function isLocked(error: unknown): boolean {
-  return error instanceof Error && /database is (locked|busy)/.test(error.message);
 }

@@ -53,6 +53,10 @@ class ResidentCacheStore implements CacheStore {
     return this.#store.driving;
   }
 
+  get evictions(): number {
+    return this.#store.evictions;
+  }
+
   get driven(): boolean {
     const { driver, dropped } = this.#store.driving;
     return driver !== undefined || dropped;
@@ -104,11 +108,11 @@ export async function openResident(
   options: ResidentOptions,
 ): Promise<CacheStore> {
   using opened = new DisposableStack();
-  if (path !== ":memory:") opened.use(await hold(path));
+  const { clock, flushIntervalMs, maxTransactionBytes = MAX_TRANSACTION_BYTES } = options;
+  if (path !== ":memory:") opened.use(await hold(path, clock));
   const kv = opened.adopt(await openKv(), (kv) => kv.close());
   const claimed = await claim(kv, path);
   const { state, versionstamp } = claimed;
-  const { clock, flushIntervalMs, maxTransactionBytes = MAX_TRANSACTION_BYTES } = options;
   const journal = new Journal(kv, clock, {
     versionstamp,
     sequence: state.sequence,

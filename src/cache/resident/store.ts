@@ -96,6 +96,13 @@ export class ResidentStore implements TableHost {
     return this.driving.changing(table, key, old);
   }
 
+  /** How many entries the windows of all tables have dropped. */
+  get evictions(): number {
+    let sum = 0;
+    for (const table of this.#tables.values()) sum += table.evictions;
+    return sum;
+  }
+
   /** Estimated bytes that wait for a cut. */
   get buffered(): number {
     return this.#buffered;

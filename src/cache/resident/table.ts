@@ -20,8 +20,8 @@ export interface TableHost {
 }
 
 /**
- * The entries of one space, in memory: a hash map for points, an ordered map for ranges, the buffer of
- * what is not on disk yet, and the window over what is.
+ * The entries of one space, in memory: an ordered map of them, the buffer of what is not on disk yet, and
+ * the window over what is.
  *
  * Every change is one synchronous step, in which nothing can be read and no cut be taken.
  */
@@ -33,8 +33,7 @@ export class Table {
   /** Estimated bytes of all entries. */
   bytes = 0;
   readonly #host: TableHost;
-  readonly #entries = new Map<string, Entry>();
-  readonly #order = new OrderedMap<Entry>();
+  readonly #entries = new OrderedMap<Entry>();
   /** Tombstones of keys that have older records on disk. */
   readonly #graves = new Map<string, Entry>();
   #buffer: Entry[] = [];
@@ -106,21 +105,20 @@ export class Table {
 
   /** Walks through a range. */
   scan(range: Range): Cursor {
-    return new TableCursor(this, this.#order, range, this.#host);
+    return new TableCursor(this, this.#entries, range, this.#host);
   }
 
   /** Removes all entries in one step. */
   clear(removed: (key: string) => void): void | Promise<void> {
     this.#host.assertWritable();
-    const keys = [...this.#entries.keys()];
-    for (const entry of this.#entries.values()) this.#die(entry);
+    const entries = this.#entries.values();
+    for (const entry of entries) this.#die(entry);
     this.#entries.clear();
     this.#graves.clear();
-    this.#order.clear();
     this.#setBuffer([]);
     this.bytes = 0;
     this.window.dropPages();
-    for (const key of keys) removed(key);
+    for (const { key } of entries) removed(key);
     return this.#host.wrote(0);
   }
 
@@ -128,7 +126,6 @@ export class Table {
   drop(entry: Entry): void {
     this.bytes -= entry.size;
     this.#entries.delete(entry.key);
-    this.#order.delete(entry.key);
     this.#die(entry);
   }
 
@@ -144,7 +141,7 @@ export class Table {
   /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
   sweep(count: number): void {
     const visited: Entry[] = [];
-    this.#order.upwards(this.#sweptTo, "\xff\xff", count, visited);
+    this.#entries.upwards(this.#sweptTo, "\xff\xff", count, visited);
     this.#sweptTo = visited.length < count ? "" : visited.at(-1)!.key;
     const now = this.#host.now();
     for (const entry of visited) {
@@ -178,31 +175,24 @@ export class Table {
         page.bury(entry);
         continue;
       }
-      const old = this.latest(entry.key);
-      if (old) this.#supersede(old, entry);
-      if (entry.tombstone) {
-        this.#entries.delete(entry.key);
+      if (!entry.tombstone) this.#put(entry);
+      else {
+        const old = this.#entries.delete(entry.key) ?? this.#grave(entry.key);
+        if (old) this.#supersede(old, entry);
         this.#graves.set(entry.key, entry);
-      } else {
-        this.#entries.set(entry.key, entry);
-        this.bytes += entry.size;
-        if (entry.expires !== 0) this.#expiring = true;
       }
     }
     this.window.push([page]);
   }
 
-  /** Ends restoring: puts everything in order, and lets go of tombstones that hide nothing. */
+  /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
   restored(): void {
     for (const entry of this.#graves.values()) if (entry.older === 0) this.#bury(entry);
-    const entries = [...this.#entries.values()];
-    entries.sort((a, b) => a.key < b.key ? -1 : 1);
-    this.#order.fill(entries.map((entry) => entry.key), entries);
     if (this.#expiring) this.sweep(Infinity);
   }
 
-  /** The entries, in no order. */
-  entries(): Iterable<Entry> {
+  /** All entries, expired ones too. */
+  entries(): Entry[] {
     return this.#entries.values();
   }
 
@@ -217,20 +207,13 @@ export class Table {
 
   /** Applies one write to the maps and the buffer; returns by how many bytes the buffer grew. */
   #apply({ key, put }: Write, own?: { by: string | undefined }): number {
-    const old = this.latest(key);
-    if (put === undefined && (old === undefined || old.tombstone)) return 0;
-    const replaced = old === undefined || old.page !== undefined ? 0 : old.size;
     const entry = new Entry(key, put);
-    entry.by = own ? own.by : this.#host.changing(this, key, old);
-    if (old !== undefined) this.#supersede(old, entry);
-    if (put !== undefined) {
-      this.#entries.set(key, entry);
-      this.#order.set(key, entry);
-      this.bytes += entry.size;
-      if (entry.expires !== 0) this.#expiring = true;
-    } else {
-      this.#entries.delete(key);
-      this.#order.delete(key);
+    let replaced: number;
+    if (put !== undefined) replaced = this.#put(entry, own);
+    else {
+      const old = this.#entries.delete(key);
+      if (old === undefined) return 0;
+      replaced = this.#replace(old, entry, own);
       // What was never written, and has nothing older on disk, leaves no trace.
       if (entry.older === 0) return -replaced;
       this.#graves.set(key, entry);
@@ -238,6 +221,29 @@ export class Table {
     this.#buffer.push(entry);
     this.#trimBuffer();
     return entry.size - replaced;
+  }
+
+  /** Adds an entry in place of the one, or the tombstone, that its key has; see `#replace`. */
+  #put(entry: Entry, own?: { by: string | undefined }): number {
+    const old = this.#entries.set(entry.key, entry) ?? this.#grave(entry.key);
+    const replaced = this.#replace(old, entry, own);
+    this.bytes += entry.size;
+    if (entry.expires !== 0) this.#expiring = true;
+    return replaced;
+  }
+
+  /** Ends an old record; returns the bytes that the buffer had of it. */
+  #replace(old: Entry | undefined, by: Entry, own?: { by: string | undefined }): number {
+    by.by = own ? own.by : this.#host.changing(this, by.key, old);
+    if (old === undefined) return 0;
+    const buffered = old.page === undefined ? old.size : 0;
+    this.#supersede(old, by);
+    return buffered;
+  }
+
+  /** The tombstone of a key; asked for every new one, and there are seldom any. */
+  #grave(key: string): Entry | undefined {
+    return this.#graves.size > 0 ? this.#graves.get(key) : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {

@@ -1,5 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
+import { isLocked } from "../locked.ts";
 
 const RETRY_MS = 5;
 const MAX_RETRY_MS = 100;
@@ -43,7 +44,7 @@ export class Calls {
       return await Promise.race([this.#repeat(request, over.signal), promise]);
     } catch (error) {
       if (error instanceof CacheStorageError) throw error;
-      throw this.#error(error, isRetriable(error));
+      throw this.#error(error, isLocked(error));
     } finally {
       over.abort();
       cancel();
@@ -55,17 +56,13 @@ export class Calls {
       try {
         return await request();
       } catch (error) {
-        if (!isRetriable(error) || over.aborted) throw error;
+        if (!isLocked(error) || over.aborted) throw error;
       }
-      await delay(this.#clock, Math.random() * pause, over);
+      await delay(this.#clock, this.#clock.random() * pause, over);
     }
   }
 
   #error(cause: unknown, retriable: boolean): CacheStorageError {
     return new CacheStorageError(`Cannot use the shared cache ${this.#place}`, cause, retriable);
   }
-}
-
-function isRetriable(error: unknown): boolean {
-  return error instanceof Error && /database is (locked|busy)/.test(error.message);
 }

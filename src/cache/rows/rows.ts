@@ -34,8 +34,9 @@ export interface RowStoreParts {
   readonly maxChecks: number;
 }
 
+/** An entry with the row that it was made from, which a commit checks. */
 interface RowFound extends Found {
-  readonly versionstamp: string;
+  readonly row: Deno.KvEntry<RowValue>;
 }
 
 /** Rows that {@linkcode Rows.clear} reads at a time. */
@@ -83,10 +84,10 @@ export class Rows implements Space {
 
   /** Returns what a row means: nothing, when it has expired. */
   async toFound(key: string, row: Deno.KvEntryMaybe<RowValue>): Promise<RowFound | undefined> {
-    if (row.versionstamp === null || this.#expired(row.value)) return undefined;
+    if (!this.#isThere(row)) return undefined;
     const { cloned, pieces, value } = row.value;
     const whole = pieces === undefined ? value : await this.#store.pieces.read(pieces);
-    return { key, value: whole, cloned, versionstamp: row.versionstamp };
+    return { key, value: whole, cloned, row };
   }
 
   /** Writes one row, whatever is in it. */
@@ -107,14 +108,16 @@ export class Rows implements Space {
   ): Promise<boolean> {
     const read = [...reads.keys()];
     this.#assertPossible(read, writes);
+    if (read.length + writes.length === 0) return Promise.resolve(true);
     return this.#store.writer.inTurn(async () => {
       const rows = new Map<string, Deno.KvEntryMaybe<RowValue>>();
       for (const key of new Set([...read, ...writes.map((write) => write.key)])) {
-        const row = await this.#get(key);
+        const found = reads.get(key) as RowFound | undefined;
+        const row = found?.row ?? await this.#get(key);
         rows.set(key, row);
-        if (reads.has(key) && !this.#unchanged(reads.get(key), row)) return false;
+        // What was not there must still not be there; the rest is checked by the atomic write.
+        if (found === undefined && reads.has(key) && this.#isThere(row)) return false;
       }
-      if (writes.length === 0) return true;
       const changes = [];
       for (const write of writes) {
         changes.push({ write, value: await this.#prepare(write.put), old: rows.get(write.key)! });
@@ -159,9 +162,8 @@ export class Rows implements Space {
     return expires !== 0 && expires <= this.#store.calls.now();
   }
 
-  #unchanged(found: Found | undefined, row: Deno.KvEntryMaybe<RowValue>): boolean {
-    if (found !== undefined) return (found as RowFound).versionstamp === row.versionstamp;
-    return row.versionstamp === null || this.#expired(row.value);
+  #isThere(row: Deno.KvEntryMaybe<RowValue>): row is Deno.KvEntry<RowValue> {
+    return row.versionstamp !== null && !this.#expired(row.value);
   }
 
   async #prepare(put: Put | undefined): Promise<RowValue | undefined> {

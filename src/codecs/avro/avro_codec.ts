@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Type } from "avsc";
 import { assertBytes, type Codec } from "../codec.ts";
-import { checkOptions, checkWord } from "../options.ts";
+import { checkOptions, checkWord } from "../../options.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { type FromAvro, fromAvroOf } from "./from_avro.ts";
 import { type Guard, guardOf } from "./guard.ts";
@@ -90,9 +90,9 @@ export class AvroCodec<T = unknown> implements Codec<T> {
    * @throws {RangeError} When a limit is out of range.
    */
   constructor(schema: AvroSchema, options: AvroCodecOptions = {}) {
-    checkOptions("Cannot create AvroCodec", options, OPTIONS);
+    checkOptions("AvroCodec", options, OPTIONS);
     const { readerSchema, longs = "auto" } = options;
-    checkWord("Cannot create AvroCodec", "longs", longs, ["auto", "bigint"]);
+    checkWord("AvroCodec", "longs", longs, ["auto", "bigint"]);
     this.#bounds = limitsOf(options);
     const written = loadSchema(schema, longs, "the schema");
     this.#written = written.type;

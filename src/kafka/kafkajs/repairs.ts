@@ -3,6 +3,7 @@
  * makes Node's timers warn of a negative delay, since it looks for pending requests where none wait.
  */
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import { systemClock } from "../../clock.ts";
 
 interface Queue {
   readonly pending: readonly unknown[];
@@ -14,6 +15,6 @@ const queue: Queue = RequestQueue.prototype;
 const schedule = queue.scheduleCheckPendingRequests;
 
 queue.scheduleCheckPendingRequests = function (this: Queue): void {
-  if (this.pending.length === 0 && this.throttledUntil <= Date.now()) return;
+  if (this.pending.length === 0 && this.throttledUntil <= systemClock.now()) return;
   schedule.call(this);
 };

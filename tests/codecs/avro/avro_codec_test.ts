@@ -270,6 +270,6 @@ Deno.test("AvroCodec refuses options that are wrong", () => {
   assertThrows(
     () => new AvroCodec("int", { longs }),
     TypeError,
-    '"longs" must be "auto" or "bigint"',
+    '"longs" of AvroCodec as it must be "auto" or "bigint"',
   );
 });

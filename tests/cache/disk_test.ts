@@ -32,3 +32,21 @@ Deno.test({
     assertEquals([again.size, await again.get("after")], [size + 1, "ok"]);
   },
 });
+
+Deno.test({
+  name: "A Cache on a read-only disk says at its opening that it cannot be written",
+  ignore: probe === undefined,
+  async fn() {
+    await using disk = (await smallDisk(4))!;
+    const path = `${disk.path}/db`;
+    await (await Cache.open(path)).close();
+    assertEquals(await disk.protect(), true);
+    for (const options of [{}, { shared: true }]) {
+      const open = () => Cache.open(path, options);
+      const error = await assertRejects(open, CacheStorageError, "check that it can be written");
+      assertEquals(error.retriable, false);
+    }
+    const inNewFolder = () => Cache.open(`${disk.path}/new/db`);
+    await assertRejects(inNewFolder, CacheStorageError, "check that it can be written");
+  },
+});

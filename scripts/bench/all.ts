@@ -1,0 +1,24 @@
+/** All that `deno task bench` can run. */
+import type { Benchmark, MemoryRun, Observation } from "./benchmark.ts";
+import { cache, cacheMemory } from "./cache.ts";
+import { checkpoint } from "./checkpoint.ts";
+import { delivery } from "./delivery.ts";
+import { flow } from "./flow.ts";
+import { memory } from "./memory.ts";
+import { topic } from "./topic.ts";
+import { topicFigures } from "./topic_figures.ts";
+
+/** The benchmarks, which run in rounds. */
+export const benchmarks: readonly Benchmark[] = [
+  ...flow,
+  ...cache,
+  ...topic,
+  ...checkpoint,
+  ...delivery,
+];
+
+/** The runs whose heap is measured. */
+export const memoryRuns: readonly MemoryRun[] = [...memory, ...cacheMemory];
+
+/** What is measured in other figures than messages a second. */
+export const observations: readonly Observation[] = topicFigures;

@@ -1,0 +1,80 @@
+import type { Clock } from "../clock.ts";
+import type { Key } from "./keys.ts";
+import { KeyQueue } from "./key_queue.ts";
+import { checkAtLeast } from "../options.ts";
+import type { Space, Write } from "./space.ts";
+import type { CacheStore } from "./store.ts";
+import type { TransactionHost } from "./transaction.ts";
+import { Updates, type UpdatesOptions } from "./updates.ts";
+import { copyIn } from "./values.ts";
+
+/** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
+export class Writes<V> implements TransactionHost {
+  readonly space: Space;
+  readonly clock: Clock;
+  readonly maxBytes: number;
+  readonly queue: KeyQueue = new KeyQueue();
+  readonly #store: CacheStore;
+  readonly #ttlMs: number;
+  readonly #updates = new Updates<V>();
+
+  /** Writes to a space of a store; what says nothing else lives for `ttlMs`. */
+  constructor(store: CacheStore, space: Space, ttlMs: number) {
+    this.space = space;
+    this.#store = store;
+    this.clock = store.clock;
+    this.maxBytes = store.maxTransactionBytes;
+    this.#ttlMs = ttlMs;
+  }
+
+  /** Makes a write of a value, which is copied now. */
+  toWrite(key: string, value: unknown, ttlMs: number = this.#ttlMs): Write {
+    const { value: copy, cloned, size } = copyIn(value);
+    if (ttlMs !== this.#ttlMs) {
+      checkAtLeast("ttlMs", ttlMs, 1);
+      if (this.#store.driven && ttlMs !== Infinity) {
+        throw new TypeError(
+          "Cannot use ttlMs in a store that keeps exact state: what it drops would depend on the moment",
+        );
+      }
+    }
+    const expires = ttlMs === Infinity ? 0 : this.clock.now() + ttlMs;
+    return { key, put: { value: copy, cloned, size, expires } };
+  }
+
+  /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
+  write(write: Write): void | Promise<void> {
+    const room = this.space.write(write);
+    if (!this.#updates.read) return room;
+    if (room === undefined) return this.committed([write]);
+    return room.then(() => this.committed([write]));
+  }
+
+  /** Hands what was written to the readers of updates; a promise is their backpressure. */
+  committed(writes: readonly Write[]): void | Promise<void> {
+    if (!this.#updates.read) return;
+    let room: void | Promise<void> = undefined;
+    for (const { key, put } of writes) {
+      const cloned = put?.cloned ?? false;
+      room = this.#updates.publish({ key, value: put?.value, cloned }) ?? room;
+    }
+    return room;
+  }
+
+  /** Removes all entries. */
+  async clear(): Promise<void> {
+    const removed: Write[] = [];
+    await this.space.clear((key) => void removed.push({ key, put: undefined }));
+    await this.committed(removed);
+  }
+
+  /** Returns every write from its first read on. */
+  updates(options: UpdatesOptions): AsyncIterableIterator<[Key, V | undefined]> {
+    return this.#updates.subscribe(options);
+  }
+
+  /** Ends all updates. */
+  end(): void {
+    this.#updates.end();
+  }
+}

@@ -1,0 +1,62 @@
+import type { Broker } from "../../src/kafka/broker.ts";
+import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
+import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
+import type { TopicOptions } from "../../src/kafka/options.ts";
+import { Topic } from "../../src/kafka/topic.ts";
+import { brokers, kafkaTest, unique } from "./kafka.ts";
+
+/** A kind of broker under test. */
+export interface TopicFixture {
+  readonly name: string;
+  readonly test: (name: string, body: () => Promise<void>) => void;
+  readonly open: () => Broker;
+}
+
+/** The embedded broker. */
+export const memory: TopicFixture = {
+  name: "MemoryBroker",
+  test: (name, body) => Deno.test(name, body),
+  open: () => new MemoryBroker(),
+};
+
+/** The broker of the test run. */
+export const kafka: TopicFixture = {
+  name: "KafkaBroker",
+  test: kafkaTest,
+  open: () => new KafkaBroker({ brokers }),
+};
+
+/** Quick heartbeats and fetches, for quick tests. */
+export const QUICK = {
+  offset: "earliest",
+  sessionTimeout: 6_000,
+  rebalanceTimeout: 6_000,
+  heartbeatInterval: 100,
+  maxWaitTimeInMs: 50,
+} as const;
+
+/** What a test gets. */
+export interface Context {
+  readonly broker: Broker;
+  readonly name: string;
+  /** Makes a topic of that name, or another, that is closed at the end of the test. */
+  make<K = string, V = string>(options?: TopicOptions<K, V>, name?: string): Topic<K, V>;
+}
+
+/** Returns what registers tests of Topic on one kind of broker. */
+export function testOn(
+  fixture: TopicFixture,
+): (title: string, body: (context: Context) => Promise<void>) => void {
+  return (title, body) =>
+    fixture.test(`Topic on ${fixture.name} ${title}`, async () => {
+      await using broker = fixture.open();
+      await using stack = new AsyncDisposableStack();
+      const name = unique("topic");
+      await body({
+        broker,
+        name,
+        make: (options, other = name) =>
+          stack.use(new Topic(other, { broker, groupId: name, ...QUICK, ...options })),
+      });
+    });
+}

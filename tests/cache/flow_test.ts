@@ -1,0 +1,135 @@
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { DatabaseSync } from "node:sqlite";
+import { App, BarrierError, Cache, CacheStorageError, MemoryCache } from "../../mod.ts";
+import type { Commit } from "../../src/flow/feed.ts";
+import { ManualClock } from "../../src/testing/mod.ts";
+import { crashedCopy } from "../_support/crashed_copy.ts";
+import { Recorder } from "../_support/recorder.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+
+/** So long that only a barrier brings anything to disk. */
+const NEVER_MS = 1e9;
+
+Deno.test("A Cache is a sink of which the handler of the next message reads", async () => {
+  await using sums = new MemoryCache<number>();
+  const app = new App();
+  app.handle([1, 2, 3, 4], async (n) => ["sum", await sums.get("sum", 0) + n] as const, {
+    sink: sums,
+  });
+  await app.stream();
+  assertEquals(await sums.get("sum"), 10);
+});
+
+Deno.test("cache.updates() is a source: it has every write of the other flows, and ends with the run", async () => {
+  await using words = new MemoryCache<number>();
+  const app = new App();
+  const seen: unknown[] = [];
+  const stop = new AbortController();
+  app.handle(words.updates(), ([word, count]) => {
+    if (word === "end") stop.abort();
+    return `${word} ${count}`;
+  }, { sink: (text) => seen.push(text) });
+  app.handle(["a", "b", "a", "end"], async (word) => {
+    return [word, await words.get(word, 0) + 1] as const;
+  }, { sink: words });
+  await app.stream({ signal: stop.signal });
+  assertEquals(seen, ["a 1", "b 1", "a 2", "end 1"]);
+  // Nobody reads them any more, so nobody holds the writer.
+  for (let n = 0; n < 3_000; n++) await words.set(n, n);
+});
+
+Deno.test("cache.updates() as a source ends when the cache is closed", async () => {
+  const cache = new MemoryCache<number>();
+  const app = new App();
+  const seen: unknown[] = [];
+  app.handle(cache.updates(), async ([key]) => {
+    seen.push(key);
+    await cache.close();
+  });
+  app.handle([1], (n) => [n, n] as const, { sink: cache });
+  await app.stream();
+  assertEquals(seen, [1]);
+});
+
+Deno.test("What is no pair of key and value meets onError at a Cache as a sink", async () => {
+  await using cache = new MemoryCache<number>();
+  const app = new App({ onError: "skip" });
+  const wrong = ["not a pair", ["a", 1], ["b"]] as [string, number][];
+  app.handle(wrong, (pair) => pair, { sink: cache });
+  await app.stream();
+  assertEquals(await Array.fromAsync(cache.entries()), [["a", 1]]);
+});
+
+/** A source that lets `check` look at each position before it is committed. */
+class Checked extends Recorder<number> {
+  readonly #check: (position: number) => Promise<void>;
+
+  constructor(messages: Iterable<number>, check: (position: number) => Promise<void>) {
+    super(messages);
+    this.#check = check;
+  }
+
+  override snapshot(): Commit | undefined {
+    const position = this.watermark;
+    const commit = super.snapshot();
+    if (commit === undefined) return undefined;
+    return async () => {
+      await this.#check(position);
+      await commit();
+    };
+  }
+}
+
+Deno.test("Positions are committed only when the state of their messages is on disk", async () => {
+  await using folder = await temporaryFolder();
+  const open = (name: string) =>
+    Cache.open<number>(`${folder.path}/${name}`, { flushIntervalMs: NEVER_MS });
+  await using sink = await open("sink");
+  // No flow names this one: only its handler knows it.
+  await using state = await open("state");
+  const source = new Checked(Array(2_000).keys(), async (position) => {
+    for (const name of ["sink", "state"]) {
+      await using left = await crashedCopy<number>(`${folder.path}/${name}`);
+      const stored = await Array.fromAsync(left.values({ limit: position }));
+      // More is what came after the snapshot.
+      assertEquals(stored, Array.from({ length: position }, (_, n) => n));
+    }
+  });
+  const app = new App({ barrier: { messages: 300 } });
+  app.handle(source, async (n) => {
+    await state.set(n, n);
+    return [n, n] as const;
+  }, { sink });
+  await app.stream();
+  assertEquals(source.committed.at(-1), 2_000);
+  assertEquals(source.committed.length > 1, true);
+});
+
+Deno.test("A disk that fails surfaces at the barrier: nothing is committed, lost or half there", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const clock = new ManualClock(1_000);
+  const cache = await Cache.open<number>(path, { clock, flushIntervalMs: NEVER_MS });
+  const source = new Recorder([1, 2, 3]);
+  const app = new App({ barrier: { flushTimeoutMs: 1 } });
+  app.handle(source, (n) => [n, n] as const, { sink: cache });
+
+  using other = new DatabaseSync(path);
+  other.exec("BEGIN EXCLUSIVE");
+  const failed = assertRejects(() => app.stream(), BarrierError);
+  // Each attempt is real: time moves on whenever one has failed.
+  const moved = setInterval(() => clock.tick(1_000), 5);
+  const { cause } = await failed;
+  clearInterval(moved);
+  assertInstanceOf(cause, CacheStorageError);
+  assertEquals(source.committed, []);
+  assertEquals(await Array.fromAsync(cache.values()), [1, 2, 3]);
+
+  other.exec("COMMIT");
+  await cache.flush();
+  await app.stream();
+  assertEquals(source.committed, [3]);
+  await cache.close();
+  await using again = await Cache.open<number>(path);
+  assertEquals(await Array.fromAsync(again.values()), [1, 2, 3]);
+});

@@ -1,0 +1,74 @@
+/** What only a real broker does to a member of a group. */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import kafkajs from "kafkajs";
+import { gateOf } from "../../src/flow/gate.ts";
+import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
+import { KafkaError } from "../../src/kafka/errors.ts";
+import { MAX_BATCH_BYTES } from "../../src/kafka/kafkajs/compression.ts";
+import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { Topic } from "../../src/kafka/topic.ts";
+import { FeedDriver } from "../_support/feed_driver.ts";
+import { GroupReader } from "../_support/group_reader.ts";
+import { brokers, foreignClient, kafkaTest, unique } from "../_support/kafka.ts";
+import { texts, write } from "../_support/records.ts";
+import { QUICK } from "../_support/topic_fixture.ts";
+
+/** Deletes the records of partition 0 that are before `offset`. */
+async function deleteBefore(topic: string, offset: number): Promise<void> {
+  const admin = foreignClient().admin();
+  await admin.connect();
+  await admin.fetchTopicOffsets(topic); // else kafkajs does not know where the topic is
+  await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: `${offset}` }] });
+  await admin.disconnect();
+}
+
+kafkaTest("KafkaMembership fails when kafkajs crashes for good, as after a TypeError", async () => {
+  await using broker = new KafkaBroker({ brokers });
+  const topic = unique("crash");
+  await broker.ensure(topic, { partitions: 1 });
+  await write(broker, topic, texts("v", 3));
+  const room = () => {
+    throw new TypeError("not a promise");
+  };
+  await using reader = await GroupReader.join(broker, { topic, groupId: topic, room });
+  await reader.until(({ statuses }) => statuses.some(({ type }) => type === "failed"));
+  const failed = reader.statuses.find((status) => status.type === "failed")!;
+  assert(failed.error.message.includes("not a promise"), failed.error.message);
+});
+
+kafkaTest("Topic fails at a batch that has too many bytes after decompression", async () => {
+  await using topic = new Topic(unique("bomb"), { ...QUICK, brokers, groupId: unique("bomb") });
+  await topic.ensure({ partitions: 1 });
+  const producer = foreignClient().producer();
+  await producer.connect();
+  const bomb = "0".repeat(MAX_BATCH_BYTES + 1);
+  const compression = kafkajs.CompressionTypes.GZIP;
+  await producer.send({ topic: topic.name, compression, messages: [{ value: bomb }] });
+  await producer.disconnect();
+  const first = topic[Symbol.asyncIterator]().next();
+  await assertRejects(() => first, KafkaError, String(MAX_BATCH_BYTES));
+});
+
+kafkaTest("Topic goes on at the first record that is left, and says what was lost", async () => {
+  const name = unique("lost");
+  const statuses: BrokerStatus[] = [];
+  await using topic = new Topic(name, {
+    ...QUICK,
+    brokers,
+    groupId: name,
+    onStatus: (status) => void statuses.push(status),
+  });
+  await topic.ensure({ partitions: 1 });
+  gateOf(topic).pause("test");
+  await using driver = new FeedDriver(topic);
+  await driver.feed.ready!();
+  await using broker = new KafkaBroker({ brokers });
+  await write(broker, name, texts("v", 10));
+  await deleteBefore(name, 4);
+  gateOf(topic).resume("test");
+  await driver.until((messages) => messages.length === 6);
+  assertEquals(driver.offsets, [4, 5, 6, 7, 8, 9]);
+  while (!statuses.some(({ type }) => type === "lost")) await topic.offsets();
+  const lost = statuses.find(({ type }) => type === "lost");
+  assertEquals(lost, { type: "lost", topic: name, partition: 0, from: 0, to: 4 });
+});

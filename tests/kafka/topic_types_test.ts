@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import { z } from "zod";
+import { App, BytesCodec, type Codec, JsonCodec, TextCodec } from "../../mod.ts";
+import { AvroCodec } from "../../src/codecs/avro/mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
+import { type Message, Topic } from "../../src/kafka/mod.ts";
+
+// What must compile, and what must not: the compiler is the test, and the test runner compiles this file.
+
+/** Compiles only where `Actual` is exactly `Expected`. */
+type Exactly<Actual, Expected> = (<T>() => T extends Actual ? 1 : 2) extends
+  (<T>() => T extends Expected ? 1 : 2) ? true : false;
+function isExactly<Actual, Expected>(_same: Exactly<Actual, Expected>): void {}
+
+interface Reaction {
+  readonly emoji: string;
+}
+
+Deno.test("Topic takes the types of keys and values from its codecs", () => {
+  const options = { broker: new MemoryBroker(), groupId: "types" };
+  const text = new Topic("text", options);
+  isExactly<typeof text, Topic<string, string>>(true);
+  const json = new Topic("json", { ...options, codec: new JsonCodec<Reaction>() });
+  isExactly<typeof json, Topic<string, Reaction>>(true);
+  const avro = new Topic("avro", { ...options, codec: new AvroCodec<Reaction>("string") });
+  isExactly<typeof avro, Topic<string, Reaction>>(true);
+  const both = new Topic("both", {
+    ...options,
+    keyCodec: new BytesCodec(),
+    codec: new TextCodec(),
+  });
+  isExactly<typeof both, Topic<Uint8Array, string>>(true);
+  const schema = z.object({ emoji: z.string() });
+  const checked = new Topic("checked", { ...options, codec: new JsonCodec({ schema }) });
+  isExactly<typeof checked, Topic<string, { emoji: string }>>(true);
+  const slow: Codec<number> = { encode: () => new Uint8Array(), decode: () => Promise.resolve(1) };
+  const asynchronous = new Topic("slow", { ...options, codec: slow });
+  isExactly<typeof asynchronous, Topic<string, number>>(true);
+  assertEquals(asynchronous.config, { groupId: "types" });
+});
+
+Deno.test("Topic gives its types to handlers, and asks them of what flows into it", () => {
+  const options = { broker: new MemoryBroker(), groupId: "types" };
+  const topic = new Topic("json", { ...options, codec: new JsonCodec<Reaction>() });
+  const app = new App();
+  app.handle(topic, (message) => {
+    isExactly<typeof message, Message<string, Reaction>>(true);
+    isExactly<typeof message.key, string | null>(true);
+    return [message.key, message.value] as const;
+  }, { sink: topic });
+  app.handle(["🐟"], (emoji) => ({ key: emoji, value: { emoji } }), { sink: topic });
+  app.handle(topic, (message) => message, { sink: topic });
+  // @ts-expect-error the values are reactions
+  app.handle(["🐟"], (emoji) => [emoji, emoji] as const, { sink: topic });
+  // @ts-expect-error the keys are texts
+  app.handle([1], (n) => ({ key: n, value: { emoji: "🐟" } }), { sink: topic });
+  // @ts-expect-error the values are reactions
+  const send = () => topic.send({ key: "fish", value: "🐟" });
+  assertEquals(typeof send, "function");
+});
