@@ -38,6 +38,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #moving = new Map<number, SeekPosition>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
+  readonly #progressed = () => this.#watch.progress();
   readonly #unobserve: () => void;
   #soughtBefore: SeekPosition | undefined;
   #broker: Broker | undefined;
@@ -106,11 +107,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const acknowledge = this.#progress.open(partition, next);
-    this.receipt = new Receipt(() => {
-      acknowledge();
-      this.#watch.progress();
-    });
+    this.receipt = new Receipt(this.#progress.open(partition, next, this.#progressed));
   }
 
   /** Calls `wake` when polling again may help. */
