@@ -96,6 +96,7 @@ Deno.test("A local Cache names the process that holds it", async () => {
   const path = `${folder.path}/db`;
   const script = `import { Cache } from "@slipstream/slipstream";
     await Cache.open(${JSON.stringify(path)});
+    console.log("open");
     await new Promise((resolve) => setTimeout(resolve, 60_000));`;
   await Deno.writeTextFile(`${folder.path}/holder.ts`, script);
   const child = new Deno.Command(Deno.execPath(), {
