@@ -59,11 +59,14 @@ export class Progress {
     return this.#marks.get(partition)!.position;
   }
 
-  /** Counts a message as handed out, and returns what acknowledges it. */
-  open(partition: number, next: number): () => void {
+  /** Counts a message as handed out, and returns what acknowledges it and then calls `done`. */
+  open(partition: number, next: number, done: () => void): () => void {
     const mark = this.#marks.get(partition)!;
     const number = mark.open(next);
-    return () => mark.done(number);
+    return () => {
+      mark.done(number);
+      done();
+    };
   }
 
   /** The place of a message that is open; undefined when none is. */

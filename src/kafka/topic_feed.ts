@@ -39,6 +39,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #moving = new Map<number, SeekPosition>();
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
+  readonly #progressed = () => this.#watch.progress();
   readonly #unobserve: () => void;
   #resumption: Resumption | undefined;
   readonly #limits: number[] = [];
@@ -109,11 +110,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const acknowledge = this.#progress.open(partition, next);
-    const acknowledged = () => {
-      acknowledge();
-      this.#watch.progress();
-    };
+    const acknowledged = this.#progress.open(partition, next, this.#progressed);
     this.receipt = new Receipt(acknowledged, next, partition);
   }
 

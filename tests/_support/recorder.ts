@@ -37,6 +37,8 @@ export class Recorder<T> implements FeedSource<T>, Feed<T> {
   /** How often reading was ended. */
   cancelled = 0;
   receipt: Receipt | undefined;
+  /** Called by every commit, with the position; what it throws fails the commit. */
+  onCommit: (position: number) => void | Promise<void> = () => {};
 
   readonly #messages: T[];
   readonly #open = new Set<number>();
@@ -108,9 +110,9 @@ export class Recorder<T> implements FeedSource<T>, Feed<T> {
   snapshot(): Commit | undefined {
     const position = this.watermark;
     if (position === (this.committed.at(-1) ?? 0)) return undefined;
-    return () => {
+    return async () => {
+      await this.onCommit(position);
       this.committed.push(position);
-      return Promise.resolve();
     };
   }
 

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 import { Barrier } from "../../src/flow/barrier.ts";
 import type { Sinks } from "../../src/flow/sinks.ts";
 
@@ -29,7 +29,7 @@ Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
   openStores.add(store);
   try {
     const app = new App();
-    const source = new Replayable([1]);
+    const source = new Recorder([1]);
     source.onCommit = () => void log.push("commit");
     app.handle(source, (n) => n, {
       sink: {
@@ -50,7 +50,7 @@ Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
 Deno.test("the barrier runs on its interval while messages are acknowledged", async () => {
   const clock = new ManualClock();
   const app = new App({ clock, barrier: { intervalMs: 500 } });
-  const source = new Replayable([1, 2, 3]);
+  const source = new Recorder([1, 2, 3]);
   const { handler, release } = holdingAfter(2);
   app.handle(source, handler);
   const streaming = app.stream();
@@ -69,7 +69,7 @@ Deno.test("the barrier runs on its interval while messages are acknowledged", as
 Deno.test("the barrier runs after so many messages", async () => {
   const clock = new ManualClock();
   const app = new App({ clock, barrier: { messages: 2 } });
-  const source = new Replayable([1, 2, 3, 4, 5]);
+  const source = new Recorder([1, 2, 3, 4, 5]);
   const { handler, release } = holdingAfter(4);
   app.handle(source, handler);
   const streaming = app.stream();
@@ -82,7 +82,7 @@ Deno.test("the barrier runs after so many messages", async () => {
 Deno.test("the barrier commits the positions of before the flush, and never overlaps itself", async () => {
   const clock = new ManualClock();
   const app = new App({ clock, barrier: { messages: 1 } });
-  const source = new Replayable([1, 2, 3, 4]);
+  const source = new Recorder([1, 2, 3, 4]);
   const flushes: (() => void)[] = [];
   let open = 0, most = 0;
   app.handle(source, (n) => n, {
@@ -115,7 +115,7 @@ Deno.test("a barrier that fails commits nothing and is tried again", async () =>
   const clock = new ManualClock();
   const events: StatusEvent[] = [];
   const app = new App({ clock, onStatus: (event) => events.push(event) });
-  const source = new Replayable([1]);
+  const source = new Recorder([1]);
   let failures = 2;
   app.handle(source, (n) => n, {
     sink: {
@@ -143,7 +143,7 @@ Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the p
     onError: "skip",
     barrier: { flushTimeoutMs: 1000, intervalMs: 10 },
   });
-  const source = new Replayable([1, 2]);
+  const source = new Recorder([1, 2]);
   const { handler, release } = holdingAfter(1);
   app.handle(source, handler);
   source.onCommit = () => {
@@ -163,7 +163,7 @@ Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the p
 Deno.test("the barrier does not commit when the run is ended at once during its flush", async () => {
   const clock = new ManualClock();
   const app = new App({ clock, barrier: { messages: 1 } });
-  const source = new Replayable([1, 2]);
+  const source = new Recorder([1, 2]);
   const stop = new AbortController();
   const flushed = Promise.withResolvers<void>();
   const stuck = new Promise<void>(() => {});

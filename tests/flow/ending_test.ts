@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { App, DrainError, map, Proxy, type StatusEvent } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 async function* endless() {
   for (let n = 0;; n++) {
@@ -25,7 +25,7 @@ Deno.test("App.stream() with a signal that aborted before handles nothing", asyn
 Deno.test("App.stream() ends when its signal aborts: what is under way is finished and committed", async () => {
   const app = new App();
   const stop = new AbortController();
-  const source = new Replayable([0, 1, 2, 3]);
+  const source = new Recorder([0, 1, 2, 3]);
   const proxy = new Proxy<number>();
   const log: number[] = [];
   app.handle(source, async (n) => {
@@ -40,7 +40,7 @@ Deno.test("App.stream() ends when its signal aborts: what is under way is finish
   await app.stream({ signal: stop.signal });
   assertEquals(log, [0, 1]);
   assertEquals(source.committed.at(-1), 2);
-  assertEquals(source.cancelled, true);
+  assertEquals(source.cancelled, 1);
 });
 
 Deno.test("App.stream() ignores a signal that aborts after its end", async () => {
@@ -114,7 +114,7 @@ Deno.test("App.stream() gives up after drainMs: DrainError, no barrier, context.
   const clock = new ManualClock();
   const app = new App({ clock });
   const stop = new AbortController();
-  const source = new Replayable([1]);
+  const source = new Recorder([1]);
   const aborted: string[] = [];
   app.handle(source, (_, { stopping, signal }) => {
     stopping.addEventListener("abort", () => aborted.push("stopping"));
@@ -153,7 +153,7 @@ Deno.test("App.stream() waits with a retry no longer than the hard end", async (
 
 Deno.test("App.onExit() hooks run last to first, after the barrier and while sinks are open", async () => {
   const app = new App();
-  const source = new Replayable([1]);
+  const source = new Recorder([1]);
   const log: string[] = [];
   source.onCommit = () => void log.push("commit");
   app.handle(source, (n) => n, { sink: { write: () => {}, close: () => void log.push("close") } });
@@ -280,7 +280,7 @@ Deno.test("App.stream() that was ended at once lets nothing go on of what was un
     const app = new App({ clock });
     const stop = new AbortController();
     const written: number[] = [];
-    const source = new Replayable([1, 2]);
+    const source = new Recorder([1, 2]);
     app.handle(source, handler, {
       sink: [(n: number) => void written.push(n), (n: number) => void written.push(n)],
       pipe: name.endsWith("map") ? map((n: number) => Promise.resolve(n)) : [],

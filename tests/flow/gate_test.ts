@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { App } from "../../mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 Deno.test("App.pause() from inside a handler takes effect before the next message", async () => {
   const app = new App();
@@ -22,7 +22,7 @@ Deno.test("App.pause() from inside a handler takes effect before the next messag
 
 Deno.test("App.pause() from one flow of a source lets every flow finish the message", async () => {
   const app = new App();
-  const source = new Replayable([1, 2, 3]);
+  const source = new Recorder([1, 2, 3]);
   const log: string[] = [];
   app.handle(source, (n) => {
     log.push(`a${n}`);
@@ -149,7 +149,7 @@ Deno.test("Gate.guard() is asked for every message, and again after recheck()", 
 
 Deno.test("Gate.seek() from inside a handler neither waits for the message nor counts its acknowledgement", async () => {
   const app = new App();
-  const source = new Replayable([0, 1, 2]);
+  const source = new Recorder([0, 1, 2]);
   const log: number[] = [];
   app.handle(source, async (n) => {
     log.push(n);
@@ -164,7 +164,7 @@ Deno.test("Gate.seek() from inside a handler neither waits for the message nor c
 
 Deno.test("Gate.seek() while paused drops the message that was held", async () => {
   const app = new App();
-  const source = new Replayable([0, 1, 2, 3]);
+  const source = new Recorder([0, 1, 2, 3]);
   const log: number[] = [];
   app.handle(source, (n) => void log.push(n));
   let admitted = 2;
@@ -185,7 +185,7 @@ Deno.test("Gate.seek() while paused drops the message that was held", async () =
 
 Deno.test("Gate.seek() with a fan-out of three lets each finish the message, and replays for all", async () => {
   const app = new App();
-  const source = new Replayable([0, 1]);
+  const source = new Recorder([0, 1]);
   const log: string[] = [];
   for (const name of ["a", "b", "c"]) {
     app.handle(source, async (n) => {
@@ -202,7 +202,7 @@ Deno.test("Gate.seek() with a fan-out of three lets each finish the message, and
 Deno.test("Gate.seek() of a source without positions, or one that is not read, is an error", async () => {
   const app = new App();
   const plain = [1];
-  const source = new Replayable([1]);
+  const source = new Recorder([1]);
   assertThrows(() => gateOf(source).seek(0), TypeError, "Cannot seek");
   app.handle(plain, () => gateOf(plain).seek(0));
   const error = await app.stream().catch((error) => error);

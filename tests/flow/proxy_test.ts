@@ -10,7 +10,7 @@ import {
   ProxyFullError,
 } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 const counted = (length: number) => Array.from({ length }, (_, index) => index);
 
@@ -19,7 +19,7 @@ for (const bound of [1, 2, undefined]) {
 
   Deno.test(`Proxy, ${name}: a message is acknowledged after the flows behind it, in order`, async () => {
     const app = new App();
-    const source = new Replayable([0, 1, 2, 3]);
+    const source = new Recorder([0, 1, 2, 3]);
     const proxy = new Proxy<number>({ bound });
     const log: string[] = [];
     app.handle(source, function* (n) {
@@ -44,7 +44,7 @@ for (const bound of [1, 2, undefined]) {
 
   Deno.test(`Proxy, ${name}: a chain of three ends by itself`, async () => {
     const app = new App();
-    const source = new Replayable(counted(50));
+    const source = new Recorder(counted(50));
     const proxies = [1, 2, 3].map(() => new Proxy<number>({ bound }));
     let seen = 0;
     app.handle(source, (n) => n, { sink: proxies[0]! });
@@ -65,7 +65,7 @@ for (const bound of [1, 2, undefined]) {
 
   Deno.test(`Proxy, ${name}: a flow reads a source and a Proxy fed by that source`, async () => {
     const app = new App();
-    const source = new Replayable(counted(20));
+    const source = new Recorder(counted(20));
     const proxy = new Proxy<number>({ bound });
     let seen = 0, open = 0, most = 0;
     app.handle(source, function* (n) {
@@ -101,7 +101,7 @@ Deno.test("Proxy holds at most bound values, and the writing flow waits", async 
 
 Deno.test("Proxy of one flow to itself, below the bound, ends when it is idle", async () => {
   const app = new App();
-  const source = new Replayable([5, 3]);
+  const source = new Recorder([5, 3]);
   const proxy = new Proxy<number>({ bound: 8 });
   const log: number[] = [];
   app.handle(source, (n) => n, { sink: proxy });
@@ -289,7 +289,7 @@ Deno.test("Proxy ended by a run is open again in the next one", async () => {
 
 Deno.test("Proxy whose reader fails releases the flow that waits for room, unacknowledged", async () => {
   const app = new App();
-  const source = new Replayable([1, 2, 3, 4, 5, 6]);
+  const source = new Recorder([1, 2, 3, 4, 5, 6]);
   const proxy = new Proxy<number>({ bound: 1 });
   let closed = 0;
   app.handle(source, async function* (n) {
@@ -308,7 +308,7 @@ Deno.test("Proxy whose reader fails releases the flow that waits for room, unack
   const error = await assertRejects(() => app.stream());
   assertEquals((error.cause as Error).message, "broken");
   assertEquals(source.acknowledged, []);
-  assertEquals(closed, source.position);
+  assertEquals(closed, source.handedOut);
 });
 
 Deno.test("Proxy refuses a bound that is not a positive integer", () => {

@@ -17,7 +17,7 @@ import { systemClock } from "../../src/clock.ts";
 import { currentMessage } from "../../src/flow/attribution.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 const fail = (message: string) => (): never => {
   throw new Error(message);
@@ -258,7 +258,7 @@ for (
 
 Deno.test("currentMessage() tells the message, in the handler, after its awaits and in its generators", async () => {
   const app = new App();
-  const source = new Replayable([1, 2]);
+  const source = new Recorder([1, 2]);
   const plain = [3];
   const seen: unknown[] = [];
   const note = () => seen.push(currentMessage()?.root);

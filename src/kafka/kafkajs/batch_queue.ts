@@ -26,6 +26,8 @@ export interface BatchQueueOptions {
 
 /** How many full batches may wait before `add()` asks to be awaited. */
 const BATCHES_AHEAD = 4;
+/** How many may be left when there is room again. */
+const ROOM_BELOW = 3;
 
 /** Gathers records into batches and delivers one batch at a time, in order. */
 export class BatchQueue {
@@ -103,6 +105,8 @@ export class BatchQueue {
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;
     const batch = this.#take();
+    // Now, not when it is delivered: what follows is made while the brokers write.
+    if (this.#entries.length < this.#options.batchSize * ROOM_BELOW) this.#makeRoom();
     this.#delivering = this.#options.deliver(batch).finally(() => this.#delivered());
   }
 
@@ -111,15 +115,18 @@ export class BatchQueue {
     if (this.#error) this.#entries = this.#entries.filter((entry) => entry.refuse);
     const { batchSize, lingerMs, clock } = this.#options;
     const { length } = this.#entries;
-    if (length < batchSize) {
-      if (this.#error) this.#room?.reject(this.#error);
-      else this.#room?.resolve();
-      this.#room = undefined;
-    }
+    if (length < batchSize) this.#makeRoom();
     if (length === 0) return;
     const hurry = this.#flushing > 0 || this.#entries.some((entry) => entry.confirm);
     if (length >= batchSize || hurry) this.#deliver();
     else this.#cancelLinger ??= clock.timer(() => this.#deliver(), lingerMs);
+  }
+
+  /** Lets whoever waits add more; or tells why not. */
+  #makeRoom(): void {
+    if (this.#error) this.#room?.reject(this.#error);
+    else this.#room?.resolve();
+    this.#room = undefined;
   }
 
   /** Cuts the next batch: as many records, and as many bytes, as one may have. */
