@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { App, Cache, HandlerError, MemoryCache, Proxy, replayable } from "../../mod.ts";
-import { Replayable } from "../_support/replayable.ts";
+import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 interface Item {
@@ -333,7 +333,7 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
     "its source (Array) cannot begin at a position",
   );
   await refused(
-    (app) => app.handle(new Replayable([1]), handler, { name: "f", state }),
+    (app) => app.handle(new Recorder([1]), handler, { name: "f", state }),
     "cannot begin at a position",
   );
   await refused(
