@@ -19,6 +19,8 @@ export interface Attribution {
 }
 
 const current = new AsyncLocalStorage<Attribution>();
+/** True once some flow of the process needs attribution: until then nothing is looked up. */
+let entered = false;
 
 /**
  * Returns the message that a call belongs to, however deep in the handler it is made; undefined outside of
@@ -30,12 +32,13 @@ export function currentMessage(): Attribution | undefined {
 
 /** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
 export function onNobodysBehalf(step: () => void): void {
-  if (current.getStore() === undefined) step();
+  if (!entered || current.getStore() === undefined) step();
   else current.exit(step);
 }
 
 /** Passes `message` on, on behalf of the message that `attribution` says. */
 export function passOnBehalf<T>(attribution: Attribution, emit: Emit<T>, message: T): Maybe {
+  entered = true;
   return current.run(attribution, emit, message);
 }
 
@@ -47,6 +50,7 @@ export function onBehalf<A extends unknown[], R>(
   lane: Lane,
   step: (...args: A) => R,
 ): (...args: A) => R {
+  entered = true;
   return (...args) => {
     const store = current.getStore();
     const within = store !== undefined && (store === lane || store === lane.attribution);
