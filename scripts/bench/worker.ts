@@ -1,7 +1,6 @@
 /** The inside of an isolate: answers each `{ name, side }` with the messages a second of one round. */
 /// <reference lib="deno.worker" />
 import { benchmarks } from "./all.ts";
-import { collectGarbage } from "./heap.ts";
 
 /** The two sides of a benchmark that are written in TypeScript. */
 export type Side = "ours" | "floor";
@@ -12,7 +11,7 @@ async function round(name: string, side: Side): Promise<number> {
   if (benchmark === undefined || work === undefined) {
     throw new Error(`There is no ${side} of ${name}`);
   }
-  collectGarbage();
+  // No forced collection before it: that shrinks the young generation, and the round would measure its growth.
   const started = performance.now();
   const ms = await work(benchmark.count) ?? performance.now() - started;
   return benchmark.count / (ms / 1000);
