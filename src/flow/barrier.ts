@@ -5,7 +5,7 @@ import { type Commit, type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import { Progress } from "./progress.ts";
 import type { Sinks } from "./sinks.ts";
-import type { StateGroup } from "./state_group.ts";
+import type { RootSource, StateGroup } from "./state_group.ts";
 
 /** When positions are committed. */
 export interface BarrierOptions {
@@ -144,18 +144,20 @@ export class Barrier {
 
   async #once(): Promise<void> {
     const { hubs, companions, sinks, groups } = this.#scope;
+    // What companions note must not be ahead of any state: with them it is all or nothing.
+    const whole = companions.length === 0 || groups.every((group) => group.whole);
     const cuts = new Map<StateGroup, Commit>();
     for (const group of groups) {
       const cut = group.snapshot();
       if (cut !== undefined) cuts.set(group, cut);
     }
     // Without a cut nothing of a source is committed: its state would be behind.
+    const isCut = (root: RootSource | undefined) =>
+      root === undefined || groups.every((group) => cuts.has(group) || !root.drives(group));
     const commits = [...hubs].map(({ feed, root }) =>
-      root === undefined || groups.every((group) => cuts.has(group) || !root.drives(group))
-        ? feed.snapshot?.()
-        : undefined
+      whole && isCut(root) ? feed.snapshot?.() : undefined
     );
-    const notes = companions.map((companion) => companion.snapshot());
+    const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
     await sinks.flush();
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
@@ -163,8 +165,9 @@ export class Barrier {
       ...stores.map((store) => store.flush()),
       ...[...cuts.values()].map((save) => save()),
     ]);
-    await Promise.all(notes.map((write) => write?.()));
     this.#host.signal.throwIfAborted(); // and commits nothing
+    await Promise.all(notes.map((write) => write?.()));
+    this.#host.signal.throwIfAborted();
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

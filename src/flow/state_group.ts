@@ -61,6 +61,11 @@ export class StateGroup implements StateDriver {
     return stored;
   }
 
+  /** True while none of its messages is open: state and positions are of the same instant. */
+  get whole(): boolean {
+    return this.#open === 0;
+  }
+
   /** A message begins. */
   enter(): void {
     this.#open++;

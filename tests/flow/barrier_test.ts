@@ -3,7 +3,7 @@ import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
-import { Barrier } from "../../src/flow/barrier.ts";
+import { Barrier, type BarrierScope } from "../../src/flow/barrier.ts";
 import type { Sinks } from "../../src/flow/sinks.ts";
 
 /** Handles `messages` messages, then waits until the test lets it go on. */
@@ -207,4 +207,29 @@ Deno.test("barriers never overlap, also when one is asked for just as another en
   const second = barrier.run();
   await Promise.all([first.then(() => barrier.run()), second]);
   assertEquals(most, 1);
+});
+
+Deno.test("with a checkpoint, a barrier within a message of a flow with state notes and commits nothing", async () => {
+  const log: string[] = [];
+  const write = (what: string) => () => Promise.resolve(void log.push(what));
+  const group = { whole: false, snapshot: () => write("cut") };
+  const scope = {
+    hubs: [{ feed: { snapshot: () => write("positions") }, root: undefined }],
+    companions: [{ snapshot: () => write("notes") }],
+    groups: [group],
+    sinks: { flush: write("sinks") },
+  } as unknown as BarrierScope;
+  const host = {
+    clock: new ManualClock(),
+    signal: new AbortController().signal,
+    status: undefined,
+    fail: () => {},
+  };
+  const barrier = new Barrier(scope, host, {});
+  await barrier.run();
+  assertEquals(log.splice(0), ["sinks", "cut"]);
+  group.whole = true;
+  await barrier.run();
+  assertEquals(log, ["sinks", "cut", "notes", "positions"]);
+  barrier.close();
 });

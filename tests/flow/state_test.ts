@@ -1,5 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { App, Cache, HandlerError, MemoryCache, Proxy, replayable } from "../../mod.ts";
+import { currentMessage } from "../../src/flow/attribution.ts";
+import { gateOf } from "../../src/flow/gate.ts";
+import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -203,6 +206,24 @@ Deno.test("a write for a message that is done rejects", async () => {
     await assertRejects(() => written!, TypeError, "await every call in the handler");
   });
   await app.stream();
+});
+
+Deno.test("a late call of a flow with state and a checkpoint still knows its own message", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const { source } = numbers(3);
+  gateOf(source).attributed = true;
+  const app = new App();
+  const late: Promise<unknown>[] = [];
+  const seen: unknown[] = [];
+  app.handle(source, async ({ n }) => {
+    late.push(settle().then(() => (currentMessage()?.root as Item).n));
+    await add(state, "sum", n);
+    seen.push((currentMessage()?.root as Item).n);
+  }, { name: "sum", state });
+  await app.stream();
+  assertEquals(seen, [1, 2, 3]);
+  assertEquals(await Promise.all(late), [1, 2, 3]);
+  assertEquals(currentMessage(), undefined);
 });
 
 Deno.test("flush() from outside waits for the message under way, and brings everything to disk", async () => {
