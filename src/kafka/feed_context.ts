@@ -13,8 +13,12 @@ export interface FeedContext<K, V> {
   readonly settings: Settings<K, V>;
   /** The codecs. */
   readonly codecs: Codecs<K, V>;
-  /** A seek from before the reading began. */
-  readonly sought: SeekPosition | undefined;
+  /** The seeks from before the reading began. */
+  readonly sought: readonly SeekPosition[];
+  /** True until the topic was read for the first time: explicit offsets count then. */
+  readonly first: boolean;
+  /** Is called at the first assignment. */
+  readonly began: () => void;
   /** Connects, and makes sure that the topic exists. */
   readonly connect: () => Promise<Broker>;
   /** Is called when the reading has ended. */

@@ -103,8 +103,12 @@ export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): 
   const owner = `topic "${topic}"`;
   checkTopicOptions(owner, options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const merged = { ...defaultsOf(options.app).values, ...Object.fromEntries(given) };
-  checkTopicOptions(owner, merged);
+  const inherited: Record<string, unknown> = { ...defaultsOf(options.app).values };
+  // Its own way to the brokers replaces the one of the defaults, whichever of the two it is.
+  if (options.brokers !== undefined) delete inherited.broker;
+  if (options.broker !== undefined) delete inherited.brokers;
+  const merged = { ...inherited, ...Object.fromEntries(given) };
+  checkTopicOptions(owner, { ...BUILT_IN, ...merged });
   return merged;
 }
 

@@ -95,6 +95,8 @@ export interface StartOptions {
   readonly offset: StartOffset;
   /** Whether this is the first assignment: offsets by partition count only then. */
   readonly first: boolean;
+  /** Where partitions without a commit began before. */
+  readonly resolved: Positions;
   /** Seeks that nobody has carried out yet, by partition: they count most. */
   readonly sought: ReadonlyMap<number, SeekPosition>;
   /** Is told what is lost. */
@@ -122,7 +124,8 @@ export interface Start {
  * A commit that the log has left behind moves to its beginning, and what is lost is told.
  */
 export async function findStart(broker: Broker, options: StartOptions): Promise<Start> {
-  const { topic, groupId, partitions, offset, first, sought, status, limit, resumption } = options;
+  const { topic, groupId, partitions, offset, first, resolved, sought, status } = options;
+  const { limit, resumption } = options;
   const [committed, low, high] = await Promise.all([
     broker.committed(groupId, topic),
     broker.offsets(topic, "earliest"),
@@ -156,7 +159,9 @@ export async function findStart(broker: Broker, options: StartOptions): Promise<
       status({ type: "lost", topic, partition, from: commit, to: begin });
       positions.set(partition, begin);
     } else {
-      positions.set(partition, commit ?? initial.get(partition) ?? begin);
+      const before = resolved.get(partition);
+      const again = before !== undefined && before >= begin && before <= end ? before : undefined;
+      positions.set(partition, commit ?? again ?? initial.get(partition) ?? begin);
     }
     if (resumption === undefined || seek !== undefined) continue;
     const own = positions.get(partition)!;

@@ -51,7 +51,8 @@ export class Progress {
    */
   restart(partition: number, position?: number): void {
     const mark = this.#marks.get(partition)!;
-    this.#marks.set(partition, new Watermark(position ?? mark.position, mark.committed));
+    // As if nothing were committed: what is under way may be confirmed after this.
+    this.#marks.set(partition, new Watermark(position ?? mark.position, undefined));
   }
 
   /** The acknowledged position of a partition. */

@@ -21,21 +21,30 @@ export function partitionsToSeek(
 }
 
 /**
- * Returns the seeks that an assignment has to carry out, by partition: those under way, and the one from
- * before there was an assignment.
+ * Returns the seeks that an assignment has to carry out, by partition: those under way, and those from
+ * before there was an assignment, the later over the earlier.
  */
 export function seeksOf(
   partitions: readonly number[],
   underWay: ReadonlyMap<number, SeekPosition>,
-  before: SeekPosition | undefined,
+  before: readonly SeekPosition[],
 ): Map<number, SeekPosition> {
   const seeks = new Map(underWay);
-  if (before === undefined) return seeks;
-  const offsets = isInstant(before) ? undefined : offsetsOf(before);
-  for (const partition of partitions) {
-    const offset = offsets?.get(partition);
-    if (!offsets) seeks.set(partition, before);
-    else if (offset !== undefined) seeks.set(partition, { [partition]: offset });
+  for (const position of before) {
+    const offsets = isInstant(position) ? undefined : offsetsOf(position);
+    for (const partition of partitions) {
+      const offset = offsets?.get(partition);
+      if (!offsets) seeks.set(partition, position);
+      else if (offset !== undefined) seeks.set(partition, { [partition]: offset });
+    }
   }
   return seeks;
+}
+
+/** Adds a seek to those that wait: one to a time, or to an end, counts for all partitions. */
+export function addSeek(
+  waiting: readonly SeekPosition[],
+  position: SeekPosition,
+): readonly SeekPosition[] {
+  return isInstant(position) ? [position] : [...waiting, position];
 }

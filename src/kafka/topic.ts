@@ -19,6 +19,7 @@ import type { Codecs, Message } from "./message.ts";
 import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
 import { type OutgoingMessage, type TopicOutput, toRecord } from "./outgoing.ts";
 import { checkStartOffset, type SeekPosition } from "./positions.ts";
+import { addSeek } from "./seeks.ts";
 import { TopicFeed } from "./topic_feed.ts";
 import { iterate } from "./topic_iterator.ts";
 import { TopicSink } from "./topic_sink.ts";
@@ -73,7 +74,8 @@ export class Topic<K = string, V = string>
   #exists: Promise<void> | undefined;
   #producer: Promise<Producer> | undefined;
   #feed: TopicFeed<K, V> | undefined;
-  #sought: SeekPosition | undefined;
+  #sought: readonly SeekPosition[] = [];
+  #begun = false;
   #closed = false;
 
   /**
@@ -128,7 +130,7 @@ export class Topic<K = string, V = string>
   async seek(position: SeekPosition): Promise<void> {
     checkStartOffset(`topic "${this.name}"`, position);
     if (this.#feed) await gateOf(this).seek(position);
-    else this.#sought = position;
+    else this.#sought = addSeek(this.#sought, position);
   }
 
   /** Creates the topic if it is missing; resolves to whether it was created. */
@@ -185,10 +187,12 @@ export class Topic<K = string, V = string>
       settings: this.#settings,
       codecs: this.#codecs,
       sought: this.#sought,
+      first: !this.#begun,
+      began: () => void (this.#begun = true),
       connect: () => this.#connect(),
       ended: () => this.#feed = undefined,
     };
-    this.#sought = undefined;
+    this.#sought = [];
     return this.#feed = new TopicFeed(context, host, gate);
   }
 

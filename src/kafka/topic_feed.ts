@@ -9,7 +9,7 @@ import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
 import { Message } from "./message.ts";
 import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
-import { partitionsToSeek, seeksOf } from "./seeks.ts";
+import { addSeek, partitionsToSeek, seeksOf } from "./seeks.ts";
 import { Progress } from "./progress.ts";
 import { Prefetch } from "./prefetch.ts";
 import type { BrokerStatus } from "./status.ts";
@@ -43,7 +43,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #unobserve: () => void;
   #resumption: Resumption | undefined;
   readonly #limits: number[] = [];
-  #soughtBefore: SeekPosition | undefined;
+  #soughtBefore: readonly SeekPosition[];
+  /** Counts the seeks: one that comes during an assignment counts for it. */
+  #seeks = 0;
+  /** Where partitions began that the group had not committed: until it has, they begin there again. */
+  readonly #resolved = new Map<number, number>();
   #broker: Broker | undefined;
   #joining: Promise<Membership>;
   #member: Membership | undefined;
@@ -174,8 +178,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const { topic } = this.#context;
     checkStartOffset(`topic "${topic}"`, position);
     const assignment = this.#assignment;
+    this.#seeks++;
     if (!assignment) {
-      this.#soughtBefore = position;
+      this.#soughtBefore = addSeek(this.#soughtBefore, position);
       return Promise.resolve();
     }
     const partitions = partitionsToSeek(topic, position, assignment.partitions);
@@ -221,20 +226,36 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const { topic, groupId, settings } = this.#context;
     const { partitions, generation } = assignment;
     const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
-    const first = this.#assigned === 0;
+    const seeks = this.#seeks;
+    const first = this.#context.first && this.#assigned === 0;
+    const resolved = this.#resolved;
     const limit: StartLimit = (partition, position) => {
       const done = sought.has(partition) ? position : this.#progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
-    const options = { topic, groupId, partitions, offset: settings.offset, first, sought, limit };
+    const options = {
+      topic,
+      groupId,
+      partitions,
+      offset: settings.offset,
+      first,
+      resolved,
+      sought,
+      limit,
+    };
     const status = (lost: BrokerStatus) => this.#status(lost);
     const resumption = this.#resumption;
     const start = { ...options, status, resumption };
     const { positions, committed, ends } = await findStart(this.#broker!, start);
     if (assignment !== this.#latest) return positions;
+    if (seeks !== this.#seeks) return this.#assign(assignment);
     this.#assigned++;
+    this.#context.began();
+    for (const [partition, position] of positions) {
+      if (!committed.has(partition)) resolved.set(partition, position);
+    }
     this.#assignment = assignment;
-    this.#soughtBefore = undefined;
+    this.#soughtBefore = [];
     this.#moving.clear();
     this.#prefetch.drop();
     for (const [partition, position] of positions) {
@@ -301,7 +322,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   #status(status: BrokerStatus): void {
     if (status.type === "failed") this.#fail(status.error);
-    this.#context.settings.onStatus?.(status);
+    try {
+      this.#context.settings.onStatus?.(status);
+    } catch (error) {
+      this.#fail(error); // it runs inside the client, which must not meet it
+    }
   }
 
   #fail(error: unknown): void {

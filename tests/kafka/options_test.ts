@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import type { TopicOptions } from "../../src/kafka/options.ts";
+import { mergeOptions, type TopicOptions } from "../../src/kafka/options.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { App, app as defaultApp } from "../../mod.ts";
 
@@ -132,4 +133,25 @@ Deno.test("a closed Topic says so", async () => {
   const topic = new Topic("emoji", { broker });
   await topic.close();
   await assertRejects(() => topic.send(["k", "v"]), TypeError, "as it is closed");
+});
+
+Deno.test("mergeOptions() replaces the defaults' way to the brokers by the topic's own, whichever it is", () => {
+  const app = new App();
+  app.configure({ broker });
+  assertEquals(mergeOptions("emoji", { app, brokers: ["localhost:9092"] }).broker, undefined);
+  const other = new App();
+  other.configure({ brokers: ["localhost:9092"] });
+  assertEquals(mergeOptions("emoji", { app: other, broker }).brokers, undefined);
+});
+
+Deno.test("new Topic() refuses a sessionTimeout below the heartbeat's default", () => {
+  assertThrows(() => new Topic("emoji", { broker, sessionTimeout: 900 }), RangeError, "900");
+});
+
+Deno.test("new KafkaBroker() checks its options as Topic does", () => {
+  const brokers = ["kafka.example:9092"];
+  const sasl = { mechanism: "plain", username: "me", password: "secret" } as const;
+  assertThrows(() => new KafkaBroker({ brokers, sasl }), TypeError, "unencrypted");
+  const wrong = { brokrs: brokers } as unknown as { brokers: string[] };
+  assertThrows(() => new KafkaBroker(wrong), TypeError, '"brokers"');
 });

@@ -1,3 +1,4 @@
+import { checkTopicOptions } from "../check_options.ts";
 import type { Admin, Kafka } from "kafkajs";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
@@ -58,6 +59,8 @@ export class KafkaBroker implements Broker {
 
   /** Connects on first use, with `options`. */
   constructor(options: KafkaBrokerOptions) {
+    const { clock: _clock, ...given } = options;
+    checkTopicOptions("the Kafka brokers", given);
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
   }
