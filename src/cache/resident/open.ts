@@ -45,7 +45,7 @@ class ResidentCacheStore implements CacheStore {
 
   space(name: string, limits: SpaceLimits): Space {
     const table = this.#store.table(name);
-    table.window.limit(limits);
+    table.limit(limits);
     return table;
   }
 

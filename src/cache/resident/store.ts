@@ -308,7 +308,7 @@ export class ResidentStore implements TableHost {
   }
 
   #setSweep(): void {
-    if (this.#cancelSweep !== undefined) return;
+    if (this.#cancelSweep !== undefined || this.#closing.signal.aborted) return;
     if (![...this.#tables.values()].some((table) => table.expiring)) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
       this.#cancelSweep = undefined;
