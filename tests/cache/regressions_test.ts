@@ -151,3 +151,12 @@ Deno.test("A Cache sweeps no longer when what could expire was overwritten or de
   await clock.tick(1_000);
   assertEquals([cache.size, clock.pending], [1, 0]);
 });
+
+Deno.test("Cache.space() refuses more spaces than the disk can name, and takes all below", async () => {
+  await using folder = await temporaryFolder();
+  await using cache = await Cache.open<number>(`${folder.path}/db`);
+  const open = (n: number) => cache.space<number>(`${n}`.padStart(40, "_"));
+  for (let n = 1; n < 500; n++) await open(n).set("a", n);
+  assertThrows(() => open(500), RangeError, "takes 500");
+  await cache.flush();
+});

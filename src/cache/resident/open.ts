@@ -44,6 +44,7 @@ class ResidentCacheStore implements CacheStore {
   }
 
   space(name: string, limits: SpaceLimits): Space {
+    this.#store.assertRoomFor(name);
     const table = this.#store.table(name);
     table.limit(limits);
     return table;
