@@ -1,5 +1,6 @@
+import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Cache, CacheHeldError, type Key, MemoryCache } from "../../mod.ts";
+import { Cache, CacheHeldError, CacheStorageError, type Key, MemoryCache } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -159,4 +160,27 @@ Deno.test("Cache.space() refuses more spaces than the disk can name, and takes a
   for (let n = 1; n < 500; n++) await open(n).set("a", n);
   assertThrows(() => open(500), RangeError, "takes 500");
   await cache.flush();
+});
+
+Deno.test("Cache.updates() has writes in order, also those that the disk does not take", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const clock = new ManualClock(1_000);
+  await using cache = await Cache.open<string>(path, { maxBytes: Infinity, clock });
+  const updates = cache.updates();
+  const first = updates.next();
+  using database = new DatabaseSync(path);
+  database.exec("BEGIN EXCLUSIVE");
+  const large = "x".repeat(5_000_000);
+  const waiting = [
+    cache.set("a", large),
+    cache.transaction(["b"], (tx) => tx.set("b", large)),
+  ].map((written) => assertRejects(() => written, CacheStorageError, "locked"));
+  assertEquals((await first).value![0], "a");
+  assertEquals((await updates.next()).value![0], "b");
+  const moved = setInterval(() => clock.tick(1_000), 5);
+  await Promise.all(waiting);
+  clearInterval(moved);
+  database.exec("COMMIT");
+  await updates.return!();
 });
