@@ -30,7 +30,7 @@ async function bell(store: Cache<string>, signal: AbortSignal): Promise<boolean>
 /** Answers with the entries after `Last-Event-ID`, those that are there and those to come. */
 export function updates(store: Cache<string>, request: Request, stopping: AbortSignal): Response {
   const seen = request.headers.get("Last-Event-ID");
-  let next = seen === null || Number.isNaN(Number(seen)) ? 0 : Number(seen) + 1;
+  let next = /^\d+$/.test(seen ?? "") ? Number(seen) + 1 : 0;
   const gone = new AbortController();
   const signal = AbortSignal.any([stopping, gone.signal]);
 

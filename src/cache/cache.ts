@@ -93,12 +93,22 @@ export class Cache<V = unknown>
     target: string | URL | Deno.Kv,
     options: CacheOptions<V> = {},
   ): Promise<Cache<V>> {
-    return new Cache<V>(await openStore(target, options as CacheOptions), options);
+    const store = await openStore(target, options as CacheOptions);
+    try {
+      return new Cache<V>(store, options);
+    } catch (error) {
+      await store.close().catch(() => {}); // the first error says more
+      throw error;
+    }
   }
 
   /**
    * Writes an entry. The promise is settled when the write can be read, and is backpressure: awaiting it
    * keeps what is not on disk yet small.
+   *
+   * @throws {CacheStorageError} If the disk does not take it: it may be readable already, as it waits in
+   * memory until the disk takes it, and is not durable yet.
+   * @throws {RangeError} If the entry alone is larger than `maxBytes`; nothing is written then.
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
     try {
@@ -202,6 +212,7 @@ export class Cache<V = unknown>
    * @param keys The keys that it may write.
    * @returns What the function returned.
    * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`.
+   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
   async transaction<R>(
     keys: readonly Key[],
@@ -227,13 +238,19 @@ export class Cache<V = unknown>
   /**
    * Returns another cache in the same store: its entries are apart, and what both have written becomes
    * durable together.
+   *
+   * @throws {TypeError} If an option or the name is wrong, or the space is open and options are given.
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
     this.#assertOpen();
     assertSpaceOptions(options as SpaceOptions, this.#store);
     assertSpaceName(name);
     const known = this.#spaces.find(name) as Cache<W> | undefined;
-    return known ?? new Cache<W>(this.#store, options, name, this.#spaces);
+    if (known === undefined) return new Cache<W>(this.#store, options, name, this.#spaces);
+    if (Object.keys(options).length === 0) return known;
+    throw new TypeError(
+      `Cannot give options to space "${name}" again: it is open; give them where it is opened first`,
+    );
   }
 
   /** How many entries there are; what has expired may count until it is swept. Not in a shared store. */
@@ -250,6 +267,7 @@ export class Cache<V = unknown>
 
   /** How many entries were dropped because of `maxBytes`, since the cache was opened. */
   get evictions(): number {
+    this.#assertOpen();
     return this.#space.evictions;
   }
 
@@ -260,7 +278,8 @@ export class Cache<V = unknown>
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");
-    await (this.#closed ?? this.#store.flush());
+    this.#assertOpen();
+    await this.#store.flush();
   }
 
   /** True while flows that keep their state in the store decide what goes to disk. */
@@ -309,7 +328,8 @@ export class Cache<V = unknown>
       return this.#set(pair[0], pair[1]);
     };
     const flush = async () => {
-      if (!this.driven) await this.flush();
+      // Also while it is being closed, which ends no flow.
+      if (!this.driven) await this.#store.flush();
     };
     return { write, flush };
   }

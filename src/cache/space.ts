@@ -62,6 +62,8 @@ export interface Cursor {
  * returns no promise is done when it returns.
  */
 export interface Space {
+  /** Whether a write is applied when the call returns: a promise is backpressure then, and no more. */
+  readonly immediate: boolean;
   /** Returns an entry that has not expired. */
   read(key: string): Found | undefined | Promise<Found | undefined>;
   /** Writes; a promise is backpressure, or the write itself where it goes to a server. */

@@ -12,7 +12,6 @@ export class Spaces<C extends object> {
   /** Has no caches yet. */
   constructor(store: CacheStore) {
     this.#store = store;
-    openStores.add(store);
   }
 
   /** Returns the cache of a name. */
@@ -28,6 +27,7 @@ export class Spaces<C extends object> {
   /** Adds a cache; `retire` ends its use. */
   join(name: string, cache: C, retire: () => void): void {
     this.#members.set(name, { cache, retire });
+    openStores.add(this.#store);
   }
 
   /** Ends the use of a cache and flushes; with the one that was opened all others and the store end too. */

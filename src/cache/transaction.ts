@@ -52,8 +52,19 @@ export interface TransactionHost {
   readonly maxBytes: number;
   /** Makes a write of a value that is copied now. */
   toWrite(key: string, value: unknown, ttlMs: number | undefined): Write;
-  /** Told of what was written, in order. */
-  committed(writes: readonly Write[]): void | Promise<void>;
+  /** Applies all writes if each key of `reads` still has the entry that was read; else returns undefined. */
+  commit(
+    reads: ReadonlyMap<string, Found | undefined>,
+    writes: readonly Write[],
+  ): Promise<Committed | undefined>;
+  /** Throws once the cache is closed. */
+  assertOpen(): void;
+}
+
+/** A transaction that was written. */
+export interface Committed {
+  /** Backpressure of the readers of updates. */
+  readonly readers: void | Promise<void>;
 }
 
 interface Held {
@@ -64,6 +75,7 @@ interface Held {
 }
 
 const NAMES = ["timeoutMs", "signal"] as const;
+const SET_NAMES = ["ttlMs"] as const;
 const MAX_PAUSE_MS = 50;
 const held = new AsyncLocalStorage<Held>();
 
@@ -74,6 +86,18 @@ export async function runTransaction<V, R>(
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions = {},
 ): Promise<R> {
+  const { result, readers } = await runHolding(host, keys, run, options);
+  // No key is held any more: a reader may be waiting for one.
+  await readers;
+  return result;
+}
+
+async function runHolding<V, R>(
+  host: TransactionHost,
+  keys: readonly Key[],
+  run: (tx: Transaction<V>) => R | Promise<R>,
+  options: TransactionOptions,
+): Promise<Committed & { result: R }> {
   checkOptions("a transaction", options, NAMES);
   const { timeoutMs = 30_000, signal } = options;
   checkAtLeast("timeoutMs", timeoutMs, 0);
@@ -92,7 +116,8 @@ export async function runTransaction<V, R>(
         const work = held.run(holding, async () => await run(draft));
         const result = await Promise.race([work, limit.reached]);
         draft.end();
-        if (await draft.commit()) return result;
+        const committed = await draft.commit();
+        if (committed) return { ...committed, result };
       } finally {
         draft.end();
       }
@@ -149,8 +174,9 @@ class Draft<V> implements Transaction<V> {
     return await this.#find(key) !== undefined;
   }
 
-  set(key: Key, value: V, { ttlMs }: TransactionSetOptions = {}): void {
-    this.#write(key, this.#host.toWrite(encodeKey(key), value, ttlMs));
+  set(key: Key, value: V, options: TransactionSetOptions = {}): void {
+    checkOptions("set in a transaction", options, SET_NAMES);
+    this.#write(key, this.#host.toWrite(encodeKey(key), value, options.ttlMs));
   }
 
   delete(key: Key): void {
@@ -158,11 +184,8 @@ class Draft<V> implements Transaction<V> {
   }
 
   /** Writes everything, or nothing when something that was read has changed. */
-  async commit(): Promise<boolean> {
-    const writes = [...this.#writes.values()];
-    if (!await this.#host.space.commit(this.#reads, writes)) return false;
-    await this.#host.committed(writes);
-    return true;
+  commit(): Promise<Committed | undefined> {
+    return this.#host.commit(this.#reads, [...this.#writes.values()]);
   }
 
   end(): void {
@@ -199,6 +222,7 @@ class Draft<V> implements Transaction<V> {
 
   #assertRunning(): void {
     if (this.#ended) throw new TypeError("Cannot use a transaction that has ended");
+    this.#host.assertOpen();
   }
 }
 

@@ -37,6 +37,7 @@ const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 /** Who reads the updates of one cache. */
 export class Updates<V> {
   readonly #subscriptions = new Set<Subscription<V>>();
+  readonly #closed = new AbortController();
 
   /** Whether anyone reads them; asked for every write. */
   get read(): boolean {
@@ -67,11 +68,13 @@ export class Updates<V> {
     if (!(Number.isInteger(bound) && bound >= 1)) {
       throw new RangeError(`Cannot use bound ${bound}: it must be a whole number >= 1`);
     }
-    return new Subscription<V>(this.#subscriptions, overflow === "wait" ? bound : Infinity, signal);
+    const limit = overflow === "wait" ? bound : Infinity;
+    return new Subscription<V>(this.#subscriptions, limit, signal, this.#closed.signal);
   }
 
   /** Ends them all: what waits is still handed out. */
   end(): void {
+    this.#closed.abort();
     for (const subscription of this.#subscriptions) subscription.end();
   }
 }
@@ -81,6 +84,7 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
   readonly #all: Set<Subscription<V>>;
   readonly #bound: number;
   readonly #signal: AbortSignal | undefined;
+  readonly #closed: AbortSignal;
   /** By number, or by key where only the newest of each counts; in the order of writing. */
   readonly #waiting = new Map<number | string, Update>();
   readonly #readers: ((result: IteratorResult<[Key, V | undefined]>) => void)[] = [];
@@ -88,7 +92,13 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
   #count = 0;
   #state: "new" | "open" | "ended" = "new";
 
-  constructor(all: Set<Subscription<V>>, bound: number, signal: AbortSignal | undefined) {
+  constructor(
+    all: Set<Subscription<V>>,
+    bound: number,
+    signal: AbortSignal | undefined,
+    closed: AbortSignal,
+  ) {
+    this.#closed = closed;
     this.#all = all;
     this.#bound = bound;
     this.#signal = signal;
@@ -138,7 +148,7 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
   }
 
   #begin(): void {
-    if (this.#signal?.aborted) return this.end();
+    if (this.#signal?.aborted || this.#closed.aborted) return this.end();
     this.#state = "open";
     this.#all.add(this);
     this.#signal?.addEventListener("abort", this.#abort, { once: true });

@@ -2,9 +2,9 @@ import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
 import { KeyQueue } from "./key_queue.ts";
 import { checkAtLeast } from "../options.ts";
-import type { Space, Write } from "./space.ts";
+import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
-import type { TransactionHost } from "./transaction.ts";
+import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
 
@@ -17,6 +17,7 @@ export class Writes<V> implements TransactionHost {
   readonly #store: CacheStore;
   readonly #ttlMs: number;
   readonly #updates = new Updates<V>();
+  #ended = false;
 
   /** Writes to a space of a store; what says nothing else lives for `ttlMs`. */
   constructor(store: CacheStore, space: Space, ttlMs: number) {
@@ -46,12 +47,34 @@ export class Writes<V> implements TransactionHost {
   write(write: Write): void | Promise<void> {
     const room = this.space.write(write);
     if (!this.#updates.read) return room;
-    if (room === undefined) return this.committed([write]);
-    return room.then(() => this.committed([write]));
+    if (room === undefined) return this.#publish([write]);
+    if (!this.space.immediate) return room.then(() => this.#publish([write]));
+    // Before any other write, and though the disk may not take it: it can be read already.
+    return Promise.all([room, this.#publish([write])]).then(() => {});
+  }
+
+  /** Applies all writes if what was read is still there; see {@linkcode Space.commit}. */
+  async commit(
+    reads: ReadonlyMap<string, Found | undefined>,
+    writes: readonly Write[],
+  ): Promise<Committed | undefined> {
+    this.assertOpen();
+    const applied = this.space.commit(reads, writes);
+    if (this.space.immediate && applied !== false) {
+      const readers = this.#publish(writes);
+      await applied;
+      return { readers };
+    }
+    return await applied ? { readers: this.#publish(writes) } : undefined;
+  }
+
+  /** Throws once the cache is closed. */
+  assertOpen(): void {
+    if (this.#ended) throw new TypeError("Cannot use a cache that is closed");
   }
 
   /** Hands what was written to the readers of updates; a promise is their backpressure. */
-  committed(writes: readonly Write[]): void | Promise<void> {
+  #publish(writes: readonly Write[]): void | Promise<void> {
     if (!this.#updates.read) return;
     let room: void | Promise<void> = undefined;
     for (const { key, put } of writes) {
@@ -64,8 +87,9 @@ export class Writes<V> implements TransactionHost {
   /** Removes all entries. */
   async clear(): Promise<void> {
     const removed: Write[] = [];
-    await this.space.clear((key) => void removed.push({ key, put: undefined }));
-    await this.committed(removed);
+    const cleared = this.space.clear((key) => void removed.push({ key, put: undefined }));
+    if (!this.space.immediate) await cleared;
+    await Promise.all([cleared, this.#publish(removed)]);
   }
 
   /** Returns every write from its first read on. */
@@ -73,8 +97,9 @@ export class Writes<V> implements TransactionHost {
     return this.#updates.subscribe(options);
   }
 
-  /** Ends all updates. */
+  /** Ends all updates, and the writing of transactions that are still running. */
   end(): void {
+    this.#ended = true;
     this.#updates.end();
   }
 }

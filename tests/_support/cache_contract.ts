@@ -433,12 +433,17 @@ export function testCacheContract(layout: CacheLayout): void {
     const cache = await open<number>();
     await cache.close();
     await cache.close();
-    for (const use of [() => cache.set("a", 1), () => cache.get("a"), () => cache.clear()]) {
+    const uses = [
+      () => cache.set("a", 1),
+      () => cache.get("a"),
+      () => cache.clear(),
+      () => cache.flush(),
+    ];
+    for (const use of uses) {
       await assertRejects(use, TypeError, "closed");
     }
     assertThrows(() => cache.entries(), TypeError, "closed");
     assertThrows(() => cache.updates(), TypeError, "closed");
-    await cache.flush();
   });
 
   test("refuses unknown options and names the nearest", async () => {

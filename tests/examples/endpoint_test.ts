@@ -56,6 +56,7 @@ Deno.test("endpoint.ts goes on after Last-Event-ID, as far as the store has it",
   await using served = serve(store);
   for (const [n, text] of ["a", "b", "c", "d"].entries()) await store.set(n, text);
   assertEquals(await read(served.url, 1, { "Last-Event-ID": "2" }), ["id: 3\ndata: d"]);
+  assertEquals(await read(served.url, 1, { "Last-Event-ID": "" }), ["id: 0\ndata: a"]);
   await store.delete(1);
   assertEquals(await read(served.url, 1, { "Last-Event-ID": "0" }), ["id: 2\ndata: c"]);
 });

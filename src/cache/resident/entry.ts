@@ -45,11 +45,16 @@ export class Entry implements Found {
 
   /** Bytes that it counts in the window, estimated. */
   get size(): number {
-    return this.valueSize + this.key.length + OVERHEAD;
+    return entrySize(this.key, this.valueSize);
   }
 
   /** Whether it has expired at `now`. */
   expired(now: number): boolean {
     return this.expires !== 0 && this.expires <= now;
   }
+}
+
+/** Bytes that an entry counts in the window, estimated. */
+export function entrySize(key: string, valueSize: number): number {
+  return valueSize + key.length + OVERHEAD;
 }

@@ -1,3 +1,4 @@
+import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheHeldError } from "../errors.ts";
 
@@ -8,7 +9,7 @@ import { CacheHeldError } from "../errors.ts";
  * @throws {CacheHeldError} Naming the holder, if there is one.
  */
 export async function hold(path: string, clock: Clock): Promise<Disposable> {
-  const lockPath = `${path}.lock`;
+  const lockPath = `${await realPath(path)}.lock`;
   const file = await Deno.open(lockPath, { create: true, read: true, write: true });
   try {
     if (!await file.tryLock(true)) throw new CacheHeldError(path, await holderOf(lockPath));
@@ -20,6 +21,16 @@ export async function hold(path: string, clock: Clock): Promise<Disposable> {
     throw error;
   }
   return file;
+}
+
+/** The one path of a file that may have several spellings, and may not be there yet. */
+async function realPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return join(await Deno.realPath(dirname(path)), basename(path));
+  }
 }
 
 async function holderOf(lockPath: string): Promise<string> {

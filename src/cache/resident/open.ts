@@ -44,8 +44,9 @@ class ResidentCacheStore implements CacheStore {
   }
 
   space(name: string, limits: SpaceLimits): Space {
+    this.#store.assertRoomFor(name);
     const table = this.#store.table(name);
-    table.window.limit(limits);
+    table.limit(limits);
     return table;
   }
 

@@ -28,6 +28,8 @@ const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
 /** Runs of pages that are merged at a cut, beside two for each row that it writes. */
 const MIN_RUNS = 16;
+/** Spaces of a store: the row of the state, which Deno KV takes up to 65,536 bytes, names them all. */
+const MAX_TABLES = 500;
 const SWEEP_MS = 1_000;
 const SWEEP_ENTRIES = 10_000;
 
@@ -65,6 +67,15 @@ export class ResidentStore implements TableHost {
     this.#state = state;
     this.#journal = journal;
     this.driving = new Driving(this, options.maxTransactionBytes);
+  }
+
+  /** Throws when another space would make the row of the state larger than Deno KV takes. */
+  assertRoomFor(name: string): void {
+    if (this.#tables.has(name) || this.#tables.size < MAX_TABLES) return;
+    throw new RangeError(
+      `Cannot open space ${JSON.stringify(name)}: the store has ${this.#tables.size}, and takes ` +
+        `${MAX_TABLES}; put what they are called into the keys`,
+    );
   }
 
   /** Returns the table of a space. */
@@ -308,7 +319,7 @@ export class ResidentStore implements TableHost {
   }
 
   #setSweep(): void {
-    if (this.#cancelSweep !== undefined) return;
+    if (this.#cancelSweep !== undefined || this.#closing.signal.aborted) return;
     if (![...this.#tables.values()].some((table) => table.expiring)) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
       this.#cancelSweep = undefined;

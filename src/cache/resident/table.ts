@@ -3,7 +3,7 @@ import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
-import { Window } from "./window.ts";
+import { Window, type WindowOptions } from "./window.ts";
 
 /** What a table needs of the store that it belongs to. */
 export interface TableHost {
@@ -26,6 +26,7 @@ export interface TableHost {
  * Every change is one synchronous step, in which nothing can be read and no cut be taken.
  */
 export class Table {
+  readonly immediate = true;
   /** The name of the space. */
   readonly name: string;
   /** Pages and what is dropped of them. */
@@ -39,7 +40,8 @@ export class Table {
   #buffer: Entry[] = [];
   #bufferDead = 0;
   #bufferFrom = 0;
-  #expiring = false;
+  /** How many entries have a time at which they expire. */
+  #expiring = 0;
   #sweptTo = "";
 
   /** Makes an empty table. */
@@ -61,7 +63,7 @@ export class Table {
 
   /** Whether something may expire. */
   get expiring(): boolean {
-    return this.#expiring && this.#entries.size > 0;
+    return this.#expiring > 0;
   }
 
   /** Returns an entry that has not expired. */
@@ -74,9 +76,18 @@ export class Table {
   /** Writes one key. */
   write(write: Write): void | Promise<void> {
     this.#host.assertWritable();
-    const bytes = this.#apply(write);
-    this.window.shrink();
-    return this.#host.wrote(bytes);
+    this.window.assertFits(write);
+    return this.#wrote(this.#apply(write));
+  }
+
+  /** Sets how much is kept, and drops what is too much. */
+  limit(options: WindowOptions): void {
+    const { evictions } = this;
+    try {
+      this.window.limit(options);
+    } finally {
+      if (this.evictions > evictions) this.#host.wrote(0);
+    }
   }
 
   /** Writes one key for the store itself, whatever the state of the disk; `by` is the flow it counts as. */
@@ -96,10 +107,10 @@ export class Table {
   ): boolean | Promise<boolean> {
     this.#host.assertWritable();
     for (const [key, found] of reads) if (this.read(key) !== found) return false;
+    for (const write of writes) this.window.assertFits(write);
     let bytes = 0;
     for (const write of writes) bytes += this.#apply(write);
-    this.window.shrink();
-    const room = this.#host.wrote(bytes);
+    const room = this.#wrote(bytes);
     return room === undefined ? true : room.then(() => true);
   }
 
@@ -188,7 +199,7 @@ export class Table {
   /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
   restored(): void {
     for (const entry of this.#graves.values()) if (entry.older === 0) this.#bury(entry);
-    if (this.#expiring) this.sweep(Infinity);
+    if (this.expiring) this.sweep(Infinity);
   }
 
   /** All entries, expired ones too. */
@@ -203,6 +214,17 @@ export class Table {
     if (!record.hidden) return;
     const current = this.latest(record.key);
     if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
+  }
+
+  /** Tells of a step that is done; an error of `onEvict` takes nothing of it back. */
+  #wrote(bytes: number): void | Promise<void> {
+    const room = this.#host.wrote(bytes);
+    try {
+      this.window.shrink();
+    } catch (error) {
+      return Promise.all([Promise.reject(error), room]).then(() => {});
+    }
+    return room;
   }
 
   /** Applies one write to the maps and the buffer; returns by how many bytes the buffer grew. */
@@ -228,7 +250,7 @@ export class Table {
     const old = this.#entries.set(entry.key, entry) ?? this.#grave(entry.key);
     const replaced = this.#replace(old, entry, own);
     this.bytes += entry.size;
-    if (entry.expires !== 0) this.#expiring = true;
+    if (entry.expires !== 0) this.#expiring++;
     return replaced;
   }
 
@@ -263,6 +285,7 @@ export class Table {
   #die(entry: Entry): void {
     entry.live = false;
     entry.value = undefined;
+    if (entry.expires !== 0) this.#expiring--;
     if (entry.page) entry.page.bury(entry);
     else this.#bufferDead++;
     if (entry.pieces) this.#host.discard(entry);

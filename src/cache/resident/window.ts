@@ -1,7 +1,8 @@
-import { decodeKey, type Key } from "../keys.ts";
+import { decodeKey, inspectKey, type Key } from "../keys.ts";
+import type { Write } from "../space.ts";
 import { copyOut } from "../values.ts";
 import { type Compacted, compactFrom, isWorthwhile } from "./compaction.ts";
-import type { Entry } from "./entry.ts";
+import { type Entry, entrySize } from "./entry.ts";
 import type { Page } from "./page.ts";
 import type { Table } from "./table.ts";
 
@@ -41,6 +42,18 @@ export class Window {
     this.shrink();
   }
 
+  /** Throws when the entry of a write would take all of the window, and not fit even then. */
+  assertFits({ key, put }: Write): void {
+    const { maxBytes } = this.#options;
+    if (put === undefined || maxBytes === Infinity) return;
+    const size = entrySize(key, put.size);
+    if (size <= maxBytes) return;
+    throw new RangeError(
+      `Cannot write key ${inspectKey(decodeKey(key))}: the entry has ${size} bytes, ` +
+        `maxBytes is ${maxBytes}`,
+    );
+  }
+
   /** Where the content begins: a page, and how many of its records are passed. */
   get head(): readonly [page: number, passed: number] {
     return [this.#pages[0]?.id ?? this.#end, this.#passed];
@@ -68,7 +81,7 @@ export class Window {
     if (pages.length > 0) this.#end = pages.at(-1)!.id + 1;
   }
 
-  /** Drops the oldest entries until the rest fits. */
+  /** Drops the oldest entries until the rest fits; throws the first error of `onEvict` after all calls. */
   shrink(): void {
     const { maxBytes, onEvict } = this.#options;
     if (this.#table.bytes <= maxBytes) return;
@@ -81,7 +94,15 @@ export class Window {
       this.evictions++;
     }
     // Called last, when all is consistent: it may write to the cache.
-    for (const [key, value] of evicted) onEvict!(decodeKey(key), value);
+    const errors: unknown[] = [];
+    for (const [key, value] of evicted) {
+      try {
+        onEvict!(decodeKey(key), value);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   /** Passes over everything. */

@@ -44,9 +44,12 @@ const CLEAR_BATCH = 8;
 /** Bytes that an atomic write may have, estimated; Deno KV takes 819,200, and a row may be twice its estimate. */
 const MAX_COMMIT_BYTES = 380_000;
 const MAX_READS = 10;
+/** A hundred years: Deno KV refuses a moment that is too far away. */
+const MAX_EXPIRE_MS = 100 * 365 * 24 * 3_600_000;
 
 /** The entries of one space of a shared store: a row each, read and written where they are. */
 export class Rows implements Space {
+  readonly immediate = false;
   readonly evictions = 0;
   readonly #root: Deno.KvKeyPart[];
   readonly #store: RowStoreParts;
@@ -186,7 +189,7 @@ export class Rows implements Space {
         if (value === undefined) atomic.delete(old.key);
         else {
           if (value.pieces) pieces.keep(atomic, value.pieces);
-          const expireIn = Math.max(1, value.expires - calls.now());
+          const expireIn = Math.min(Math.max(1, value.expires - calls.now()), MAX_EXPIRE_MS);
           atomic.set(old.key, value, value.expires === 0 ? {} : { expireIn });
         }
       }
