@@ -56,7 +56,7 @@ class SyncFeed<T> implements Feed<T> {
 }
 
 /** Reads an async iterator, for instance an async generator; one `next()` is under way at a time. */
-class AsyncFeed<T> implements Feed<T> {
+export class AsyncFeed<T> implements Feed<T> {
   readonly #iterator: AsyncIterator<T>;
   readonly #release: () => void;
   #pending = false;
@@ -64,7 +64,7 @@ class AsyncFeed<T> implements Feed<T> {
   #failed: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
 
-  /** `release` is called instead of `return()` when the iterator has ended by itself. */
+  /** Reads `iterator`; `release` is called instead of `return()` when the iterator has ended by itself. */
   constructor(iterator: AsyncIterator<T>, release: () => void = () => {}) {
     this.#iterator = iterator;
     this.#release = release;

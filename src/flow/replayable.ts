@@ -1,5 +1,6 @@
 import { checkOptions } from "../options.ts";
 import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
+import { AsyncFeed } from "./feeds.ts";
 import { Receipt } from "./receipt.ts";
 import type { Resumption } from "./state.ts";
 
@@ -79,11 +80,7 @@ class ReplayableFeed<T, P> implements Feed<T> {
   readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
   #resumption: Resumption | undefined;
-  #iterator: AsyncIterator<T> | undefined;
-  #pending = false;
-  #result: IteratorResult<T> | undefined;
-  #failed: { readonly error: unknown } | undefined;
-  #wake: () => void = () => {};
+  #feed: AsyncFeed<T> | undefined;
 
   constructor(options: ReplayableOptions<T, P>, host: Host) {
     this.#options = options;
@@ -95,44 +92,25 @@ class ReplayableFeed<T, P> implements Feed<T> {
   }
 
   poll(): T | typeof WAIT | typeof END {
-    const result = this.#result;
-    if (result === undefined) {
-      if (this.#failed !== undefined) throw this.#failed.error;
-      return WAIT;
-    }
-    if (result.done) return END;
-    this.#result = undefined;
-    this.receipt = new Receipt(() => {}, this.#options.position(result.value));
-    return result.value;
+    const message = (this.#feed ??= this.#open()).poll();
+    if (message === WAIT || message === END) return message;
+    this.receipt = new Receipt(() => {}, this.#options.position(message as T));
+    return message;
   }
 
   wait(wake: () => void): void {
-    this.#wake = wake;
-    if (this.#pending) return;
-    this.#pending = true;
-    Promise.try(() => (this.#iterator ??= this.#open()).next()).then(
-      (result) => this.#answered(() => this.#result = result),
-      (error) => this.#answered(() => this.#failed = { error }),
-    );
+    this.#feed!.wait(wake);
   }
 
-  /** Stops reading; an iterator that is being waited for closes when it answers. */
   cancel(): void | Promise<void> {
     this.#ended.abort();
-    const closed = Promise.resolve(this.#iterator?.return?.()).then(() => {});
-    if (!this.#pending) return closed;
-    closed.catch(() => {}); // abandoned in the middle of a read: nobody waits for it
+    return this.#feed?.cancel();
   }
 
-  #open(): AsyncIterator<T> {
+  #open(): AsyncFeed<T> {
     const position = this.#resumption?.start(0, undefined) as P | undefined;
     if (position !== undefined) this.#resumption!.began(0, position, false);
-    return this.#options.read(position, this.#signal)[Symbol.asyncIterator]();
-  }
-
-  #answered(note: () => void): void {
-    this.#pending = false;
-    note();
-    this.#wake();
+    const messages = this.#options.read(position, this.#signal);
+    return new AsyncFeed(messages[Symbol.asyncIterator]());
   }
 }
