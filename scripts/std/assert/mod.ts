@@ -16,9 +16,6 @@ export const assertNotEquals: <T>(actual: T, expected: T, msg?: string) => void 
 /** Asserts identity by `Object.is`. */
 export const assertStrictEquals: <T>(actual: T, expected: T, msg?: string) => void =
   std.assertStrictEquals;
-/** Asserts that `actual` matches a regular expression. */
-export const assertMatch: (actual: string, expected: RegExp, msg?: string) => void =
-  std.assertMatch;
 /** Asserts that `actual` contains `expected`. */
 export const assertStringIncludes: (actual: string, expected: string, msg?: string) => void =
   std.assertStringIncludes;
@@ -36,13 +33,6 @@ export const assertAlmostEquals: (
   tolerance?: number,
   msg?: string,
 ) => void = std.assertAlmostEquals;
-/** Asserts that the object contains the expected subset. */
-export const assertObjectMatch: (
-  // deno-lint-ignore no-explicit-any
-  actual: Record<PropertyKey, any>,
-  expected: Record<PropertyKey, unknown>,
-  msg?: string,
-) => void = std.assertObjectMatch;
 /** Asserts `actual instanceof type`. */
 export function assertInstanceOf<T>(
   actual: unknown,
