@@ -1,4 +1,5 @@
-import type { Branch, Hub } from "./hub.ts";
+import type { Branch } from "./branch.ts";
+import type { Hub } from "./hub.ts";
 import type { Commit } from "./feed.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Resumption, Root, StateDriver, StateStore, StoredPosition } from "./state.ts";
