@@ -1,21 +1,13 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
-import {
-  assertDeleteOptions,
-  assertPair,
-  assertSetOptions,
-  assertSpaceName,
-  assertSpaceOptions,
-  type CacheOptions,
-  type DeleteOptions,
-  type SetOptions,
-  type SpaceOptions,
-} from "./cache_options.ts";
-import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
-import { encodeKey, type Key } from "./keys.ts";
+import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
+import { assertExact } from "./exact.ts";
+import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
-import { type RangeOptions, toRange } from "./range.ts";
-import type { Found, Space } from "./space.ts";
+import type { RangeOptions } from "./range.ts";
+import { Reads } from "./reads.ts";
+import { toSink } from "./sink.ts";
+import type { Space } from "./space.ts";
 import { Spaces } from "./spaces.ts";
 import type { CacheStore, SpaceLimits } from "./store.ts";
 import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
@@ -23,7 +15,6 @@ import type { UpdatesOptions } from "./updates.ts";
 import { Writes } from "./writes.ts";
 
 const DEFAULT_MAX_BYTES = 25_000_000;
-const DONE = Promise.resolve();
 
 /**
  * Entries by key, in order, in memory and on disk: the state of a flow. (It has nothing to do with the
@@ -50,12 +41,11 @@ const DONE = Promise.resolve();
 export class Cache<V = unknown>
   implements AsyncDisposable, SinkTarget<readonly [Key, V]>, StateKeeper {
   readonly #store: CacheStore;
-  readonly #space: Space;
-  readonly #spaces: Spaces<Cache>;
   readonly #name: string;
+  readonly #spaces: Spaces<Cache>;
+  readonly #space: Space;
+  readonly #reads: Reads<V>;
   readonly #writes: Writes<V>;
-  readonly #maxBytes: number;
-  readonly #ttlMs: number;
   #closed: Promise<void> | undefined;
 
   /** @internal Opened by {@linkcode Cache.open}. */
@@ -66,18 +56,19 @@ export class Cache<V = unknown>
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
+    const limits = { maxBytes, ttlMs };
+    if (store.driven) assertExact(name, limits);
     this.#store = store;
     this.#name = name;
-    this.#maxBytes = maxBytes;
-    this.#ttlMs = ttlMs;
-    if (store.driven) this.#assertExact();
-    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
     this.#spaces = spaces;
+    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
     this.#writes = new Writes(store, this.#space, ttlMs);
-    spaces.join(name, this as Cache, () => {
-      this.#closed ??= DONE;
+    this.#reads = new Reads(this.#space, this.#writes);
+    const retire = () => {
+      this.#closed ??= Promise.resolve();
       this.#writes.end();
-    });
+    };
+    spaces.join(name, { cache: this as Cache, limits, retire });
   }
 
   /**
@@ -111,26 +102,12 @@ export class Cache<V = unknown>
    * @throws {RangeError} If the entry alone is larger than `maxBytes`; nothing is written then.
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
-    try {
-      if (options) assertSetOptions(options);
-      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      return this.#finish(this.#set(key, value, options?.ttlMs), options?.durable);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#writes.set(key, value, options);
   }
 
   /** Deletes an entry, if it is there. */
   delete(key: Key, options?: DeleteOptions): Promise<void> {
-    try {
-      if (options) assertDeleteOptions(options);
-      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      this.#assertOpen();
-      const deleted = this.#writes.write({ key: encodeKey(key), put: undefined });
-      return this.#finish(deleted, options?.durable);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#writes.delete(key, options);
   }
 
   /** Returns the value of a key, or `fallback` where there is none. */
@@ -138,13 +115,7 @@ export class Cache<V = unknown>
   /** Returns the value of a key, or `fallback` where there is none. */
   get<F>(key: Key, fallback: F): Promise<V | F>;
   get<F>(key: Key, fallback?: F): Promise<V | F | undefined> {
-    try {
-      const found = this.#read(key);
-      if (found instanceof Promise) return found.then((found) => valueOf<V, F>(found, fallback));
-      return Promise.resolve(valueOf<V, F>(found, fallback));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#reads.get(key, fallback);
   }
 
   /** Returns the values of several keys, in their order; undefined where there is none. */
@@ -153,8 +124,8 @@ export class Cache<V = unknown>
   }
 
   /** Says whether a key is there; its value may be undefined. */
-  async has(key: Key): Promise<boolean> {
-    return await this.#read(key) !== undefined;
+  has(key: Key): Promise<boolean> {
+    return this.#reads.has(key);
   }
 
   /**
@@ -177,7 +148,7 @@ export class Cache<V = unknown>
 
   /** Removes all entries; in a shared store not in one step. */
   async clear(): Promise<void> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     this.#store.assertMayWait("clear a cache");
     await this.#writes.clear();
   }
@@ -187,17 +158,17 @@ export class Cache<V = unknown>
    * most once, with the value that it has then.
    */
   entries(options?: RangeOptions): AsyncIterableIterator<[Key, V]> {
-    return this.#scan(options, toEntry<V>);
+    return this.#reads.entries(options);
   }
 
   /** Iterates over keys; see {@linkcode Cache.entries}. */
   keys(options?: RangeOptions): AsyncIterableIterator<Key> {
-    return this.#scan(options, toKey);
+    return this.#reads.keys(options);
   }
 
   /** Iterates over values; see {@linkcode Cache.entries}. */
   values(options?: RangeOptions): AsyncIterableIterator<V> {
-    return this.#scan(options, toValue<V>);
+    return this.#reads.values(options);
   }
 
   /**
@@ -219,7 +190,7 @@ export class Cache<V = unknown>
     run: (tx: Transaction<V>) => R | Promise<R>,
     options?: TransactionOptions,
   ): Promise<R> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return await runTransaction<V, R>(this.#writes, keys, run, options);
   }
 
@@ -231,7 +202,7 @@ export class Cache<V = unknown>
    * It ends when the signal aborts, by `return()` and when the cache is closed. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#writes.updates(options);
   }
 
@@ -242,32 +213,26 @@ export class Cache<V = unknown>
    * @throws {TypeError} If an option or the name is wrong, or the space is open and options are given.
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
-    this.#assertOpen();
-    assertSpaceOptions(options as SpaceOptions, this.#store);
-    assertSpaceName(name);
-    const known = this.#spaces.find(name) as Cache<W> | undefined;
-    if (known === undefined) return new Cache<W>(this.#store, options, name, this.#spaces);
-    if (Object.keys(options).length === 0) return known;
-    throw new TypeError(
-      `Cannot give options to space "${name}" again: it is open; give them where it is opened first`,
-    );
+    this.#writes.assertOpen();
+    const make = () => new Cache<W>(this.#store, options, name, this.#spaces);
+    return this.#spaces.open(name, options as SpaceOptions, make as () => Cache) as Cache<W>;
   }
 
   /** How many entries there are; what has expired may count until it is swept. Not in a shared store. */
   get size(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.size;
   }
 
   /** The size of all entries in bytes, estimated. Not in a shared store. */
   get bytes(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.bytes;
   }
 
   /** How many entries were dropped because of `maxBytes`, since the cache was opened. */
   get evictions(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.evictions;
   }
 
@@ -278,7 +243,7 @@ export class Cache<V = unknown>
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");
-    this.#assertOpen();
+    this.#writes.assertOpen();
     await this.#store.flush();
   }
 
@@ -293,16 +258,8 @@ export class Cache<V = unknown>
    * @internal
    */
   [openState](): StateStore {
-    this.#assertOpen();
-    const { state } = this.#store;
-    if (state === undefined) {
-      throw new TypeError(
-        "Cannot keep exact state in a shared store: other processes write to it between the cuts; " +
-          "open the cache at a path, without shared",
-      );
-    }
-    for (const cache of this.#spaces.all()) cache.#assertExact();
-    return state;
+    this.#writes.assertOpen();
+    return this.#spaces.exactStore();
   }
 
   /**
@@ -323,51 +280,6 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value. */
   [openSink](_host: Host): SinkPort<readonly [Key, V]> {
-    const write = (pair: readonly [Key, V]) => {
-      assertPair(pair);
-      return this.#set(pair[0], pair[1]);
-    };
-    const flush = async () => {
-      // Also while it is being closed, which ends no flow.
-      if (!this.driven) await this.#store.flush();
-    };
-    return { write, flush };
-  }
-
-  /** What is dropped by size or time would be dropped at other moments when messages are repeated. */
-  #assertExact(): void {
-    const [name, value] = this.#ttlMs < Infinity
-      ? ["ttlMs", this.#ttlMs]
-      : ["maxBytes", this.#maxBytes];
-    if (value === Infinity) return;
-    const space = this.#name === "" ? "the cache" : `space "${this.#name}"`;
-    throw new TypeError(
-      `Cannot keep exact state in a store while ${space} has ${name} ${value}: what it drops would ` +
-        `depend on the moment; open it with ${name}: Infinity`,
-    );
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new TypeError("Cannot use a cache that is closed");
-  }
-
-  #read(key: Key): Found | undefined | Promise<Found | undefined> {
-    this.#assertOpen();
-    return this.#space.read(encodeKey(key));
-  }
-
-  #set(key: Key, value: unknown, ttlMs?: number): void | Promise<void> {
-    this.#assertOpen();
-    return this.#writes.write(this.#writes.toWrite(encodeKey(key), value, ttlMs));
-  }
-
-  #finish(written: void | Promise<void>, durable = false): Promise<void> {
-    if (durable) return Promise.all([written, this.flush()]).then(() => {});
-    return written ?? DONE;
-  }
-
-  #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {
-    this.#assertOpen();
-    return new EntryIterator(this.#space.scan(toRange(options)), map, () => this.#assertOpen());
+    return toSink(this.#writes, this.#store);
   }
 }
