@@ -22,7 +22,8 @@ const DEFAULT_MAX_BYTES = 25_000_000;
  *
  * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of
  *   a flow, whatever comes first. After a crash what is left is what had been written up to some moment.
- * - Values are copied in and out, as `structuredClone` does.
+ * - Values are copied in and out, as `structuredClone` does. One difference: in data of plain objects, arrays
+ *   and `Uint8Array`s without a cycle, an object that is referred to twice comes back as two.
  * - Keys are in Deno KV's order: see {@linkcode Key}.
  * - Shared with other processes (`shared: true`, or a URL), each call goes to the store.
  *
@@ -99,13 +100,20 @@ export class Cache<V = unknown>
    *
    * @throws {CacheStorageError} If the disk does not take it: it may be readable already, as it waits in
    * memory until the disk takes it, and is not durable yet.
-   * @throws {RangeError} If the entry alone is larger than `maxBytes`; nothing is written then.
+   * @throws {RangeError} If the key is too long, or the entry alone larger than `maxBytes`; nothing is
+   * written then.
+   * @throws {TypeError} If it is no key, or something in the value would be lost or changed: functions,
+   * instances of classes, ….
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
     return this.#writes.set(key, value, options);
   }
 
-  /** Deletes an entry, if it is there. */
+  /**
+   * Deletes an entry, if it is there; the promise is that of {@linkcode Cache.set}.
+   *
+   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   */
   delete(key: Key, options?: DeleteOptions): Promise<void> {
     return this.#writes.delete(key, options);
   }
@@ -175,14 +183,18 @@ export class Cache<V = unknown>
    * Runs a function that reads and writes several keys as one step: all of what it writes happens, or
    * nothing.
    *
-   * - Transactions with a key in common run one after the other; a nested one on a held key is an error.
+   * - Transactions with a key in common run one after the other. One that is called inside another, and would
+   *   wait for that one or for one that waits for it, is an error at once.
    * - When anything that it read was changed meanwhile, by a plain `set` or by another process, the function
    *   runs again. It may read keys that are not declared, and write only those that are.
    * - An exception writes nothing and is passed on.
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
-   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`.
+   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`, by default 30 seconds:
+   * it says which keys, and what it was waiting for.
+   * @throws {TypeError} If it is called inside a transaction with which it would wait for ever.
+   * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
   async transaction<R>(
