@@ -277,6 +277,7 @@ export class Cache<V = unknown>
   /**
    * Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it.
    *
+   * @throws {CacheStorageError} If the disk does not take what was written: it is closed, and that is lost.
    * @throws {TypeError} While flows keep their state in it.
    */
   // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection

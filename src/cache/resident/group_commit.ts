@@ -30,7 +30,7 @@ export interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #content: Uncommitted;
-  readonly #journal: Journal;
+  readonly #journal: Pick<Journal, "send">;
   readonly #clock: Clock;
   readonly #intervalMs: number;
   readonly #closing = new AbortController();
@@ -47,7 +47,7 @@ export class GroupCommit {
   /** Writes `content` to a journal. */
   constructor(
     content: Uncommitted,
-    journal: Journal,
+    journal: Pick<Journal, "send">,
     { clock, flushIntervalMs }: GroupCommitOptions,
   ) {
     this.#content = content;
@@ -86,10 +86,12 @@ export class GroupCommit {
     this.#release();
     if (this.#job === undefined) return this.#start();
     // What is under way may have been cut before the last write: one more round is certain to have it.
-    return this.#next ??= this.#job.catch(() => {}).then(() => {
-      this.#next = undefined;
-      return this.save();
-    });
+    return this.#next ??= noticed(
+      this.#job.catch(() => {}).then(() => {
+        this.#next = undefined;
+        return this.save();
+      }),
+    );
   }
 
   /** Saves, and lets go of the timer whether that succeeds or not. */
@@ -121,9 +123,7 @@ export class GroupCommit {
       this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
       throw error;
     });
-    // Whoever waits for it sees the error, and so does the next write.
-    job.catch(() => {});
-    return this.#job = job;
+    return this.#job = noticed(job);
   }
 
   async #commit(): Promise<void> {
@@ -156,4 +156,10 @@ export class GroupCommit {
       if (this.#job === undefined) this.#start();
     }, ms);
   }
+}
+
+/** Whoever waits for it sees its error, and so does the next write: nobody need wait for it. */
+function noticed(job: Promise<void>): Promise<void> {
+  job.catch(() => {});
+  return job;
 }
