@@ -124,12 +124,6 @@ export function assertDeleteOptions(options: DeleteOptions): void {
   checkOptions("delete", options, DELETE_NAMES);
 }
 
-/** Throws unless what a flow hands to a cache is a pair of key and value. */
-export function assertPair(pair: unknown): void {
-  if (Array.isArray(pair) && pair.length === 2) return;
-  throw new TypeError(`Cannot write ${Deno.inspect(pair)} to a cache: it is not [key, value]`);
-}
-
 /** Throws if a window is asked for where there can be none. */
 export function assertNoWindow({ maxBytes, onEvict }: SpaceOptions): void {
   if (maxBytes === undefined && onEvict === undefined) return;

@@ -3,6 +3,7 @@ import {
   assert,
   assertEquals,
   assertGreater,
+  assertInstanceOf,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -348,6 +349,28 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals(await Array.fromAsync(cache.keys()), ["b"]);
   });
 
+  test("transaction() that nests a key whose holder nests its own is an error, and the other goes on", async () => {
+    await using cache = await open<number>();
+    const space = cache.space<number>("other");
+    const reached = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    /** Holds `own` and then wants `other`, once both have their own; `by` is who waits for whom. */
+    const nest = (at: 0 | 1, own: Cache<number>, other: Cache<number>) =>
+      own.transaction(["k"], async (tx) => {
+        tx.set("k", at);
+        reached[at]!.resolve();
+        await reached[1 - at]!.promise;
+        return await other.update("k", (k = 0) => k + 10);
+      }, { timeoutMs: 20_000 });
+    const ended = await Promise.allSettled([nest(0, cache, space), nest(1, space, cache)]);
+    assertEquals(ended.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
+    const { reason } = ended.find((result) => result.status === "rejected")!;
+    assertInstanceOf(reason, TypeError);
+    assertStringIncludes(reason.message, 'on key "k": the one that holds the key waits');
+    // The outer transaction that failed has written nothing.
+    const left = [await cache.get("k"), await space.get("k")];
+    assertEquals(left.toSorted(), ended[0].status === "fulfilled" ? [0, 10] : [1, 10]);
+  });
+
   test("transaction() ends by its time limit and by its signal, and lets the next one in", async () => {
     await using cache = await open<number>();
     const never = () => new Promise<number>(() => {});
@@ -356,6 +379,7 @@ export function testCacheContract(layout: CacheLayout): void {
       DOMException,
     );
     assertEquals(error.name, "TimeoutError");
+    assertStringIncludes(error.message, 'on key "a" within 20 ms: its function has not ended');
     const stop = new AbortController();
     const stopped = cache.update("a", never, { signal: stop.signal });
     const waiting = cache.update("a", (n = 0) => n + 1);

@@ -115,6 +115,7 @@ export async function openResident(
   const claimed = await claim(kv, path);
   const { state, versionstamp } = claimed;
   const journal = new Journal(kv, clock, {
+    path,
     versionstamp,
     sequence: state.sequence,
     retryMs: RETRY_MS,

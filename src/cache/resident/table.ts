@@ -4,6 +4,7 @@ import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
 import { Window, type WindowOptions } from "./window.ts";
+import { WriteBuffer } from "./write_buffer.ts";
 
 /** What a table needs of the store that it belongs to. */
 export interface TableHost {
@@ -37,9 +38,7 @@ export class Table {
   readonly #entries = new OrderedMap<Entry>();
   /** Tombstones of keys that have older records on disk. */
   readonly #graves = new Map<string, Entry>();
-  #buffer: Entry[] = [];
-  #bufferDead = 0;
-  #bufferFrom = 0;
+  readonly #buffer = new WriteBuffer();
   /** How many entries have a time at which they expire. */
   #expiring = 0;
   #sweptTo = "";
@@ -126,7 +125,7 @@ export class Table {
     for (const entry of entries) this.#die(entry);
     this.#entries.clear();
     this.#graves.clear();
-    this.#setBuffer([]);
+    this.#buffer.clear();
     this.bytes = 0;
     this.window.dropPages();
     for (const { key } of entries) removed(key);
@@ -142,11 +141,7 @@ export class Table {
 
   /** Returns the oldest live value of the buffer that was not returned before. */
   nextBuffered(): Entry | undefined {
-    while (this.#bufferFrom < this.#buffer.length) {
-      const entry = this.#buffer[this.#bufferFrom++]!;
-      if (entry.live && !entry.tombstone) return entry;
-    }
-    return undefined;
+    return this.#buffer.next();
   }
 
   /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
@@ -162,14 +157,7 @@ export class Table {
 
   /** Empties the buffer into new pages; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
-    const pages: Page[] = [];
-    let page: Page | undefined;
-    for (const entry of this.#buffer) {
-      if (!entry.live) continue;
-      if (page === undefined || !page.fits(entry)) pages.push(page = new Page(nextId()));
-      page.add(entry);
-    }
-    this.#setBuffer([]);
+    const pages = this.#buffer.take(nextId);
     this.window.push(pages);
     return pages;
   }
@@ -241,7 +229,6 @@ export class Table {
       this.#graves.set(key, entry);
     }
     this.#buffer.push(entry);
-    this.#trimBuffer();
     return entry.size - replaced;
   }
 
@@ -287,19 +274,7 @@ export class Table {
     entry.value = undefined;
     if (entry.expires !== 0) this.#expiring--;
     if (entry.page) entry.page.bury(entry);
-    else this.#bufferDead++;
+    else this.#buffer.bury();
     if (entry.pieces) this.#host.discard(entry);
-  }
-
-  /** Keeps a buffer of overwrites small: one key written a million times is one entry. */
-  #trimBuffer(): void {
-    if (this.#bufferDead < 1_000 || this.#bufferDead * 2 < this.#buffer.length) return;
-    this.#setBuffer(this.#buffer.filter((entry) => entry.live));
-  }
-
-  #setBuffer(entries: Entry[]): void {
-    this.#buffer = entries;
-    this.#bufferDead = 0;
-    this.#bufferFrom = 0;
   }
 }
