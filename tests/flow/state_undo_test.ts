@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, HandlerError, MemoryCache } from "../../mod.ts";
-import { add, numbers } from "../_support/numbers.ts";
+import { add, numbers, openState } from "../_support/numbers.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
 
 Deno.test("a failed call leaves nothing in the state when the flow goes on", async () => {
   for (
@@ -91,4 +92,96 @@ Deno.test("a change that another flow wrote over cannot be taken back: the app s
   }, { name: "two", state });
   const error = await assertRejects(() => app.stream(), HandlerError, 'written by flow "two"');
   assertEquals((error.others[0] as HandlerError).message.includes("late"), true);
+});
+
+Deno.test("a key that another flow deleted, with or without a trace, is not put back", async () => {
+  for (const before of ["deleted", "written"]) {
+    for (const memory of [true, false]) {
+      await using folder = await temporaryFolder();
+      await using state = memory
+        ? new MemoryCache<number>({ maxBytes: Infinity })
+        : await openState(folder.path);
+      await state.set("shared", 1);
+      const app = new App();
+      const { source } = numbers(1);
+      const changed = Promise.withResolvers<void>();
+      const over = Promise.withResolvers<void>();
+      app.handle(source, async () => {
+        if (before === "deleted") await state.delete("shared");
+        else await state.set("shared", 2);
+        changed.resolve();
+        await over.promise;
+        throw new Error("late");
+      }, { name: "one", state, onError: "skip" });
+      app.handle(source, async () => {
+        await changed.promise;
+        await state.set("shared", 3);
+        await state.delete("shared");
+        over.resolve();
+      }, { name: "two", state });
+      await assertRejects(() => app.stream(), HandlerError, 'written by flow "two"');
+    }
+  }
+});
+
+Deno.test("what code outside of flows cleared is not put back", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await state.set("kept", 1);
+  const written = Promise.withResolvers<void>();
+  const over = Promise.withResolvers<void>();
+  const app = new App();
+  app.handle(numbers(1).source, async () => {
+    await state.set("kept", 2);
+    written.resolve();
+    await over.promise;
+    throw new Error("late");
+  }, { name: "one", state, onError: "skip" });
+  const streaming = app.stream();
+  await written.promise;
+  await state.clear();
+  over.resolve();
+  await assertRejects(() => streaming, HandlerError, "written by code outside of it");
+});
+
+Deno.test("keys that are written and deleted again leave nothing behind after a cut", async () => {
+  await using folder = await temporaryFolder();
+  for (const end of [1, 2]) {
+    await using state = await openState(folder.path);
+    const app = new App();
+    app.handle(numbers(end).source, async ({ n }) => {
+      await state.set("brief", n);
+      await state.delete("brief");
+      await state.set("kept", n);
+    }, { name: "one", state });
+    await app.stream();
+    assertEquals(await Array.fromAsync(state.entries()), [["kept", end]]);
+  }
+});
+
+Deno.test("updates() tells what was taken back", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const seen: unknown[] = [];
+  const updates = state.updates();
+  const reading = (async () => {
+    for await (const update of updates) seen.push(update);
+  })();
+  await state.set("old", 7);
+  const app = new App();
+  app.handle(numbers(2).source, async ({ n }) => {
+    await state.set("new", n);
+    await state.delete("old");
+    if (n === 1) throw new Error("one");
+  }, { name: "sum", state, onError: "skip" });
+  await app.stream();
+  await state.close();
+  await reading;
+  assertEquals(seen, [
+    ["old", 7],
+    ["new", 1],
+    ["old", undefined],
+    ["old", 7], // taken back, the last first
+    ["new", undefined],
+    ["new", 2],
+    ["old", undefined],
+  ]);
 });

@@ -107,6 +107,11 @@ export class ResidentStore implements TableHost {
     return this.driving.changing(table, key, old);
   }
 
+  /** Whether flows decide when it is cut. */
+  get driven(): boolean {
+    return this.driving.driver !== undefined;
+  }
+
   /** How many entries the windows of all tables have dropped. */
   get evictions(): number {
     let sum = 0;
@@ -187,6 +192,7 @@ export class ResidentStore implements TableHost {
 
   /** Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends. */
   cut(): void {
+    for (const table of this.#tables.values()) table.traces.clear();
     if (!this.#dirty || this.#journal === undefined) return;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
