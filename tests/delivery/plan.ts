@@ -17,6 +17,8 @@ export interface Plan {
   readonly failures: number;
   /** The probability that a step takes its time, on the clock. */
   readonly delays: number;
+  /** The probability at a step that code outside of the flows flushes a store. */
+  readonly flushes: number;
 }
 
 /** Makes a program of chance. */
@@ -29,6 +31,7 @@ export function planOf(random: Random): Plan {
     crashes: random.pick([0.005, 0.02, 0.05]),
     failures: random.pick([0, 0.02, 0.1]),
     delays: random.pick([0, 0.1, 0.5]),
+    flushes: random.pick([0, 0.02, 0.2]),
   };
 }
 

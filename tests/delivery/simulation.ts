@@ -39,7 +39,11 @@ async function live(world: World, lives: number): Promise<boolean> {
   const streaming = app.stream({ signal: stop.signal, drainMs: 100_000 });
   const ended = streaming.then(() => true, () => false);
   const onStep = () => {
-    if (crashed || !mayCrash) return;
+    if (crashed) return;
+    if (plan.random.chance(plan.flushes)) {
+      plan.random.pick(states).flush().catch(() => {}); // the run may end before
+    }
+    if (!mayCrash) return;
     const [crash, loss] = [plan.random.chance(plan.crashes), plan.random.chance(plan.crashes)];
     if (crash) {
       crashed = true;

@@ -159,10 +159,11 @@ export class ResidentStore implements TableHost {
     return this.driving.driver?.flush() ?? this.save();
   }
 
-  /** Sends what may be sent; undriven, that is everything written so far. */
-  save(): Promise<void> {
+  /** Sends what may be sent: undriven everything written so far, else the cuts up to the one of a number. */
+  save(cut = 0): Promise<void> {
     if (this.#journal === undefined || this.driving.dropped) return Promise.resolve();
-    this.#batches.push(...this.#cuts.splice(0));
+    const later = this.#cuts.findIndex(({ state }) => state.sequence > cut);
+    this.#batches.push(...this.#cuts.splice(0, later < 0 ? this.#cuts.length : later));
     if (this.#job === undefined) return this.#start();
     // What is under way may have been cut before the last write: one more round is certain to have it.
     return this.#next ??= this.#job.catch(() => {}).then(() => {
@@ -190,10 +191,13 @@ export class ResidentStore implements TableHost {
     }
   }
 
-  /** Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends. */
-  cut(): void {
+  /**
+   * Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends, and returns
+   * its number.
+   */
+  cut(): number {
     for (const table of this.#tables.values()) table.traces.clear();
-    if (!this.#dirty || this.#journal === undefined) return;
+    if (!this.#dirty || this.#journal === undefined) return this.#state.sequence;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
@@ -206,6 +210,7 @@ export class ResidentStore implements TableHost {
     this.#dirty = false;
     this.#cuts.push({ rows, removed: [], state, garbage });
     this.#compact(MIN_RUNS + 2 * rows.length);
+    return this.#state.sequence;
   }
 
   /**
