@@ -6,7 +6,7 @@ import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { Receipt } from "./receipt.ts";
-import type { RootSource } from "./state_group.ts";
+import type { RootSource } from "./root_source.ts";
 import { type Emit, type Maybe, TURN } from "./turn.ts";
 
 /** What a hub tells the run that it belongs to. */

@@ -17,9 +17,10 @@ import { isStreamPair, pipeStage } from "./pipe.ts";
 import { deadLetterSink, Recovery, type RecoveryHost } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
+import { RootSource } from "./root_source.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
 import type { StateStore } from "./state.ts";
-import { type GroupHost, RootSource, StateGroup } from "./state_group.ts";
+import { type GroupHost, StateGroup } from "./state_group.ts";
 import { findTracked, trackStage } from "./tracking.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
