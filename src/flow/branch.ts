@@ -11,8 +11,6 @@ export class Branch<T> {
   turnOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
-  /** The positions up to which the flow has had the messages already, by partition. */
-  past: Map<number, unknown> | undefined;
 
   constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
 

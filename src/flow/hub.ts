@@ -191,7 +191,7 @@ export class Hub<T> {
     let failed = false;
     let pending: Promise<void>[] | undefined;
     for (const branch of this.branches) {
-      if (branch.past !== undefined && this.root!.isPast(branch, receipt!)) continue;
+      if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
       const lost = (error: unknown) => {

@@ -22,6 +22,8 @@ export class RootSource implements Root, Resumption {
   readonly #groups: StateGroup[] = [];
   #snapshots = 0;
   readonly #stored = new Map<Branch<unknown>, ReadonlyMap<number, unknown>>();
+  /** The flows that are ahead of the source, and up to which position, by partition. */
+  readonly #ahead = new Map<object, Map<number, unknown>>();
 
   constructor(hub: Hub<unknown>) {
     this.#hub = hub;
@@ -102,31 +104,49 @@ export class RootSource implements Root, Resumption {
     return undefined;
   }
 
-  /** A partition begins at `position`: flows that are past it are given only what is new to them. */
-  began(partition: number, position: unknown, sought: boolean): void {
+  /** A partition begins at `position`; unless it was `moved` there, flows get only what is new to them. */
+  began(partition: number, position: unknown, moved: boolean): void {
+    const isNew = !this.positions.has(partition);
     for (const [branch, stored] of this.#stored) {
-      const past = stored.get(partition);
-      if (sought) branch.past?.delete(partition);
-      else if (!this.positions.has(partition) && past !== undefined && past !== position) {
-        if (this.#isBefore(position, past)) (branch.past ??= new Map()).set(partition, past);
+      const last = stored.get(partition);
+      if (moved) this.#catchUp(branch, partition);
+      else if (isNew && last !== undefined && this.#isBefore(position, last)) {
+        this.#ahead.getOrInsertComputed(branch, () => new Map()).set(partition, last);
       }
-      if (branch.past?.size === 0) branch.past = undefined;
     }
     this.positions.set(partition, position);
   }
 
-  /** Says whether a flow has had this message already. */
-  isPast(branch: Pick<Branch<unknown>, "past">, { partition, next }: Receipt): boolean {
-    const past = branch.past!.get(partition);
-    if (past === undefined) return false;
-    if (past !== next && this.#isBefore(next, past)) return true;
-    branch.past!.delete(partition);
-    if (branch.past!.size === 0) branch.past = undefined;
-    return past === next;
+  /** True while a flow is not given everything; read for every message. */
+  get selective(): boolean {
+    return this.#ahead.size > 0;
+  }
+
+  /** Says whether the position of a flow in a partition is ahead of the source. */
+  isAhead(branch: object, partition: number): boolean {
+    return this.#ahead.get(branch)?.has(partition) ?? false;
+  }
+
+  /** Says whether a message is new to a flow. */
+  isNew(branch: object, { partition, next }: Receipt): boolean {
+    const last = this.#ahead.get(branch)?.get(partition);
+    if (last === undefined || this.#isBefore(last, next)) {
+      this.#catchUp(branch, partition);
+      return true;
+    }
+    if (last === next) this.#catchUp(branch, partition);
+    return false;
+  }
+
+  #catchUp(branch: object, partition: number): void {
+    const ahead = this.#ahead.get(branch);
+    ahead?.delete(partition);
+    if (ahead?.size === 0) this.#ahead.delete(branch);
   }
 
   #isBefore(position: unknown, other: unknown): boolean {
     if (position === other) return false;
+    if (position === undefined || other === undefined) return position === undefined;
     if (typeof position === "number" && typeof other === "number") return position < other;
     if (typeof position === "bigint" && typeof other === "bigint") return position < other;
     throw new TypeError(

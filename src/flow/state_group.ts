@@ -9,6 +9,8 @@ export interface GroupHost {
   barrier(): Promise<void>;
   /** Runs a barrier soon; an error ends the run. */
   barrierSoon(): void;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
 }
 
 /** A cut that is not on disk yet. */
@@ -36,15 +38,14 @@ interface Member {
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
  */
 export class StateGroup implements StateDriver {
-  /** True while no message may begin. */
-  closed = false;
-
   readonly #store: StateStore;
   readonly #host: GroupHost;
   readonly #members: Member[] = [];
   readonly #written = new Map<Member, Map<number, unknown>>();
   #open = 0;
+  /** A cut is to be taken as soon as no message is open. */
   #due = false;
+  /** Much is waiting for the disk. */
   #full = false;
   /** Messages began since the last cut. */
   #moved = false;
@@ -69,6 +70,11 @@ export class StateGroup implements StateDriver {
     return stored;
   }
 
+  /** True while no message may begin. */
+  get closed(): boolean {
+    return this.#due || this.#full;
+  }
+
   /** True while none of its messages is open: state and positions are of the same instant. */
   get whole(): boolean {
     return this.#open === 0;
@@ -83,7 +89,11 @@ export class StateGroup implements StateDriver {
   /** A message is done. */
   leave(): void {
     if (--this.#open > 0 || !this.#due || this.#ended) return;
-    this.#cut();
+    try {
+      this.#cut();
+    } catch (error) {
+      return this.#host.fail(error); // whoever says that a message is done must not meet it
+    }
     this.#host.barrierSoon();
   }
 
@@ -95,7 +105,7 @@ export class StateGroup implements StateDriver {
     if (this.#ended) return undefined;
     if (this.#open === 0) this.#cut();
     else if (this.#unsaved === undefined) {
-      this.#want();
+      this.#due = true;
       return undefined;
     }
     const unsaved = this.#unsaved!;
@@ -112,7 +122,7 @@ export class StateGroup implements StateDriver {
   /** Much is waiting for the disk. */
   full(): void {
     if (this.#full) return;
-    this.#full = this.closed = true;
+    this.#full = true;
     if (this.#open > 0) this.#due = true;
     else this.#host.barrierSoon();
   }
@@ -120,7 +130,7 @@ export class StateGroup implements StateDriver {
   /** Resolves when everything written so far is on disk. */
   async flush(): Promise<void> {
     if (this.#open > 0) {
-      this.#want();
+      this.#due = true;
       await (this.#awaited ??= Promise.withResolvers<void>()).promise;
     }
     await this.#host.barrier();
@@ -142,10 +152,6 @@ export class StateGroup implements StateDriver {
     this.#awaited?.promise.catch(() => {}); // nobody may have waited for it
   }
 
-  #want(): void {
-    this.#due = this.closed = true;
-  }
-
   #cut(): void {
     this.#due = this.#moved = false;
     const save = this.#store.cut([...this.#positions()]);
@@ -158,8 +164,7 @@ export class StateGroup implements StateDriver {
   }
 
   #reopen(): void {
-    if (this.#due || this.#full || !this.closed) return;
-    this.closed = false;
+    if (this.closed) return;
     const wakes = this.#wakes;
     this.#wakes = [];
     for (const wake of wakes) wake();
@@ -171,7 +176,7 @@ export class StateGroup implements StateDriver {
       const { flow, root, branch } = member;
       const written = this.#written.get(member)!;
       for (const [partition, position] of root.positions) {
-        if (written.get(partition) === position || branch.past?.has(partition)) continue;
+        if (written.get(partition) === position || root.isAhead(branch, partition)) continue;
         written.set(partition, position);
         yield { flow, source: root.name, partition, position };
       }

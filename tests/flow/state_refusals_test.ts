@@ -1,5 +1,5 @@
 import { assertRejects, assertThrows } from "@std/assert";
-import { App, Cache, MemoryCache, Proxy } from "../../mod.ts";
+import { App, batch, Cache, MemoryCache, Proxy } from "../../mod.ts";
 import { type Item, numbers } from "../_support/numbers.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -55,6 +55,13 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
       }),
     "hold messages back",
   );
+  await refused((app) => {
+    const { source } = numbers(1);
+    const proxy = new Proxy<number>();
+    app.handle(source, handler, { name: "f", state });
+    app.handle(source, ({ n }) => n, { name: "beside", sink: proxy });
+    app.handle(proxy, handler, { name: "behind", pipe: batch(10, 1000) });
+  }, 'flow "behind": batch()');
   await refused((app) => {
     const proxy = new Proxy<number>();
     app.handle([1], (n) => n, { sink: proxy });
