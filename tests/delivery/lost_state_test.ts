@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, Cache, SourceError } from "../../mod.ts";
+import { App, type Cache, SourceError } from "../../mod.ts";
 import { Topic, type TopicOptions } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { openState } from "../_support/numbers.ts";
