@@ -13,7 +13,9 @@ export async function check(world: World): Promise<void> {
   const kvs = world.disks.map((disk) => new SimulatedKv(disk, scheduler, 0));
   const found: Record<string, number> = {};
   for (const state of await openAll(kvs, scheduler)) {
-    for (const [key, count] of await Array.fromAsync(state.entries())) found[String(key)] = count;
+    for await (const [key, count] of state.entries()) found[String(key)] = count;
+    const odd = state.space<number>("odd", { maxBytes: Infinity });
+    for await (const [flow, one] of odd.entries()) found[`odd,${flow}`] = one;
     await scheduler.run(state.close());
   }
 

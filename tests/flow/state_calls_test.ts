@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, MemoryCache } from "../../mod.ts";
+import { App, MemoryCache, Proxy } from "../../mod.ts";
 import { currentMessage } from "../../src/flow/attribution.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -27,6 +27,30 @@ Deno.test("flush() and durable writes within a message of a flow with state reje
     "Cannot wait for a durable write",
     "Cannot clear a cache",
     "Cannot use ttlMs",
+  ]);
+  assertEquals(state.size, 0);
+});
+
+Deno.test("so they do behind a Proxy and in a sink: the message is not done before", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const app = new App();
+  const proxy = new Proxy<number>();
+  const errors: string[] = [];
+  const note = (error: Error) => void errors.push(error.message);
+  app.handle(numbers(1).source, ({ n }) => n, { name: "first", state, sink: proxy });
+  app.handle(proxy, async (n) => {
+    await state.flush().catch(note);
+    return n;
+  }, {
+    name: "behind",
+    sink: async (n) => {
+      await state.set("sunk", n, { durable: true }).catch(note);
+    },
+  });
+  await app.stream();
+  assertEquals(errors.map((message) => message.split(":")[0]), [
+    'Cannot flush a cache within a message of flow "behind"',
+    'Cannot wait for a durable write within a message of flow "behind"',
   ]);
   assertEquals(state.size, 0);
 });

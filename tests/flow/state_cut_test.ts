@@ -1,5 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, HandlerError } from "../../mod.ts";
+import { App, type Cache, HandlerError } from "../../mod.ts";
+import { settle } from "../../src/testing/mod.ts";
+import { crashedCopy } from "../_support/crashed_copy.ts";
 import { add, numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -71,4 +73,52 @@ Deno.test("two flows of two sources in one store: the cut waits for both, and bo
     const sum = end * (end + 1) / 2;
     assertEquals(await state.getMany(["slow", "fast", "both"]), [sum, sum, 2 * sum]);
   }
+});
+
+Deno.test("a cut that is taken during a barrier goes to disk with the next one, after its outputs", async () => {
+  await using folder = await temporaryFolder();
+  await using state = await openState(folder.path);
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const flushing = Promise.withResolvers<void>();
+  const [held, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let copy: Promise<Cache<number>> | undefined;
+  const barrier = Promise.withResolvers<void>();
+  let flushes = 0;
+  const app = new App({
+    barrier: { messages: 1 },
+    onStatus: ({ type }) => {
+      if (type !== "barrier") return;
+      copy ??= crashedCopy(`${folder.path}/state`);
+      barrier.resolve();
+    },
+  });
+  app.handle(numbers(2).source, async ({ n }) => {
+    await add(state, "sum", n);
+    if (n === 1) return n;
+    held.resolve();
+    await go.promise;
+    return n;
+  }, {
+    name: "sum",
+    state,
+    sink: {
+      write: () => {},
+      flush: async () => {
+        flushing.resolve();
+        await gates[flushes++]?.promise;
+      },
+    },
+  });
+  const streaming = app.stream();
+  await Promise.all([flushing.promise, held.promise]);
+  const flushed = state.flush(); // has a cut taken when the second message is done
+  go.resolve();
+  await settle();
+  gates[0]!.resolve();
+  await barrier.promise;
+  await using left = await copy!;
+  assertEquals(await left.get("sum"), 1); // the second output is not flushed yet
+  gates[1]!.resolve();
+  await Promise.all([flushed, streaming]);
+  assertEquals(await state.get("sum"), 3);
 });

@@ -1,5 +1,5 @@
-import { assertRejects, assertThrows } from "@std/assert";
-import { App, batch, Cache, MemoryCache, Proxy } from "../../mod.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { App, batch, Cache, MemoryCache, Proxy, replayable, SourceError } from "../../mod.ts";
 import { type Item, numbers } from "../_support/numbers.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -81,4 +81,67 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
     app.handle(proxy, handler, { name: "f", state });
     proxy.send(1).catch(() => {});
   }, "user code sent it to a Proxy");
+});
+
+Deno.test("a space that could not be exact cannot be opened while flows keep their state", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const app = new App();
+  const errors: string[] = [];
+  app.handle(numbers(1).source, () => {
+    try {
+      state.space("small");
+    } catch (error) {
+      errors.push((error as Error).message);
+    }
+    state.space("large", { maxBytes: Infinity });
+  }, { name: "f", state });
+  await app.stream();
+  assertEquals(errors.map((message) => message.includes('space "small" has maxBytes')), [true]);
+});
+
+Deno.test("two apps cannot keep their state in one cache at a time", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const first = new App();
+  first.handle(numbers(1).source, () => {
+    begun.resolve();
+    return go.promise;
+  }, { name: "first", state });
+  const streaming = first.stream();
+  await begun.promise;
+  const second = new App();
+  second.handle(numbers(1, "other").source, () => {}, { name: "second", state });
+  await assertRejects(() => second.stream(), TypeError, "state of two apps in one cache");
+  go.resolve();
+  await streaming;
+  await second.stream(); // one after the other they may
+});
+
+Deno.test("flows that were at different positions, which are no numbers, cannot share a source", async () => {
+  await using one = new MemoryCache<string>({ maxBytes: Infinity });
+  await using two = new MemoryCache<string>({ maxBytes: Infinity });
+  const letters = (end: number) =>
+    replayable<string, string>({
+      name: "letters",
+      read: async function* (position = "") {
+        yield* [..."abc"].slice(0, end).filter((letter) => letter > position);
+      },
+      position: (letter) => letter,
+    });
+  const stream = async (end: number, states: Record<string, MemoryCache<string>>) => {
+    const app = new App();
+    const source = letters(end);
+    for (const [name, state] of Object.entries(states)) {
+      app.handle(source, () => {}, { name, state });
+    }
+    await app.stream();
+  };
+  await stream(1, { one });
+  await stream(2, { two });
+  await assertRejects(
+    () => stream(3, { one, two }),
+    SourceError,
+    "give each flow a source of its own",
+  );
 });
