@@ -57,8 +57,8 @@ export class Cache<V = unknown>
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
-    const limits = { maxBytes, ttlMs };
-    if (store.driven) assertExact(name, limits);
+    const retention = { maxBytes, ttlMs };
+    if (store.driven) assertExact(name, retention);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;
@@ -69,7 +69,7 @@ export class Cache<V = unknown>
       this.#closed ??= Promise.resolve();
       this.#writes.end();
     };
-    spaces.join(name, { cache: this as Cache, limits, retire });
+    spaces.join(name, { cache: this as Cache, retention, retire });
   }
 
   /**
