@@ -138,7 +138,7 @@ export class Cache<V = unknown>
 
   /**
    * Changes one entry in one step: `change` gets the value that is there and returns the new one. It is
-   * called again when the entry was changed meanwhile.
+   * called again when the entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
    *
    * @returns The new value.
    */
