@@ -1,10 +1,11 @@
 import type { Cursor, Found, Range, Write } from "../space.ts";
+import type { SpaceLimits } from "../store.ts";
 import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
 import { Traces } from "./traces.ts";
-import { Window, type WindowOptions } from "./window.ts";
+import { Window } from "./window.ts";
 import { WriteBuffer } from "./write_buffer.ts";
 
 /** What a table needs of the store that it belongs to. */
@@ -87,10 +88,10 @@ export class Table {
   }
 
   /** Sets how much is kept, and drops what is too much. */
-  limit(options: WindowOptions): void {
+  limit(limits: SpaceLimits): void {
     const { evictions } = this;
     try {
-      this.window.limit(options);
+      this.window.limit(limits);
     } finally {
       if (this.evictions > evictions) this.#host.wrote(0);
     }
