@@ -208,8 +208,9 @@ export class Cache<V = unknown>
 
   /**
    * Returns every write from its first read on, as key and value; undefined where a key was deleted. A
-   * transaction's writes come at its commit. What the window drops or what expires is no write; in a shared
-   * store only the writes of this object are seen.
+   * transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
+   * comes as one more write. What the window drops or what expires is no write; in a shared store only the
+   * writes of this object are seen.
    *
    * It ends when the signal aborts, by `return()` and when the cache is closed. It may be the source of a flow.
    */

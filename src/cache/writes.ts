@@ -31,6 +31,7 @@ export class Writes<V> implements TransactionHost {
   constructor(store: CacheStore, space: Space, ttlMs: number) {
     this.space = space;
     this.#store = store;
+    space.onRestore = (write) => void this.#publish([write]);
     this.clock = store.clock;
     this.maxBytes = store.maxTransactionBytes;
     this.#ttlMs = ttlMs;

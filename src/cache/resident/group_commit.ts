@@ -13,7 +13,7 @@ export interface Uncommitted {
   /** True when what is not on disk stays in memory for ever. */
   readonly dropped: boolean;
   /** Takes what was written, as batches that are added to the group commit. */
-  cut(): void;
+  cut(): unknown;
 }
 
 /** How a group commit works. */
@@ -77,13 +77,14 @@ export class GroupCommit {
   }
 
   /**
-   * Sends what was cut, and what is due.
+   * Sends what was cut, up to the cut of a number, and what is due.
    *
    * @throws {CacheStorageError} If the disk does not take it; it stays in memory, and is tried again.
    */
-  save(): Promise<void> {
+  save(cut = 0): Promise<void> {
     if (this.#content.dropped) return Promise.resolve();
-    this.#release();
+    const later = this.#cuts.findIndex(({ state }) => state.sequence > cut);
+    this.#release(later < 0 ? this.#cuts.length : later);
     if (this.#job === undefined) return this.#start();
     // What is under way may have been cut before the last write: one more round is certain to have it.
     return this.#next ??= noticed(
@@ -105,9 +106,9 @@ export class GroupCommit {
     }
   }
 
-  /** Lets what was cut be sent. */
-  #release(): void {
-    this.#batches.push(...this.#cuts.splice(0));
+  /** Lets the first of what was cut be sent. */
+  #release(count = this.#cuts.length): void {
+    this.#batches.push(...this.#cuts.splice(0, count));
   }
 
   #start(): Promise<void> {

@@ -90,6 +90,11 @@ export class ResidentStore implements TableHost, Uncommitted {
     return this.driving.changing(table, key, old);
   }
 
+  /** Whether flows decide when it is cut. */
+  get driven(): boolean {
+    return this.driving.driver !== undefined;
+  }
+
   /** How many entries the windows of all tables have dropped. */
   get evictions(): number {
     let sum = 0;
@@ -140,9 +145,9 @@ export class ResidentStore implements TableHost, Uncommitted {
     return this.driving.driver?.flush() ?? this.save();
   }
 
-  /** Sends what was cut; undriven, that is everything written so far. */
-  save(): Promise<void> {
-    return this.#commits?.save() ?? Promise.resolve();
+  /** Sends what may be sent: undriven everything written so far, else the cuts up to the one of a number. */
+  save(cut?: number): Promise<void> {
+    return this.#commits?.save(cut) ?? Promise.resolve();
   }
 
   /** Flushes and lets go of all timers. */
@@ -170,9 +175,13 @@ export class ResidentStore implements TableHost, Uncommitted {
     return this.driving.dropped;
   }
 
-  /** Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends. */
-  cut(): void {
-    if (!this.#dirty || this.#commits === undefined) return;
+  /**
+   * Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends, and returns
+   * its number.
+   */
+  cut(): number {
+    for (const table of this.#tables.values()) table.traces.clear();
+    if (!this.#dirty || this.#commits === undefined) return this.#state.sequence;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
@@ -186,6 +195,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.#dirty = false;
     this.#commits.add({ rows, removed: [], state, garbage });
     this.#compact(this.#commits, MIN_RUNS + 2 * rows.length);
+    return this.#state.sequence;
   }
 
   /**

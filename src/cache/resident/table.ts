@@ -4,6 +4,7 @@ import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
+import { Traces } from "./traces.ts";
 import { Window } from "./window.ts";
 import { WriteBuffer } from "./write_buffer.ts";
 
@@ -15,6 +16,8 @@ export interface TableHost {
   wrote(bytes: number): void | Promise<void>;
   /** Told of the entry that a write is about to replace; returns the flow that writes. */
   changing(table: Table, key: string, old: Entry | undefined): string | undefined;
+  /** Whether flows drive the store: then what they changed may be taken back. */
+  readonly driven: boolean;
   /** Told of the pieces of a value that is not there any more. */
   discard(entry: Entry): void;
   /** Throws when the store cannot take writes. */
@@ -35,6 +38,10 @@ export class Table {
   readonly window: Window;
   /** Estimated bytes of all entries. */
   bytes = 0;
+  /** Who deleted what has left nothing behind, while flows drive the store. */
+  readonly traces = new Traces();
+  /** Told of each write that puts back what was there before. */
+  onRestore: ((write: Write) => void) | undefined;
   readonly #host: TableHost;
   readonly #entries = new OrderedMap<Entry>();
   /** Tombstones of keys that have older records on disk. */
@@ -124,6 +131,9 @@ export class Table {
     this.#host.assertWritable();
     const entries = this.#entries.values();
     for (const entry of entries) this.#die(entry);
+    if (this.#host.driven) {
+      this.traces.leaveAll([...entries.map(({ key }) => key), ...this.#graves.keys()]);
+    }
     this.#entries.clear();
     this.#graves.clear();
     this.#buffer.clear();
@@ -226,7 +236,10 @@ export class Table {
       if (old === undefined) return 0;
       replaced = this.#replace(old, entry, own);
       // What was never written, and has nothing older on disk, leaves no trace.
-      if (entry.older === 0) return -replaced;
+      if (entry.older === 0) {
+        if (this.#host.driven) this.traces.leave(key, entry.by);
+        return -replaced;
+      }
       this.#graves.set(key, entry);
     }
     this.#buffer.push(entry);
