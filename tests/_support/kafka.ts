@@ -4,13 +4,14 @@
  */
 import "../../src/kafka/kafkajs/repairs.ts";
 import kafkajs from "kafkajs";
+import { brokersFromEnvironment } from "../../scripts/kafka/server.ts";
 
-const named = Deno.env.get("KAFKA_BROKERS") ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA");
+const named = brokersFromEnvironment() ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA")?.split(",");
 const missing = Deno.env.get("SLIPSTREAM_TEST_KAFKA_MISSING") ?? "run by deno task test";
 const required = Deno.env.get("KAFKA_REQUIRED") === "1";
 
 /** The addresses of the broker; empty when there is none. */
-export const brokers: string[] = named?.split(",").filter((broker) => broker !== "") ?? [];
+export const brokers: string[] = named ?? [];
 
 /** Registers a test that needs the broker of the run. */
 export function kafkaTest(name: string, body: () => Promise<void>): void {
