@@ -115,3 +115,19 @@ Deno.test("brokersFromEnvironment() reads a list, and nothing from an empty one"
     else Deno.env.set("KAFKA_BROKERS", before);
   }
 });
+
+Deno.test("without kcat its tests fail where KAFKA_REQUIRED is set, and are ignored elsewhere", async () => {
+  await using world = await EngineWorld.make([], ["java"]);
+  const summary = async (required: string) => {
+    const tests = new URL("../kafka/interchange_test.ts", import.meta.url).pathname;
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", "--filter", "/kcat/", tests],
+      env: { ...world.env, KAFKA_REQUIRED: required, KAFKA_BROKERS: "127.0.0.1:1", NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert(text.includes("kcat is not installed"), text);
+    return /\d+ passed \| \d+ failed( \| \d+ ignored)?/.exec(text)![0];
+  };
+  assertEquals(await summary("1"), "0 passed | 11 failed");
+  assertEquals(await summary(""), "0 passed | 0 failed | 11 ignored");
+});
