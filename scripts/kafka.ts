@@ -11,6 +11,8 @@ import { answers } from "./kafka/ports.ts";
 import { run } from "./kafka/runtime.ts";
 import { brokersFromEnvironment, KafkaServer } from "./kafka/server.ts";
 
+export { brokersFromEnvironment, KafkaServer, type KafkaServerOptions } from "./kafka/server.ts";
+
 /** What is needed to find and stop the broker from another process. */
 interface State {
   brokers: string[];
@@ -77,17 +79,17 @@ async function status(): Promise<void> {
   console.log(`${brokers}: ${await anyAnswers(brokers) ? "answers" : "does not answer"}`);
 }
 
-const commands: Record<string, () => Promise<void>> = { start, stop, status };
-const command = Deno.args.length === 1 && Object.hasOwn(commands, Deno.args[0]!)
-  ? commands[Deno.args[0]!]
-  : undefined;
-if (!command) {
-  console.error("Use: deno task kafka start|stop|status");
-  Deno.exit(2);
-}
-try {
-  await command();
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  Deno.exit(1);
+if (import.meta.main) {
+  const commands = new Map(Object.entries({ start, stop, status }));
+  const command = Deno.args.length === 1 ? commands.get(Deno.args[0]!) : undefined;
+  if (!command) {
+    console.error("Use: deno task kafka start|stop|status");
+    Deno.exit(2);
+  }
+  try {
+    await command();
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
 }
