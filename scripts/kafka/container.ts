@@ -2,7 +2,7 @@ import { firstLine, type Installation, run, type Running } from "./runtime.ts";
 import { type Runtime, type Setup, supervise } from "./runtime.ts";
 
 /** In full, since podman does not complete names. */
-const IMAGE = "docker.io/apache/kafka:4.1.0";
+const IMAGE = "apache/kafka:4.1.0";
 
 /** Runs a container in the background; removes it, and its volumes, when standard input ends. */
 const SUPERVISED = `engine=$1; name=$2; log=$3; shift 3

@@ -11,7 +11,7 @@ import { existsSync as exists } from "node:fs";
 import { parseArgs } from "node:util";
 import { jars } from "../../scripts/kafka/java.ts";
 
-const IMAGE = "docker.io/apache/kafka:4.1.0";
+const IMAGE = "apache/kafka:4.1.0";
 /** The image's volume that its user can write to. */
 const VOLUME = "/var/lib/kafka/data";
 

@@ -56,7 +56,7 @@ engineTest(
     await assertRejects(
       () => KafkaServer.start(),
       Error,
-      "Cannot start a container of docker.io/apache/kafka:4.1.0 with docker: docker: no space left",
+      "Cannot start a container of apache/kafka:4.1.0 with docker: docker: no space left",
     );
     assertEquals(world.leftovers(), []);
   },
@@ -79,7 +79,7 @@ for (
     ["down", /^docker is not used as it does not answer: Cannot connect to the Docker daemon/],
     [
       "offline",
-      /^docker is not used as it cannot get docker.io\/apache\/kafka:4.1.0: .*no such host/,
+      /^docker is not used as it cannot get apache\/kafka:4.1.0: .*no such host/,
     ],
   ] as const
 ) {
