@@ -1,7 +1,7 @@
 import { firstLine, type Installation, run, type Running } from "./runtime.ts";
 import { type Runtime, type Setup, supervise } from "./runtime.ts";
 
-/** In full, since podman does not complete names. */
+/** The image; podman needs a registry for short names in its configuration. */
 const IMAGE = "apache/kafka:4.1.0";
 
 /** Runs a container in the background; removes it, and its volumes, when standard input ends. */
