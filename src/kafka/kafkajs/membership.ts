@@ -1,17 +1,13 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
-import { type Clock, delay } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
-import type { KafkaError } from "../errors.ts";
+import { startOf } from "../start_of.ts";
 import { toChunk } from "./chunk.ts";
-
 import { Commits } from "./commits.ts";
 import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
 import { settledWithin } from "./patience.ts";
 import { Pulse } from "./pulse.ts";
-
-/** Milliseconds between two attempts to learn the positions of an assignment. */
-const POSITION_PAUSE_MS = 500;
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -109,8 +105,9 @@ export class KafkaMembership implements Membership {
   async #position(assignment: Assignment): Promise<void> {
     const { topic } = this.#options;
     try {
-      const positions = await this.#startOf(assignment);
-      if (!positions || assignment !== this.#assignment) return;
+      const isCurrent = () => assignment === this.#assignment;
+      const positions = await startOf(assignment, this.#handlers, this.#clock, isCurrent);
+      if (!positions) return;
       for (const [partition, position] of positions) {
         const offset = String(this.#sought.get(partition) ?? position);
         this.#consumer.seek({ topic, partition, offset });
@@ -124,18 +121,6 @@ export class KafkaMembership implements Membership {
         this.#fail(toKafkaError(`Cannot find where to start in topic "${topic}"`, error));
       }
     }
-  }
-
-  async #startOf(assignment: Assignment): Promise<Positions | undefined> {
-    while (assignment === this.#assignment) {
-      try {
-        return await this.#handlers.assigned(assignment);
-      } catch (error) {
-        if (!(error as KafkaError).retriable) throw error;
-        await delay(this.#clock, POSITION_PAUSE_MS);
-      }
-    }
-    return undefined;
   }
 
   async #batch(payload: EachBatchPayload): Promise<void> {

@@ -101,7 +101,7 @@ export class MemoryBroker implements Broker {
       });
       const append: Append = (partition, record) => {
         const offset = logs[partition]!.append(record, this.#clock.now());
-        for (const member of this.#members) if (member.topic === topic) member.wake();
+        for (const member of this.#members) if (member.topic === topic) member.arrived();
         return offset;
       };
       const ended = () => void this.#producers.delete(producer);
