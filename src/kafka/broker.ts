@@ -166,6 +166,8 @@ export interface ProducerOptions {
   readonly deliveryTimeoutMs: number;
   /** How long the first connection may take. */
   readonly startTimeoutMs: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal | undefined;
   /** Is told when the broker is away or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }

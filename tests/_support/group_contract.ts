@@ -1,11 +1,22 @@
 /** The part of the broker contract that is about consumer groups. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Broker } from "../../src/kafka/broker.ts";
 import type { BrokerFixture } from "./broker_contract.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
-import { GroupReader } from "./group_reader.ts";
+import { GroupReader, type ReaderOptions } from "./group_reader.ts";
 import { unique } from "./kafka.ts";
 import { openProducer, record, texts, write } from "./records.ts";
+
+function fail(): never {
+  throw new RangeError("of the user's");
+}
+
+/** Handlers that throw, by their names. */
+const throwing: Record<string, () => Partial<ReaderOptions>> = {
+  "records()": () => ({ room: fail }),
+  "revoking()": () => ({ revoking: fail }),
+  "status()": () => ({ status: ({ type }) => type === "assigned" ? fail() : undefined }),
+};
 
 /** Registers the tests of groups for one implementation. */
 export function testGroupContract(fixture: BrokerFixture): void {
@@ -220,6 +231,28 @@ export function testGroupContract(fixture: BrokerFixture): void {
     await reader.until(({ statuses }) => statuses.some(({ type }) => type === "failed"));
     const failed = reader.statuses.find((status) => status.type === "failed")!;
     assert(failed.error.message.includes("no such place"), failed.error.message);
+  });
+
+  for (const [what, replaced] of Object.entries(throwing)) {
+    test(`tells as a failure what ${what} throws`, async (broker, topic) => {
+      await broker.ensure(topic, { partitions: 1 });
+      await write(broker, topic, ["a"]);
+      await using reader = await GroupReader.join(broker, { topic, groupId: topic, ...replaced() });
+      await reader.until(({ statuses }) => statuses.some(({ type }) => type === "assigned"));
+      await using _other = await GroupReader.join(broker, { topic, groupId: topic });
+      await reader.until(({ statuses }) => statuses.some(({ type }) => type === "failed"));
+      const failed = reader.statuses.find((status) => status.type === "failed")!;
+      assertEquals(failed.error.message, "of the user's");
+    });
+  }
+
+  test("join() and producer() reject with the reason of a signal", async (broker, topic) => {
+    await broker.ensure(topic, { partitions: 1 });
+    const signal = AbortSignal.abort(new TypeError("no more"));
+    const joining = () => GroupReader.join(broker, { topic, groupId: topic, signal });
+    await assertRejects(joining, TypeError, "no more");
+    await assertRejects(() => openProducer(broker, topic, { signal }), TypeError, "no more");
+    await write(broker, topic, ["still open to others"]);
   });
 
   test(

@@ -90,7 +90,12 @@ export class BatchQueue {
 
   /** Marks an entry as refused: it fails whoever waits for it, or everybody. */
   fail(entry: Entry, error: Error): void {
-    if (entry.refuse) return entry.refuse(error);
+    if (entry.refuse) entry.refuse(error);
+    else this.end(error);
+  }
+
+  /** Takes nothing any more, and tells everybody why. */
+  end(error: Error): void {
     this.#error ??= error;
   }
 

@@ -1,13 +1,25 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
 import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
+import { abortable, settledWithin } from "../patience.ts";
 import { startOf } from "../start_of.ts";
 import { toChunk } from "./chunk.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
-import { settledWithin } from "./patience.ts";
 import { Pulse } from "./pulse.ts";
+
+/** What a member needs of its broker. */
+export interface MembershipContext {
+  /** A client that no other member uses. */
+  readonly kafka: Kafka;
+  /** What is told of the group; they throw nothing. */
+  readonly handlers: GroupHandlers;
+  /** The time. */
+  readonly clock: Clock;
+  /** Milliseconds after which what is known about topics is asked again. */
+  readonly metadataMaxAge: number;
+}
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -38,13 +50,8 @@ export class KafkaMembership implements Membership {
   /** Is called when the member has left for good. */
   ended: () => void = () => {};
 
-  private constructor(
-    kafka: Kafka,
-    options: JoinOptions,
-    handlers: GroupHandlers,
-    clock: Clock,
-    metadataMaxAge: number,
-  ) {
+  private constructor(context: MembershipContext, options: JoinOptions) {
+    const { kafka, handlers, clock, metadataMaxAge } = context;
     const { groupId, topic } = options;
     this.#options = options;
     this.#handlers = handlers;
@@ -59,18 +66,27 @@ export class KafkaMembership implements Membership {
 
   /** Joins; resolves when the consumer is connected and asks for an assignment. */
   static async join(
-    kafka: Kafka,
-    options: JoinOptions,
-    handlers: GroupHandlers,
-    clock: Clock,
-    metadataMaxAge: number,
+    context: MembershipContext,
+    options: JoinOptions & { signal: AbortSignal },
   ): Promise<KafkaMembership> {
-    const member = new KafkaMembership(kafka, options, handlers, clock, metadataMaxAge);
+    const { topic, groupId, signal } = options;
+    const member = new KafkaMembership(context, options);
     member.#listen();
-    await member.#consumer.connect();
-    await member.#consumer.subscribe({ topic: options.topic, fromBeginning: true });
+    try {
+      await abortable(member.#next(() => member.#connect()), signal);
+    } catch (error) {
+      const closed = member.close().catch(() => {});
+      signal.throwIfAborted();
+      await closed;
+      throw toKafkaError(`Cannot join group "${groupId}"`, error, { topic });
+    }
     member.rejoin();
     return member;
+  }
+
+  async #connect(): Promise<void> {
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topic: this.#options.topic, fromBeginning: true });
   }
 
   #listen(): void {
@@ -181,7 +197,7 @@ export class KafkaMembership implements Membership {
     const revoking = this.#handlers.revoking(assignment, canCommit);
     const { topic, partitions } = assignment;
     this.#handlers.status({ type: "revoked", topic, partitions });
-    return this.#revoking = Promise.resolve(revoking).catch(() => {});
+    return this.#revoking = Promise.resolve(revoking);
   }
 
   /** Ends the generation, now. */
@@ -245,6 +261,7 @@ export class KafkaMembership implements Membership {
   leave(): Promise<void> {
     this.#end();
     this.#running = false;
+    this.#pulse.stop();
     return this.#next(async () => {
       await this.#consumer.stop();
       this.#commits.consumerEnded();
