@@ -160,6 +160,8 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
+  /** How many bytes of records may wait to be confirmed before `add()` asks to be awaited. */
+  readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
   /** How long a record may take to be confirmed. */

@@ -15,6 +15,9 @@ import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
 /** Few attempts inside the client: what it gives up on goes through a new one. */
 const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
 
+/** The most bytes of a batch, as Java's `max.request.size`, also where a topic takes more. */
+const MAX_REQUEST_BYTES = 1_048_576;
+
 /** Refusals that may concern one record of a batch only: the batch is halved until that one is alone. */
 const OF_ONE_RECORD = [
   "MESSAGE_TOO_LARGE",
@@ -62,7 +65,7 @@ export class KafkaProducer implements Producer {
     this.#queue = new BatchQueue({
       ...options,
       clock,
-      maxBytes: limits.maxBytes,
+      maxBytes: () => Math.min(this.#limits.maxBytes, MAX_REQUEST_BYTES),
       deliver: (batch) => this.#deliver(batch),
     });
   }
