@@ -6,6 +6,7 @@ import { KafkaError } from "../../src/kafka/errors.ts";
 import { KafkaBroker, type KafkaBrokerOptions } from "../../src/kafka/kafkajs/broker.ts";
 import { type Attempt, Opening } from "../../src/kafka/kafkajs/opening.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { Topic } from "../../src/kafka/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { GroupReader } from "../_support/group_reader.ts";
 import { openProducer } from "../_support/records.ts";
@@ -108,6 +109,17 @@ Deno.test("KafkaBroker gives what a status callback throws to the caller that it
     },
   });
   await assertRejects(() => deadline(broker.partitions("t"), 10_000), KafkaError, "of the user's");
+});
+
+Deno.test("Topic.close() ends a reading that has not reached the brokers", async () => {
+  const brokers = [`127.0.0.1:${freePorts(1)[0]}`];
+  const away = Promise.withResolvers<void>();
+  const onStatus = () => away.resolve();
+  const topic = new Topic("t", { brokers, groupId: "g", startTimeoutMs, onStatus });
+  const reading = topic[Symbol.asyncIterator]().next();
+  await away.promise;
+  await deadline(topic.close(), 10_000);
+  assertEquals(await reading, { done: true, value: undefined });
 });
 
 Deno.test({
