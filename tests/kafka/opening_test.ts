@@ -52,10 +52,14 @@ Deno.test("Opening.wait() ends for one caller, by its signal or its time-out, an
 
 Deno.test("Opening ends when nobody waits any more", async () => {
   const { clock, attempt, shared, wait } = opening();
-  const failing = assertRejects(() => wait(500), KafkaError, "late: undefined");
+  const told: BrokerStatus[] = [];
+  const waiting = wait(500, undefined, (status) => void told.push(status));
+  const failing = assertRejects(() => waiting, KafkaError, "late: undefined");
   await clock.tick(500);
   await failing;
   assertEquals([attempt.signal.aborted, shared.abandoned], [true, true]);
+  // No attempt has failed yet; that nobody answered is told all the same.
+  assertEquals(told.map(({ type }) => type), ["away"]);
 });
 
 Deno.test("Opening tells each who waits, once, and later ones at once; a throw ends that one", async () => {

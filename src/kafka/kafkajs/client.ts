@@ -10,8 +10,8 @@ import type { Attempt } from "./opening.ts";
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
 export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** Makes the client; nothing is connected yet. */
-export function createClient(options: ConnectionOptions): Kafka {
+/** Makes the client, whose requests are repeated `retries` times; nothing is connected yet. */
+export function createClient(options: ConnectionOptions, retries = 3): Kafka {
   const {
     brokers = [],
     clientId = "slipstream",
@@ -29,7 +29,7 @@ export function createClient(options: ConnectionOptions): Kafka {
     requestTimeout,
     ssl,
     ...(sasl !== undefined && { sasl }),
-    retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    retry: { retries, initialRetryTime: 100, maxRetryTime: 1_000 },
     logLevel: kafkajs.logLevel.NOTHING,
   };
   return new kafkajs.Kafka(config as KafkaConfig);
@@ -42,13 +42,16 @@ export function createClient(options: ConnectionOptions): Kafka {
  */
 export async function reach(
   kafka: Kafka,
-  brokers: readonly string[],
+  options: ConnectionOptions,
   clock: Clock,
   { signal, status }: Attempt,
 ): Promise<Admin> {
+  const { brokers = [] } = options;
+  // Each address is tried once, before the brokers are said to be away.
+  const scout = createClient(options, Math.max(0, brokers.length - 1));
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
-    const first = kafka.admin({ retry: { retries: 0 } });
+    const first = scout.admin();
     const lasting = kafka.admin();
     try {
       await first.connect();
