@@ -9,6 +9,7 @@ import type { BrokerStatus } from "../../src/kafka/status.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { GroupReader } from "../_support/group_reader.ts";
+import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 import { openProducer } from "../_support/records.ts";
 
 /** Longer than any test: who waits it out fails. */
@@ -104,6 +105,32 @@ Deno.test("KafkaBroker ends one caller by its signal and goes on for the others,
   for (const error of await Promise.all(settled)) {
     assertEquals(String(error), "KafkaError: Cannot use the Kafka brokers as they are closed");
   }
+});
+
+Deno.test("KafkaBroker begins to connect anew after everybody gave up", async () => {
+  await using broker = nobody();
+  const enough = new AbortController();
+  const options = { topic: "t", startTimeoutMs };
+  const first = openProducer(broker, "t", { ...options, signal: enough.signal });
+  enough.abort(new TypeError("enough"));
+  await assertRejects(() => first, TypeError, "enough");
+  const { promise, resolve } = Promise.withResolvers<BrokerStatus>();
+  const second = openProducer(broker, "t", { ...options, status: resolve });
+  assertEquals((await deadline(promise, 10_000)).type, "away");
+  await broker.close();
+  await assertRejects(() => second, KafkaError, "closed");
+});
+
+kafkaTest("KafkaBroker tries each address before it says that the brokers are away", async () => {
+  const told: BrokerStatus[] = [];
+  const dead = freePorts(4).map((port) => `127.0.0.1:${port}`);
+  await using broker = new KafkaBroker({
+    brokers: [...dead, ...brokers],
+    onStatus: (status) => void told.push(status),
+  });
+  const topic = unique("addresses");
+  await broker.ensure(topic, { partitions: 2 });
+  assertEquals([await broker.partitions(topic), told], [2, []]);
 });
 
 Deno.test("KafkaBroker gives what a status callback throws to the caller that it belongs to", async () => {

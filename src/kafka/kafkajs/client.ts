@@ -10,7 +10,10 @@ import type { Attempt } from "./opening.ts";
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
 export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** Makes the client, whose requests are repeated `retries` times; nothing is connected yet. */
+/**
+ * Makes the client; nothing is connected yet. What it asks is repeated `retries` times, and more often
+ * where that is what it takes to try each address: kafkajs goes from one to the next at a repetition.
+ */
 export function createClient(options: ConnectionOptions, retries = 3): Kafka {
   const {
     brokers = [],
@@ -29,7 +32,11 @@ export function createClient(options: ConnectionOptions, retries = 3): Kafka {
     requestTimeout,
     ssl,
     ...(sasl !== undefined && { sasl }),
-    retry: { retries, initialRetryTime: 100, maxRetryTime: 1_000 },
+    retry: {
+      retries: Math.max(retries, brokers.length - 1),
+      initialRetryTime: 100,
+      maxRetryTime: 1_000,
+    },
     logLevel: kafkajs.logLevel.NOTHING,
   };
   return new kafkajs.Kafka(config as KafkaConfig);
@@ -47,8 +54,8 @@ export async function reach(
   { signal, status }: Attempt,
 ): Promise<Admin> {
   const { brokers = [] } = options;
-  // Each address is tried once, before the brokers are said to be away.
-  const scout = createClient(options, Math.max(0, brokers.length - 1));
+  // Each address is tried once before the brokers are said to be away.
+  const scout = createClient(options, 0);
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
     const first = scout.admin();
