@@ -165,6 +165,16 @@ export async function findStart(broker: Broker, options: StartOptions): Promise<
     }
     if (resumption === undefined || seek !== undefined) continue;
     const own = positions.get(partition)!;
+    const inherited = own === commit && own > begin && !explicit.has(partition);
+    const flow = inherited ? resumption.unknownTo(partition) : undefined;
+    if (flow !== undefined) {
+      throw new KafkaError(
+        `Cannot begin topic "${topic}" partition ${partition} at offset ${own}, which group ` +
+          `"${groupId}" has committed: the state of flow "${flow}" has nothing of what is before; ` +
+          `seek() to where it is to begin, or say so by offset: { ${partition}: … }`,
+        { topic },
+      );
+    }
     const stored = resumption.start(partition, own) as number;
     if (stored !== own && (stored < begin || stored > end)) {
       throw new RangeError(

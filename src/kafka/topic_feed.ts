@@ -270,8 +270,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     if (closed) member.pause(partitions);
     else member.resume(partitions);
     // Else a group that starts at "latest" would start there again after a crash, and miss messages.
-    const commit = first && committed.size === 0 && generation ? this.snapshot() : undefined;
-    commit?.().catch(() => {});
+    if (first && committed.size === 0 && generation) {
+      // A state must not be behind what is committed.
+      const commit = resumption ? this.#host.barrier() : this.snapshot()?.();
+      commit?.catch(() => {});
+    }
     this.#ready.resolve();
     this.#wakeUp();
     return positions;
