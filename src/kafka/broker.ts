@@ -84,7 +84,7 @@ export interface Chunk {
   readonly high: number;
 }
 
-/** What a member of a group is told. None of these may throw. */
+/** What a member of a group is told. What one of these throws is told as the status `"failed"`. */
 export interface GroupHandlers {
   /**
    * Partitions were given, before any of their records is fetched. Returns where to start, for every
@@ -160,12 +160,16 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
+  /** How many bytes of records may wait to be confirmed before `add()` asks to be awaited. */
+  readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
   /** How long a record may take to be confirmed. */
   readonly deliveryTimeoutMs: number;
   /** How long the first connection may take. */
   readonly startTimeoutMs: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal | undefined;
   /** Is told when the broker is away or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }

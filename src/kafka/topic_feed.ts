@@ -8,6 +8,7 @@ import { LossWatch } from "./loss_watch.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
 import { Message } from "./message.ts";
+import { abortable } from "./patience.ts";
 import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
 import { addSeek, partitionsToSeek, seeksOf } from "./seeks.ts";
 import { Progress } from "./progress.ts";
@@ -79,8 +80,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   async #join(): Promise<Membership> {
     const { topic, groupId, settings, connect } = this.#context;
-    this.#broker = await connect();
     const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    this.#broker = await abortable(connect(), signal);
     return this.#member = await this.#broker.join({ ...settings, topic, groupId, signal }, {
       assigned: (assignment) => this.#assign(assignment),
       records: (chunk) => this.#receive(chunk),
