@@ -1,0 +1,260 @@
+import { type Commit, type Host } from "../flow/feed.ts";
+import type { Gate, StartLimit } from "../flow/gate.ts";
+import type { Resumption } from "../flow/state.ts";
+import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
+import type { FeedContext } from "./feed_context.ts";
+import { Fetched } from "./fetched.ts";
+import { LossWatch } from "./loss_watch.ts";
+import type { Message } from "./message.ts";
+import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
+import { Prefetch } from "./prefetch.ts";
+import { Progress } from "./progress.ts";
+import { addSeek, partitionsToSeek, seeksOf } from "./seeks.ts";
+import type { BrokerStatus } from "./status.ts";
+
+/** What a {@linkcode TopicMember} tells the feed that it reads for. */
+export interface MemberHooks {
+  /** Something may have come, or the end of waiting for it. */
+  readonly changed: () => void;
+  /** The first assignment is there. */
+  readonly assigned: () => void;
+  /** Something about the connection or the group changed. */
+  readonly status: (status: BrokerStatus) => void;
+}
+
+/**
+ * A topic's reader as a member of its group: where it begins, what it is given, what is taken from it, and
+ * where it is moved to.
+ *
+ * - What belongs to an older generation of the group, or to an older epoch of a partition, is dropped.
+ */
+export class TopicMember<K, V> {
+  /** What was fetched and not handed out. */
+  readonly prefetch: Prefetch<Message<K, V>> = new Prefetch();
+  /** What was handed out, acknowledged and committed. */
+  readonly progress: Progress = new Progress();
+  /** How far it has fetched. */
+  readonly fetched: Fetched = new Fetched();
+  /** Is asked where to begin, where stores hold the positions. */
+  resumption: Resumption | undefined;
+  readonly #context: FeedContext<K, V>;
+  readonly #gate: Gate;
+  readonly #host: Host;
+  readonly #hooks: MemberHooks;
+  readonly #losses: LossWatch;
+  readonly #epochs = new Map<number, number>();
+  readonly #moving = new Map<number, SeekPosition>();
+  #soughtBefore: readonly SeekPosition[];
+  /** Counts the seeks: one that comes during an assignment counts for it. */
+  #seeks = 0;
+  /** Where partitions began that the group had not committed: until it has, they begin there again. */
+  readonly #resolved = new Map<number, number>();
+  #broker: Broker | undefined;
+  #joining: Promise<Membership> | undefined;
+  #member: Membership | undefined;
+  #assignment: Assignment | undefined;
+  #latest: Assignment | undefined;
+  #assigned = 0;
+  readonly #aborted = new AbortController();
+
+  /** Makes a member that has not joined. */
+  constructor(context: FeedContext<K, V>, host: Host, gate: Gate, hooks: MemberHooks) {
+    this.#context = context;
+    this.#host = host;
+    this.#gate = gate;
+    this.#hooks = hooks;
+    this.#soughtBefore = context.sought;
+    this.#losses = new LossWatch(hooks.status);
+  }
+
+  /** Joins; called once. */
+  async join(): Promise<void> {
+    await (this.#joining = this.#join());
+  }
+
+  async #join(): Promise<Membership> {
+    const { topic, groupId, settings, connect } = this.#context;
+    this.#broker = await connect();
+    const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    return this.#member = await this.#broker.join({ ...settings, topic, groupId, signal }, {
+      assigned: (assignment) => this.#assign(assignment),
+      records: (chunk) => this.#receive(chunk),
+      revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
+      status: this.#hooks.status,
+    });
+  }
+
+  /** Takes the acknowledged positions that are not committed; undefined when there are none. */
+  snapshot(): Commit | undefined {
+    const generation = this.#assignment?.generation;
+    if (generation === undefined) return undefined;
+    const uncommitted = this.progress.uncommitted();
+    if (!uncommitted) return undefined;
+    return async () => {
+      const result = await this.#member!.commit(generation, uncommitted.positions);
+      if (result === "committed") uncommitted.confirm();
+    };
+  }
+
+  /**
+   * Moves to another position. Nothing that was fetched before is handed out any more, from now on.
+   *
+   * @throws {RangeError} If an offset does not exist, or a partition is not assigned to this member; then
+   * the partitions go on after what was acknowledged.
+   */
+  seek(position: unknown): Promise<void> {
+    const { topic } = this.#context;
+    checkStartOffset(`topic "${topic}"`, position);
+    const assignment = this.#assignment;
+    this.#seeks++;
+    if (!assignment) {
+      this.#soughtBefore = addSeek(this.#soughtBefore, position);
+      return Promise.resolve();
+    }
+    const partitions = partitionsToSeek(topic, position, assignment.partitions);
+    for (const partition of partitions) {
+      this.#moving.set(partition, position);
+      this.prefetch.drop(partition);
+      this.progress.restart(partition);
+    }
+    return this.#move(assignment, partitions, position);
+  }
+
+  async #move(
+    assignment: Assignment,
+    partitions: readonly number[],
+    position: SeekPosition,
+  ): Promise<void> {
+    const { topic } = this.#context;
+    let found: Positions | undefined;
+    try {
+      found = await lookUp(this.#broker!, topic, partitions, position);
+    } finally {
+      for (const partition of partitions) {
+        // A later seek, or a new assignment, has taken this one over.
+        if (assignment !== this.#assignment || this.#moving.get(partition) !== position) continue;
+        this.#moving.delete(partition);
+        this.#start(partition, found?.get(partition) ?? this.progress.positionOf(partition));
+      }
+    }
+  }
+
+  #start(partition: number, offset: number): void {
+    this.resumption?.began(partition, offset, true);
+    this.progress.restart(partition, offset);
+    this.#losses.expect(new Map([[partition, offset]]));
+    this.fetched.restart(partition, offset);
+    this.#epochs.set(partition, this.#member!.seek(partition, offset));
+    this.#hooks.changed();
+  }
+
+  async #assign(assignment: Assignment): Promise<Positions> {
+    this.#latest = assignment;
+    await this.#joining;
+    const member = this.#member!;
+    const { topic, groupId, settings } = this.#context;
+    const { partitions, generation } = assignment;
+    const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
+    const seeks = this.#seeks;
+    const first = this.#context.first && this.#assigned === 0;
+    const resolved = this.#resolved;
+    const limit: StartLimit = (partition, position) => {
+      const done = sought.has(partition) ? position : this.progress.resume(partition, position);
+      return this.#gate.startAt(partition, done);
+    };
+    const options = {
+      topic,
+      groupId,
+      partitions,
+      offset: settings.offset,
+      first,
+      resolved,
+      sought,
+      limit,
+    };
+    const { status } = this.#hooks;
+    const resumption = this.resumption;
+    const start = { ...options, status, resumption };
+    const { positions, committed, ends } = await findStart(this.#broker!, start);
+    if (assignment !== this.#latest) return positions;
+    if (seeks !== this.#seeks) return this.#assign(assignment);
+    this.#assigned++;
+    this.#context.began();
+    for (const [partition, position] of positions) {
+      if (!committed.has(partition)) resolved.set(partition, position);
+    }
+    this.#assignment = assignment;
+    this.#soughtBefore = [];
+    this.#moving.clear();
+    this.prefetch.drop();
+    for (const [partition, position] of positions) {
+      resumption?.began(partition, position, sought.has(partition));
+    }
+    this.progress.begin(positions, committed);
+    this.#losses.expect(positions);
+    this.fetched.begin(positions, ends);
+    this.prefetch.recall();
+    const closed = this.#gate.closed;
+    if (closed) member.pause(partitions);
+    else member.resume(partitions);
+    // Else a group that starts at "latest" would start there again after a crash, and miss messages.
+    const commit = first && committed.size === 0 && generation ? this.snapshot() : undefined;
+    commit?.().catch(() => {});
+    this.#hooks.assigned();
+    this.#hooks.changed();
+    return positions;
+  }
+
+  #receive(chunk: Chunk): void | Promise<void> {
+    const { generation, partition, epoch } = chunk;
+    if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
+    if (epoch < (this.#epochs.get(partition) ?? 0)) return;
+    this.#losses.see(this.#broker!, chunk);
+    this.fetched.see(chunk);
+    const room = this.prefetch.add(chunk);
+    this.#hooks.changed();
+    return room;
+  }
+
+  async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
+    if (assignment === this.#latest) this.#latest = undefined;
+    if (assignment !== this.#assignment) return;
+    this.prefetch.drop();
+    // What fails here is told by the host; the positions are then committed by nobody.
+    if (canCommit) await this.#host.barrier().catch(() => {});
+    if (assignment !== this.#assignment) return;
+    this.#assignment = undefined;
+    this.progress.clear();
+  }
+
+  /** Fetches, or does not, as the gate says. */
+  followGate(): void {
+    const partitions = this.#assignment?.partitions ?? [];
+    if (this.#gate.closed) this.#member?.pause(partitions);
+    else {
+      this.prefetch.recall();
+      this.#member?.resume(partitions);
+    }
+  }
+
+  /** Passes over a partition until the gate changes. */
+  setAside(partition: number): void {
+    if (this.prefetch.setAside(partition)) this.#member?.pause([partition]);
+  }
+
+  /** Gives the partitions to others; returns what joins again. */
+  leave(): () => void {
+    this.prefetch.drop();
+    this.progress.giveUp();
+    this.#assignment = undefined;
+    void this.#member?.leave();
+    return () => this.#member?.rejoin();
+  }
+
+  /** Leaves the group for good; what was not committed is delivered again. */
+  async close(): Promise<void> {
+    this.#aborted.abort();
+    const member = await this.#joining?.catch(() => undefined);
+    await member?.close();
+  }
+}
