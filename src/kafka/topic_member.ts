@@ -1,4 +1,5 @@
-import { type Commit, type Host } from "../flow/feed.ts";
+import { delay } from "../clock.ts";
+import type { Commit, Host } from "../flow/feed.ts";
 import type { Gate, StartLimit } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
@@ -6,11 +7,15 @@ import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
 import { LossWatch } from "./loss_watch.ts";
 import type { Message } from "./message.ts";
-import { checkStartOffset, findStart, lookUp, type SeekPosition } from "./positions.ts";
+import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
 import { Prefetch } from "./prefetch.ts";
 import { Progress } from "./progress.ts";
-import { addSeek, partitionsToSeek, seeksOf } from "./seeks.ts";
+import { partitionsToSeek, Seeks } from "./seeks.ts";
 import type { BrokerStatus } from "./status.ts";
+import { findStart, type Start } from "./topic_start.ts";
+
+/** Milliseconds until it is asked again where a group begins. */
+const START_PAUSE_MS = 100;
 
 /** What a {@linkcode TopicMember} tells the feed that it reads for. */
 export interface MemberHooks {
@@ -43,18 +48,15 @@ export class TopicMember<K, V> {
   readonly #hooks: MemberHooks;
   readonly #losses: LossWatch;
   readonly #epochs = new Map<number, number>();
-  readonly #moving = new Map<number, SeekPosition>();
-  #soughtBefore: readonly SeekPosition[];
-  /** Counts the seeks: one that comes during an assignment counts for it. */
-  #seeks = 0;
-  /** Where partitions began that the group had not committed: until it has, they begin there again. */
-  readonly #resolved = new Map<number, number>();
+  readonly #seeks: Seeks;
   #broker: Broker | undefined;
   #joining: Promise<Membership> | undefined;
   #member: Membership | undefined;
   #assignment: Assignment | undefined;
   #latest: Assignment | undefined;
-  #assigned = 0;
+  #begun = false;
+  /** The commit of what was flushed last, until it is confirmed. */
+  #flushed: Commit | undefined;
   readonly #aborted = new AbortController();
 
   /** Makes a member that has not joined. */
@@ -63,7 +65,7 @@ export class TopicMember<K, V> {
     this.#host = host;
     this.#gate = gate;
     this.#hooks = hooks;
-    this.#soughtBefore = context.sought;
+    this.#seeks = new Seeks(context.sought);
     this.#losses = new LossWatch(hooks.status);
   }
 
@@ -90,10 +92,13 @@ export class TopicMember<K, V> {
     if (generation === undefined) return undefined;
     const uncommitted = this.progress.uncommitted();
     if (!uncommitted) return undefined;
-    return async () => {
+    const commit = async () => {
+      this.#flushed = commit; // since it is called: sinks and stores come first
       const result = await this.#member!.commit(generation, uncommitted.positions);
       if (result === "committed") uncommitted.confirm();
+      if (this.#flushed === commit) this.#flushed = undefined;
     };
+    return commit;
   }
 
   /**
@@ -106,14 +111,13 @@ export class TopicMember<K, V> {
     const { topic } = this.#context;
     checkStartOffset(`topic "${topic}"`, position);
     const assignment = this.#assignment;
-    this.#seeks++;
     if (!assignment) {
-      this.#soughtBefore = addSeek(this.#soughtBefore, position);
+      this.#seeks.keep(position);
       return Promise.resolve();
     }
     const partitions = partitionsToSeek(topic, position, assignment.partitions);
+    this.#seeks.begin(partitions, position);
     for (const partition of partitions) {
-      this.#moving.set(partition, position);
       this.prefetch.drop(partition);
       this.progress.restart(partition);
     }
@@ -132,8 +136,7 @@ export class TopicMember<K, V> {
     } finally {
       for (const partition of partitions) {
         // A later seek, or a new assignment, has taken this one over.
-        if (assignment !== this.#assignment || this.#moving.get(partition) !== position) continue;
-        this.#moving.delete(partition);
+        if (assignment !== this.#assignment || !this.#seeks.end(partition, position)) continue;
         this.#start(partition, found?.get(partition) ?? this.progress.positionOf(partition));
       }
     }
@@ -151,63 +154,72 @@ export class TopicMember<K, V> {
   async #assign(assignment: Assignment): Promise<Positions> {
     this.#latest = assignment;
     await this.#joining;
-    const member = this.#member!;
-    const { topic, groupId, settings } = this.#context;
-    const { partitions, generation } = assignment;
-    const sought = seeksOf(partitions, this.#moving, this.#soughtBefore);
-    const seeks = this.#seeks;
-    const first = this.#context.first && this.#assigned === 0;
-    const resolved = this.#resolved;
+    const { clock } = this.#host;
+    const patience = clock.now() + this.#context.settings.sessionTimeout;
+    while (assignment === this.#latest) {
+      const { count } = this.#seeks;
+      const isValid = () => assignment === this.#latest && count === this.#seeks.count;
+      const start = await this.#findStart(assignment, clock.now() > patience);
+      if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
+        this.#begin(assignment, start);
+        return start.positions;
+      }
+      // Another member has not decided yet where the group begins, or the generation is ending.
+      if (isValid()) {
+        await delay(clock, START_PAUSE_MS, this.#aborted.signal).catch(() => {});
+      }
+    }
+    return new Map();
+  }
+
+  #findStart({ partitions }: Assignment, alone: boolean): Promise<Start | undefined> {
+    const { topic, groupId, settings, first } = this.#context;
+    const sought = this.#seeks.of(partitions);
     const limit: StartLimit = (partition, position) => {
       const done = sought.has(partition) ? position : this.progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
-    const options = {
+    return findStart(this.#broker!, {
       topic,
       groupId,
       partitions,
       offset: settings.offset,
-      first,
-      resolved,
+      first: first && !this.#begun,
+      alone,
       sought,
+      status: this.#hooks.status,
+      resumption: this.resumption,
       limit,
-    };
-    const { status } = this.#hooks;
-    const resumption = this.resumption;
-    const start = { ...options, status, resumption };
-    const { positions, committed, ends } = await findStart(this.#broker!, start);
-    if (assignment !== this.#latest) return positions;
-    if (seeks !== this.#seeks) return this.#assign(assignment);
-    this.#assigned++;
+    });
+  }
+
+  /** Commits where an assignment begins, where nothing else leads there again; false when it has ended. */
+  async #decide({ generation }: Assignment, { decided }: Start): Promise<boolean> {
+    return decided.size === 0 ||
+      await this.#member!.commit(generation, decided) === "committed";
+  }
+
+  #begin(assignment: Assignment, { positions, committed, decided, ends }: Start): void {
+    this.#begun = true;
     this.#context.began();
-    for (const [partition, position] of positions) {
-      if (!committed.has(partition)) resolved.set(partition, position);
-    }
     this.#assignment = assignment;
-    this.#soughtBefore = [];
-    this.#moving.clear();
+    const sought = this.#seeks.of(assignment.partitions);
+    this.#seeks.clear();
     this.prefetch.drop();
     for (const [partition, position] of positions) {
-      resumption?.began(partition, position, sought.has(partition));
+      this.resumption?.began(partition, position, sought.has(partition));
     }
-    this.progress.begin(positions, committed);
+    this.progress.begin(positions, new Map([...committed, ...decided]));
     this.#losses.expect(positions);
     this.fetched.begin(positions, ends);
-    this.prefetch.recall();
-    const closed = this.#gate.closed;
-    if (closed) member.pause(partitions);
-    else member.resume(partitions);
-    // Else a group that starts at "latest" would start there again after a crash, and miss messages.
-    const commit = first && committed.size === 0 && generation ? this.snapshot() : undefined;
-    commit?.().catch(() => {});
+    this.followGate();
     this.#hooks.assigned();
     this.#hooks.changed();
-    return positions;
   }
 
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
-    if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
+    if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
     this.fetched.see(chunk);
@@ -222,6 +234,7 @@ export class TopicMember<K, V> {
     this.prefetch.drop();
     // What fails here is told by the host; the positions are then committed by nobody.
     if (canCommit) await this.#host.barrier().catch(() => {});
+    else this.#flushed?.().catch(() => {});
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
     this.progress.clear();
@@ -244,6 +257,7 @@ export class TopicMember<K, V> {
 
   /** Gives the partitions to others; returns what joins again. */
   leave(): () => void {
+    this.#flushed?.().catch(() => {});
     this.prefetch.drop();
     this.progress.giveUp();
     this.#assignment = undefined;
@@ -253,6 +267,8 @@ export class TopicMember<K, V> {
 
   /** Leaves the group for good; what was not committed is delivered again. */
   async close(): Promise<void> {
+    this.#latest = undefined;
+    this.#flushed = undefined;
     this.#aborted.abort();
     const member = await this.#joining?.catch(() => undefined);
     await member?.close();
