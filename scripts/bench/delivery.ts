@@ -17,6 +17,7 @@ async function fill(count: number): Promise<MemoryBroker> {
     topic: "in",
     lingerMs: 0,
     batchSize: 1_000,
+    bufferMemory: 32 * 2 ** 20,
     compression: "none",
     deliveryTimeoutMs: 60_000,
     startTimeoutMs: 60_000,

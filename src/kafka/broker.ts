@@ -160,12 +160,16 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
+  /** How many bytes of records may wait to be confirmed before `add()` asks to be awaited. */
+  readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
   /** How long a record may take to be confirmed. */
   readonly deliveryTimeoutMs: number;
   /** How long the first connection may take. */
   readonly startTimeoutMs: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal | undefined;
   /** Is told when the broker is away or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }

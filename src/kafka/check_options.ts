@@ -63,6 +63,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
   lingerMs: integer(0),
   batchSize: integer(1),
+  bufferMemory: integer(1),
   deliveryTimeoutMs: integer(1),
   dry: flag,
   onStatus: callback,

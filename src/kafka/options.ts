@@ -47,6 +47,13 @@ export interface TopicDefaults extends ConnectionOptions {
   lingerMs?: number | undefined;
   /** The most records in a batch of a sink. @default {1000} */
   batchSize?: number | undefined;
+  /**
+   * How many bytes of records a sink may have under way before whoever writes to it waits, as Java's
+   * `buffer.memory`. Batches have a megabyte at most, and no more than the topic takes.
+   *
+   * @default {33554432}
+   */
+  bufferMemory?: number | undefined;
   /** Milliseconds within which a record must be confirmed. @default {120000} */
   deliveryTimeoutMs?: number | undefined;
   /** Sends nothing, and tells `onStatus` what it would send. @default {false} */
@@ -87,6 +94,7 @@ const BUILT_IN = {
   compression: "none",
   lingerMs: 5,
   batchSize: 1_000,
+  bufferMemory: 33_554_432,
   deliveryTimeoutMs: 120_000,
   dry: false,
 } as const satisfies TopicDefaults;
