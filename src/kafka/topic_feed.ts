@@ -32,6 +32,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #watch: StuckWatch;
   readonly #progressed = () => this.#watch.progress();
   readonly #unobserve: () => void;
+  readonly #unwatch: () => void;
   readonly #limits: number[] = [];
   #wake: (() => void) | undefined;
   #error: unknown;
@@ -59,6 +60,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#member.followGate();
       this.#wakeUp();
     });
+    this.#unwatch = context.watchStatus((error) => this.#fail(error));
     this.#member.join().catch((error) => this.#fail(error));
   }
 
@@ -149,11 +151,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   #status(status: BrokerStatus): void {
     if (status.type === "failed") this.#fail(status.error);
-    try {
-      this.#context.settings.onStatus?.(status);
-    } catch (error) {
-      this.#fail(error); // it runs inside the client, which must not meet it
-    }
+    this.#context.settings.onStatus?.(status);
   }
 
   #fail(error: unknown): void {
@@ -179,6 +177,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   async #close(): Promise<void> {
     this.#unobserve();
+    this.#unwatch();
     this.#watch.stop();
     this.#ready.resolve();
     await this.#member.close();

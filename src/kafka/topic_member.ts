@@ -76,8 +76,8 @@ export class TopicMember<K, V> {
 
   async #join(): Promise<Membership> {
     const { topic, groupId, settings, connect } = this.#context;
-    this.#broker = await connect();
     const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    this.#broker = await connect(signal);
     return this.#member = await this.#broker.join({ ...settings, topic, groupId, signal }, {
       assigned: (assignment) => this.#assign(assignment),
       records: (chunk) => this.#receive(chunk),
