@@ -27,7 +27,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #member: TopicMember<K, V>;
   readonly #prefetch: Prefetch<Message<K, V>>;
   readonly #progress: Progress;
-  readonly #decoding = new Decoding(() => this.#wakeUp());
+  readonly #decoding: Decoding;
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
   readonly #progressed = () => this.#watch.progress();
@@ -43,6 +43,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   constructor(context: FeedContext<K, V>, host: Host, gate: Gate) {
     this.#context = context;
     this.#gate = gate;
+    this.#decoding = new Decoding(context.codecs, () => this.#wakeUp());
     this.#member = new TopicMember(context, host, gate, {
       changed: () => this.#wakeUp(),
       assigned: () => this.#ready.resolve(),
@@ -77,11 +78,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
         chunk.records.at(cursor.index)!,
         this.#context.codecs,
       );
+      if (this.#decoding.needed && this.#decoding.waits(message)) return WAIT;
       if (this.#gate.guarded && !this.#gate.admits(message)) {
         this.#member.setAside(partition);
         continue;
       }
-      if (this.#decoding.needed && this.#decoding.waits(message)) return WAIT;
       this.#handOut(partition, this.#prefetch.take(cursor, message.offset));
       return message;
     }
