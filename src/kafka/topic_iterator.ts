@@ -28,7 +28,14 @@ export async function* iterate<T>(
     failure ??= { error };
     wake();
   };
-  const host = { clock, stopping: ended.signal, signal: ended.signal, fail, barrier: commit };
+  const host = {
+    clock,
+    stopping: ended.signal,
+    signal: ended.signal,
+    fail,
+    barrier: commit,
+    isFlushed: () => true,
+  };
   const feed = open(host);
   let cancelTimer = clock.timer(function again() {
     cancelTimer = clock.timer(again, COMMIT_EVERY_MS);

@@ -234,10 +234,16 @@ export class TopicMember<K, V> {
     this.prefetch.drop();
     // What fails here is told by the host; the positions are then committed by nobody.
     if (canCommit) await this.#host.barrier().catch(() => {});
-    else this.#flushed?.().catch(() => {});
+    else this.#commitFlushed();
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
     this.progress.clear();
+  }
+
+  /** Begins to commit, before it returns, what needs no barrier: flushed by the last one, or by none. */
+  #commitFlushed(): void {
+    const commit = this.#host.isFlushed?.() ? this.snapshot() : this.#flushed;
+    commit?.().catch(() => {}); // what is not committed is delivered again
   }
 
   /** Fetches, or does not, as the gate says. */
@@ -257,7 +263,7 @@ export class TopicMember<K, V> {
 
   /** Gives the partitions to others; returns what joins again. */
   leave(): () => void {
-    this.#flushed?.().catch(() => {});
+    this.#commitFlushed();
     this.prefetch.drop();
     this.progress.giveUp();
     this.#assignment = undefined;
@@ -267,8 +273,7 @@ export class TopicMember<K, V> {
 
   /** Leaves the group for good; what was not committed is delivered again. */
   async close(): Promise<void> {
-    this.#latest = undefined;
-    this.#flushed = undefined;
+    this.#latest = this.#assignment = undefined; // what ends at once commits nothing
     this.#aborted.abort();
     const member = await this.#joining?.catch(() => undefined);
     await member?.close();

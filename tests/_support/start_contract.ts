@@ -1,10 +1,12 @@
 /** The part of the topic contract that is about the first start of a group, and about giving partitions up. */
 import { assertEquals, assertRejects } from "@std/assert";
+import { App } from "../../mod.ts";
 import { delay, systemClock } from "../../src/clock.ts";
 import { alteredBroker } from "./altered_broker.ts";
 import type { Membership, Positions } from "../../src/kafka/broker.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { texts, write } from "./records.ts";
+import { RARELY, untilStopped } from "./topic_app.ts";
 import { testOn, type TopicFixture } from "./topic_fixture.ts";
 
 /** Registers the tests of starts and hand-overs. */
@@ -81,6 +83,41 @@ export function testStartContract(fixture: TopicFixture): void {
       "at partition 3 as it has 3 partitions",
     );
   });
+
+  for (const flushes of [false, true]) {
+    const what = flushes ? "nothing" : "what is acknowledged";
+    const sink = flushes ? "keeps values until its flush" : "has nothing to flush";
+    test(`commits ${what} when its partitions are taken at once and a sink ${sink}`, async ({ broker, name, make }) => {
+      await broker.ensure(name, { partitions: 1 });
+      await write(broker, name, texts("v", 4));
+      let member: Membership | undefined;
+      const answers: string[] = [];
+      const watched = alteredBroker(broker, {
+        joined: (joined) => member = joined,
+        async commit(_, commit) {
+          const answer = await commit();
+          answers.push(answer);
+          return answer;
+        },
+      });
+      const { signal, stop } = untilStopped();
+      const taken = Promise.withResolvers<void>();
+      const app = new App({ barrier: RARELY });
+      const note = ({ offset }: { offset: number }) => {
+        if (offset === 3) setTimeout(taken.resolve); // when it is acknowledged
+      };
+      app.handle(make({ broker: watched }), (message) => message, {
+        sink: flushes ? { write: note, flush: () => {} } : note,
+      });
+      const streaming = app.stream({ signal });
+      await taken.promise;
+      await member!.leave();
+      stop();
+      await streaming;
+      assertEquals(answers, flushes ? [] : ["committed"]);
+      assertEquals((await broker.committed(name, name)).get(0), flushes ? undefined : 4);
+    });
+  }
 
   test("commits what was flushed, and no more, when its partitions are taken at once", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 1 });
