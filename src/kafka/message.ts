@@ -22,8 +22,9 @@ export interface Origin {
 const RAW: unique symbol = Symbol("raw");
 
 /**
- * A message of a topic. Key and value are decoded when they are first read, so that one that cannot be
- * decoded is an error of whoever reads it, with its place and its bytes.
+ * A message of a topic. Key and value are decoded when they are first read, or before, where a codec may
+ * answer with a promise. One that cannot be decoded is an error of whoever reads it, with its place and its
+ * bytes.
  *
  * @typeParam K The keys.
  * @typeParam V The values. A tombstone has the value `null`, whatever the codec: say so in `V` where the

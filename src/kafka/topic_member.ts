@@ -55,7 +55,10 @@ export class TopicMember<K, V> {
   #assignment: Assignment | undefined;
   #latest: Assignment | undefined;
   #begun = false;
-  /** The commit of what was flushed last, until it is confirmed. */
+  /**
+   * The commit of what was flushed last, until it is answered. A barrier commits as soon as it has flushed,
+   * so nothing else is flushed and not committed: only what is under way, or waits to be tried again.
+   */
   #flushed: Commit | undefined;
   readonly #aborted = new AbortController();
 
