@@ -41,9 +41,9 @@ if (benchmarks.length + runs.length + observed.length === 0) {
   throw new RangeError(`Cannot find a benchmark of that name: there are ${names}`);
 }
 
-/** Starts a broker for the benchmarks of Topic, unless one is named. */
+/** Starts a broker for the benchmarks that need one, unless one is named. */
 async function broker(): Promise<KafkaServer | undefined> {
-  const needed = [...benchmarks, ...observed].some(({ name }) => name.startsWith("topic/"));
+  const needed = [...benchmarks, ...observed].some(({ name }) => /^(topic|delivery)\//.test(name));
   if (!needed || brokersFromEnvironment()) return undefined;
   const server = await KafkaServer.start();
   Deno.env.set("KAFKA_BROKERS", server.brokers.join());

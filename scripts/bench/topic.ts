@@ -15,6 +15,9 @@ export interface Value {
   n: number;
 }
 
+/** How many keys the messages have. */
+export const KEYS = 1_000;
+
 const COUNT = 300_000;
 const PARTITIONS = 4;
 const BATCH = 1_000;
@@ -31,12 +34,12 @@ export function brokers(): string[] {
 }
 
 /** A topic of JSON values, in a group of its own. */
-export function open(name: string, options: TopicOptions<string, Value> = {}) {
-  return new Topic<string, Value>(name, {
+export function open<V = Value>(name: string, options: TopicOptions<string, V> = {}) {
+  return new Topic<string, V>(name, {
     brokers: brokers(),
     groupId: crypto.randomUUID(),
     offset: "earliest",
-    codec: new JsonCodec<Value>(),
+    codec: new JsonCodec<V>(),
     ...options,
   });
 }

@@ -84,7 +84,7 @@ export interface Chunk {
   readonly high: number;
 }
 
-/** What a member of a group is told. None of these may throw. */
+/** What a member of a group is told. What one of these throws is told as the status `"failed"`. */
 export interface GroupHandlers {
   /**
    * Partitions were given, before any of their records is fetched. Returns where to start, for every

@@ -198,7 +198,8 @@ export class TopicMember<K, V> {
 
   /** Commits where an assignment begins, where nothing else leads there again; false when it has ended. */
   async #decide({ generation }: Assignment, { decided }: Start): Promise<boolean> {
-    return decided.size === 0 ||
+    // With exact state it is the only member, and a state must not be behind what is committed.
+    return decided.size === 0 || this.resumption !== undefined ||
       await this.#member!.commit(generation, decided) === "committed";
   }
 
@@ -212,10 +213,12 @@ export class TopicMember<K, V> {
     for (const [partition, position] of positions) {
       this.resumption?.began(partition, position, sought.has(partition));
     }
-    this.progress.begin(positions, new Map([...committed, ...decided]));
+    const exact = this.resumption !== undefined;
+    this.progress.begin(positions, exact ? committed : new Map([...committed, ...decided]));
     this.#losses.expect(positions);
     this.fetched.begin(positions, ends);
     this.followGate();
+    if (exact && decided.size > 0) this.#host.barrier().catch(() => {}); // the run is told
     this.#hooks.assigned();
     this.#hooks.changed();
   }

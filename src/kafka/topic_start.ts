@@ -95,6 +95,9 @@ export async function findStart(
     const own = chosen.get(partition) ??
       kept(options, partition, committed.get(partition), bounds) ??
       initial.get(partition) ?? bounds.begin;
+    const inherited = !chosen.has(partition) && own === committed.get(partition) &&
+      own > bounds.begin;
+    if (inherited) checkKnown(options, partition, own);
     const position = sought.has(partition) ? own : resumed(options, partition, own, bounds);
     positions.set(partition, Math.max(bounds.begin, limit(partition, position)));
     if (chosen.has(partition) || (founding && open.includes(partition))) {
@@ -144,6 +147,22 @@ function kept(
   if (commit === undefined || (begin <= commit && commit <= end)) return commit;
   status({ type: "lost", topic, partition, from: commit, to: begin });
   return begin;
+}
+
+/** Checks that no flow begins with an empty state after what others have committed. */
+function checkKnown(
+  { topic, groupId, resumption }: StartOptions,
+  partition: number,
+  own: number,
+): void {
+  const flow = resumption?.unknownTo(partition);
+  if (flow === undefined) return;
+  throw new KafkaError(
+    `Cannot begin topic "${topic}" partition ${partition} at offset ${own}, which group ` +
+      `"${groupId}" has committed: the state of flow "${flow}" has nothing of what is before; ` +
+      `seek() to where it is to begin, or say so by offset: { ${partition}: … }`,
+    { topic },
+  );
 }
 
 /** Where the stored state of the flows ends, if there is one; else `own`. */

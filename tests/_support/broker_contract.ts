@@ -3,35 +3,16 @@
  * against each implementation.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { Broker, ProducerRecord } from "../../src/kafka/broker.ts";
+import type { ProducerRecord } from "../../src/kafka/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
+import { type BrokerFixture, contractTest } from "./broker_fixture.ts";
 import { GroupReader, recordsOf } from "./group_reader.ts";
-import { unique } from "./kafka.ts";
 import { testGroupContract } from "./group_contract.ts";
 import { openProducer, record, texts } from "./records.ts";
 
-/** An implementation under test. */
-export interface BrokerFixture {
-  /** Begins the names of its tests. */
-  readonly name: string;
-  /** Registers a test. */
-  readonly test: (name: string, body: () => Promise<void>) => void;
-  /** Makes a broker. */
-  readonly open: () => Broker;
-  /** Adds partitions to a topic. */
-  readonly grow: (broker: Broker, topic: string, partitions: number) => Promise<void>;
-  /** Creates a topic whose partition 0 holds the values "a" and "b" and ends with a hole. */
-  readonly createWithHoles: (broker: Broker, topic: string) => Promise<void>;
-}
-
 /** Registers the tests of the contract for one implementation. */
 export function testBrokerContract(fixture: BrokerFixture): void {
-  const { name } = fixture;
-  const test = (title: string, body: (broker: Broker, topic: string) => Promise<void>) =>
-    fixture.test(`${name} ${title}`, async () => {
-      await using broker = fixture.open();
-      await body(broker, unique("contract"));
-    });
+  const test = contractTest(fixture);
 
   test("ensure() creates a topic once", async (broker, topic) => {
     assertEquals(await broker.ensure(topic, { partitions: 3 }), true);

@@ -6,8 +6,10 @@ import { KafkaError } from "../../src/kafka/errors.ts";
 import { KafkaBroker, type KafkaBrokerOptions } from "../../src/kafka/kafkajs/broker.ts";
 import { type Attempt, Opening } from "../../src/kafka/kafkajs/opening.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { Topic } from "../../src/kafka/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { GroupReader } from "../_support/group_reader.ts";
+import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 import { openProducer } from "../_support/records.ts";
 
 /** Longer than any test: who waits it out fails. */
@@ -51,10 +53,14 @@ Deno.test("Opening.wait() ends for one caller, by its signal or its time-out, an
 
 Deno.test("Opening ends when nobody waits any more", async () => {
   const { clock, attempt, shared, wait } = opening();
-  const failing = assertRejects(() => wait(500), KafkaError, "late: undefined");
+  const told: BrokerStatus[] = [];
+  const waiting = wait(500, undefined, (status) => void told.push(status));
+  const failing = assertRejects(() => waiting, KafkaError, "late: undefined");
   await clock.tick(500);
   await failing;
   assertEquals([attempt.signal.aborted, shared.abandoned], [true, true]);
+  // No attempt has failed yet; that nobody answered is told all the same.
+  assertEquals(told.map(({ type }) => type), ["away"]);
 });
 
 Deno.test("Opening tells each who waits, once, and later ones at once; a throw ends that one", async () => {
@@ -101,6 +107,32 @@ Deno.test("KafkaBroker ends one caller by its signal and goes on for the others,
   }
 });
 
+Deno.test("KafkaBroker begins to connect anew after everybody gave up", async () => {
+  await using broker = nobody();
+  const enough = new AbortController();
+  const options = { topic: "t", startTimeoutMs };
+  const first = openProducer(broker, "t", { ...options, signal: enough.signal });
+  enough.abort(new TypeError("enough"));
+  await assertRejects(() => first, TypeError, "enough");
+  const { promise, resolve } = Promise.withResolvers<BrokerStatus>();
+  const second = openProducer(broker, "t", { ...options, status: resolve });
+  assertEquals((await deadline(promise, 10_000)).type, "away");
+  await broker.close();
+  await assertRejects(() => second, KafkaError, "closed");
+});
+
+kafkaTest("KafkaBroker tries each address before it says that the brokers are away", async () => {
+  const told: BrokerStatus[] = [];
+  const dead = freePorts(4).map((port) => `127.0.0.1:${port}`);
+  await using broker = new KafkaBroker({
+    brokers: [...dead, ...brokers],
+    onStatus: (status) => void told.push(status),
+  });
+  const topic = unique("addresses");
+  await broker.ensure(topic, { partitions: 2 });
+  assertEquals([await broker.partitions(topic), told], [2, []]);
+});
+
 Deno.test("KafkaBroker gives what a status callback throws to the caller that it belongs to", async () => {
   await using broker = nobody({
     onStatus() {
@@ -108,6 +140,17 @@ Deno.test("KafkaBroker gives what a status callback throws to the caller that it
     },
   });
   await assertRejects(() => deadline(broker.partitions("t"), 10_000), KafkaError, "of the user's");
+});
+
+Deno.test("Topic.close() ends a reading that has not reached the brokers", async () => {
+  const brokers = [`127.0.0.1:${freePorts(1)[0]}`];
+  const away = Promise.withResolvers<void>();
+  const onStatus = () => away.resolve();
+  const topic = new Topic("t", { brokers, groupId: "g", startTimeoutMs, onStatus });
+  const reading = topic[Symbol.asyncIterator]().next();
+  await away.promise;
+  await deadline(topic.close(), 10_000);
+  assertEquals(await reading, { done: true, value: undefined });
 });
 
 Deno.test({

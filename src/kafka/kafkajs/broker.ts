@@ -44,6 +44,8 @@ const CLOSE_MS = 1_000;
 interface Opened {
   readonly kafka: Kafka;
   readonly admin: Admin;
+  /** Gives up a connection that failed; whoever needs one next makes another. */
+  readonly discard: () => void;
 }
 
 /**
@@ -183,19 +185,15 @@ export class KafkaBroker implements Broker {
     question: (admin: Admin) => Promise<T>,
     signal = this.#closing.signal,
   ): Promise<T> {
-    const ask = async (opened: Promise<Opened>) => {
-      const { admin } = await opened;
-      return await abortable(question(admin), signal);
-    };
+    const ask = ({ admin }: Opened) => abortable(question(admin), signal);
     try {
-      const opened = this.#connect({ signal });
-      const opening = this.#opening;
+      const opened = await this.#connect({ signal });
       try {
         return await ask(opened);
       } catch (error) {
         if (signal.aborted || !isConnectionFailure(error)) throw error;
-        this.#discard(opening);
-        return await ask(this.#connect({ signal }));
+        opened.discard();
+        return await ask(await this.#connect({ signal }));
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -203,12 +201,6 @@ export class KafkaBroker implements Broker {
       const unknown = typeOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
       throw toKafkaError(what, error, { topic, ...(unknown && { retriable: false }) });
     }
-  }
-
-  /** Gives up a connection that failed; the next question makes another. */
-  #discard(opening: Opening<Opened> | undefined): void {
-    if (this.#opening === opening) this.#opening = undefined;
-    opening?.opened.then(({ admin }) => admin.disconnect()).catch(() => {});
   }
 
   /** Returns what ends the waiting of a caller. */
@@ -230,15 +222,20 @@ export class KafkaBroker implements Broker {
   }
 
   #begin(): Opening<Opened> {
-    const { brokers = [] } = this.#options;
+    const forget = () => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
     const opening = new Opening<Opened>(this.#clock, async (attempt) => {
       const { createClient, reach } = await import("./client.ts");
       const kafka = createClient(this.#options);
-      return { kafka, admin: await reach(kafka, brokers, this.#clock, attempt) };
+      const admin = await reach(kafka, this.#options, this.#clock, attempt);
+      const discard = () => {
+        forget();
+        admin.disconnect().catch(() => {});
+      };
+      return { kafka, admin, discard };
     });
-    opening.opened.catch(() => {
-      if (this.#opening === opening) this.#opening = undefined;
-    });
+    opening.opened.catch(forget);
     return opening;
   }
 }

@@ -10,8 +10,11 @@ import type { Attempt } from "./opening.ts";
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
 export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_000 };
 
-/** Makes the client; nothing is connected yet. */
-export function createClient(options: ConnectionOptions): Kafka {
+/**
+ * Makes the client; nothing is connected yet. What it asks is repeated `retries` times, and more often
+ * where that is what it takes to try each address: kafkajs goes from one to the next at a repetition.
+ */
+export function createClient(options: ConnectionOptions, retries = 3): Kafka {
   const {
     brokers = [],
     clientId = "slipstream",
@@ -29,7 +32,11 @@ export function createClient(options: ConnectionOptions): Kafka {
     requestTimeout,
     ssl,
     ...(sasl !== undefined && { sasl }),
-    retry: { retries: 3, initialRetryTime: 100, maxRetryTime: 1_000 },
+    retry: {
+      retries: Math.max(retries, brokers.length - 1),
+      initialRetryTime: 100,
+      maxRetryTime: 1_000,
+    },
     logLevel: kafkajs.logLevel.NOTHING,
   };
   return new kafkajs.Kafka(config as KafkaConfig);
@@ -42,13 +49,16 @@ export function createClient(options: ConnectionOptions): Kafka {
  */
 export async function reach(
   kafka: Kafka,
-  brokers: readonly string[],
+  options: ConnectionOptions,
   clock: Clock,
   { signal, status }: Attempt,
 ): Promise<Admin> {
+  const { brokers = [] } = options;
+  // Each address is tried once before the brokers are said to be away.
+  const scout = createClient(options, 0);
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
-    const first = kafka.admin({ retry: { retries: 0 } });
+    const first = scout.admin();
     const lasting = kafka.admin();
     try {
       await first.connect();

@@ -159,24 +159,18 @@ export class KafkaMembership implements Membership {
     assignment: Assignment,
     heartbeat: () => Promise<void>,
   ): Promise<void> {
-    let released = false;
-    const release = () => {
-      released = true;
-      this.#wake?.();
+    let held = true;
+    const { promise: woken, resolve } = Promise.withResolvers<void>();
+    const release = this.#wake = () => {
+      held = false;
+      resolve();
     };
     room.then(release, release);
-    while (!released && assignment === this.#assignment && this.#running) {
-      const woken = await new Promise<boolean>((resolve) => {
-        const cancel = this.#clock.timer(() => resolve(false), this.#options.heartbeatInterval);
-        this.#wake = () => {
-          cancel();
-          resolve(true);
-        };
-      });
-      this.#wake = undefined;
-      if (woken) return;
-      await this.#beat(assignment, heartbeat);
+    while (held && assignment === this.#assignment && this.#running) {
+      await settledWithin(this.#clock, this.#options.heartbeatInterval, woken);
+      if (held) await this.#beat(assignment, heartbeat);
     }
+    this.#wake = undefined;
   }
 
   /** Sends a heartbeat when one is due; a rebalance that it reports is the time for the last barrier. */

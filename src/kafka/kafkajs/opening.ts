@@ -68,7 +68,11 @@ export class Opening<T> {
         reject(error); // it concerns nobody else
       }
     };
-    const expire = () => reject(late(this.#away?.type === "away" ? this.#away.error : undefined));
+    const expire = () => {
+      const error = late(this.#away?.type === "away" ? this.#away.error : undefined);
+      tell({ type: "away", error });
+      reject(error);
+    };
     const abort = () => reject(signal.reason);
     signal.throwIfAborted();
     signal.addEventListener("abort", abort, { once: true });
