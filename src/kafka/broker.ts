@@ -206,6 +206,12 @@ export interface TopicSpec {
 /** A place in time that is the same for all partitions. */
 export type Instant = "earliest" | "latest" | { readonly timestamp: number };
 
+/** How long a question to the brokers is waited for. */
+export interface AskOptions {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Kafka, as far as a Topic needs it. */
 export interface Broker extends AsyncDisposable {
   /** Joins a group as a reader of one topic; resolves when the brokers answered, before the assignment. */
@@ -213,9 +219,9 @@ export interface Broker extends AsyncDisposable {
   /** Opens a writer to one topic. */
   producer(options: ProducerOptions): Promise<Producer>;
   /** Creates a topic; resolves to false when it was there already, whatever it looks like. */
-  ensure(topic: string, spec: TopicSpec): Promise<boolean>;
+  ensure(topic: string, spec: TopicSpec, options?: AskOptions): Promise<boolean>;
   /** How many partitions a topic has. */
-  partitions(topic: string): Promise<number>;
+  partitions(topic: string, options?: AskOptions): Promise<number>;
   /** The offsets at an instant, by partition; at a time after the last record: the end. */
   offsets(topic: string, at: Instant): Promise<Positions>;
   /** What a group has committed, by partition; partitions without a commit are absent. */

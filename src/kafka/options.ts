@@ -14,7 +14,8 @@ export interface TopicDefaults extends ConnectionOptions {
   groupId?: string | undefined;
   /**
    * Where a group starts that has not committed: the beginning, the end, a time, or an offset for each
-   * partition. Offsets by partition count more than commits, the first time that this topic is read;
+   * partition. The end, or a time, is looked up once for the whole group, by the member that reads
+   * partition 0; the others wait for it. Offsets by partition count more than commits, the first time that this topic is read;
    * partitions they do not name start at the beginning. Partitions that are added later start at their
    * beginning, always.
    *

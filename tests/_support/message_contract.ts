@@ -12,6 +12,7 @@ import type { Codec } from "../../src/codecs/codec.ts";
 import { TextCodec } from "../../src/codecs/text_codec.ts";
 import { CodecError } from "../../src/errors.ts";
 import { openSink } from "../../src/flow/feed.ts";
+import { gateOf } from "../../src/flow/gate.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { Message } from "../../src/kafka/message.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
@@ -64,6 +65,45 @@ export function testMessageContract(fixture: TopicFixture): void {
     const [a, bad, c] = driver.messages;
     assertEquals([a!.value, c!.value], ["A", "C"]);
     assertThrows(() => bad!.value, CodecError);
+  });
+
+  test("waits for a codec that answers with a promise now and then", async ({ make }) => {
+    const text = new TextCodec();
+    const codec = {
+      encode: (value: string) => text.encode(value),
+      decode(bytes: Uint8Array) {
+        const value = text.decode(bytes);
+        return value.startsWith("slow") ? Promise.resolve(value) : value;
+      },
+    };
+    const topic = make({ codec, keyCodec: codec });
+    const sent = ["quick", "slow", "quick again", "slow again"];
+    for (const value of sent) await topic.send({ key: value, value });
+    const guarded: unknown[] = [];
+    gateOf(topic).guard((message) => guarded.push((message as { value: unknown }).value) > 0);
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 4);
+    assertEquals(driver.messages.map(({ key, value }) => [key, value]), sent.map((v) => [v, v]));
+    assertEquals(guarded, sent);
+  });
+
+  test("does not decode what nobody reads, where the codec is synchronous", async ({ make }) => {
+    const text = new TextCodec();
+    const decoded: string[] = [];
+    const codec = {
+      synchronous: true,
+      encode: (value: string) => text.encode(value),
+      decode(bytes: Uint8Array) {
+        decoded.push(text.decode(bytes));
+        return text.decode(bytes);
+      },
+    };
+    const topic = make({ codec });
+    for (const value of ["a", "b"]) await topic.send({ value });
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 2);
+    assertEquals(driver.messages[1]!.value, "b");
+    assertEquals(decoded, ["b"]);
   });
 
   test("names the codec that returns no bytes", async ({ name, make }) => {

@@ -2,6 +2,7 @@ import { checkTopicOptions } from "../check_options.ts";
 import type { Admin, Kafka } from "kafkajs";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
+  AskOptions,
   Broker,
   GroupHandlers,
   Instant,
@@ -78,7 +79,7 @@ export class KafkaBroker implements Broker {
     const signal = this.#signal(options.signal);
     const told = guarded(handlers);
     await this.#connect({ ...options, status: told.status, signal });
-    await this.#count(options.topic, signal);
+    await this.partitions(options.topic, { signal });
     const { createClient } = await import("./client.ts");
     const { KafkaMembership } = await import("./membership.ts");
     const { metadataMaxAge = 300_000 } = this.#options;
@@ -108,7 +109,7 @@ export class KafkaBroker implements Broker {
   }
 
   /** Creates a topic; resolves to false when it was there already. */
-  ensure(topic: string, spec: TopicSpec): Promise<boolean> {
+  ensure(topic: string, spec: TopicSpec, { signal }: AskOptions = {}): Promise<boolean> {
     const { partitions, replication, config = {} } = spec;
     return this.#ask(`Cannot create topic "${topic}"`, topic, (admin) =>
       admin.createTopics({
@@ -118,19 +119,15 @@ export class KafkaBroker implements Broker {
           ...(replication !== undefined && { replicationFactor: replication }),
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         }],
-      }));
+      }), this.#signal(signal));
   }
 
   /** How many partitions a topic has. */
-  partitions(topic: string): Promise<number> {
-    return this.#count(topic, this.#closing.signal);
-  }
-
-  #count(topic: string, signal: AbortSignal): Promise<number> {
+  partitions(topic: string, { signal }: AskOptions = {}): Promise<number> {
     return this.#ask(`Cannot find topic "${topic}"`, topic, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.length;
-    }, signal);
+    }, this.#signal(signal));
   }
 
   /** The offsets at an instant, by partition. */
