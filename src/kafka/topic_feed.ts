@@ -230,6 +230,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     const first = this.#context.first && this.#assigned === 0;
     const resolved = this.#resolved;
     const limit: StartLimit = (partition, position) => {
+      if (assignment !== this.#latest) return position; // overtaken: nothing begins here
       const done = sought.has(partition) ? position : this.#progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
@@ -278,6 +279,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
+    // While the partitions are given up, what was fetched before is gone: this would leave a hole.
+    if (this.#assignment !== this.#latest) return;
     if (generation !== this.#assignment?.generation || this.#moving.has(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
