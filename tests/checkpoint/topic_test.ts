@@ -118,3 +118,29 @@ Deno.test("Checkpoint has a Topic begin at its cursor, before what the group has
   await run(0);
   assertEquals(seen, [0, 1, 2, 3, -2, -3]);
 });
+
+Deno.test("Checkpoint marks a message that was under way when its partition was taken away, and comes again", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("question", {});
+  await using question = topic(broker, "question");
+  const [dependent, dependency] = [question, new Dependency("none", [0])];
+  const checkpoint = new Checkpoint("question", { dependent, dependencies: [dependency] });
+  const app = new App();
+  const seen: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  app.handle(question, async ({ offset, value }, { correction }) => {
+    await checkpoint.checkPulse(value.time);
+    if (seen.push(`${offset}${correction === undefined ? "" : " again"}`) === 1) await slow.promise;
+  });
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+  await question.send({ value: { time: 1 } });
+  await until(() => seen.length === 1);
+  await broker.grow("question", 2); // the group moves
+  await until(() => [...gateOf(question).parts!].length === 2);
+  slow.resolve();
+  await until(() => seen.length === 2);
+  assertEquals(seen, ["0", "0 again"]);
+  stop.abort();
+  await streaming;
+});
