@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { gateOf } from "../../src/flow/gate.ts";
-import { type Broker, type GroupHandlers, Topic } from "../../src/kafka/mod.ts";
+import { type Broker, type GroupHandlers, type JoinOptions, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
@@ -88,4 +88,25 @@ Deno.test("Topic moves nothing for an assignment that was overtaken while it was
   slow.resolve(new Map());
   await overtaken;
   assertEquals(starts, [0]);
+});
+
+Deno.test("MemoryBroker forgets an error of an assignment that was overtaken", async () => {
+  await using memory = new MemoryBroker();
+  await memory.ensure("t", {});
+  const failed: unknown[] = [];
+  const slow = Promise.withResolvers<never>();
+  let assignments = 0;
+  const options = { topic: "t", groupId: "g", rebalanceTimeout: 1000 } as JoinOptions;
+  await memory.join(options, {
+    assigned: () => ++assignments === 1 ? slow.promise : Promise.resolve(new Map([[0, 0], [1, 0]])),
+    records: () => {},
+    revoking: () => {},
+    status: (status) => void (status.type === "failed" && failed.push(status)),
+  });
+  await settle();
+  await memory.grow("t", 2);
+  await settle();
+  slow.reject(new Error("what was looked up is not true any more"));
+  await settle();
+  assertEquals([assignments, failed], [2, []]);
 });

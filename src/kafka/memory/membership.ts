@@ -47,7 +47,10 @@ export class MemoryMembership implements Membership {
     const assignment = { generation: ++this.#generation, topic: this.topic, partitions };
     this.#assignment = assignment;
     this.#sought.clear();
-    this.#run(assignment).catch((error) => this.#handlers.status({ type: "failed", error }));
+    this.#run(assignment).catch((error) => {
+      // One that was overtaken has looked up what was true before.
+      if (assignment === this.#assignment) this.#handlers.status({ type: "failed", error });
+    });
   }
 
   /** Takes the partitions back, after the member had time for a last commit. */
