@@ -1,4 +1,5 @@
 import type { Companion, PartState, Witness } from "./feed.ts";
+import type { StateStore } from "./state.ts";
 
 /** What the gate of a source reaches while the source is read: its feed. */
 export interface Positioned {
@@ -33,6 +34,9 @@ export class Gate {
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
   readonly companions: Set<Companion> = new Set();
+
+  /** The stores that hold state of the flows of this run, each with the name of such a flow. */
+  readonly stores: Map<StateStore, string> = new Map();
 
   readonly #reasons = new Set<string>();
   readonly #holds = new Map<number, Set<string>>();
@@ -108,6 +112,7 @@ export class Gate {
 
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
+    if (target === undefined) this.stores.clear();
     this.#target = target;
   }
 
