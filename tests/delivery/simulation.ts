@@ -3,15 +3,13 @@
  * barrier, disks and sinks that fail, groups that are lost. All from a seed; see `deno task simulate`.
  */
 import { assertEquals } from "@std/assert";
-import { App, Cache, type ErrorPolicy, Proxy } from "../../mod.ts";
-import type { CacheStore } from "../../src/cache/store.ts";
-import { openResident } from "../../src/cache/resident/open.ts";
+import { App, type Cache, type ErrorPolicy, Proxy } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { Random, Scheduler } from "../../src/testing/mod.ts";
 import { SimulatedBroker } from "../_support/simulated_broker.ts";
-import { Disk, SimulatedKv } from "../_support/simulated_disk.ts";
+import { Disk, openSimulated, SimulatedKv } from "../_support/simulated_disk.ts";
 
 const POLICIES = ["stop", "skip", "retry", "deadLetter"] as const;
 const SHAPES = ["one", "fan-out", "two stores", "proxy", "two sources"] as const;
@@ -137,22 +135,12 @@ async function live(world: World, lives: number): Promise<boolean> {
   return whole && !crashed && program.complete;
 }
 
-async function openAll(kvs: SimulatedKv[], scheduler: Scheduler): Promise<DiskCache<number>[]> {
-  const { clock } = scheduler;
-  const states: DiskCache<number>[] = [];
+async function openAll(kvs: SimulatedKv[], scheduler: Scheduler): Promise<Cache<number>[]> {
+  const states: Cache<number>[] = [];
   for (const kv of kvs) {
-    const open = () => Promise.resolve(kv as unknown as Deno.Kv);
-    const opening = openResident(":memory:", open, { clock, flushIntervalMs: 100 });
-    states.push(new DiskCache(await scheduler.run(opening)));
+    states.push(await scheduler.run(openSimulated<number>(kv, scheduler.clock)));
   }
   return states;
-}
-
-/** A cache over a store that the simulation has opened. */
-class DiskCache<V> extends Cache<V> {
-  constructor(store: CacheStore) {
-    super(store, { maxBytes: Infinity });
-  }
 }
 
 /** The program that is simulated, in one process. */
