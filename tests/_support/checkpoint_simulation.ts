@@ -5,7 +5,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "../../src/clock.ts";
 import type { Random, Scheduler } from "../../src/testing/mod.ts";
-import { type Event, Join, type JoinProcess, type JoinSetup } from "./simulated_join.ts";
+import { type Event, Join, type JoinSetup } from "./simulated_join.ts";
+import type { JoinProcess } from "./simulated_process.ts";
 
 /** What one seed decides. */
 interface Plan {
@@ -103,7 +104,7 @@ class Lives {
 
   /** Nothing is held back, and nothing that is known to be wrong is left. */
   checkQuiet(): void {
-    const { paused, checkpoint } = this.#now!;
+    const { checkpoint, watch: { paused } } = this.#now!;
     assertEquals(checkpoint.staleState, {}, "nothing is left to be corrected");
     const isSilent = this.#join.options.dependency.downtimeAfterMs !== undefined;
     if (!isSilent) assertEquals(paused, [], "nothing is stuck");
@@ -252,7 +253,8 @@ function check(
   }
 
   const neverStale = options.checkpoint.mode === "wait" && !plan.finiteWait && late.length === 0;
-  for (const { emitted, applied } of lives) {
+  for (const { emitted, applied, watch } of lives) {
+    assertEquals(watch.wrong, []);
     const once = new Set<string>();
     for (const { place, answer, corrects } of emitted) {
       if (neverStale) {
