@@ -30,7 +30,7 @@ interface Arrival {
   readonly send: (join: Join) => Promise<void>;
 }
 
-const END = 120;
+const END = 90;
 /** What is sent at the end, so that everything before it is known. */
 const LAST = 10 * END;
 /** Longer than anything waits; it passes only while nothing else can happen. */

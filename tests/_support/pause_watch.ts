@@ -14,6 +14,7 @@ export class PauseWatch {
   readonly #checkpoint: Checkpoint;
   readonly #alwaysPauses: boolean;
   #largest = -Infinity;
+  #recovering = false;
 
   /** Watches `checkpoint`; `alwaysPauses` says that nothing but recovery ends a pause. */
   constructor(checkpoint: Checkpoint, alwaysPauses: boolean) {
@@ -34,6 +35,7 @@ export class PauseWatch {
   /** A message of the dependent begins, for the first time. */
   begins(place: string): void {
     this.#must(this.paused.length === 0, `${place} begins while the dependent is paused`);
+    this.#must(!this.#recovering, `${place} begins before what is wrong is moved back to`);
     if (!this.#alwaysPauses) return;
     this.#must(this.#down.size === 0, `${place} begins while a dependency is down`);
   }
@@ -57,7 +59,10 @@ export class PauseWatch {
 
   /** The checkpoint has told something. */
   told(event: CheckpointEvent): void {
-    if (event.type === "down") this.#down.set(event.dependency, this.#largest);
+    if (event.type === "down") {
+      this.#down.set(event.dependency, this.#largest);
+      this.#recovering = false;
+    }
     if (event.type !== "recovered") return;
     const { dependency } = event;
     const frontier = this.#checkpoint.dependency(dependency).frontier as number;
@@ -67,6 +72,12 @@ export class PauseWatch {
       `${dependency} recovers at ${frontier}, which must pass ${target}`,
     );
     this.#down.delete(dependency);
+    this.#recovering = this.#down.size === 0;
+  }
+
+  /** The recovery callback is called. */
+  recovered(): void {
+    this.#recovering = false;
   }
 
   /** A message of the dependent is handled in mode "wait" although nothing is down. */

@@ -59,6 +59,7 @@ export class JoinProcess {
         this.events.push(event);
         this.watch.told(event);
       },
+      recoveryCallback: () => this.watch.recovered(),
       ...options.checkpoint,
     });
     const { pauseDependent, maxPauseMs } = options.checkpoint;
@@ -142,6 +143,7 @@ export class JoinProcess {
     const { correction, attempt } = context;
     const place = `${partition}:${offset}`;
     if (attempt === 1) this.watch.begins(place);
+    await this.#step("a pulse");
     this.watch.pulses(value.time);
     const downtime = await this.checkpoint.checkPulse(value.time, { [partition]: offset });
     const waits = this.#join.options.checkpoint.mode === "wait";
