@@ -39,6 +39,8 @@ export interface ProcessOptions {
   dependency?: DependencyOptions;
   /** Between a weather message's heartbeat and its store write. */
   beforeStore?: (weather: Weather, dependency: number) => unknown;
+  /** Before a question's pulse. */
+  beforePulse?: (question: LogMessage<Question>) => unknown;
   /** Between a question's pulse and its answer. */
   beforeAnswer?: (question: LogMessage<Question>) => unknown;
   /** At each step of the barrier: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
@@ -136,7 +138,7 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { beforeStore, beforeAnswer, onBarrier, replays } = options;
+    const { beforeStore, beforePulse, beforeAnswer, onBarrier, replays } = options;
     const { disk } = world;
     const at = async (step: string) => {
       await onBarrier?.(step);
@@ -197,6 +199,7 @@ export class Process {
     const buffer: (readonly [string, string])[] = [];
     app.handle(this.questions, async (message, context) => {
       const { partition, offset, value: { time } } = message;
+      await beforePulse?.(message);
       this.downtimes.push(
         await this.checkpoint.checkPulse(time, { [partition]: offset }),
       );

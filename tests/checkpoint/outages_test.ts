@@ -30,6 +30,29 @@ Deno.test("Checkpoint recovers by the slowest partition, not by the last pulse",
   assertEquals(world.answers, world.truth);
 });
 
+Deno.test("Checkpoint that is paused within a message recovers when that one's time is passed too", async () => {
+  const world = new World();
+  const slow = Promise.withResolvers<void>();
+  const process = world.start({
+    dependency: { downtimeAfterMs: 100 },
+    beforePulse: ({ offset }) => offset === 1 ? slow.promise : undefined,
+  });
+  world.say(0, "sun");
+  await process.rest();
+  world.ask([5, 9]);
+  await process.rest();
+  await world.clock.tick(100); // silent, as far as is known since 5
+  slow.resolve();
+  await process.rest();
+  world.say(7, "rain");
+  await process.rest();
+  assert(process.isPaused);
+  world.say(10, "snow");
+  await process.rest();
+  assert(!process.isPaused);
+  await process.close();
+});
+
 Deno.test("Checkpoint goes on when the second of two dependencies has recovered", async () => {
   const world = new World({ dependencies: 2 });
   const recovered: string[] = [];
