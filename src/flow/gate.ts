@@ -1,5 +1,4 @@
 import type { Companion, PartState, Witness } from "./feed.ts";
-import type { StateStore } from "./state.ts";
 
 /** What the gate of a source reaches while the source is read: its feed. */
 export interface Positioned {
@@ -36,7 +35,7 @@ export class Gate {
   readonly companions: Set<Companion> = new Set();
 
   /** The stores that hold state of the flows of this run, each with the name of such a flow. */
-  readonly stores: Map<StateStore, string> = new Map();
+  readonly stores: Map<object, string> = new Map();
 
   readonly #reasons = new Set<string>();
   readonly #holds = new Map<number, Set<string>>();
