@@ -25,7 +25,11 @@ export interface CheckpointOptions<M = unknown> {
    * paused, and goes on when what this returns has resolved.
    */
   recoveryCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
-  /** Where the checkpoint is kept; without it, it is forgotten with the process. */
+  /**
+   * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
+   * or of a dependency keep exact state (the option `state`) and `correct` is on, it is their `Cache`, or a
+   * `space()` of it: then state, positions and checkpoint are always of one instant.
+   */
   cache?: CheckpointStore | undefined;
   /**
    * What the key in the cache begins with: it is `<cacheKeyPrefix>_<name>_`.

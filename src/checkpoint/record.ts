@@ -1,3 +1,4 @@
+import type { openState, StateStore } from "../flow/state.ts";
 import type { MarkerKind } from "./marker.ts";
 import type { ResultsRecord } from "./results.ts";
 import type { ProgressRecord } from "./track.ts";
@@ -9,6 +10,14 @@ export interface CheckpointStore {
   get(key: string): Promise<unknown>;
   /** Writes a value; with `durable`, resolves when it is on disk. */
   set(key: string, value: unknown, options?: { durable?: boolean }): Promise<unknown>;
+  /** True while it holds the exact state of flows: then it goes to disk with that. */
+  readonly driven?: boolean;
+  /**
+   * Returns the store behind it, where that can hold exact state.
+   *
+   * @internal
+   */
+  [openState]?(): StateStore;
 }
 
 /** What is kept of one partition of the dependent. */

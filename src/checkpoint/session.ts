@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Commit, Companion, Host } from "../flow/feed.ts";
 import { gateOf } from "../flow/gate.ts";
+import { openState } from "../flow/state.ts";
 import type { Core } from "./core.ts";
 import { type Dependency, inside } from "./dependency.ts";
 import { type CheckpointRecord, toRecord } from "./record.ts";
@@ -14,6 +15,7 @@ export class Session implements Companion {
   readonly #silences = new Map<Dependency, Silence>();
   #waiting: Waiting | undefined;
   #removeGuard: () => void = () => {};
+  #leaveCuts: (() => void) | undefined;
 
   constructor(core: Core) {
     this.#core = core;
@@ -58,6 +60,7 @@ export class Session implements Companion {
           "positions to go back to; use a Topic, or leave correct out",
       );
     }
+    this.#joinCuts();
     for (const dependency of core.settings.dependencies) {
       const { downtimeAfterMs } = dependency.settings;
       if (downtimeAfterMs === Infinity) continue;
@@ -68,10 +71,38 @@ export class Session implements Companion {
     core.consider();
   }
 
+  /**
+   * Where the cache holds exact state, the record is part of every cut: both are of one instant. Of another
+   * one, messages would count twice, and what is wrong would be forgotten.
+   */
+  #joinCuts(): void {
+    const core = this.#core;
+    const { cache, correct, dependencies } = core.settings;
+    const store = cache?.driven ? cache[openState]?.() : undefined;
+    this.#leaveCuts = store?.beforeCut(() => {
+      cache!.set(this.#key, recordOf(core)).catch((error) => core.host?.fail(error));
+    });
+    if (!correct) return;
+    for (const source of [core.dependent, ...dependencies.map((each) => each.dependency)]) {
+      for (const [other, flow] of gateOf(source).stores) {
+        if (other === store) continue;
+        throw new TypeError(
+          `Cannot correct results of checkpoint ${
+            JSON.stringify(core.name)
+          } beside the exact state ` +
+            `of flow ${
+              JSON.stringify(flow)
+            }: both must be kept in one store; give the checkpoint the ` +
+            "Cache of that state, or a space() of it",
+        );
+      }
+    }
+  }
+
   /** Takes what is to be kept. */
   snapshot(): Commit | undefined {
     const { cache } = this.#core.settings;
-    if (cache === undefined) return undefined;
+    if (cache === undefined || this.#leaveCuts !== undefined) return undefined;
     const record = recordOf(this.#core);
     return async () => void await cache.set(this.#key, record, { durable: true });
   }
@@ -84,6 +115,8 @@ export class Session implements Companion {
     this.#waiting?.stop();
     this.#waiting = undefined;
     this.#removeGuard();
+    this.#leaveCuts?.();
+    this.#leaveCuts = undefined;
     core.pause.stopTimer();
     core.dirt.stopTimer();
     core.track.reset();

@@ -34,6 +34,9 @@ export class Gate {
   /** What goes with the source through its runs. */
   readonly companions: Set<Companion> = new Set();
 
+  /** The stores that hold state of the flows of this run, each with the name of such a flow. */
+  readonly stores: Map<object, string> = new Map();
+
   readonly #reasons = new Set<string>();
   readonly #holds = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
@@ -108,6 +111,7 @@ export class Gate {
 
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
+    if (target === undefined) this.stores.clear();
     this.#target = target;
   }
 

@@ -175,10 +175,12 @@ export class TopicMember<K, V> {
     return new Map();
   }
 
-  #findStart({ partitions }: Assignment, alone: boolean): Promise<Start | undefined> {
+  #findStart(assignment: Assignment, alone: boolean): Promise<Start | undefined> {
+    const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
     const limit: StartLimit = (partition, position) => {
+      if (assignment !== this.#latest) return position; // overtaken: nothing begins here
       const done = sought.has(partition) ? position : this.progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
@@ -225,6 +227,8 @@ export class TopicMember<K, V> {
 
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
+    // While the partitions are given up, what was fetched before is gone: this would leave a hole.
+    if (this.#assignment !== this.#latest) return;
     if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
