@@ -225,7 +225,9 @@ export class TopicMember<K, V> {
 
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
-    if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
+    // From the moment on that the assignment is being revoked, nothing of it is handed out.
+    if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
+    if (this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
     this.fetched.see(chunk);
