@@ -175,10 +175,15 @@ export class TopicMember<K, V> {
     return new Map();
   }
 
-  #findStart({ partitions }: Assignment, alone: boolean): Promise<Start | undefined> {
+  #findStart(assignment: Assignment, alone: boolean): Promise<Start | undefined> {
+    const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
+    const prepare = async (total: number) => {
+      if (assignment === this.#latest) await this.#gate.prepareStart(partitions, total);
+    };
     const limit: StartLimit = (partition, position) => {
+      if (assignment !== this.#latest) return position; // given up meanwhile
       const done = sought.has(partition) ? position : this.progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
@@ -192,6 +197,7 @@ export class TopicMember<K, V> {
       sought,
       status: this.#hooks.status,
       resumption: this.resumption,
+      prepare,
       limit,
     });
   }
