@@ -59,6 +59,7 @@ export class Track implements Witness {
     this.#gate = gate;
     gate.attributed = true;
     gate.witnesses = [...gate.witnesses, this];
+    gate.beforeStart((partitions) => this.#assigned(partitions));
     gate.limitStart((partition, position) => this.#start(partition, position));
   }
 
@@ -151,6 +152,15 @@ export class Track implements Witness {
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
+  }
+
+  /** `partitions` will be read, and no others: the reading of those rests until they come back. */
+  #assigned(partitions: readonly number[]): void {
+    for (const [partition, { cursor, applied }] of this.#partitions) {
+      if (partitions.includes(partition)) continue;
+      this.#partitions.delete(partition);
+      this.#restored.set(partition, { cursor, applied });
+    }
   }
 
   /** A partition is about to be read: it begins where its record says, when that is earlier. */

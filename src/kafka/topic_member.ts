@@ -179,6 +179,9 @@ export class TopicMember<K, V> {
     const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
+    const prepare = async (total: number) => {
+      if (assignment === this.#latest) await this.#gate.prepareStart(partitions, total);
+    };
     const limit: StartLimit = (partition, position) => {
       if (assignment !== this.#latest) return position; // overtaken: nothing begins here
       const done = sought.has(partition) ? position : this.progress.resume(partition, position);
@@ -194,6 +197,7 @@ export class TopicMember<K, V> {
       sought,
       status: this.#hooks.status,
       resumption: this.resumption,
+      prepare,
       limit,
     });
   }
@@ -228,8 +232,8 @@ export class TopicMember<K, V> {
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
     // While the partitions are given up, what was fetched before is gone: this would leave a hole.
-    if (this.#assignment !== this.#latest) return;
-    if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
+    if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
+    if (this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
     this.fetched.see(chunk);

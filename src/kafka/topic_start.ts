@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly status: (status: BrokerStatus) => void;
   /** Knows where the flows were whose positions stores hold: that counts more than all but seeks. */
   readonly resumption?: Resumption | undefined;
+  /** Gets ready for the start; `total` is how many partitions the topic has. */
+  readonly prepare: (total: number) => Promise<void>;
   /** Says where to start at the latest: something before it is to be handled again. */
   readonly limit: StartLimit;
 }
@@ -82,6 +84,7 @@ export async function findStart(
   const founder = partitions.includes(0);
   if (founding && open.length > 0 && !founder && !options.alone) return undefined;
   const initial = founding ? await broker.offsets(topic, offset) : low;
+  await options.prepare(low.size);
 
   const decided = new Map<number, number>();
   if (founding && founder) {

@@ -179,3 +179,15 @@ Deno.test("Checkpoint with correct refuses exact state in another store: a crash
     'Cannot correct results of checkpoint "question" beside the exact state of flow "count"',
   );
 });
+
+Deno.test("Checkpoint with rows of partitions refuses exact state: nobody else may read them", async () => {
+  await using broker = await openBroker();
+  await using question = eventTopic(broker, "question");
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using partitions = new MemoryCache();
+  const dependency = new Dependency("weather", [{ time: 1 }]);
+  new Checkpoint("question", { dependent: question, dependencies: [dependency], partitions });
+  const app = new App();
+  app.handle(question, () => {}, { name: "count", state });
+  await assertRejects(() => app.stream(), TypeError, 'flow "count" has exact state');
+});
