@@ -1,32 +1,36 @@
 /**
- * Edits of Wikipedia as they happen: server-sent events as a source.
+ * Edits of Wikipedia as they happen, counted by wiki: server-sent events as a source that can be read again
+ * from any event, so that each edit is counted exactly once, whatever crashes in between.
  *
- * - Reconnects when the connection breaks, with the id of the last event that was handled, so that the
- *   server goes on from there.
+ * - The position of an event is its id; the cache holds the last one beside the counts. A restart asks the
+ *   server for what came after it (`Last-Event-ID`), and so does a reconnection.
  * - Reads no faster than the handler handles: the socket fills up, and the server waits.
  *
- * Runs until Ctrl-C. The arguments are another address, and after how many edits to end.
+ * Runs until Ctrl-C, and goes on from there the next time. The arguments are another address, after how many
+ * edits to end, and where the counts are.
  *
  * ```sh
- * deno run --allow-net examples/source_sse.ts https://stream.wikimedia.org/v2/stream/recentchange 3
+ * deno run --unstable-kv --allow-net --allow-read=state --allow-write=state examples/source_sse.ts
  * ```
  *
  * Prints one line an edit:
  *
  * ```text
- * enwiki: Ada Lovelace, by Babbage
- * dewiki: Emmy Noether, by Hilbert
- * frwiki: Sophie Germain, by Lagrange
+ * enwiki 1: Ada Lovelace, by Babbage
+ * dewiki 1: Emmy Noether, by Hilbert
+ * enwiki 2: Sophie Germain, by Lagrange
  * ```
  *
  * @module
  */
-import { handle, stream } from "@slipstream/slipstream";
+import { App, Cache, replayable } from "@slipstream/slipstream";
 import { delay } from "@std/async/delay";
 import { type EventSourceMessage, EventSourceParserStream } from "eventsource-parser/stream";
 
 /** Options of {@linkcode events}. */
 export interface EventsOptions {
+  /** The id of the event after which to begin. */
+  lastId?: string | undefined;
   /** Ends the connection, and waiting for the next one. */
   signal?: AbortSignal;
   /** Milliseconds before a new connection, until the server says otherwise (`retry: …`). */
@@ -40,10 +44,9 @@ export interface EventsOptions {
  */
 export async function* events(
   address: string | URL,
-  { signal, retryMs = 1_000 }: EventsOptions = {},
+  { lastId = "", signal, retryMs = 1_000 }: EventsOptions = {},
 ): AsyncGenerator<EventSourceMessage, void> {
   const url = new URL(address);
-  let lastId = "";
   for (;;) {
     const response = await connect(url, lastId, signal);
     if (response?.status === 204) return;
@@ -86,6 +89,12 @@ async function connect(
   throw new Error(`Cannot stream "${url}": the server answered ${status}`);
 }
 
+/** Says where an event ends: the server goes on after its id. */
+function position({ id }: EventSourceMessage): string {
+  if (id) return id;
+  throw new Error("Cannot go on after an event: the server gives it no id");
+}
+
 interface Change {
   type: string;
   wiki: string;
@@ -93,29 +102,43 @@ interface Change {
   user: string;
 }
 
-/** Yields the first `count` edits among the changes. */
-async function* edits(
-  changes: AsyncIterable<EventSourceMessage>,
-  count: number,
-): AsyncGenerator<Change, void> {
-  for await (const { data } of changes) {
-    const change: Change = JSON.parse(data);
-    if (change.type !== "edit") continue;
-    yield change;
-    if (--count === 0) return;
-  }
+/** Options of {@linkcode countEdits}. */
+export interface CountOptions {
+  /** Gets a line for each edit. */
+  sink: (line: string) => void;
+  /** After how many edits to end. */
+  limit?: number;
+  /** Who runs it. */
+  app?: App;
+}
+
+/** Counts the edits of each wiki in `counts`, from the event on at which it ends. */
+export async function countEdits(
+  address: string,
+  counts: Cache<number>,
+  { sink, limit = Infinity, app = new App() }: CountOptions,
+): Promise<void> {
+  const changes = replayable({
+    name: address,
+    read: (lastId: string | undefined, signal) => events(address, { lastId, signal }),
+    position,
+  });
+  app.handle(changes, async ({ data }) => {
+    const { type, wiki, title, user }: Change = JSON.parse(data);
+    if (type !== "edit") return;
+    const count = await counts.update(wiki, (count = 0) => count + 1);
+    if (--limit === 0) app.close();
+    return `${wiki} ${count}: ${title}, by ${user}`;
+  }, { name: "count edits", state: counts, sink });
+  await app.stream();
 }
 
 if (import.meta.main) {
-  const [address = "https://stream.wikimedia.org/v2/stream/recentchange", count = "Infinity"] =
-    Deno.args;
-  const ended = new AbortController();
-  const changes = events(address, { signal: ended.signal });
-
-  handle(edits(changes, Number(count)), (edit) => `${edit.wiki}: ${edit.title}, by ${edit.user}`, {
-    sink: console.log,
-  });
-
-  await stream();
-  ended.abort(); // after Ctrl-C the connection is still open
+  const [
+    address = "https://stream.wikimedia.org/v2/stream/recentchange",
+    limit = "Infinity",
+    path = "state/source_sse",
+  ] = Deno.args;
+  await using counts = await Cache.open<number>(path, { maxBytes: Infinity });
+  await countEdits(address, counts, { sink: console.log, limit: Number(limit) });
 }

@@ -230,7 +230,9 @@ export interface HandleOptions<O, Args = unknown> {
    * be repeated.
    *
    * Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   * that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`).
+   * that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
+   * another member joins the group both stop with an error. So does a flow whose cache has nothing of what its
+   * group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
    */
   state?: StateKeeper | undefined;
 }

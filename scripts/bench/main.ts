@@ -8,7 +8,7 @@
  * ```
  */
 import { parseArgs } from "node:util";
-import { brokersFromEnvironment, KafkaServer } from "../kafka.ts";
+import { brokersFromEnvironment, KafkaServer } from "../kafka/server.ts";
 import { benchmarks as all, memoryRuns, observations } from "./all.ts";
 import { measureHeap } from "./heap.ts";
 import { Peer } from "./peer.ts";
@@ -41,11 +41,11 @@ if (benchmarks.length + runs.length + observed.length === 0) {
   throw new RangeError(`Cannot find a benchmark of that name: there are ${names}`);
 }
 
-/** Starts a broker for the benchmarks of Topic, unless one is named. */
+/** Starts a broker for the benchmarks that need one, unless one is named. */
 async function broker(): Promise<KafkaServer | undefined> {
-  const needed = [...benchmarks, ...observed].some(({ name }) => name.startsWith("topic/"));
+  const needed = [...benchmarks, ...observed].some(({ name }) => /^(topic|delivery)\//.test(name));
   if (!needed || brokersFromEnvironment()) return undefined;
-  const server = await KafkaServer.start();
+  const server = await KafkaServer.start({ note: console.error });
   Deno.env.set("KAFKA_BROKERS", server.brokers.join());
   return server;
 }

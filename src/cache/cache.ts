@@ -1,21 +1,13 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
-import {
-  assertDeleteOptions,
-  assertPair,
-  assertSetOptions,
-  assertSpaceName,
-  assertSpaceOptions,
-  type CacheOptions,
-  type DeleteOptions,
-  type SetOptions,
-  type SpaceOptions,
-} from "./cache_options.ts";
-import { EntryIterator, toEntry, toKey, toValue, valueOf } from "./entry_iterator.ts";
-import { encodeKey, type Key } from "./keys.ts";
+import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
+import { assertExact } from "./exact.ts";
+import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
-import { type RangeOptions, toRange } from "./range.ts";
-import type { Found, Space } from "./space.ts";
+import type { RangeOptions } from "./range.ts";
+import { Reads } from "./reads.ts";
+import { toSink } from "./sink.ts";
+import type { Space } from "./space.ts";
 import { Spaces } from "./spaces.ts";
 import type { CacheStore, SpaceLimits } from "./store.ts";
 import { runTransaction, type Transaction, type TransactionOptions } from "./transaction.ts";
@@ -23,7 +15,6 @@ import type { UpdatesOptions } from "./updates.ts";
 import { Writes } from "./writes.ts";
 
 const DEFAULT_MAX_BYTES = 25_000_000;
-const DONE = Promise.resolve();
 
 /**
  * Entries by key, in order, in memory and on disk: the state of a flow. (It has nothing to do with the
@@ -31,7 +22,8 @@ const DONE = Promise.resolve();
  *
  * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of
  *   a flow, whatever comes first. After a crash what is left is what had been written up to some moment.
- * - Values are copied in and out, as `structuredClone` does.
+ * - Values are copied in and out, as `structuredClone` does. One difference: in data of plain objects, arrays
+ *   and `Uint8Array`s without a cycle, an object that is referred to twice comes back as two.
  * - Keys are in Deno KV's order: see {@linkcode Key}.
  * - Shared with other processes (`shared: true`, or a URL), each call goes to the store.
  *
@@ -50,12 +42,11 @@ const DONE = Promise.resolve();
 export class Cache<V = unknown>
   implements AsyncDisposable, SinkTarget<readonly [Key, V]>, StateKeeper {
   readonly #store: CacheStore;
-  readonly #space: Space;
-  readonly #spaces: Spaces<Cache>;
   readonly #name: string;
+  readonly #spaces: Spaces<Cache>;
+  readonly #space: Space;
+  readonly #reads: Reads<V>;
   readonly #writes: Writes<V>;
-  readonly #maxBytes: number;
-  readonly #ttlMs: number;
   #closed: Promise<void> | undefined;
 
   /** @internal Opened by {@linkcode Cache.open}. */
@@ -66,18 +57,19 @@ export class Cache<V = unknown>
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
+    const retention = { maxBytes, ttlMs };
+    if (store.driven) assertExact(name, retention);
     this.#store = store;
     this.#name = name;
-    this.#maxBytes = maxBytes;
-    this.#ttlMs = ttlMs;
-    if (store.driven) this.#assertExact();
-    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
     this.#spaces = spaces;
+    this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
     this.#writes = new Writes(store, this.#space, ttlMs);
-    spaces.join(name, this as Cache, () => {
-      this.#closed ??= DONE;
+    this.#reads = new Reads(this.#space, this.#writes);
+    const retire = () => {
+      this.#closed ??= Promise.resolve();
       this.#writes.end();
-    });
+    };
+    spaces.join(name, { cache: this as Cache, retention, retire });
   }
 
   /**
@@ -108,29 +100,22 @@ export class Cache<V = unknown>
    *
    * @throws {CacheStorageError} If the disk does not take it: it may be readable already, as it waits in
    * memory until the disk takes it, and is not durable yet.
-   * @throws {RangeError} If the entry alone is larger than `maxBytes`; nothing is written then.
+   * @throws {RangeError} If the key is too long, or the entry alone larger than `maxBytes`; nothing is
+   * written then.
+   * @throws {TypeError} If it is no key, or something in the value would be lost or changed: functions,
+   * instances of classes, ….
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
-    try {
-      if (options) assertSetOptions(options);
-      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      return this.#finish(this.#set(key, value, options?.ttlMs), options?.durable);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#writes.set(key, value, options);
   }
 
-  /** Deletes an entry, if it is there. */
+  /**
+   * Deletes an entry, if it is there; the promise is that of {@linkcode Cache.set}.
+   *
+   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   */
   delete(key: Key, options?: DeleteOptions): Promise<void> {
-    try {
-      if (options) assertDeleteOptions(options);
-      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      this.#assertOpen();
-      const deleted = this.#writes.write({ key: encodeKey(key), put: undefined });
-      return this.#finish(deleted, options?.durable);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#writes.delete(key, options);
   }
 
   /** Returns the value of a key, or `fallback` where there is none. */
@@ -138,13 +123,7 @@ export class Cache<V = unknown>
   /** Returns the value of a key, or `fallback` where there is none. */
   get<F>(key: Key, fallback: F): Promise<V | F>;
   get<F>(key: Key, fallback?: F): Promise<V | F | undefined> {
-    try {
-      const found = this.#read(key);
-      if (found instanceof Promise) return found.then((found) => valueOf<V, F>(found, fallback));
-      return Promise.resolve(valueOf<V, F>(found, fallback));
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.#reads.get(key, fallback);
   }
 
   /** Returns the values of several keys, in their order; undefined where there is none. */
@@ -153,13 +132,13 @@ export class Cache<V = unknown>
   }
 
   /** Says whether a key is there; its value may be undefined. */
-  async has(key: Key): Promise<boolean> {
-    return await this.#read(key) !== undefined;
+  has(key: Key): Promise<boolean> {
+    return this.#reads.has(key);
   }
 
   /**
    * Changes one entry in one step: `change` gets the value that is there and returns the new one. It is
-   * called again when the entry was changed meanwhile.
+   * called again when the entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
    *
    * @returns The new value.
    */
@@ -177,7 +156,7 @@ export class Cache<V = unknown>
 
   /** Removes all entries; in a shared store not in one step. */
   async clear(): Promise<void> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     this.#store.assertMayWait("clear a cache");
     await this.#writes.clear();
   }
@@ -187,31 +166,35 @@ export class Cache<V = unknown>
    * most once, with the value that it has then.
    */
   entries(options?: RangeOptions): AsyncIterableIterator<[Key, V]> {
-    return this.#scan(options, toEntry<V>);
+    return this.#reads.entries(options);
   }
 
   /** Iterates over keys; see {@linkcode Cache.entries}. */
   keys(options?: RangeOptions): AsyncIterableIterator<Key> {
-    return this.#scan(options, toKey);
+    return this.#reads.keys(options);
   }
 
   /** Iterates over values; see {@linkcode Cache.entries}. */
   values(options?: RangeOptions): AsyncIterableIterator<V> {
-    return this.#scan(options, toValue<V>);
+    return this.#reads.values(options);
   }
 
   /**
    * Runs a function that reads and writes several keys as one step: all of what it writes happens, or
    * nothing.
    *
-   * - Transactions with a key in common run one after the other; a nested one on a held key is an error.
+   * - Transactions with a key in common run one after the other. One that is called inside another, and would
+   *   wait for that one or for one that waits for it, is an error at once.
    * - When anything that it read was changed meanwhile, by a plain `set` or by another process, the function
    *   runs again. It may read keys that are not declared, and write only those that are.
    * - An exception writes nothing and is passed on.
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
-   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`.
+   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`, by default 30 seconds:
+   * it says which keys, and what it was waiting for.
+   * @throws {TypeError} If it is called inside a transaction with which it would wait for ever.
+   * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
   async transaction<R>(
@@ -219,19 +202,20 @@ export class Cache<V = unknown>
     run: (tx: Transaction<V>) => R | Promise<R>,
     options?: TransactionOptions,
   ): Promise<R> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return await runTransaction<V, R>(this.#writes, keys, run, options);
   }
 
   /**
    * Returns every write from its first read on, as key and value; undefined where a key was deleted. A
-   * transaction's writes come at its commit. What the window drops or what expires is no write; in a shared
-   * store only the writes of this object are seen.
+   * transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
+   * comes as one more write. What the window drops or what expires is no write; in a shared store only the
+   * writes of this object are seen.
    *
    * It ends when the signal aborts, by `return()` and when the cache is closed. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#writes.updates(options);
   }
 
@@ -242,32 +226,26 @@ export class Cache<V = unknown>
    * @throws {TypeError} If an option or the name is wrong, or the space is open and options are given.
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
-    this.#assertOpen();
-    assertSpaceOptions(options as SpaceOptions, this.#store);
-    assertSpaceName(name);
-    const known = this.#spaces.find(name) as Cache<W> | undefined;
-    if (known === undefined) return new Cache<W>(this.#store, options, name, this.#spaces);
-    if (Object.keys(options).length === 0) return known;
-    throw new TypeError(
-      `Cannot give options to space "${name}" again: it is open; give them where it is opened first`,
-    );
+    this.#writes.assertOpen();
+    const make = () => new Cache<W>(this.#store, options, name, this.#spaces);
+    return this.#spaces.open(name, options as SpaceOptions, make as () => Cache) as Cache<W>;
   }
 
   /** How many entries there are; what has expired may count until it is swept. Not in a shared store. */
   get size(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.size;
   }
 
   /** The size of all entries in bytes, estimated. Not in a shared store. */
   get bytes(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.bytes;
   }
 
   /** How many entries were dropped because of `maxBytes`, since the cache was opened. */
   get evictions(): number {
-    this.#assertOpen();
+    this.#writes.assertOpen();
     return this.#space.evictions;
   }
 
@@ -278,7 +256,7 @@ export class Cache<V = unknown>
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");
-    this.#assertOpen();
+    this.#writes.assertOpen();
     await this.#store.flush();
   }
 
@@ -293,21 +271,14 @@ export class Cache<V = unknown>
    * @internal
    */
   [openState](): StateStore {
-    this.#assertOpen();
-    const { state } = this.#store;
-    if (state === undefined) {
-      throw new TypeError(
-        "Cannot keep exact state in a shared store: other processes write to it between the cuts; " +
-          "open the cache at a path, without shared",
-      );
-    }
-    for (const cache of this.#spaces.all()) cache.#assertExact();
-    return state;
+    this.#writes.assertOpen();
+    return this.#spaces.exactStore();
   }
 
   /**
    * Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it.
    *
+   * @throws {CacheStorageError} If the disk does not take what was written: it is closed, and that is lost.
    * @throws {TypeError} While flows keep their state in it.
    */
   // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection
@@ -323,51 +294,6 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value. */
   [openSink](_host: Host): SinkPort<readonly [Key, V]> {
-    const write = (pair: readonly [Key, V]) => {
-      assertPair(pair);
-      return this.#set(pair[0], pair[1]);
-    };
-    const flush = async () => {
-      // Also while it is being closed, which ends no flow.
-      if (!this.driven) await this.#store.flush();
-    };
-    return { write, flush };
-  }
-
-  /** What is dropped by size or time would be dropped at other moments when messages are repeated. */
-  #assertExact(): void {
-    const [name, value] = this.#ttlMs < Infinity
-      ? ["ttlMs", this.#ttlMs]
-      : ["maxBytes", this.#maxBytes];
-    if (value === Infinity) return;
-    const space = this.#name === "" ? "the cache" : `space "${this.#name}"`;
-    throw new TypeError(
-      `Cannot keep exact state in a store while ${space} has ${name} ${value}: what it drops would ` +
-        `depend on the moment; open it with ${name}: Infinity`,
-    );
-  }
-
-  #assertOpen(): void {
-    if (this.#closed) throw new TypeError("Cannot use a cache that is closed");
-  }
-
-  #read(key: Key): Found | undefined | Promise<Found | undefined> {
-    this.#assertOpen();
-    return this.#space.read(encodeKey(key));
-  }
-
-  #set(key: Key, value: unknown, ttlMs?: number): void | Promise<void> {
-    this.#assertOpen();
-    return this.#writes.write(this.#writes.toWrite(encodeKey(key), value, ttlMs));
-  }
-
-  #finish(written: void | Promise<void>, durable = false): Promise<void> {
-    if (durable) return Promise.all([written, this.flush()]).then(() => {});
-    return written ?? DONE;
-  }
-
-  #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {
-    this.#assertOpen();
-    return new EntryIterator(this.#space.scan(toRange(options)), map, () => this.#assertOpen());
+    return toSink(this.#writes, this.#store);
   }
 }

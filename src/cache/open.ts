@@ -1,8 +1,8 @@
 import { systemClock } from "../clock.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
 import { CacheHeldError, CacheStorageError } from "./errors.ts";
+import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
-import { isLocked } from "./locked.ts";
 import { openRows } from "./rows/open.ts";
 import type { CacheStore } from "./store.ts";
 

@@ -79,6 +79,8 @@ export interface Space {
   ): boolean | Promise<boolean>;
   /** Walks through a range. */
   scan(range: Range): Cursor;
+  /** Told of each write that puts back what a message that failed had changed. */
+  onRestore?: ((write: Write) => void) | undefined;
   /** Removes all entries, and hands their keys to `removed`. */
   clear(removed: (key: string) => void): void | Promise<void>;
   /** How many entries there are. */

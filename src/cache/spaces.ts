@@ -1,5 +1,18 @@
 import { openStores } from "../flow/feed.ts";
+import type { StateStore } from "../flow/state.ts";
+import { assertSpaceName, assertSpaceOptions, type SpaceOptions } from "./cache_options.ts";
+import { assertExact, type Retention } from "./exact.ts";
 import type { CacheStore } from "./store.ts";
+
+/** A cache of a store. */
+export interface Member<C> {
+  /** The cache. */
+  readonly cache: C;
+  /** What it keeps. */
+  readonly retention: Retention;
+  /** Ends its use. */
+  retire(): void;
+}
 
 /**
  * The caches of one store by their names; the one that was opened is "". Every barrier flushes the store
@@ -7,27 +20,50 @@ import type { CacheStore } from "./store.ts";
  */
 export class Spaces<C extends object> {
   readonly #store: CacheStore;
-  readonly #members = new Map<string, { cache: C; retire: () => void }>();
+  readonly #members = new Map<string, Member<C>>();
 
   /** Has no caches yet. */
   constructor(store: CacheStore) {
     this.#store = store;
   }
 
-  /** Returns the cache of a name. */
-  find(name: string): C | undefined {
-    return this.#members.get(name)?.cache;
+  /**
+   * Returns the cache of a name, or what `make` makes where none is open; that is to join.
+   *
+   * @throws {TypeError} If the name or an option is wrong, or there are options for one that is open.
+   */
+  open(name: string, options: SpaceOptions, make: () => C): C {
+    assertSpaceOptions(options, this.#store);
+    assertSpaceName(name);
+    const known = this.#members.get(name);
+    if (known === undefined) return make();
+    if (Object.keys(options).length === 0) return known.cache;
+    throw new TypeError(
+      `Cannot give options to space "${name}" again: it is open; give them where it is opened first`,
+    );
   }
 
-  /** All caches that are open. */
-  all(): C[] {
-    return [...this.#members.values()].map(({ cache }) => cache);
-  }
-
-  /** Adds a cache; `retire` ends its use. */
-  join(name: string, cache: C, retire: () => void): void {
-    this.#members.set(name, { cache, retire });
+  /** Adds a cache. */
+  join(name: string, member: Member<C>): void {
+    this.#members.set(name, member);
     openStores.add(this.#store);
+  }
+
+  /**
+   * Returns the store as one that holds exact state.
+   *
+   * @throws {TypeError} If it is shared, or one of its caches drops entries by itself.
+   */
+  exactStore(): StateStore {
+    const { state } = this.#store;
+    if (state === undefined) {
+      throw new TypeError(
+        "Cannot keep exact state in a shared store: other processes write to it between the cuts; " +
+          "open the cache at a path, without shared",
+      );
+    }
+    for (const [name, { retention }] of this.#members) assertExact(name, retention);
+    return state;
   }
 
   /** Ends the use of a cache and flushes; with the one that was opened all others and the store end too. */

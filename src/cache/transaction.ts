@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, delay } from "../clock.ts";
-import { encodeKey, inspectKey, type Key } from "./keys.ts";
-import type { KeyQueue } from "./key_queue.ts";
+import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
+import type { KeyQueue, Place } from "./key_queue.ts";
 import { checkAtLeast, checkOptions } from "../options.ts";
 import type { Found, Space, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
@@ -9,7 +9,8 @@ import { copyOut } from "./values.ts";
 /** How a transaction runs. */
 export interface TransactionOptions {
   /**
-   * How long it may take, the wait for its keys included, in milliseconds.
+   * How long it may take, the wait for its keys included, in milliseconds. Its function is not stopped, but
+   * cannot write any more.
    *
    * @default {30000}
    */
@@ -20,7 +21,11 @@ export interface TransactionOptions {
 
 /** How long an entry written in a transaction lives. */
 export interface TransactionSetOptions {
-  /** How long the entry lives, in milliseconds. */
+  /**
+   * How long the entry lives, in milliseconds.
+   *
+   * @default {the `ttlMs` of the cache}
+   */
   ttlMs?: number | undefined;
 }
 
@@ -67,17 +72,13 @@ export interface Committed {
   readonly readers: void | Promise<void>;
 }
 
-interface Held {
-  readonly queue: KeyQueue;
-  readonly keys: ReadonlySet<string>;
-  readonly outer: Held | undefined;
-  ended: boolean;
-}
-
 const NAMES = ["timeoutMs", "signal"] as const;
 const SET_NAMES = ["ttlMs"] as const;
 const MAX_PAUSE_MS = 50;
-const held = new AsyncLocalStorage<Held>();
+/** Keys that an error names. */
+const MAX_NAMED = 3;
+/** The place of the transaction whose function runs. */
+const held = new AsyncLocalStorage<Place>();
 
 /** Runs a transaction; see `Cache.transaction`. */
 export async function runTransaction<V, R>(
@@ -103,17 +104,16 @@ async function runHolding<V, R>(
   checkAtLeast("timeoutMs", timeoutMs, 0);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
-  const outer = held.getStore();
-  assertNotHeld(outer, host.queue, keys);
-  const holding: Held = { queue: host.queue, keys: declared, outer, ended: false };
-  const limit = timeLimit(host.clock, timeoutMs, signal);
-  const place = host.queue.enter(declared);
+  const place = host.queue.enter(declared, held.getStore());
+  const limit = timeLimit(host.clock, timeoutMs, signal, keys);
   try {
+    assertNoDeadlock(place);
     await Promise.race([place.first, limit.reached]);
+    limit.waits = false;
     for (let attempt = 1;; attempt++) {
       const draft = new Draft<V>(host, declared);
       try {
-        const work = held.run(holding, async () => await run(draft));
+        const work = held.run(place, async () => await run(draft));
         const result = await Promise.race([work, limit.reached]);
         draft.end();
         const committed = await draft.commit();
@@ -129,22 +129,21 @@ async function runHolding<V, R>(
       await Promise.race([limit.reached, undefined]);
     }
   } finally {
-    holding.ended = true;
     place.leave();
     limit.end();
   }
 }
 
-function assertNotHeld(outer: Held | undefined, queue: KeyQueue, keys: readonly Key[]): void {
-  for (let holding = outer; holding !== undefined; holding = holding.outer) {
-    if (holding.ended || holding.queue !== queue) continue;
-    const twice = keys.find((key) => holding.keys.has(encodeKey(key)));
-    if (twice === undefined) continue;
-    throw new TypeError(
-      `Cannot start a transaction on key ${inspectKey(twice)}: ` +
-        "it is called inside a transaction that holds the key and would wait for itself",
-    );
-  }
+function assertNoDeadlock(place: Place): void {
+  const deadlock = place.deadlock();
+  if (deadlock === undefined) return;
+  const what = `Cannot start a transaction on key ${inspectKey(decodeKey(deadlock.key))}`;
+  throw new TypeError(
+    deadlock.holder === "outer"
+      ? `${what}: it is called inside a transaction that holds the key and would wait for itself`
+      : `${what}: the one that holds the key waits for a transaction that this one is called inside ` +
+        "of, and they would wait for each other; declare all keys in the outer ones",
+  );
 }
 
 /** One run of a transaction's function: what it read, and what it wants to write. */
@@ -227,17 +226,26 @@ class Draft<V> implements Transaction<V> {
 }
 
 /** A promise that rejects when the time is over or the signal aborts, until it is told to end. */
-function timeLimit(clock: Clock, ms: number, signal: AbortSignal | undefined) {
+function timeLimit(
+  clock: Clock,
+  ms: number,
+  signal: AbortSignal | undefined,
+  keys: readonly Key[],
+) {
   const { promise, reject } = Promise.withResolvers<never>();
   promise.catch(() => {});
-  const limit = { reached: promise, attempts: 0, end };
+  const limit = { reached: promise, waits: true, attempts: 0, end };
   const abort = () => reject(signal!.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const cancel = clock.timer(() => {
-    const conflicts = limit.attempts > 0
-      ? `: ran ${limit.attempts} times, each time what it had read was changed`
-      : "";
-    const message = `Cannot finish a transaction within ${ms} ms${conflicts}`;
+    const reason = limit.waits
+      ? "another one holds a key of it"
+      : limit.attempts === 0
+      ? "its function has not ended"
+      : `ran ${limit.attempts} times, each time what it had read was changed`;
+    const message = `Cannot finish a transaction on ${
+      inspectKeys(keys)
+    } within ${ms} ms: ${reason}`;
     reject(new DOMException(message, "TimeoutError"));
   }, ms);
   function end() {
@@ -245,4 +253,11 @@ function timeLimit(clock: Clock, ms: number, signal: AbortSignal | undefined) {
     signal?.removeEventListener("abort", abort);
   }
   return limit;
+}
+
+function inspectKeys(keys: readonly Key[]): string {
+  if (keys.length === 0) return "no key";
+  const named = keys.slice(0, MAX_NAMED).map((key) => inspectKey(key)).join(", ");
+  const more = keys.length > MAX_NAMED ? ` and ${keys.length - MAX_NAMED} more` : "";
+  return keys.length === 1 ? `key ${named}` : `keys ${named}${more}`;
 }

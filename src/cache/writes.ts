@@ -1,12 +1,20 @@
 import type { Clock } from "../clock.ts";
-import type { Key } from "./keys.ts";
-import { KeyQueue } from "./key_queue.ts";
 import { checkAtLeast } from "../options.ts";
+import {
+  assertDeleteOptions,
+  assertSetOptions,
+  type DeleteOptions,
+  type SetOptions,
+} from "./cache_options.ts";
+import { KeyQueue } from "./key_queue.ts";
+import { encodeKey, type Key } from "./keys.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
 import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
+
+const DONE = Promise.resolve();
 
 /** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
 export class Writes<V> implements TransactionHost {
@@ -23,9 +31,39 @@ export class Writes<V> implements TransactionHost {
   constructor(store: CacheStore, space: Space, ttlMs: number) {
     this.space = space;
     this.#store = store;
+    space.onRestore = (write) => void this.#publish([write]);
     this.clock = store.clock;
     this.maxBytes = store.maxTransactionBytes;
     this.#ttlMs = ttlMs;
+  }
+
+  /** Writes an entry; see `Cache.set`. */
+  set(key: Key, value: V, options: SetOptions | undefined): Promise<void> {
+    try {
+      if (options) assertSetOptions(options);
+      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
+      return this.#finish(this.put(key, value, options?.ttlMs), options?.durable);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Writes an entry; where there is nothing to wait for there is no promise. */
+  put(key: Key, value: V, ttlMs?: number): void | Promise<void> {
+    this.assertOpen();
+    return this.#write(this.toWrite(encodeKey(key), value, ttlMs));
+  }
+
+  /** Deletes an entry; see `Cache.delete`. */
+  delete(key: Key, options: DeleteOptions | undefined): Promise<void> {
+    try {
+      if (options) assertDeleteOptions(options);
+      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
+      this.assertOpen();
+      return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Makes a write of a value, which is copied now. */
@@ -41,16 +79,6 @@ export class Writes<V> implements TransactionHost {
     }
     const expires = ttlMs === Infinity ? 0 : this.clock.now() + ttlMs;
     return { key, put: { value: copy, cloned, size, expires } };
-  }
-
-  /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
-  write(write: Write): void | Promise<void> {
-    const room = this.space.write(write);
-    if (!this.#updates.read) return room;
-    if (room === undefined) return this.#publish([write]);
-    if (!this.space.immediate) return room.then(() => this.#publish([write]));
-    // Before any other write, and though the disk may not take it: it can be read already.
-    return Promise.all([room, this.#publish([write])]).then(() => {});
   }
 
   /** Applies all writes if what was read is still there; see {@linkcode Space.commit}. */
@@ -73,17 +101,6 @@ export class Writes<V> implements TransactionHost {
     if (this.#ended) throw new TypeError("Cannot use a cache that is closed");
   }
 
-  /** Hands what was written to the readers of updates; a promise is their backpressure. */
-  #publish(writes: readonly Write[]): void | Promise<void> {
-    if (!this.#updates.read) return;
-    let room: void | Promise<void> = undefined;
-    for (const { key, put } of writes) {
-      const cloned = put?.cloned ?? false;
-      room = this.#updates.publish({ key, value: put?.value, cloned }) ?? room;
-    }
-    return room;
-  }
-
   /** Removes all entries. */
   async clear(): Promise<void> {
     const removed: Write[] = [];
@@ -101,5 +118,31 @@ export class Writes<V> implements TransactionHost {
   end(): void {
     this.#ended = true;
     this.#updates.end();
+  }
+
+  /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
+  #write(write: Write): void | Promise<void> {
+    const room = this.space.write(write);
+    if (!this.#updates.read) return room;
+    if (room === undefined) return this.#publish([write]);
+    if (!this.space.immediate) return room.then(() => this.#publish([write]));
+    // Before any other write, and though the disk may not take it: it can be read already.
+    return Promise.all([room, this.#publish([write])]).then(() => {});
+  }
+
+  /** Hands what was written to the readers of updates; a promise is their backpressure. */
+  #publish(writes: readonly Write[]): void | Promise<void> {
+    if (!this.#updates.read) return;
+    let room: void | Promise<void> = undefined;
+    for (const { key, put } of writes) {
+      const cloned = put?.cloned ?? false;
+      room = this.#updates.publish({ key, value: put?.value, cloned }) ?? room;
+    }
+    return room;
+  }
+
+  #finish(written: void | Promise<void>, durable = false): Promise<void> {
+    if (durable) return Promise.all([written, this.#store.flush()]).then(() => {});
+    return written ?? DONE;
   }
 }

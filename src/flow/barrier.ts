@@ -1,11 +1,11 @@
 import { type Clock, delay } from "../clock.ts";
 import { BarrierError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
-import { type Commit, type Companion, openStores } from "./feed.ts";
+import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import { Progress } from "./progress.ts";
 import type { Sinks } from "./sinks.ts";
-import type { RootSource, StateGroup } from "./state_group.ts";
+import type { Cut, StateGroup } from "./state_group.ts";
 
 /** When positions are committed. */
 export interface BarrierOptions {
@@ -103,6 +103,13 @@ export class Barrier {
     });
   }
 
+  /** True when it would have nothing to do but to commit. */
+  get isFlushed(): boolean {
+    const { companions, sinks, groups } = this.#scope;
+    return companions.length === 0 && groups.length === 0 && openStores.size === 0 &&
+      !sinks.flushes;
+  }
+
   /** Starts no barrier by itself any more. */
   close(): void {
     this.#closed = true;
@@ -146,24 +153,22 @@ export class Barrier {
     const { hubs, companions, sinks, groups } = this.#scope;
     // What companions note must not be ahead of any state: with them it is all or nothing.
     const whole = companions.length === 0 || groups.every((group) => group.whole);
-    const cuts = new Map<StateGroup, Commit>();
+    const cuts = new Map<StateGroup, Cut>();
     for (const group of groups) {
       const cut = group.snapshot();
       if (cut !== undefined) cuts.set(group, cut);
     }
-    // Without a cut nothing of a source is committed: its state would be behind.
-    const isCut = (root: RootSource | undefined) =>
-      root === undefined || groups.every((group) => cuts.has(group) || !root.drives(group));
-    const commits = [...hubs].map(({ feed, root }) =>
-      whole && isCut(root) ? feed.snapshot?.() : undefined
-    );
+    // Of a source with state no more is committed than is in its cuts: the state would be behind.
+    const commits = whole
+      ? [...hubs].map(({ feed, root }) => root ? root.commitOf(cuts) : feed.snapshot?.())
+      : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
     await sinks.flush();
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([
       ...stores.map((store) => store.flush()),
-      ...[...cuts.values()].map((save) => save()),
+      ...[...cuts.values()].map((cut) => cut.save()),
     ]);
     this.#host.signal.throwIfAborted(); // and commits nothing
     await Promise.all(notes.map((write) => write?.()));

@@ -1,38 +1,13 @@
 import { SourceError } from "../errors.ts";
-import { onBehalf, onNobodysBehalf } from "./attribution.ts";
+import { onNobodysBehalf } from "./attribution.ts";
+import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { Receipt } from "./receipt.ts";
-import type { RootSource } from "./state_group.ts";
-import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "./turn.ts";
-
-/** One flow at one source. */
-export class Branch<T> {
-  /** Where the flow takes its messages, while a turn of it runs. */
-  emit: Emit<T> = () => {};
-  /** Ends the turn that the flow is in, or waits for. */
-  turnOver: (() => void) | undefined;
-  /** True when the flow takes no more messages of this source. */
-  ended = false;
-  /** The positions up to which the flow has had the messages already, by partition. */
-  past: Map<number, unknown> | undefined;
-
-  constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
-
-  /** The turns of this flow, as a stream. */
-  readable(): ReadableStream<Turn<T>> {
-    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
-    const run = this.lane.attributed ? onBehalf(this.lane, arrive) : arrive;
-    return new ReadableStream<Turn<T>>({
-      pull: (controller) => {
-        if (this.ended || this.hub.ended) controller.close();
-        else controller.enqueue({ run });
-      },
-    }, UNBUFFERED);
-  }
-}
+import type { RootSource } from "./root_source.ts";
+import { type Emit, type Maybe, TURN } from "./turn.ts";
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
@@ -216,7 +191,7 @@ export class Hub<T> {
     let failed = false;
     let pending: Promise<void>[] | undefined;
     for (const branch of this.branches) {
-      if (branch.past !== undefined && this.root!.isPast(branch, receipt!)) continue;
+      if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
       const lost = (error: unknown) => {

@@ -1,5 +1,5 @@
 import type { Source } from "../types.ts";
-import type { Branch } from "./hub.ts";
+import type { Branch } from "./branch.ts";
 import type { Slot } from "./lane.ts";
 import { type Emit, type Turn, UNBUFFERED } from "./turn.ts";
 

@@ -8,8 +8,8 @@ import type { Resumption } from "./state.ts";
  * A source of the user's that can begin at a position.
  *
  * @typeParam T The messages.
- * @typeParam P The positions: what a `Cache` can store. Where flows with different states share the source
- * they must be numbers, ascending.
+ * @typeParam P The positions: numbers, strings, bigints, or plain data. Where flows with different states share
+ * the source they must be numbers or bigints, ascending.
  */
 export interface ReplayableOptions<T, P> {
   /** Its name: stored positions belong to it. */
@@ -73,6 +73,8 @@ export function replayable<T, P>(options: ReplayableOptions<T, P>): FeedSource<T
   return source;
 }
 
+const SCALARS: ReadonlySet<string> = new Set(["number", "string", "bigint"]);
+
 /** A replayable source while it is read; its one partition is 0. */
 class ReplayableFeed<T, P> implements Feed<T> {
   receipt: Receipt | undefined;
@@ -94,7 +96,8 @@ class ReplayableFeed<T, P> implements Feed<T> {
   poll(): T | typeof WAIT | typeof END {
     const message = (this.#feed ??= this.#open()).poll();
     if (message === WAIT || message === END) return message;
-    this.receipt = new Receipt(() => {}, this.#options.position(message as T));
+    const position = this.#options.position(message as T);
+    this.receipt = new Receipt(() => {}, this.#resumption ? this.#kept(position) : position);
     return message;
   }
 
@@ -107,9 +110,22 @@ class ReplayableFeed<T, P> implements Feed<T> {
     return this.#feed?.cancel();
   }
 
+  /** A position as a state keeps it: a copy, since the source may go on with its own. */
+  #kept(position: P): P {
+    if (SCALARS.has(typeof position)) return position;
+    const prototype = position && Object.getPrototypeOf(position);
+    if ([Object.prototype, Array.prototype].includes(prototype)) return structuredClone(position);
+    throw new TypeError(
+      `Cannot keep a position of source "${this.#options.name}": position() must return a number, a ` +
+        `string, a bigint, a plain object or an array: got ${
+          prototype?.constructor?.name ?? position
+        }`,
+    );
+  }
+
   #open(): AsyncFeed<T> {
     const position = this.#resumption?.start(0, undefined) as P | undefined;
-    if (position !== undefined) this.#resumption!.began(0, position, false);
+    this.#resumption?.began(0, position, false);
     const messages = this.#options.read(position, this.#signal);
     return new AsyncFeed(messages[Symbol.asyncIterator]());
   }

@@ -43,7 +43,7 @@ export interface StateStore {
    * @throws {TypeError} If the store is driven already, or has been dropped.
    */
   drive(driver: StateDriver): void;
-  /** Takes what was written and these positions, now; the result brings all cuts so far to disk. */
+  /** Takes what was written and these positions, now; the result brings this cut to disk, and no later one. */
   cut(positions: readonly StoredPosition[]): Commit;
   /** Has `note` write what belongs into every cut, just before it; returns what takes that back. */
   beforeCut(note: () => void): () => void;
@@ -73,6 +73,8 @@ export interface Root {
 export interface Resumption {
   /** Says where to begin a partition that would begin at `position` by itself. */
   start(partition: number, position: unknown): unknown;
+  /** A flow whose state says nothing of a partition that was not read before in this run. */
+  unknownTo(partition: number): string | undefined;
   /** The partition begins at `position`, after a start or a seek; `sought`: wherever it was before. */
   began(partition: number, position: unknown, sought: boolean): void;
 }

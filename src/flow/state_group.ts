@@ -1,7 +1,7 @@
-import type { Branch, Hub } from "./hub.ts";
+import type { Branch } from "./branch.ts";
 import type { Commit } from "./feed.ts";
-import type { Receipt } from "./receipt.ts";
-import type { Resumption, Root, StateDriver, StateStore, StoredPosition } from "./state.ts";
+import type { RootSource, Snapshot } from "./root_source.ts";
+import type { StateDriver, StateStore, StoredPosition } from "./state.ts";
 
 /** What a group needs of the run. */
 export interface GroupHost {
@@ -9,6 +9,16 @@ export interface GroupHost {
   barrier(): Promise<void>;
   /** Runs a barrier soon; an error ends the run. */
   barrierSoon(): void;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+}
+
+/** A cut that is not on disk yet. */
+export interface Cut {
+  /** Brings it to disk, and those before it. */
+  readonly save: Commit;
+  /** What was acknowledged when it was taken. */
+  readonly snapshots: ReadonlyMap<RootSource, Snapshot>;
 }
 
 /** A flow whose positions a store holds. */
@@ -28,20 +38,19 @@ interface Member {
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
  */
 export class StateGroup implements StateDriver {
-  /** True while no message may begin. */
-  closed = false;
-
   readonly #store: StateStore;
   readonly #host: GroupHost;
   readonly #members: Member[] = [];
   readonly #written = new Map<Member, Map<number, unknown>>();
   #open = 0;
+  /** A cut is to be taken as soon as no message is open. */
   #due = false;
+  /** Much is waiting for the disk. */
   #full = false;
   /** Messages began since the last cut. */
   #moved = false;
-  /** Brings the cuts to disk that are not there yet. */
-  #unsaved: Commit | undefined;
+  /** The last cut, until it is on disk. */
+  #unsaved: Cut | undefined;
   #ended = false;
   #wakes: (() => void)[] = [];
   #awaited: PromiseWithResolvers<void> | undefined;
@@ -61,6 +70,11 @@ export class StateGroup implements StateDriver {
     return stored;
   }
 
+  /** True while no message may begin. */
+  get closed(): boolean {
+    return this.#due || this.#full;
+  }
+
   /** True while none of its messages is open: state and positions are of the same instant. */
   get whole(): boolean {
     return this.#open === 0;
@@ -75,7 +89,11 @@ export class StateGroup implements StateDriver {
   /** A message is done. */
   leave(): void {
     if (--this.#open > 0 || !this.#due || this.#ended) return;
-    this.#cut();
+    try {
+      this.#cut();
+    } catch (error) {
+      return this.#host.fail(error); // whoever says that a message is done must not meet it
+    }
     this.#host.barrierSoon();
   }
 
@@ -83,27 +101,28 @@ export class StateGroup implements StateDriver {
    * Takes a cut for a barrier that begins now; undefined when messages are under way: then one is taken
    * as soon as they are done, and another barrier follows.
    */
-  snapshot(): Commit | undefined {
+  snapshot(): Cut | undefined {
     if (this.#ended) return undefined;
     if (this.#open === 0) this.#cut();
     else if (this.#unsaved === undefined) {
-      this.#want();
+      this.#due = true;
       return undefined;
     }
     const unsaved = this.#unsaved!;
-    return async () => {
-      await unsaved();
+    const save = async () => {
+      await unsaved.save();
       if (this.#unsaved !== unsaved) return;
       this.#unsaved = undefined;
       this.#full = false;
       this.#reopen();
     };
+    return { ...unsaved, save };
   }
 
   /** Much is waiting for the disk. */
   full(): void {
     if (this.#full) return;
-    this.#full = this.closed = true;
+    this.#full = true;
     if (this.#open > 0) this.#due = true;
     else this.#host.barrierSoon();
   }
@@ -111,7 +130,7 @@ export class StateGroup implements StateDriver {
   /** Resolves when everything written so far is on disk. */
   async flush(): Promise<void> {
     if (this.#open > 0) {
-      this.#want();
+      this.#due = true;
       await (this.#awaited ??= Promise.withResolvers<void>()).promise;
     }
     await this.#host.barrier();
@@ -133,21 +152,19 @@ export class StateGroup implements StateDriver {
     this.#awaited?.promise.catch(() => {}); // nobody may have waited for it
   }
 
-  #want(): void {
-    this.#due = this.closed = true;
-  }
-
   #cut(): void {
     this.#due = this.#moved = false;
-    this.#unsaved = this.#store.cut([...this.#positions()]);
+    const save = this.#store.cut([...this.#positions()]);
+    const roots = new Set(this.#members.map(({ root }) => root));
+    const snapshots = new Map([...roots].map((root) => [root, root.snapshot()]));
+    this.#unsaved = { save, snapshots };
     this.#awaited?.resolve();
     this.#awaited = undefined;
     this.#reopen();
   }
 
   #reopen(): void {
-    if (this.#due || this.#full || !this.closed) return;
-    this.closed = false;
+    if (this.closed) return;
     const wakes = this.#wakes;
     this.#wakes = [];
     for (const wake of wakes) wake();
@@ -159,107 +176,10 @@ export class StateGroup implements StateDriver {
       const { flow, root, branch } = member;
       const written = this.#written.get(member)!;
       for (const [partition, position] of root.positions) {
-        if (written.get(partition) === position || branch.past?.has(partition)) continue;
+        if (written.get(partition) === position || root.isAhead(branch, partition)) continue;
         written.set(partition, position);
         yield { flow, source: root.name, partition, position };
       }
     }
-  }
-}
-
-/** An outside source whose flows keep state: counts its messages for their groups, and knows its positions. */
-export class RootSource implements Root, Resumption {
-  /** The position after the last message that began, by partition. */
-  readonly positions: Map<number, unknown> = new Map();
-  readonly name: string;
-  readonly #hub: Hub<unknown>;
-  readonly #groups: StateGroup[] = [];
-  readonly #stored = new Map<Branch<unknown>, ReadonlyMap<number, unknown>>();
-
-  constructor(hub: Hub<unknown>) {
-    this.#hub = hub;
-    this.name = hub.name;
-  }
-
-  /** Has `group` hold the positions of a flow. */
-  add(group: StateGroup, flow: string, branch: Branch<unknown>): void {
-    if (!this.#groups.includes(group)) this.#groups.push(group);
-    this.#stored.set(branch, group.join(flow, this, branch));
-  }
-
-  /** True while no message may begin. */
-  get closed(): boolean {
-    for (const group of this.#groups) if (group.closed) return true;
-    return false;
-  }
-
-  /** Calls `wake` when it may be worth while to ask again whether a message may begin. */
-  wait(wake: () => void): void {
-    for (const group of this.#groups) if (group.closed) return group.wait(wake);
-    wake();
-  }
-
-  /** A message begins: nothing is cut until its receipt says that it is done. */
-  enter(receipt: Receipt): void {
-    const { partition, next } = receipt;
-    this.positions.set(partition, next);
-    receipt.root = this;
-    for (const group of this.#groups) group.enter();
-  }
-
-  /** A message is done. */
-  leave(): void {
-    for (const group of this.#groups) group.leave();
-  }
-
-  /** Says whether its messages belong to the cuts of `driver`. */
-  drives(driver: StateDriver): boolean {
-    return (this.#groups as StateDriver[]).includes(driver);
-  }
-
-  /**
-   * Where a partition begins: at the least of what its flows have stored, and its own position for the
-   * others; later after the last message that began, though it may still be under way: it will be done.
-   */
-  start(partition: number, position: unknown): unknown {
-    const known = this.positions.get(partition);
-    if (known !== undefined) return known;
-    const wanted = this.#hub.branches.map((branch) =>
-      this.#stored.get(branch)?.get(partition) ?? position
-    );
-    return wanted.reduce((least, each) => this.#isBefore(each, least) ? each : least);
-  }
-
-  /** A partition begins at `position`: flows that are past it are given only what is new to them. */
-  began(partition: number, position: unknown, sought: boolean): void {
-    for (const [branch, stored] of this.#stored) {
-      const past = stored.get(partition);
-      if (sought) branch.past?.delete(partition);
-      else if (!this.positions.has(partition) && past !== undefined && past !== position) {
-        if (this.#isBefore(position, past)) (branch.past ??= new Map()).set(partition, past);
-      }
-      if (branch.past?.size === 0) branch.past = undefined;
-    }
-    this.positions.set(partition, position);
-  }
-
-  /** Says whether a flow has had this message already. */
-  isPast(branch: Pick<Branch<unknown>, "past">, { partition, next }: Receipt): boolean {
-    const past = branch.past!.get(partition);
-    if (past === undefined) return false;
-    if (past !== next && this.#isBefore(next, past)) return true;
-    branch.past!.delete(partition);
-    if (branch.past!.size === 0) branch.past = undefined;
-    return past === next;
-  }
-
-  #isBefore(position: unknown, other: unknown): boolean {
-    if (position === other) return false;
-    if (typeof position === "number" && typeof other === "number") return position < other;
-    if (typeof position === "bigint" && typeof other === "bigint") return position < other;
-    throw new TypeError(
-      `Cannot begin source "${this.name}" where its flows were: they were at different positions ` +
-        "that are no numbers; give each flow a source of its own",
-    );
   }
 }

@@ -15,17 +15,28 @@ import { stage, type Turn } from "./turn.ts";
  * @throws {TypeError} If the state of a flow could not be exact; the error says what to change.
  */
 export function findTracked(bindings: readonly Binding[], onError: OnError): Set<Binding> {
-  const tracked = new Set(bindings.filter(({ state }) => state !== undefined));
-  for (const binding of tracked) {
-    const sinks = [...binding.sinks, deadLetterSink(binding.onError ?? onError)];
-    for (const next of readersOf(sinks, bindings)) tracked.add(next);
-  }
-  for (const binding of tracked) {
-    assertExactPipes(binding);
-    assertNothingSentTwice(binding, bindings, onError);
-  }
-  for (const binding of tracked) if (binding.state !== undefined) assertFed(binding, bindings);
+  const keeping = bindings.filter(({ state }) => state !== undefined);
+  const read = new Set(keeping.flatMap(({ sources }) => sources));
+  const beside = bindings.filter(({ sources }) => sources.some((source) => read.has(source)));
+  for (const binding of withReaders(beside, bindings, onError)) assertExactPipes(binding);
+  for (const binding of keeping) assertFed(binding, bindings);
+  const tracked = withReaders(keeping, bindings, onError);
+  for (const binding of tracked) assertNothingSentTwice(binding, bindings, onError);
   return tracked;
+}
+
+/** These flows, and all that get anything of them through Proxies. */
+function withReaders(
+  flows: readonly Binding[],
+  bindings: readonly Binding[],
+  onError: OnError,
+): Set<Binding> {
+  const all = new Set(flows);
+  for (const binding of all) {
+    const sinks = [...binding.sinks, deadLetterSink(binding.onError ?? onError)];
+    for (const next of readersOf(sinks, bindings)) all.add(next);
+  }
+  return all;
 }
 
 /** The stage in front of a tracked flow: everything behind it runs on behalf of the message. */
@@ -64,14 +75,17 @@ function queuesOf(ends: readonly unknown[]): ProxyQueue<unknown>[] {
   return ends.map(queueOf).filter((queue) => queue !== undefined);
 }
 
-/** A stage that holds messages back keeps them open, and nobody sees what it makes its outputs of. */
+/**
+ * A stage that holds messages back keeps them open, so that no cut comes, and nobody sees what it makes its
+ * outputs of.
+ */
 function assertExactPipes({ name, handler, pipes }: Binding): void {
   const opaque = isStreamPair(handler) ||
     pipes.some((pipe) => typeof pipe === "function" || isStreamPair(pipe) || pipe.holds);
   if (!opaque) return;
   throw new TypeError(
     `Cannot keep exact state with flow "${name}": batch(), pipe functions and TransformStreams hold ` +
-      "messages back; use map() and filter(), or collect in the state",
+      "messages back; use map() and filter(), collect in the state, or read the source a second time",
   );
 }
 

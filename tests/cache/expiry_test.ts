@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { Cache, MemoryCache } from "../../mod.ts";
+import { DatabaseSync } from "node:sqlite";
+import { assertEquals, assertRejects } from "@std/assert";
+import { Cache, CacheStorageError, MemoryCache } from "../../mod.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -45,4 +46,44 @@ Deno.test("What expired while the store was closed is not there when it is opene
   }
   using kv = await Deno.openKv(path);
   assertEquals(await Array.fromAsync(kv.list({ prefix: ["slipstream", "p"] })), []);
+});
+
+Deno.test("The pieces of a large value of a shared Cache expire with its row, and without a ttlMs never", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  const before = Date.now();
+  {
+    await using cache = await Cache.open<string>(path, { shared: true, ttlMs: 60_000 });
+    await cache.set("first", "x".repeat(200_000));
+    await cache.transaction(["second"], (tx) => tx.set("second", "x".repeat(200_000)));
+    await cache.set("forever", "x".repeat(200_000), { ttlMs: Infinity });
+  }
+  const after = Date.now();
+  using database = new DatabaseSync(path, { readOnly: true });
+  const rows = database.prepare("SELECT expiration_ms AS at FROM kv WHERE length(v) > 8000").all();
+  const expiring = rows.map(({ at }) => at as number).filter((at) => at > 0);
+  assertEquals([rows.length, expiring.length], [12, 8]);
+  assertEquals(expiring.filter((at) => at < before + 60_000 || at > after + 60_000), []);
+});
+
+Deno.test("A row of a shared Cache whose pieces are gone is a miss when it may expire, else a named error", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using cache = await Cache.open<string>(kv);
+  await cache.set("expires", "x".repeat(100_000), { ttlMs: 60_000 });
+  for await (const { key } of kv.list({ prefix: ["slipstream", "p"] })) await kv.delete(key);
+  assertEquals([await cache.get("expires"), await cache.has("expires")], [undefined, false]);
+  assertEquals(await Array.fromAsync(cache.keys()), []);
+  const old = await cache.transaction(["expires"], async (tx) => {
+    const old = await tx.get("expires", "none");
+    tx.set("expires", "new");
+    return old;
+  }, { timeoutMs: 5_000 });
+  assertEquals([old, await cache.get("expires")], ["none", "new"]);
+
+  await cache.set("stays", "x".repeat(100_000));
+  for await (const { key } of kv.list({ prefix: ["slipstream", "p"] })) await kv.delete(key);
+  const error = await assertRejects(() => cache.get("stays"), CacheStorageError, '"stays"');
+  assertEquals(error.retriable, false);
+  await cache.delete("stays");
+  assertEquals(await cache.get("stays"), undefined);
 });

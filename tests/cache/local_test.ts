@@ -3,6 +3,7 @@ import {
   assertGreater,
   assertLess,
   assertRejects,
+  assertStrictEquals,
   assertStringIncludes,
 } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
@@ -46,6 +47,29 @@ Deno.test("A local Cache has what was written when it is opened again", async ()
   ]);
   await using cache = await Cache.open(path, ALL);
   assertEquals(await cache.space("other").get("a"), 1);
+});
+
+Deno.test("A local Cache keeps cycles on disk, in a page and in pieces", async () => {
+  await using folder = await temporaryFolder();
+  interface Node {
+    self?: Node;
+    text: string;
+  }
+  const lengths = { small: 1, large: 100_000 };
+  {
+    await using cache = await Cache.open<Node>(`${folder.path}/db`);
+    for (const [key, length] of Object.entries(lengths)) {
+      const node: Node = { text: "x".repeat(length) };
+      node.self = node;
+      await cache.set(key, node);
+    }
+  }
+  await using cache = await Cache.open<Node>(`${folder.path}/db`);
+  for (const [key, length] of Object.entries(lengths)) {
+    const node = (await cache.get(key))!;
+    assertStrictEquals(node.self, node);
+    assertEquals(node.text.length, length);
+  }
 });
 
 Deno.test("A local Cache goes to disk within flushIntervalMs, at once when durable, or at a flush", async () => {

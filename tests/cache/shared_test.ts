@@ -48,6 +48,31 @@ Deno.test("A shared Cache leaves no rows of its writer and no pieces behind", as
   assertEquals(keys, [["slipstream", "e", "", "a"], ["slipstream", "state"]]);
 });
 
+Deno.test("A large value that is overwritten while a shared Cache reads it is the new one, or a retriable error", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using other = await Cache.open<string>(kv);
+  let overwritings = 0;
+  /** Lists pieces only after their value was overwritten. */
+  async function* list<T>(...args: Parameters<Deno.Kv["list"]>): AsyncGenerator<Deno.KvEntry<T>> {
+    if (overwritings-- > 0) await other.set("a", `${overwritings}`.repeat(100_000));
+    yield* kv.list<T>(...args);
+  }
+  const slow = new Proxy(kv, {
+    get(kv, name: keyof Deno.Kv) {
+      if (name === "list") return list;
+      const found = kv[name];
+      return typeof found === "function" ? found.bind(kv) : found;
+    },
+  });
+  await using cache = await Cache.open<string>(slow);
+  await other.set("a", "x".repeat(100_000));
+  overwritings = 1;
+  assertEquals(await cache.get("a"), "0".repeat(100_000));
+  overwritings = Infinity;
+  const error = await assertRejects(() => cache.get("a"), CacheStorageError, '"a"');
+  assertEquals(error.retriable, true);
+});
+
 Deno.test("A call to a server that is not there ends with an error", async () => {
   const url = "http://127.0.0.1:9";
   const token = Deno.env.get("DENO_KV_ACCESS_TOKEN");

@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import fc from "fast-check";
 import v8 from "node:v8";
 import { copyIn, copyOut } from "../../src/cache/values.ts";
@@ -33,12 +39,35 @@ Deno.test("copyIn() keeps cycles, holes, named properties of arrays and own __pr
   cycle.self = cycle;
   const copy = roundTrip(cycle) as typeof cycle;
   assert(copy.self === copy && copy !== cycle);
+  interface Node {
+    parent?: Node;
+    children: Node[];
+  }
+  const tree: Node = { children: [] };
+  for (let i = 0; i < 1_000; i++) tree.children.push({ parent: tree, children: [] });
+  const root = roundTrip(tree) as Node;
+  assertEquals(root.children.length, 1_000);
+  assert(root.children.every(({ parent }) => parent === root));
   const holes = [1, , 3]; // deno-lint-ignore-line no-sparse-arrays
   assertEquals(1 in (roundTrip(holes) as unknown[]), false);
   const match = "abc".match(/b/)!;
   assertEquals((roundTrip(match) as RegExpMatchArray).index, 1);
   const proto = JSON.parse('{"__proto__": {"x": 1}}');
   assertEquals(Object.keys(roundTrip(proto) as object), ["__proto__"]);
+});
+
+Deno.test("copyIn() makes two of an object that plain data refers to twice, however often it is doubled", () => {
+  const shared = { n: 1 };
+  const [first, second] = roundTrip([shared, shared]) as { n: number }[];
+  assertEquals([first, second], [shared, shared]);
+  assert(first !== second);
+  // Only structuredClone can copy the rest, and sees that they are one.
+  const [one, other] = roundTrip([shared, shared, new Date(0)]) as { n: number }[];
+  assertStrictEquals(one, other);
+  let doubled: unknown[] = [];
+  for (let level = 0; level < 60; level++) doubled = [doubled, doubled];
+  const copy = roundTrip(doubled) as unknown[];
+  assertStrictEquals(copy[0], copy[1]);
 });
 
 Deno.test("copyIn() takes only the bytes of a view, not the buffer behind it", () => {

@@ -212,7 +212,7 @@ Deno.test("barriers never overlap, also when one is asked for just as another en
 Deno.test("with a checkpoint, a barrier within a message of a flow with state notes and commits nothing", async () => {
   const log: string[] = [];
   const write = (what: string) => () => Promise.resolve(void log.push(what));
-  const group = { whole: false, snapshot: () => write("cut") };
+  const group = { whole: false, snapshot: () => ({ save: write("cut"), snapshots: new Map() }) };
   const scope = {
     hubs: [{ feed: { snapshot: () => write("positions") }, root: undefined }],
     companions: [{ snapshot: () => write("notes") }],

@@ -6,11 +6,15 @@ from asyncio import run
 
 import cache
 import checkpoint
+import delivery
 import flow
 import topic
 from slipstream import Conf
 
-benchmarks = flow.benchmarks | cache.benchmarks | checkpoint.benchmarks | topic.benchmarks
+benchmarks = (
+    flow.benchmarks | cache.benchmarks | checkpoint.benchmarks | topic.benchmarks
+    | delivery.benchmarks
+)
 
 
 def forget_bindings():

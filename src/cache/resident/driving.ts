@@ -15,10 +15,10 @@ export interface DrivenStore {
   table(name: string): Table;
   /** Estimated bytes that wait for a cut. */
   readonly buffered: number;
-  /** Takes all buffers as one group that is not sent before `save()`. */
-  cut(): void;
-  /** Sends what was cut. */
-  save(): Promise<void>;
+  /** Takes all buffers as one group that is not sent before `save()`; returns its number. */
+  cut(): number;
+  /** Sends what was cut, up to a number. */
+  save(cut: number): Promise<void>;
   /** Goes back to writing by its own timer. */
   undriven(): void;
 }
@@ -76,7 +76,7 @@ export class Driving implements StateStore {
     return () => void this.#notes.delete(note);
   }
 
-  /** Takes what was written and these positions; the result brings it to disk. */
+  /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[]): Commit {
     for (const note of this.#notes) onNobodysBehalf(note);
     const table = this.#store.table(POSITIONS);
@@ -85,8 +85,8 @@ export class Driving implements StateStore {
       const key = encodeKey([flow, source, partition]);
       table.put({ key, put: { value, cloned, size, expires: 0 } });
     }
-    this.#store.cut();
-    return () => this.#store.save();
+    const cut = this.#store.cut();
+    return () => this.#store.save(cut);
   }
 
   /** Is driven no longer. */

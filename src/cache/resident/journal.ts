@@ -1,7 +1,7 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
 import { STATE_KEY } from "../format.ts";
-import { isLocked } from "../locked.ts";
+import { isLocked } from "../kv_errors.ts";
 
 /** Bytes that an atomic write is filled to; Deno KV takes 819,200, and a row may be twice its estimate. */
 const ATOMIC_BYTES = 350_000;
@@ -55,6 +55,8 @@ export class Journal {
   readonly #kv: Deno.Kv;
   readonly #clock: Clock;
   readonly #retryMs: number;
+  /** What an error begins with. */
+  readonly #what: string;
   #versionstamp: string;
   #sequence: number;
   #unsure = false;
@@ -63,8 +65,9 @@ export class Journal {
   constructor(
     kv: Deno.Kv,
     clock: Clock,
-    options: { versionstamp: string; sequence: number; retryMs: number },
+    options: { path: string; versionstamp: string; sequence: number; retryMs: number },
   ) {
+    this.#what = `Cannot write cache ${JSON.stringify(options.path)} to disk`;
     this.#kv = kv;
     this.#clock = clock;
     this.#versionstamp = options.versionstamp;
@@ -88,7 +91,8 @@ export class Journal {
         if (error instanceof CacheStorageError) throw error;
         this.#unsure = true;
         if (!isLocked(error) || this.#clock.now() >= until || signal.aborted) {
-          throw new CacheStorageError("Cannot write the cache to disk", error, true);
+          const what = `${this.#what}, it stays in memory and is tried again`;
+          throw new CacheStorageError(what, error, true);
         }
       }
       await delay(this.#clock, RETRY_MS, signal).catch(() => {});
@@ -98,7 +102,7 @@ export class Journal {
   /** Finds out how far a write came that threw: its last part may have been applied all the same. */
   async #lookUp(owner: string): Promise<void> {
     const { value, versionstamp } = await this.#kv.get<State>(STATE_KEY);
-    if (value?.owner !== owner || versionstamp === null) throw takenOver();
+    if (value?.owner !== owner || versionstamp === null) throw this.#takenOver();
     this.#sequence = value.sequence;
     this.#versionstamp = versionstamp;
     this.#unsure = false;
@@ -127,7 +131,7 @@ export class Journal {
   async #commit(atomic: Deno.AtomicOperation): Promise<string> {
     const result = await atomic.check({ key: STATE_KEY, versionstamp: this.#versionstamp })
       .commit();
-    if (!result.ok) throw takenOver();
+    if (!result.ok) throw this.#takenOver();
     return result.versionstamp;
   }
 
@@ -138,9 +142,9 @@ export class Journal {
       await this.#commit(atomic);
     }
   }
-}
 
-function takenOver(): CacheStorageError {
-  const cause = "another process has taken the store over; this one can only be closed";
-  return new CacheStorageError("Cannot write the cache to disk", cause, false);
+  #takenOver(): CacheStorageError {
+    const cause = "another process has taken the store over; this one can only be closed";
+    return new CacheStorageError(this.#what, cause, false);
+  }
 }

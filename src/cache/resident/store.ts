@@ -1,18 +1,13 @@
-import type { Clock } from "../../clock.ts";
-import type { CacheStorageError } from "../errors.ts";
+import { FORMAT, ROOT } from "../format.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
-import { FORMAT, ROOT } from "../format.ts";
-import type { Batch, Journal, Row, State } from "./journal.ts";
-import { addRows } from "./rows_of_page.ts";
+import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
+import type { Journal, Row, State } from "./journal.ts";
+import { rowsOfPage } from "./rows_of_page.ts";
 import { Table, type TableHost } from "./table.ts";
 
 /** How a resident store writes. */
-export interface StoreOptions {
-  /** The time. */
-  clock: Clock;
-  /** How long a write may wait for company, in milliseconds. */
-  flushIntervalMs: number;
+export interface StoreOptions extends GroupCommitOptions {
   /** The most that may wait for a cut while flows decide when it is taken, in estimated bytes. */
   maxTransactionBytes: number;
 }
@@ -23,9 +18,6 @@ const MAX_BUFFER_BYTES = 4_000_000;
 const MAX_MEMORY_BUFFER_BYTES = 64_000;
 /** Every so many writes the clock is looked at: awaited writes starve the timers. */
 const WRITES_PER_LOOK = 256;
-/** After an error the disk is tried again after this time, doubled each time up to the second one. */
-const MIN_RETRY_MS = 100;
-const MAX_RETRY_MS = 5_000;
 /** Runs of pages that are merged at a cut, beside two for each row that it writes. */
 const MIN_RUNS = 16;
 /** Spaces of a store: the row of the state, which Deno KV takes up to 65,536 bytes, names them all. */
@@ -34,29 +26,24 @@ const SWEEP_MS = 1_000;
 const SWEEP_ENTRIES = 10_000;
 
 /**
- * The tables of one store, and the group commit that brings what they buffer to disk: a cut takes all
- * buffers at one instant, and becomes durable as a whole or not at all.
+ * The tables of one store, and the cuts: a cut takes what all tables buffer at one instant, and becomes
+ * durable as a whole or not at all.
  */
-export class ResidentStore implements TableHost {
+export class ResidentStore implements TableHost, Uncommitted {
   readonly #options: StoreOptions;
-  readonly #journal: Journal | undefined;
+  /** Undefined where there is no disk. */
+  readonly #commits: GroupCommit | undefined;
   readonly #tables = new Map<string, Table>();
-  readonly #closing = new AbortController();
   #state: State;
-  #batches: Batch[] = [];
   #discarded: Entry[] = [];
-  #buffered = 0;
+  /** Whether anything was written since the last cut. */
   #dirty = false;
+  /** When the first of that was written. */
   #since = 0;
+  #buffered = 0;
   #writes = 0;
-  #job: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  #failure: CacheStorageError | undefined;
-  #retryMs = MIN_RETRY_MS;
-  #cancelTimer: (() => void) | undefined;
   #cancelSweep: (() => void) | undefined;
-  /** What was cut and must not be sent yet. */
-  #cuts: Batch[] = [];
+  #closed = false;
 
   /** The store as one that holds exact state. */
   readonly driving: Driving;
@@ -65,7 +52,7 @@ export class ResidentStore implements TableHost {
   constructor(options: StoreOptions, state: State, journal?: Journal) {
     this.#options = options;
     this.#state = state;
-    this.#journal = journal;
+    if (journal) this.#commits = new GroupCommit(this, journal, options);
     this.driving = new Driving(this, options.maxTransactionBytes);
   }
 
@@ -90,21 +77,22 @@ export class ResidentStore implements TableHost {
     return this.#options.clock.now();
   }
 
-  /** Whether the last attempt to write to the disk failed. */
-  get failure(): CacheStorageError | undefined {
-    return this.#failure;
-  }
-
   /** Throws while the disk does not take writes: what was accepted stays in memory and is tried again. */
   assertWritable(): void {
     this.driving.assertWritable();
     // While it is driven nothing waits for the disk but barriers, which meet the failure.
-    if (this.#failure && this.driving.driver === undefined) throw this.#failure;
+    const failure = this.#commits?.failure;
+    if (failure && this.driving.driver === undefined) throw failure;
   }
 
   /** Notes what a write replaces. */
   changing(table: Table, key: string, old: Entry | undefined): string | undefined {
     return this.driving.changing(table, key, old);
+  }
+
+  /** Whether flows decide when it is cut. */
+  get driven(): boolean {
+    return this.driving.driver !== undefined;
   }
 
   /** How many entries the windows of all tables have dropped. */
@@ -132,7 +120,8 @@ export class ResidentStore implements TableHost {
       this.#since = this.now();
     }
     this.#setSweep();
-    if (this.#journal === undefined) {
+    const commits = this.#commits;
+    if (commits === undefined) {
       if (this.#buffered > MAX_MEMORY_BUFFER_BYTES) this.#turnOver();
       return;
     }
@@ -140,8 +129,10 @@ export class ResidentStore implements TableHost {
     const { driver } = this.driving;
     if (driver !== undefined) return full ? driver.full() : undefined;
     if (full) return this.flush();
-    if (++this.#writes % WRITES_PER_LOOK === 0 && this.#overdue()) return this.#job ?? this.flush();
-    if (this.#job === undefined) this.#setTimer(this.#options.flushIntervalMs);
+    if (++this.#writes % WRITES_PER_LOOK === 0 && this.#overdue()) {
+      return commits.job ?? this.flush();
+    }
+    commits.schedule();
   }
 
   /**
@@ -154,117 +145,74 @@ export class ResidentStore implements TableHost {
     return this.driving.driver?.flush() ?? this.save();
   }
 
-  /** Sends what may be sent; undriven, that is everything written so far. */
-  save(): Promise<void> {
-    if (this.#journal === undefined || this.driving.dropped) return Promise.resolve();
-    this.#batches.push(...this.#cuts.splice(0));
-    if (this.#job === undefined) return this.#start();
-    // What is under way may have been cut before the last write: one more round is certain to have it.
-    return this.#next ??= this.#job.catch(() => {}).then(() => {
-      this.#next = undefined;
-      return this.save();
-    });
+  /** Sends what may be sent: undriven everything written so far, else the cuts up to the one of a number. */
+  save(cut?: number): Promise<void> {
+    return this.#commits?.save(cut) ?? Promise.resolve();
   }
 
   /** Flushes and lets go of all timers. */
   async close(): Promise<void> {
     try {
-      await this.save();
+      await this.#commits?.close();
     } finally {
-      this.#closing.abort();
-      this.#cancelTimer?.();
+      this.#closed = true;
       this.#cancelSweep?.();
-      await this.#job;
     }
   }
 
   /** Goes back to writing by its own timer. */
   undriven(): void {
-    if (this.#dirty && this.#journal !== undefined && this.#job === undefined) {
-      this.#setTimer(this.#options.flushIntervalMs);
-    }
+    if (this.#dirty) this.#commits?.schedule();
   }
 
-  /** Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends. */
-  cut(): void {
-    if (!this.#dirty || this.#journal === undefined) return;
+  /** Whether something was written that the store itself is to bring to disk. */
+  get due(): boolean {
+    return this.#dirty && this.driving.driver === undefined;
+  }
+
+  /** True when a flow left half a message in it: nothing goes to disk any more. */
+  get dropped(): boolean {
+    return this.driving.dropped;
+  }
+
+  /**
+   * Takes the buffers of all tables, now, as one group that {@linkcode ResidentStore.save} sends, and returns
+   * its number.
+   */
+  cut(): number {
+    for (const table of this.#tables.values()) table.traces.clear();
+    if (!this.#dirty || this.#commits === undefined) return this.#state.sequence;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
     for (const table of this.#tables.values()) {
-      for (const page of table.takeBuffer(() => ++state.last)) addRows(rows, table.name, page);
+      const pages = table.takeBuffer(() => ++state.last);
+      for (const page of pages) rows.push(...rowsOfPage(table.name, page));
       for (const id of table.window.takeGone()) garbage.push([ROOT, "l", id]);
     }
     state.heads = this.#heads();
     this.#buffered = 0;
     this.#dirty = false;
-    this.#cuts.push({ rows, removed: [], state, garbage });
-    this.#compact(MIN_RUNS + 2 * rows.length);
+    this.#commits.add({ rows, removed: [], state, garbage });
+    this.#compact(this.#commits, MIN_RUNS + 2 * rows.length);
+    return this.#state.sequence;
   }
 
   /**
    * Merges runs of sparse pages, each in a batch of its own. This is done at a cut only: nothing is
    * buffered then, so that what is dead in memory is dead on the disk as soon as the group is there.
    */
-  #compact(runs: number): void {
+  #compact(commits: GroupCommit, runs: number): void {
     for (const table of this.#tables.values()) {
       if (!table.window.sparse) continue;
       for (let from = 0; runs > 0; runs--) {
         const compacted = table.window.compact(from);
         if (compacted === undefined) break;
-        const rows: Row[] = [];
-        if (compacted.page) addRows(rows, table.name, compacted.page);
+        const rows = compacted.page ? rowsOfPage(table.name, compacted.page) : [];
         const removed = compacted.removed.map((id) => [ROOT, "l", id]);
-        this.#cuts.push({ rows, removed, state: this.#nextState(), garbage: [] });
+        commits.add({ rows, removed, state: this.#nextState(), garbage: [] });
         from = compacted.next;
       }
-    }
-  }
-
-  #start(): Promise<void> {
-    if (this.#journal === undefined) return Promise.resolve();
-    if (!this.#unsaved && this.#batches.length === 0) return Promise.resolve();
-    this.#cancelTimer?.();
-    this.#cancelTimer = undefined;
-    const job = this.#commit().then(() => {
-      this.#job = undefined;
-      if (this.#unsaved) this.#setTimer(this.#options.flushIntervalMs);
-    }, (error) => {
-      this.#job = undefined;
-      this.#setTimer(this.#retryMs);
-      this.#retryMs = Math.min(this.#retryMs * 2, MAX_RETRY_MS);
-      throw error;
-    });
-    // Whoever waits for it sees the error, and so does the next write.
-    job.catch(() => {});
-    return this.#job = job;
-  }
-
-  async #commit(): Promise<void> {
-    await this.#send();
-    if (!this.#unsaved) return;
-    this.cut();
-    this.#batches.push(...this.#cuts.splice(0));
-    await this.#send();
-  }
-
-  /** Whether something was written that the store itself is to bring to disk. */
-  get #unsaved(): boolean {
-    return this.#dirty && this.driving.driver === undefined;
-  }
-
-  async #send(): Promise<void> {
-    for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
-      if (this.driving.dropped) return;
-      try {
-        await this.#journal!.send(batch, this.#closing.signal);
-      } catch (error) {
-        this.#failure = error as CacheStorageError;
-        throw error;
-      }
-      this.#batches.shift();
-      this.#failure = undefined;
-      this.#retryMs = MIN_RETRY_MS;
     }
   }
 
@@ -310,17 +258,15 @@ export class ResidentStore implements TableHost {
     return this.now() - this.#since > this.#options.flushIntervalMs;
   }
 
-  #setTimer(ms: number): void {
-    if (this.#closing.signal.aborted) return;
-    this.#cancelTimer ??= this.#options.clock.timer(() => {
-      this.#cancelTimer = undefined;
-      if (this.#job === undefined) this.#start();
-    }, ms);
+  /** Whether something may expire; asked for every write. */
+  get #expiring(): boolean {
+    for (const table of this.#tables.values()) if (table.expiring) return true;
+    return false;
   }
 
   #setSweep(): void {
-    if (this.#cancelSweep !== undefined || this.#closing.signal.aborted) return;
-    if (![...this.#tables.values()].some((table) => table.expiring)) return;
+    if (this.#cancelSweep !== undefined || this.#closed) return;
+    if (!this.#expiring) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
       this.#cancelSweep = undefined;
       for (const table of this.#tables.values()) if (table.expiring) table.sweep(SWEEP_ENTRIES);

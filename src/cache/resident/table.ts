@@ -1,9 +1,12 @@
 import type { Cursor, Found, Range, Write } from "../space.ts";
+import type { SpaceLimits } from "../store.ts";
 import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
-import { Window, type WindowOptions } from "./window.ts";
+import { Traces } from "./traces.ts";
+import { Window } from "./window.ts";
+import { WriteBuffer } from "./write_buffer.ts";
 
 /** What a table needs of the store that it belongs to. */
 export interface TableHost {
@@ -13,6 +16,8 @@ export interface TableHost {
   wrote(bytes: number): void | Promise<void>;
   /** Told of the entry that a write is about to replace; returns the flow that writes. */
   changing(table: Table, key: string, old: Entry | undefined): string | undefined;
+  /** Whether flows drive the store: then what they changed may be taken back. */
+  readonly driven: boolean;
   /** Told of the pieces of a value that is not there any more. */
   discard(entry: Entry): void;
   /** Throws when the store cannot take writes. */
@@ -33,13 +38,15 @@ export class Table {
   readonly window: Window;
   /** Estimated bytes of all entries. */
   bytes = 0;
+  /** Who deleted what has left nothing behind, while flows drive the store. */
+  readonly traces = new Traces();
+  /** Told of each write that puts back what was there before. */
+  onRestore: ((write: Write) => void) | undefined;
   readonly #host: TableHost;
   readonly #entries = new OrderedMap<Entry>();
   /** Tombstones of keys that have older records on disk. */
   readonly #graves = new Map<string, Entry>();
-  #buffer: Entry[] = [];
-  #bufferDead = 0;
-  #bufferFrom = 0;
+  readonly #buffer = new WriteBuffer();
   /** How many entries have a time at which they expire. */
   #expiring = 0;
   #sweptTo = "";
@@ -81,10 +88,10 @@ export class Table {
   }
 
   /** Sets how much is kept, and drops what is too much. */
-  limit(options: WindowOptions): void {
+  limit(limits: SpaceLimits): void {
     const { evictions } = this;
     try {
-      this.window.limit(options);
+      this.window.limit(limits);
     } finally {
       if (this.evictions > evictions) this.#host.wrote(0);
     }
@@ -124,9 +131,12 @@ export class Table {
     this.#host.assertWritable();
     const entries = this.#entries.values();
     for (const entry of entries) this.#die(entry);
+    if (this.#host.driven) {
+      this.traces.leaveAll([...entries.map(({ key }) => key), ...this.#graves.keys()]);
+    }
     this.#entries.clear();
     this.#graves.clear();
-    this.#setBuffer([]);
+    this.#buffer.clear();
     this.bytes = 0;
     this.window.dropPages();
     for (const { key } of entries) removed(key);
@@ -142,11 +152,7 @@ export class Table {
 
   /** Returns the oldest live value of the buffer that was not returned before. */
   nextBuffered(): Entry | undefined {
-    while (this.#bufferFrom < this.#buffer.length) {
-      const entry = this.#buffer[this.#bufferFrom++]!;
-      if (entry.live && !entry.tombstone) return entry;
-    }
-    return undefined;
+    return this.#buffer.next();
   }
 
   /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
@@ -162,14 +168,7 @@ export class Table {
 
   /** Empties the buffer into new pages; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
-    const pages: Page[] = [];
-    let page: Page | undefined;
-    for (const entry of this.#buffer) {
-      if (!entry.live) continue;
-      if (page === undefined || !page.fits(entry)) pages.push(page = new Page(nextId()));
-      page.add(entry);
-    }
-    this.#setBuffer([]);
+    const pages = this.#buffer.take(nextId);
     this.window.push(pages);
     return pages;
   }
@@ -237,11 +236,13 @@ export class Table {
       if (old === undefined) return 0;
       replaced = this.#replace(old, entry, own);
       // What was never written, and has nothing older on disk, leaves no trace.
-      if (entry.older === 0) return -replaced;
+      if (entry.older === 0) {
+        if (this.#host.driven) this.traces.leave(key, entry.by);
+        return -replaced;
+      }
       this.#graves.set(key, entry);
     }
     this.#buffer.push(entry);
-    this.#trimBuffer();
     return entry.size - replaced;
   }
 
@@ -287,19 +288,7 @@ export class Table {
     entry.value = undefined;
     if (entry.expires !== 0) this.#expiring--;
     if (entry.page) entry.page.bury(entry);
-    else this.#bufferDead++;
+    else this.#buffer.bury();
     if (entry.pieces) this.#host.discard(entry);
-  }
-
-  /** Keeps a buffer of overwrites small: one key written a million times is one entry. */
-  #trimBuffer(): void {
-    if (this.#bufferDead < 1_000 || this.#bufferDead * 2 < this.#buffer.length) return;
-    this.#setBuffer(this.#buffer.filter((entry) => entry.live));
-  }
-
-  #setBuffer(entries: Entry[]): void {
-    this.#buffer = entries;
-    this.#bufferDead = 0;
-    this.#bufferFrom = 0;
   }
 }

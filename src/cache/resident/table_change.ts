@@ -17,7 +17,7 @@ export class TableChange implements Change {
     this.#table = table;
     this.#key = key;
     this.#flow = flow;
-    this.#by = old?.by;
+    this.#by = (old ?? table.traces.find(key))?.by;
     if (old !== undefined && !old.tombstone) {
       const { value, cloned, expires, valueSize: size } = old;
       this.#put = { value, cloned, expires, size };
@@ -30,15 +30,17 @@ export class TableChange implements Change {
    * @throws {TypeError} If somebody else has written the key since.
    */
   undo(): void {
-    const current = this.#table.latest(this.#key);
-    if (current !== undefined && current.by !== this.#flow) {
-      const other = current.by === undefined ? "code outside of it" : `flow "${current.by}"`;
+    const writer = this.#table.latest(this.#key) ?? this.#table.traces.find(this.#key);
+    if (writer !== undefined && writer.by !== this.#flow) {
+      const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by}"`;
       throw new TypeError(
         `Cannot take back what flow "${this.#flow}" wrote before an error: key ` +
           `${inspectKey(decodeKey(this.#key))} was written by ${other} meanwhile; ` +
           'use onError "stop", or keys that one flow writes',
       );
     }
-    this.#table.put({ key: this.#key, put: this.#put }, this.#by);
+    const write = { key: this.#key, put: this.#put };
+    this.#table.put(write, this.#by);
+    this.#table.onRestore?.(write);
   }
 }

@@ -1,6 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
-import { isLocked } from "../locked.ts";
+import { isLocked, isTransient } from "../kv_errors.ts";
 
 const RETRY_MS = 5;
 const MAX_RETRY_MS = 100;
@@ -44,7 +44,7 @@ export class Calls {
       return await Promise.race([this.#repeat(request, over.signal), promise]);
     } catch (error) {
       if (error instanceof CacheStorageError) throw error;
-      throw this.#error(error, isLocked(error));
+      throw this.#error(error, isTransient(error));
     } finally {
       over.abort();
       cancel();

@@ -27,7 +27,7 @@ export class RowCursor implements Cursor {
     while (this.#left > 0) {
       const row = await this.#nextRow();
       if (row === undefined) return undefined;
-      const found = await this.#read(row.key, row.entry);
+      const found = await this.#rows.read(row.key, row.entry);
       if (found === undefined) continue;
       this.#left--;
       return found;
@@ -38,12 +38,6 @@ export class RowCursor implements Cursor {
   /** Returns the next key, whether its entry has expired or not. */
   async nextKey(): Promise<string | undefined> {
     return (await this.#nextRow())?.key;
-  }
-
-  async #read(key: string, entry: Deno.KvEntry<RowValue>): Promise<Found | undefined> {
-    // Pieces may have been replaced since the row was listed; what is there now counts then.
-    if (entry.value.pieces) return await this.#rows.read(key);
-    return await this.#rows.toFound(key, entry);
   }
 
   async #nextRow(): Promise<{ key: string; entry: Deno.KvEntry<RowValue> } | undefined> {

@@ -1,6 +1,7 @@
-import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import { ROOT } from "../format.ts";
+import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import type { Calls } from "./calls.ts";
+import { toExpiry } from "./expiry.ts";
 import type { Writer } from "./writer.ts";
 
 /** Pieces in one atomic write, and deletions. */
@@ -11,7 +12,8 @@ const ABANDONED_MS = 3_600_000;
 
 /**
  * Large values of a shared store. A row in the trash names the pieces that no entry refers to, yet or any
- * more, so that whoever opens the store later can collect what a crash left.
+ * more, so that whoever opens the store later can collect what a crash left. Pieces of an entry that expires
+ * expire with it.
  */
 export class RowPieces {
   readonly #kv: Deno.Kv;
@@ -25,27 +27,32 @@ export class RowPieces {
     this.#writer = writer;
   }
 
-  /** Writes a value in pieces, which are in the trash until {@linkcode RowPieces.keep}. */
-  async write(value: unknown): Promise<PieceList> {
+  /**
+   * Writes a value in pieces, which are in the trash until {@linkcode RowPieces.keep}.
+   *
+   * @param expires When they are of no use any more; 0 for never.
+   */
+  async write(value: unknown, expires: number): Promise<PieceList> {
     const { list, pieces } = toPieces(value);
     await this.#writer.commit((atomic) => this.discard(atomic, list));
     for (let at = 0; at < pieces.length; at += PIECES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
+        const expiry = toExpiry(expires, this.#calls.now());
         for (const [n, piece] of pieces.slice(at, at + PIECES_PER_WRITE).entries()) {
-          atomic.set([ROOT, "p", list[0], at + n], piece);
+          atomic.set([ROOT, "p", list[0], at + n], piece, expiry);
         }
       });
     }
     return list;
   }
 
-  /** Returns a value from its pieces; throws if they are not all there. */
-  async read(list: PieceList): Promise<unknown> {
+  /** Returns a value from its pieces; undefined if they are not all there. */
+  async read(list: PieceList): Promise<{ value: unknown } | undefined> {
     const pieces = await this.#calls.call(() => {
       const rows = this.#kv.list<Uint8Array>({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
       return Array.fromAsync(rows, (row) => row.value);
     });
-    return fromPieces(list, pieces);
+    return pieces.length < list[1] ? undefined : { value: fromPieces(list, pieces) };
   }
 
   /** Takes pieces out of the trash, in the atomic write of the entry that refers to them. */

@@ -1,9 +1,11 @@
-import { decodeParts, inspectKey, type KeyPart } from "../keys.ts";
-import { toRange } from "../range.ts";
+import { CacheStorageError } from "../errors.ts";
 import { ROOT } from "../format.ts";
+import { decodeKey, decodeParts, inspectKey, type KeyPart } from "../keys.ts";
 import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
+import { toRange } from "../range.ts";
 import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
 import type { Calls } from "./calls.ts";
+import { toExpiry } from "./expiry.ts";
 import { RowCursor } from "./row_cursor.ts";
 import type { RowPieces } from "./row_pieces.ts";
 import type { Writer } from "./writer.ts";
@@ -43,9 +45,8 @@ interface RowFound extends Found {
 const CLEAR_BATCH = 8;
 /** Bytes that an atomic write may have, estimated; Deno KV takes 819,200, and a row may be twice its estimate. */
 const MAX_COMMIT_BYTES = 380_000;
+/** How often a value in pieces is read that is overwritten meanwhile. */
 const MAX_READS = 10;
-/** A hundred years: Deno KV refuses a moment that is too far away. */
-const MAX_EXPIRE_MS = 100 * 365 * 24 * 3_600_000;
 
 /** The entries of one space of a shared store: a row each, read and written where they are. */
 export class Rows implements Space {
@@ -72,25 +73,28 @@ export class Rows implements Space {
     throw new TypeError("Cannot tell the bytes of a shared cache: others write to it");
   }
 
-  /** Reads the row of a key, and its pieces. */
-  async read(key: string): Promise<Found | undefined> {
-    for (let attempt = 1;; attempt++) {
-      const row = await this.#get(key);
-      try {
-        return await this.toFound(key, row);
-      } catch (error) {
-        // Someone has overwritten it between the two reads; or, again and again, it is damaged.
-        if (attempt === MAX_READS) throw error;
+  /**
+   * Returns the entry of a key.
+   *
+   * @param listed Its row, if it was read already.
+   * @throws {CacheStorageError} If a piece of its value is missing, or it is overwritten again and again.
+   */
+  async read(key: string, listed?: Deno.KvEntry<RowValue>): Promise<RowFound | undefined> {
+    let row = listed ?? await this.#get(key);
+    for (let attempt = 1; attempt <= MAX_READS; attempt++) {
+      if (!this.#isThere(row)) return undefined;
+      const whole = await this.#wholeOf(row.value);
+      if (whole !== undefined) return { key, value: whole.value, cloned: row.value.cloned, row };
+      // Others have overwritten it between the two reads, or its pieces are gone for good.
+      const now = await this.#get(key);
+      if (now.versionstamp === row.versionstamp) {
+        // Deno KV deletes what has expired in no order, and by its own clock.
+        if (row.value.expires !== 0) return undefined;
+        throw cannotRead(key, "pieces of its value are missing; write it again", false);
       }
+      row = now;
     }
-  }
-
-  /** Returns what a row means: nothing, when it has expired. */
-  async toFound(key: string, row: Deno.KvEntryMaybe<RowValue>): Promise<RowFound | undefined> {
-    if (!this.#isThere(row)) return undefined;
-    const { cloned, pieces, value } = row.value;
-    const whole = pieces === undefined ? value : await this.#store.pieces.read(pieces);
-    return { key, value: whole, cloned, row };
+    throw cannotRead(key, `it was overwritten ${MAX_READS} times meanwhile`, true);
   }
 
   /** Writes one row, whatever is in it. */
@@ -119,7 +123,7 @@ export class Rows implements Space {
         const row = found?.row ?? await this.#get(key);
         rows.set(key, row);
         // What was not there must still not be there; the rest is checked by the atomic write.
-        if (found === undefined && reads.has(key) && this.#isThere(row)) return false;
+        if (found === undefined && reads.has(key) && await this.#isWhole(row)) return false;
       }
       const changes = [];
       for (const write of writes) {
@@ -165,6 +169,16 @@ export class Rows implements Space {
     return expires !== 0 && expires <= this.#store.calls.now();
   }
 
+  /** Whether there is an entry to be read. */
+  async #isWhole(row: Deno.KvEntryMaybe<RowValue>): Promise<boolean> {
+    return this.#isThere(row) && await this.#wholeOf(row.value) !== undefined;
+  }
+
+  /** The value of a row; undefined if it is in pieces that are not all there. */
+  async #wholeOf({ value, pieces }: RowValue): Promise<{ value: unknown } | undefined> {
+    return pieces === undefined ? { value } : await this.#store.pieces.read(pieces);
+  }
+
   #isThere(row: Deno.KvEntryMaybe<RowValue>): row is Deno.KvEntry<RowValue> {
     return row.versionstamp !== null && !this.#expired(row.value);
   }
@@ -173,7 +187,7 @@ export class Rows implements Space {
     if (put === undefined) return undefined;
     const { value, cloned, expires, size } = put;
     if (size <= MAX_INLINE_BYTES) return { cloned, expires, value };
-    return { cloned, expires, pieces: await this.#store.pieces.write(value) };
+    return { cloned, expires, pieces: await this.#store.pieces.write(value, expires) };
   }
 
   async #replace(
@@ -189,8 +203,7 @@ export class Rows implements Space {
         if (value === undefined) atomic.delete(old.key);
         else {
           if (value.pieces) pieces.keep(atomic, value.pieces);
-          const expireIn = Math.min(Math.max(1, value.expires - calls.now()), MAX_EXPIRE_MS);
-          atomic.set(old.key, value, value.expires === 0 ? {} : { expireIn });
+          atomic.set(old.key, value, toExpiry(value.expires, calls.now()));
         }
       }
     });
@@ -220,4 +233,9 @@ export class Rows implements Space {
       );
     }
   }
+}
+
+function cannotRead(key: string, cause: string, retriable: boolean): CacheStorageError {
+  const what = `Cannot read key ${inspectKey(decodeKey(key))} of a shared cache`;
+  return new CacheStorageError(what, cause, retriable);
 }

@@ -1,0 +1,74 @@
+import { type Closable, EntryIterator } from "./entry_iterator.ts";
+import { decodeKey, encodeKey, type Key } from "./keys.ts";
+import { type RangeOptions, toRange } from "./range.ts";
+import type { Found, Space } from "./space.ts";
+import { copyOut } from "./values.ts";
+
+/** The way of a read of one cache: from the layout's entry to the caller's copy. */
+export class Reads<V> {
+  readonly #space: Space;
+  readonly #cache: Closable;
+
+  /** Reads a space until the cache is closed. */
+  constructor(space: Space, cache: Closable) {
+    this.#space = space;
+    this.#cache = cache;
+  }
+
+  /** Returns the value of a key, or `fallback` where there is none. */
+  get<F>(key: Key, fallback: F | undefined): Promise<V | F | undefined> {
+    try {
+      const found = this.#find(key);
+      if (found instanceof Promise) return found.then((found) => valueOf<V, F>(found, fallback));
+      return Promise.resolve(valueOf<V, F>(found, fallback));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Says whether a key is there. */
+  async has(key: Key): Promise<boolean> {
+    return await this.#find(key) !== undefined;
+  }
+
+  /** Iterates over entries. */
+  entries(options: RangeOptions | undefined): AsyncIterableIterator<[Key, V]> {
+    return this.#scan(options, toEntry<V>);
+  }
+
+  /** Iterates over keys. */
+  keys(options: RangeOptions | undefined): AsyncIterableIterator<Key> {
+    return this.#scan(options, toKey);
+  }
+
+  /** Iterates over values. */
+  values(options: RangeOptions | undefined): AsyncIterableIterator<V> {
+    return this.#scan(options, toValue<V>);
+  }
+
+  #find(key: Key): Found | undefined | Promise<Found | undefined> {
+    this.#cache.assertOpen();
+    return this.#space.read(encodeKey(key));
+  }
+
+  #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {
+    this.#cache.assertOpen();
+    return new EntryIterator(this.#space.scan(toRange(options)), map, this.#cache);
+  }
+}
+
+function valueOf<V, F>(found: Found | undefined, fallback: F | undefined): V | F | undefined {
+  return found === undefined ? fallback : copyOut(found.value, found.cloned) as V;
+}
+
+function toEntry<V>(found: Found): [Key, V] {
+  return [decodeKey(found.key), copyOut(found.value, found.cloned) as V];
+}
+
+function toKey(found: Found): Key {
+  return decodeKey(found.key);
+}
+
+function toValue<V>(found: Found): V {
+  return copyOut(found.value, found.cloned) as V;
+}

@@ -1,0 +1,147 @@
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { App, batch, Cache, MemoryCache, Proxy, replayable, SourceError } from "../../mod.ts";
+import { type Item, numbers } from "../_support/numbers.ts";
+import { Recorder } from "../_support/recorder.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+
+Deno.test("handle() refuses a state that cannot be exact, and says what to change", async () => {
+  await using folder = await temporaryFolder();
+  const app = new App();
+  const { source } = numbers(1);
+  const handler = () => {};
+  await using finite = new MemoryCache();
+  await using dying = new MemoryCache({ maxBytes: Infinity, ttlMs: 1 });
+  await using shared = await Cache.open(`${folder.path}/shared`, { shared: true });
+  await using state = new MemoryCache({ maxBytes: Infinity });
+  const refused = (given: unknown, options: object, text: string) =>
+    assertThrows(
+      () => app.handle(source, handler, { name: "f", state: given as Cache, ...options }),
+      TypeError,
+      text,
+    );
+  refused(finite, {}, "maxBytes: Infinity");
+  refused(dying, {}, "ttlMs: Infinity");
+  refused(shared, {}, "without shared");
+  refused({}, {}, "must be a Cache");
+  refused(state, { name: undefined }, "without a name");
+  state.space("small");
+  refused(state, {}, 'space "small" has maxBytes');
+});
+
+Deno.test("stream() refuses flows whose state could not be exact, and says what to change", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const handler = () => {};
+  const refused = async (bind: (app: App) => void, text: string) => {
+    const app = new App();
+    bind(app);
+    await assertRejects(() => app.stream(), Error, text);
+  };
+  await refused(
+    (app) => app.handle([1], handler, { name: "f", state }),
+    "its source (Array) cannot begin at a position",
+  );
+  await refused(
+    (app) => app.handle(new Recorder([1]), handler, { name: "f", state }),
+    "cannot begin at a position",
+  );
+  await refused(
+    (app) =>
+      app.handle(numbers(1).source, handler, {
+        name: "f",
+        state,
+        pipe: async function* (source: AsyncIterable<Item>) {
+          yield* source;
+        },
+      }),
+    "hold messages back",
+  );
+  await refused((app) => {
+    const { source } = numbers(1);
+    const proxy = new Proxy<number>();
+    app.handle(source, handler, { name: "f", state });
+    app.handle(source, ({ n }) => n, { name: "beside", sink: proxy });
+    app.handle(proxy, handler, { name: "behind", pipe: batch(10, 1000) });
+  }, 'flow "behind": batch()');
+  await refused((app) => {
+    const proxy = new Proxy<number>();
+    app.handle([1], (n) => n, { sink: proxy });
+    app.handle(proxy, handler, { name: "f", state });
+  }, "it reads a Proxy that flow");
+  await refused((app) => {
+    const proxy = new Proxy<number>();
+    app.handle(numbers(1).source, ({ n }) => n, { name: "g", state, sink: proxy, onError: "skip" });
+    app.handle(proxy, handler, { name: "f", state });
+  }, 'use "stop" there');
+  await refused((app) => {
+    app.handle(numbers(1).source, handler, { name: "g", state });
+    app.handle(numbers(1).source, handler, { name: "f", state });
+  }, 'two sources are named "numbers"');
+  await refused((app) => {
+    const proxy = new Proxy<number>();
+    app.handle(proxy, handler, { name: "f", state });
+    proxy.send(1).catch(() => {});
+  }, "user code sent it to a Proxy");
+});
+
+Deno.test("a space that could not be exact cannot be opened while flows keep their state", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const app = new App();
+  const errors: string[] = [];
+  app.handle(numbers(1).source, () => {
+    try {
+      state.space("small");
+    } catch (error) {
+      errors.push((error as Error).message);
+    }
+    state.space("large", { maxBytes: Infinity });
+  }, { name: "f", state });
+  await app.stream();
+  assertEquals(errors.map((message) => message.includes('space "small" has maxBytes')), [true]);
+});
+
+Deno.test("two apps cannot keep their state in one cache at a time", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const first = new App();
+  first.handle(numbers(1).source, () => {
+    begun.resolve();
+    return go.promise;
+  }, { name: "first", state });
+  const streaming = first.stream();
+  await begun.promise;
+  const second = new App();
+  second.handle(numbers(1, "other").source, () => {}, { name: "second", state });
+  await assertRejects(() => second.stream(), TypeError, "state of two apps in one cache");
+  go.resolve();
+  await streaming;
+  await second.stream(); // one after the other they may
+});
+
+Deno.test("flows that were at different positions, which are no numbers, cannot share a source", async () => {
+  await using one = new MemoryCache<string>({ maxBytes: Infinity });
+  await using two = new MemoryCache<string>({ maxBytes: Infinity });
+  const letters = (end: number) =>
+    replayable<string, string>({
+      name: "letters",
+      read: async function* (position = "") {
+        yield* [..."abc"].slice(0, end).filter((letter) => letter > position);
+      },
+      position: (letter) => letter,
+    });
+  const stream = async (end: number, states: Record<string, MemoryCache<string>>) => {
+    const app = new App();
+    const source = letters(end);
+    for (const [name, state] of Object.entries(states)) {
+      app.handle(source, () => {}, { name, state });
+    }
+    await app.stream();
+  };
+  await stream(1, { one });
+  await stream(2, { two });
+  await assertRejects(
+    () => stream(3, { one, two }),
+    SourceError,
+    "give each flow a source of its own",
+  );
+});
