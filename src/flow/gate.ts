@@ -31,7 +31,7 @@ export class Gate {
   closed = false;
   /** True while single partitions are held or guarded; read for every message, hence a field. */
   guarded = false;
-  /** Counts the seeks: what was read in an older epoch is not handled any more. */
+  /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
@@ -160,6 +160,11 @@ export class Gate {
     let start = position;
     for (const limit of this.#limits) start = Math.min(start, limit(partition, position));
     return start;
+  }
+
+  /** For the feed: a new epoch, in which what was handed out and is held back comes again. */
+  renew(): void {
+    this.epoch++;
   }
 
   /**

@@ -209,15 +209,16 @@ export class TopicMember<K, V> {
       await this.#member!.commit(generation, decided) === "committed";
   }
 
-  #begin(assignment: Assignment, { positions, committed, decided, ends }: Start): void {
+  #begin(assignment: Assignment, start: Start): void {
+    const { positions, committed, decided, ends, moved } = start;
     this.#begun = true;
     this.#context.began();
     this.#assignment = assignment;
-    const sought = this.#seeks.of(assignment.partitions);
     this.#seeks.clear();
     this.prefetch.drop();
+    this.#gate.renew();
     for (const [partition, position] of positions) {
-      this.resumption?.began(partition, position, sought.has(partition));
+      this.resumption?.began(partition, position, moved.has(partition));
     }
     const exact = this.resumption !== undefined;
     this.progress.begin(positions, exact ? committed : new Map([...committed, ...decided]));

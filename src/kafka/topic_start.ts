@@ -50,6 +50,8 @@ export interface Start {
   readonly decided: Positions;
   /** Where the partitions ended. */
   readonly ends: Positions;
+  /** The partitions in which something may be handled again that flows have in their state: on purpose. */
+  readonly moved: ReadonlySet<number>;
 }
 
 /**
@@ -93,6 +95,7 @@ export async function findStart(
     }
   }
   const positions = new Map<number, number>();
+  const moved = new Set(sought.keys());
   for (const partition of partitions) {
     const bounds = boundsOf(partition, low, high);
     const own = chosen.get(partition) ??
@@ -102,12 +105,14 @@ export async function findStart(
       own > bounds.begin;
     if (inherited) checkKnown(options, partition, own);
     const position = sought.has(partition) ? own : resumed(options, partition, own, bounds);
-    positions.set(partition, Math.max(bounds.begin, limit(partition, position)));
+    const start = Math.max(bounds.begin, limit(partition, position));
+    if (start < position) moved.add(partition);
+    positions.set(partition, start);
     if (chosen.has(partition) || (founding && open.includes(partition))) {
       decided.set(partition, positions.get(partition)!);
     }
   }
-  return { positions, committed, decided, ends: high };
+  return { positions, committed, decided, ends: high, moved };
 }
 
 /** The positions that somebody chose: by a seek, or explicitly. */
