@@ -1,7 +1,6 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
-import { assertExact } from "./exact.ts";
 import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
@@ -58,7 +57,7 @@ export class Cache<V = unknown>
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     const limits = { maxBytes, ttlMs };
-    if (store.driven) assertExact(name, limits);
+    spaces.assertExact(name, limits);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;

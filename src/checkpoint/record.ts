@@ -9,6 +9,8 @@ export interface CheckpointStore {
   get(key: string): Promise<unknown>;
   /** Writes a value; with `durable`, resolves when it is on disk. */
   set(key: string, value: unknown, options?: { durable?: boolean }): Promise<unknown>;
+  /** True while flows that keep their state in it decide what goes to disk: then it cannot be used. */
+  readonly driven?: boolean | undefined;
 }
 
 /** What is kept of one partition of the dependent. */

@@ -52,6 +52,14 @@ export class Session implements Companion {
   /** The sources are open. */
   start(): void {
     const core = this.#core;
+    if (core.settings.cache?.driven === true) {
+      throw new TypeError(
+        `Cannot keep checkpoint ${
+          JSON.stringify(core.name)
+        } in a cache that keeps the state of flows: it is ` +
+          "written at other moments; open a cache of its own for it",
+      );
+    }
     if (core.settings.correct && core.gate.read && !core.gate.seekable) {
       throw new TypeError(
         `Cannot correct results of checkpoint ${JSON.stringify(core.name)}: its dependent has no ` +

@@ -121,7 +121,7 @@ export async function openResident(
     retryMs: RETRY_MS,
   });
   const store = new ResidentStore(
-    { clock, flushIntervalMs, maxTransactionBytes },
+    { clock, flushIntervalMs, maxTransactionBytes, path },
     { ...state },
     journal,
   );
