@@ -13,6 +13,8 @@ export class Session implements Companion {
   readonly #key: string;
   readonly #silences = new Map<Dependency, Silence>();
   #waiting: Waiting | undefined;
+  /** True when its cache is one that it cannot be kept in: the run ends, and nothing was handled. */
+  #refused = false;
   #removeGuard: () => void = () => {};
 
   constructor(core: Core) {
@@ -52,7 +54,8 @@ export class Session implements Companion {
   /** The sources are open. */
   start(): void {
     const core = this.#core;
-    if (core.settings.cache?.driven === true) {
+    this.#refused = core.settings.cache?.driven === true;
+    if (this.#refused) {
       throw new TypeError(
         `Cannot keep checkpoint ${
           JSON.stringify(core.name)
@@ -79,7 +82,7 @@ export class Session implements Companion {
   /** Takes what is to be kept. */
   snapshot(): Commit | undefined {
     const { cache } = this.#core.settings;
-    if (cache === undefined) return undefined;
+    if (cache === undefined || this.#refused) return undefined;
     const record = recordOf(this.#core);
     return async () => void await cache.set(this.#key, record, { durable: true });
   }

@@ -76,9 +76,14 @@ export function trackStage(
 }
 
 /** The stage in front of a flow without state: what it does can be told from what code outside of flows does. */
-export function nameStage(lane: Lane): TransformStream<Turn<unknown>, Turn<unknown>> {
-  lane.step = new Step(lane.flow);
-  return stage((emit) => (message) => passOnBehalf(lane, emit, message));
+export function nameStage(lane: Lane, slot: Slot): TransformStream<Turn<unknown>, Turn<unknown>> {
+  const { flow } = lane;
+  lane.step = new Step(flow);
+  return stage((emit) => (message) => {
+    const { root, receipt } = slot;
+    if (receipt !== undefined) return passOnBehalf(lane, emit, message);
+    return passOnBehalf({ flow, root, receipt, guard: lane.guard }, emit, message);
+  });
 }
 
 /** Says whether a source, or what writes to a Proxy, relies on its messages being done. */

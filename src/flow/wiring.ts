@@ -120,7 +120,7 @@ export class Opened {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(lane, slot, { exact, state: this.#tracked.get(binding) }));
     } else if (isStateKept() && hubs.some(({ feed }) => isAcknowledged(feed))) {
-      stages.unshift(nameStage(lane));
+      stages.unshift(nameStage(lane, slot));
     }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));

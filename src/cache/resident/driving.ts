@@ -179,9 +179,9 @@ export class Driving implements StateStore {
 
   /** Throws when the caller works for a message to which a write does not belong. */
   #assertMayWrite(message: Attribution | undefined): void {
-    if (message?.step === undefined || message.receipt === undefined) return; // code outside of flows
+    if (message?.step === undefined) return; // code outside of flows, or what it has sent to one
     const { flow, receipt, step } = message;
-    if (message.state === this && receipt.done) {
+    if (message.state === this && receipt?.done) {
       throw new TypeError(
         "Cannot write to a cache for a message that is done: await every call in the handler",
       );
