@@ -76,7 +76,8 @@ Deno.test("flush() that waits for a message is refused when the message fails", 
   const flushed = state.flush();
   flushed.catch(() => {});
   go.resolve();
-  await assertRejects(() => streaming, HandlerError, "broken");
+  const error = await assertRejects(() => streaming, HandlerError, "broken");
+  assertEquals(error.others, []);
 });
 
 Deno.test("flush() and durable writes in the flush() of a sink reject: the barrier would wait for itself", async () => {
