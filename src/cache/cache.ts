@@ -222,7 +222,8 @@ export class Cache<V = unknown>
    * Returns another cache in the same store: its entries are apart, and what both have written becomes
    * durable together.
    *
-   * @throws {TypeError} If an option or the name is wrong, or the space is open and options are given.
+   * @throws {TypeError} If an option or the name is wrong, the space is open and options are given, or it would
+   * drop entries by itself in the state of a flow.
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
     this.#writes.assertOpen();
@@ -259,7 +260,7 @@ export class Cache<V = unknown>
     await this.#store.flush();
   }
 
-  /** True while flows that keep their state in the store decide what goes to disk. */
+  /** True while flows decide what goes to disk; see `state` in {@linkcode HandleOptions}. */
   get driven(): boolean {
     return this.#store.driven;
   }

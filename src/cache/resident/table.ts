@@ -61,10 +61,8 @@ export class Table {
   /** Returns an entry that has not expired. */
   read(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
-    if (this.#host.driven) {
-      const by = (entry ?? this.#grave(key) ?? this.traces.find(key))?.by;
-      if (by?.open) this.#host.reading(by);
-    }
+    const by = entry === undefined ? this.#deleter(key) : entry.by;
+    if (by?.open) this.#host.reading(by);
     if (entry === undefined || entry.expires === 0) return entry;
     return entry.expired(this.#host.now()) ? undefined : entry;
   }
@@ -267,6 +265,11 @@ export class Table {
   /** The tombstone of a key; asked for every new one, and there are seldom any. */
   #grave(key: string): Entry | undefined {
     return this.#graves.size > 0 ? this.#graves.get(key) : undefined;
+  }
+
+  /** Who deleted a key that is not there, while flows drive the store. */
+  #deleter(key: string): Writer | undefined {
+    return this.#host.driven ? (this.#grave(key) ?? this.traces.find(key))?.by : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {
