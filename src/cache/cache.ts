@@ -56,8 +56,8 @@ export class Cache<V = unknown>
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
-    const limits = { maxBytes, ttlMs };
-    spaces.assertExact(name, limits);
+    const retention = { maxBytes, ttlMs };
+    spaces.assertExact(name, retention);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;
@@ -68,7 +68,7 @@ export class Cache<V = unknown>
       this.#closed ??= Promise.resolve();
       this.#writes.end();
     };
-    spaces.join(name, { cache: this as Cache, limits, retire });
+    spaces.join(name, { cache: this as Cache, retention, retire });
   }
 
   /**
@@ -137,7 +137,7 @@ export class Cache<V = unknown>
 
   /**
    * Changes one entry in one step: `change` gets the value that is there and returns the new one. It is
-   * called again when the entry was changed meanwhile.
+   * called again when the entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
    *
    * @returns The new value.
    */

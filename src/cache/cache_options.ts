@@ -13,7 +13,7 @@ export interface SpaceOptions<V = unknown> {
    */
   maxBytes?: number | undefined;
   /**
-   * How long an entry lives after it was written, in milliseconds.
+   * How long an entry lives after it was written, in milliseconds, at least 1.
    *
    * @default {Infinity}
    */
@@ -25,7 +25,8 @@ export interface SpaceOptions<V = unknown> {
 /** Options of a {@linkcode MemoryCache}. */
 export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
   /**
-   * The most that a transaction may write, in estimated bytes.
+   * The most that a transaction may write, in estimated bytes; where flows keep their state in the cache, the
+   * most that may be written between two cuts. A shared store takes less in any case.
    *
    * @default {64_000_000}
    */
@@ -41,19 +42,21 @@ export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
 /** Options of {@linkcode Cache.open}. */
 export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
   /**
-   * How long a write may wait in memory before it goes to disk, in milliseconds.
+   * How long a write may wait in memory before it goes to disk, in milliseconds. In a shared store none waits.
    *
    * @default {100}
    */
   flushIntervalMs?: number | undefined;
   /**
-   * Whether several processes use the store: each read and write then goes to it.
+   * Whether several processes use the store: each read and write then goes to it. A file is made for one or
+   * the other, and stays so.
    *
    * @default {true for a URL and for an open `Deno.Kv`, else false}
    */
   shared?: boolean | undefined;
   /**
-   * How long a call to a shared store may take, in milliseconds.
+   * How long one call to a shared store may take, in milliseconds; an operation makes up to three, and more for
+   * large values.
    *
    * @default {10_000}
    */

@@ -5,8 +5,8 @@ const END: Promise<IteratorReturnResult<undefined>> = Promise.resolve({
   value: undefined,
 });
 
-/** The time in which a cache may be used. */
-export interface Use {
+/** What can be used until it is closed. */
+export interface Closable {
   /** Throws once the cache is closed. */
   assertOpen(): void;
 }
@@ -15,14 +15,14 @@ export interface Use {
 export class EntryIterator<T> implements AsyncIterableIterator<T> {
   readonly #cursor: Cursor;
   readonly #map: (found: Found) => T;
-  readonly #use: Use;
+  readonly #cache: Closable;
   #ended = false;
 
-  /** Iterates over what `map` makes of the entries, as long as the cache is in use. */
-  constructor(cursor: Cursor, map: (found: Found) => T, use: Use) {
+  /** Iterates over what `map` makes of the entries, until the cache is closed. */
+  constructor(cursor: Cursor, map: (found: Found) => T, cache: Closable) {
     this.#cursor = cursor;
     this.#map = map;
-    this.#use = use;
+    this.#cache = cache;
   }
 
   /** Returns itself. */
@@ -34,7 +34,7 @@ export class EntryIterator<T> implements AsyncIterableIterator<T> {
   next(): Promise<IteratorResult<T>> {
     if (this.#ended) return END;
     try {
-      this.#use.assertOpen();
+      this.#cache.assertOpen();
       const found = this.#cursor.next();
       if (found instanceof Promise) return found.then((found) => this.#toResult(found));
       return found === undefined ? this.return() : Promise.resolve(this.#toResult(found));

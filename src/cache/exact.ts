@@ -1,5 +1,5 @@
-/** What a cache drops by itself. */
-export interface Limits {
+/** How much a cache keeps, and for how long. */
+export interface Retention {
   /** Estimated bytes at most. */
   readonly maxBytes: number;
   /** How long an entry lives, in milliseconds. */
@@ -12,7 +12,7 @@ export interface Limits {
  *
  * @param name The name of its space.
  */
-export function assertExact(name: string, { maxBytes, ttlMs }: Limits): void {
+export function assertExact(name: string, { maxBytes, ttlMs }: Retention): void {
   const [limit, value] = ttlMs < Infinity ? ["ttlMs", ttlMs] : ["maxBytes", maxBytes];
   if (value === Infinity) return;
   const space = name === "" ? "the cache" : `space "${name}"`;

@@ -1,4 +1,4 @@
-import { EntryIterator, type Use } from "./entry_iterator.ts";
+import { type Closable, EntryIterator } from "./entry_iterator.ts";
 import { decodeKey, encodeKey, type Key } from "./keys.ts";
 import { type RangeOptions, toRange } from "./range.ts";
 import type { Found, Space } from "./space.ts";
@@ -7,12 +7,12 @@ import { copyOut } from "./values.ts";
 /** The way of a read of one cache: from the layout's entry to the caller's copy. */
 export class Reads<V> {
   readonly #space: Space;
-  readonly #use: Use;
+  readonly #cache: Closable;
 
-  /** Reads a space, as long as it is in use. */
-  constructor(space: Space, use: Use) {
+  /** Reads a space until the cache is closed. */
+  constructor(space: Space, cache: Closable) {
     this.#space = space;
-    this.#use = use;
+    this.#cache = cache;
   }
 
   /** Returns the value of a key, or `fallback` where there is none. */
@@ -47,13 +47,13 @@ export class Reads<V> {
   }
 
   #find(key: Key): Found | undefined | Promise<Found | undefined> {
-    this.#use.assertOpen();
+    this.#cache.assertOpen();
     return this.#space.read(encodeKey(key));
   }
 
   #scan<T>(options: RangeOptions | undefined, map: (found: Found) => T): AsyncIterableIterator<T> {
-    this.#use.assertOpen();
-    return new EntryIterator(this.#space.scan(toRange(options)), map, this.#use);
+    this.#cache.assertOpen();
+    return new EntryIterator(this.#space.scan(toRange(options)), map, this.#cache);
   }
 }
 

@@ -1,15 +1,15 @@
 import { openStores } from "../flow/feed.ts";
 import type { StateStore } from "../flow/state.ts";
 import { assertSpaceName, assertSpaceOptions, type SpaceOptions } from "./cache_options.ts";
-import { assertExact, type Limits } from "./exact.ts";
+import { assertExact, type Retention } from "./exact.ts";
 import type { CacheStore } from "./store.ts";
 
 /** A cache of a store. */
 export interface Member<C> {
   /** The cache. */
   readonly cache: C;
-  /** What it drops by itself. */
-  readonly limits: Limits;
+  /** What it keeps. */
+  readonly retention: Retention;
   /** Ends its use. */
   retire(): void;
 }
@@ -46,8 +46,8 @@ export class Spaces<C extends object> {
   }
 
   /** Throws when a cache to come would drop entries by itself, and the store keeps exact state. */
-  assertExact(name: string, limits: Limits): void {
-    if (this.#exact) assertExact(name, limits);
+  assertExact(name: string, retention: Retention): void {
+    if (this.#exact) assertExact(name, retention);
   }
 
   /** Adds a cache. */
@@ -69,7 +69,7 @@ export class Spaces<C extends object> {
           "open the cache at a path, without shared",
       );
     }
-    for (const [name, { limits }] of this.#members) assertExact(name, limits);
+    for (const [name, { retention }] of this.#members) assertExact(name, retention);
     this.#exact = true;
     return state;
   }

@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.ts";
+import type { Store } from "../flow/feed.ts";
+import type { StateStore } from "../flow/state.ts";
 import type { Key } from "./keys.ts";
 import type { Space } from "./space.ts";
-import type { StateStore } from "../flow/state.ts";
 
 /** How much one space keeps. */
 export interface SpaceLimits {
@@ -11,8 +12,11 @@ export interface SpaceLimits {
   onEvict: ((key: Key, value: unknown) => void) | undefined;
 }
 
-/** What stands behind one or several caches: a file, a server or nothing but memory. */
-export interface CacheStore {
+/**
+ * What stands behind one or several caches: a file, a server or nothing but memory. Every barrier flushes
+ * it.
+ */
+export interface CacheStore extends Store {
   /** The time. */
   readonly clock: Clock;
   /** The most that a transaction may write, in estimated bytes. */
@@ -29,8 +33,6 @@ export interface CacheStore {
   assertMayClose(): void;
   /** Throws when a flow calls that waits for the disk within a message: it would wait for itself. */
   assertMayWait(what: string): void;
-  /** Resolves when everything written so far is on disk. */
-  flush(): Promise<void>;
   /** Flushes, and releases what was opened. */
   close(): Promise<void>;
 }

@@ -9,7 +9,8 @@ import { copyOut } from "./values.ts";
 /** How a transaction runs. */
 export interface TransactionOptions {
   /**
-   * How long it may take, the wait for its keys included, in milliseconds.
+   * How long it may take, the wait for its keys included, in milliseconds. Its function is not stopped, but
+   * cannot write any more.
    *
    * @default {30000}
    */
@@ -20,7 +21,11 @@ export interface TransactionOptions {
 
 /** How long an entry written in a transaction lives. */
 export interface TransactionSetOptions {
-  /** How long the entry lives, in milliseconds. */
+  /**
+   * How long the entry lives, in milliseconds.
+   *
+   * @default {the `ttlMs` of the cache}
+   */
   ttlMs?: number | undefined;
 }
 

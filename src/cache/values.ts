@@ -32,7 +32,8 @@ let nodes = 0;
 
 /**
  * Copies a value into the cache. What comes back later equals what `structuredClone` gives, and does not
- * change when the caller's value does.
+ * change when the caller's value does; only that plain data has no object twice: it becomes two, as looking
+ * for it would cost a quarter of the copy.
  *
  * Plain objects, arrays, primitives and `Uint8Array`s take a recursive copy, 40 times faster than
  * `structuredClone`, which serves the rest.

@@ -84,8 +84,10 @@ export class Lane extends Slot {
 
   /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
   #known(error: unknown): unknown {
-    if (!(error instanceof CodecError) || error.root !== undefined) return error;
-    return Object.assign(error, this.place(), { root: this.root });
+    if (!(error instanceof CodecError) || error.flow === this.flow) return error;
+    const failure = error.metBy(this.flow, this.source);
+    failure.root = this.root;
+    return failure;
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */

@@ -86,9 +86,14 @@ export class Sinks {
     const { write, flush, close } = sink as SinkObject<unknown>;
     return {
       write: (value) => write.call(sink, value) as Maybe,
-      flush: async () => await flush?.call(sink),
+      ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
       close: () => close?.call(sink),
     };
+  }
+
+  /** True when a sink keeps what it was given until it is flushed. */
+  get flushes(): boolean {
+    return [...this.#ports.values()].some((port) => port.flush !== undefined);
   }
 
   /** Resolves when everything written so far is where it belongs. */

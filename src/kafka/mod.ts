@@ -24,6 +24,7 @@ export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
 export { KafkaError, type KafkaErrorPlace } from "./errors.ts";
 export { type BrokerStatus } from "./status.ts";
 export {
+  type AskOptions,
   type Assignment,
   type Broker,
   type BrokerRecord,
@@ -60,5 +61,5 @@ export {
   type Witness,
 } from "../flow/feed.ts";
 export type { Resumption, Root, StateDriver } from "../flow/state.ts";
-export { Gate, type Positioned, type StartLimit } from "../flow/gate.ts";
+export { Gate, type Positioned, type StartLimit, type StartPreparation } from "../flow/gate.ts";
 export { type Acknowledged, Receipt } from "../flow/receipt.ts";

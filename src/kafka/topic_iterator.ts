@@ -1,15 +1,17 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, delay } from "../clock.ts";
 import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 
 /** Milliseconds between two commits. */
 const COMMIT_EVERY_MS = 1_000;
+/** Milliseconds that the last commit may take: the brokers may be away. */
+const LAST_COMMIT_MS = 5_000;
 
 /**
  * Reads a feed without an app: a message is acknowledged when the next one is asked for.
  *
  * On `break`, and on an error in the loop, the message in hand stays unacknowledged; the others are
- * committed, and the feed is cancelled.
+ * committed, if the brokers answer in a few seconds, and the feed is cancelled.
  */
 export async function* iterate<T>(
   open: (host: Host) => Feed<T>,
@@ -26,7 +28,14 @@ export async function* iterate<T>(
     failure ??= { error };
     wake();
   };
-  const host = { clock, stopping: ended.signal, signal: ended.signal, fail, barrier: commit };
+  const host = {
+    clock,
+    stopping: ended.signal,
+    signal: ended.signal,
+    fail,
+    barrier: commit,
+    isFlushed: () => true,
+  };
   const feed = open(host);
   let cancelTimer = clock.timer(function again() {
     cancelTimer = clock.timer(again, COMMIT_EVERY_MS);
@@ -53,10 +62,14 @@ export async function* iterate<T>(
   } finally {
     cancelTimer();
     gate.attach(undefined);
+    const patience = new AbortController();
+    const late = delay(clock, LAST_COMMIT_MS, patience.signal).catch(() => {});
+    const last = (committing ?? Promise.resolve()).then(commit);
     try {
-      await committing;
-      await commit();
+      await Promise.race([last, late]);
     } finally {
+      last.catch(() => {});
+      patience.abort();
       ended.abort();
       await feed.cancel();
     }

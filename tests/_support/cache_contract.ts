@@ -3,35 +3,21 @@ import {
   assert,
   assertEquals,
   assertGreater,
-  assertInstanceOf,
   assertRejects,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import type { Cache, CacheOptions, Key } from "../../mod.ts";
-import { ManualClock, settle } from "../../src/testing/mod.ts";
-
-/** What some layouts cannot do. */
-export type Capability = "window" | "sizes" | "large transactions" | "spaces cleared at once";
-
-/** A layout under test. */
-export interface CacheLayout {
-  /** Its name, which begins the names of the tests. */
-  name: string;
-  /** Opens an empty cache; closing it leaves nothing behind. */
-  open<V = unknown>(options?: CacheOptions<V>): Promise<Cache<V>>;
-  /** What it can do beyond the contract. */
-  capabilities: readonly Capability[];
-  /** Reported as ignored, as what it needs is not there. */
-  ignore?: boolean;
-}
+import type { Key } from "../../mod.ts";
+import { ManualClock } from "../../src/testing/mod.ts";
+import { type CacheLayout, testOnLayout } from "./cache_layout.ts";
+import { testRangeContract } from "./range_contract.ts";
+import { testTransactionContract } from "./transaction_contract.ts";
+import { testUpdatesContract } from "./updates_contract.ts";
 
 /** Registers the tests of the contract. */
 export function testCacheContract(layout: CacheLayout): void {
-  const { open, name, ignore = false } = layout;
-  const can = (capability: Capability) => layout.capabilities.includes(capability);
-  const test = (what: string, fn: () => Promise<void>) =>
-    Deno.test({ name: `Cache (${name}) ${what}`, ignore, fn });
+  const fixture = testOnLayout(layout);
+  const { test, open, can } = fixture;
 
   test("get() returns undefined or the fallback for a missing key", async () => {
     await using cache = await open<number>();
@@ -140,78 +126,6 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals(await Array.fromAsync(cache.entries()), [["a", "small"]]);
   });
 
-  test("update() changes one entry in one step", async () => {
-    await using cache = await open<number>();
-    await Promise.all(
-      Array.from({ length: 20 }, () =>
-        cache.update("n", async (n = 0) => {
-          await settle();
-          return n + 1;
-        })),
-    );
-    assertEquals(await cache.get("n"), 20);
-  });
-
-  test("entries() combines from, to, prefix, startsWith, reverse and limit", async () => {
-    await using cache = await open<number>();
-    const keys: Key[] = [
-      "a",
-      ["a", "x"],
-      ["a", "xy"],
-      ["a", "y"],
-      ["a", "y", 1],
-      ["b", "x"],
-      "ba",
-      3,
-      [3, "x"],
-      4,
-    ];
-    for (const [i, key] of keys.entries()) await cache.set(key, i);
-    const read = (options: Parameters<typeof cache.values>[0]) =>
-      Array.fromAsync(cache.values(options));
-    assertEquals(await read({ prefix: "a" }), [1, 2, 3, 4]);
-    assertEquals(await read({ prefix: "a", reverse: true }), [4, 3, 2, 1]);
-    assertEquals(await read({ prefix: ["a"], startsWith: "x" }), [1, 2]);
-    assertEquals(await read({ prefix: ["a"], startsWith: "x", reverse: true }), [2, 1]);
-    assertEquals(await read({ startsWith: "b" }), [5, 6]);
-    assertEquals(await read({ startsWith: "" }), [0, 1, 2, 3, 4, 5, 6]);
-    assertEquals(await read({ from: ["a", "y"], to: 3 }), [3, 4, 5, 6]);
-    assertEquals(await read({ from: 3, to: ["a", "y"], reverse: true }), [7, 6, 5, 4]);
-    assertEquals(await read({ from: 3.5, reverse: true, limit: 1 }), [8]);
-    assertEquals(await read({ prefix: "a", from: ["a", "xy"], limit: 2 }), [2, 3]);
-    assertEquals(await read({ prefix: "a", from: "0" }), [1, 2, 3, 4]);
-    assertEquals(await read({ prefix: "a", from: ["b"], reverse: true, limit: 1 }), [4]);
-    assertEquals(await read({ prefix: "a", to: "b", reverse: true }), []);
-    assertEquals(await read({ from: 4, to: 3 }), []);
-    assertEquals(await read({ limit: 0 }), []);
-  });
-
-  test("entries() refuses unknown options and names the nearest", async () => {
-    await using cache = await open();
-    const options = { reversed: true } as Record<string, unknown>;
-    const error = assertThrows(() => cache.entries(options), TypeError);
-    assertStringIncludes(error.message, '"reverse"');
-    assertThrows(() => cache.entries({ limit: -1 }), RangeError);
-  });
-
-  test("entries() goes on in order while it is written to", async () => {
-    await using cache = await open<string>();
-    for (let i = 0; i < 400; i++) await cache.set(i, "old");
-    const seen: number[] = [];
-    let late = "";
-    for await (const [key, value] of cache.entries()) {
-      seen.push(key as number);
-      if (key === 0) {
-        await cache.delete(399);
-        await cache.set(398, "new");
-        await cache.set(-1, "before");
-      }
-      if (key === 398) late = value;
-    }
-    assertEquals(seen, Array.from({ length: 399 }, (_, i) => i));
-    assertEquals(late, "new");
-  });
-
   test("clear() removes everything", async () => {
     await using cache = await open<number>();
     for (let i = 0; i < 20; i++) await cache.set(i, i);
@@ -235,174 +149,6 @@ export function testCacheContract(layout: CacheLayout): void {
     await cache.set("a", 3);
     await clock.tick(60_000);
     assertEquals(await Array.fromAsync(cache.keys()), []);
-  });
-
-  test("updates() has every write, deletions and transactions from its first read on", async () => {
-    await using cache = await open<number>();
-    await cache.set("before", 0);
-    const updates = cache.updates();
-    await cache.set("still before", 0);
-    const first = updates.next();
-    await cache.set("a", 1);
-    await cache.transaction(["b", "c"], (tx) => {
-      tx.set("b", 2);
-      tx.set("c", 3);
-    });
-    await cache.delete("a");
-    assertEquals(await first, { done: false, value: ["a", 1] });
-    const rest = [await updates.next(), await updates.next(), await updates.next()];
-    assertEquals(rest.map((result) => result.value), [["b", 2], ["c", 3], ["a", undefined]]);
-    await updates.return!();
-    assertEquals(await updates.next(), { done: true, value: undefined });
-  });
-
-  test('updates({ overflow: "wait" }) holds the writer, "latest" keeps the newest', async () => {
-    await using cache = await open<number>();
-    const waiting = cache.updates({ bound: 2 });
-    const latest = cache.updates({ overflow: "latest" });
-    const first = [waiting.next(), latest.next()];
-    await cache.set("a", 1);
-    await Promise.all(first);
-    await cache.set("a", 2);
-    let written = false;
-    const held = cache.set("a", 3).then(() => written = true);
-    await cache.flush();
-    await settle();
-    assertEquals(written, false);
-    await waiting.next();
-    await held;
-    assertEquals((await latest.next()).value, ["a", 3]);
-    await waiting.return!();
-    await latest.return!();
-  });
-
-  test("updates() ends by its signal and when the cache is closed", async () => {
-    const cache = await open<number>();
-    const stop = new AbortController();
-    const stopped = cache.updates({ signal: stop.signal }).next();
-    const closed = cache.updates().next();
-    stop.abort();
-    assertEquals((await stopped).done, true);
-    await cache.close();
-    assertEquals((await closed).done, true);
-  });
-
-  test("transaction() reads its own writes and writes all", async () => {
-    await using cache = await open<number>();
-    await cache.set("a", 1);
-    const sum = await cache.transaction(["a", "b"], async (tx) => {
-      tx.set("b", 2);
-      assertEquals(await tx.getMany(["a", "b"]), [1, 2]);
-      tx.delete("a");
-      assertEquals(await tx.has("a"), false);
-      assertEquals(await cache.has("b"), false);
-      return (await tx.get("a", 10)) + (await tx.get("b", 0));
-    });
-    assertEquals(sum, 12);
-    assertEquals(await Array.fromAsync(cache.entries()), [["b", 2]]);
-  });
-
-  test("transaction() writes nothing when its function throws", async () => {
-    await using cache = await open<number>();
-    const run = () =>
-      cache.transaction(["a"], (tx) => {
-        tx.set("a", 1);
-        throw new Error("no");
-      });
-    await assertRejects(run, Error, "no");
-    assertEquals(await cache.has("a"), false);
-  });
-
-  test("transaction() runs again when a plain set changed what it had read", async () => {
-    await using cache = await open<number>();
-    await cache.set("rate", 1);
-    let runs = 0;
-    await cache.transaction(["a"], async (tx) => {
-      const rate = await tx.get("rate", 0);
-      if (++runs === 1) await cache.set("rate", 5);
-      tx.set("a", rate * 2);
-    });
-    assertEquals([runs, await cache.get("a")], [2, 10]);
-  });
-
-  test("transaction() on several keys never waits for another that waits for it", async () => {
-    await using cache = await open<number>();
-    const move = (from: string, to: string) =>
-      cache.transaction([from, to], async (tx) => {
-        const [a, b] = await tx.getMany([from, to]);
-        await settle();
-        tx.set(from, (a ?? 0) - 1);
-        tx.set(to, (b ?? 0) + 1);
-      });
-    const moves = Array.from({ length: 12 }, (_, i) => i % 2 ? move("a", "b") : move("b", "a"));
-    await Promise.all([...moves, move("a", "c"), move("c", "b")]);
-    assertEquals(await cache.getMany(["a", "b", "c"]), [-1, 1, 0]);
-  });
-
-  test("transaction() nested on a held key, or writing an undeclared one, is an error", async () => {
-    await using cache = await open<number>();
-    await cache.transaction(["a"], async (tx) => {
-      await assertRejects(() => cache.update("a", () => 1), TypeError, "wait for itself");
-      await cache.update("b", () => 1);
-      assertThrows(() => tx.set("c", 1), TypeError, '"c"');
-    });
-    assertEquals(await Array.fromAsync(cache.keys()), ["b"]);
-  });
-
-  test("transaction() that nests a key whose holder nests its own is an error, and the other goes on", async () => {
-    await using cache = await open<number>();
-    const space = cache.space<number>("other");
-    const reached = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-    /** Holds `own` and then wants `other`, once both have their own; `by` is who waits for whom. */
-    const nest = (at: 0 | 1, own: Cache<number>, other: Cache<number>) =>
-      own.transaction(["k"], async (tx) => {
-        tx.set("k", at);
-        reached[at]!.resolve();
-        await reached[1 - at]!.promise;
-        return await other.update("k", (k = 0) => k + 10);
-      }, { timeoutMs: 20_000 });
-    const ended = await Promise.allSettled([nest(0, cache, space), nest(1, space, cache)]);
-    assertEquals(ended.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
-    const { reason } = ended.find((result) => result.status === "rejected")!;
-    assertInstanceOf(reason, TypeError);
-    assertStringIncludes(reason.message, 'on key "k": the one that holds the key waits');
-    // The outer transaction that failed has written nothing.
-    const left = [await cache.get("k"), await space.get("k")];
-    assertEquals(left.toSorted(), ended[0].status === "fulfilled" ? [0, 10] : [1, 10]);
-  });
-
-  test("transaction() ends by its time limit and by its signal, and lets the next one in", async () => {
-    await using cache = await open<number>();
-    const never = () => new Promise<number>(() => {});
-    const error = await assertRejects(
-      () => cache.update("a", never, { timeoutMs: 20 }),
-      DOMException,
-    );
-    assertEquals(error.name, "TimeoutError");
-    assertStringIncludes(error.message, 'on key "a" within 20 ms: its function has not ended');
-    const stop = new AbortController();
-    const stopped = cache.update("a", never, { signal: stop.signal });
-    const waiting = cache.update("a", (n = 0) => n + 1);
-    stop.abort(new Error("stopped"));
-    await assertRejects(() => stopped, Error, "stopped");
-    assertEquals(await waiting, 1);
-  });
-
-  test("transaction() of 50,000 keys is whole, or refused before anything is written", async () => {
-    await using cache = await open<number>({});
-    const keys = Array.from({ length: 50_000 }, (_, i) => i);
-    const run = () =>
-      cache.transaction(keys, (tx) => {
-        for (const key of keys) tx.set(key, key);
-      });
-    if (can("large transactions")) {
-      await run();
-      await cache.flush();
-      assertEquals((await Array.fromAsync(cache.keys())).length, 50_000);
-    } else {
-      await assertRejects(run, RangeError, "shared store takes");
-      assertEquals(await Array.fromAsync(cache.keys({ limit: 1 })), []);
-    }
   });
 
   test("space() has its own entries", async () => {
@@ -476,4 +222,8 @@ export function testCacheContract(layout: CacheLayout): void {
     assertStringIncludes(error.message, '"ttlMs"');
     await assertRejects(() => open({ ttlMs: 0 }), RangeError, "ttlMs");
   });
+
+  testRangeContract(fixture);
+  testTransactionContract(fixture);
+  testUpdatesContract(fixture);
 }

@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Cache, CacheHeldError, CacheStorageError, type Key, MemoryCache } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
@@ -15,6 +15,38 @@ Deno.test("Cache.transaction() that would commit after close() is an error", asy
   await cache.close();
   gate.resolve();
   await assertRejects(() => late, TypeError, "closed");
+});
+
+Deno.test("A transaction that takes too long says on which keys, how long, and what it was waiting for", async () => {
+  const clock = new ManualClock(0);
+  await using cache = new MemoryCache<number>({ clock });
+  const limit = { timeoutMs: 50 };
+  const gate = Promise.withResolvers<number>();
+  const holder = cache.update("d", () => gate.promise);
+  const waiting = cache.transaction([["a", 1], "b", "c", "d"], () => {}, limit);
+  const running = cache.transaction([], () => gate.promise, limit);
+  const repeating = cache.update("r", async (r = 0) => {
+    await cache.set("r", r + 1);
+    return r;
+  }, limit);
+  const errors = [waiting, running, repeating].map((call) =>
+    assertRejects(() => call, DOMException)
+  );
+  // The last one may be pausing before it runs again.
+  await clock.tick(100);
+  const messages = (await Promise.all(errors)).map(({ message }) => message);
+  assertEquals(messages.slice(0, 2), [
+    'Cannot finish a transaction on keys [ "a", 1 ], "b", "c" and 1 more within 50 ms: ' +
+    "another one holds a key of it",
+    "Cannot finish a transaction on no key within 50 ms: its function has not ended",
+  ]);
+  const repeated = messages[2]!.replace(/\d+ times/, "n times");
+  assertStringIncludes(
+    repeated,
+    'on key "r" within 50 ms: ran n times, each time what it had read',
+  );
+  gate.resolve(1);
+  assertEquals(await holder, 1);
 });
 
 Deno.test("Cache.updates() ends with what is in the cache, whenever a set comes beside a transaction", async () => {

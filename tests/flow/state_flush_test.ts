@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, Checkpoint, Dependency, HandlerError, MemoryCache } from "../../mod.ts";
+import { App, BarrierError, HandlerError, MemoryCache } from "../../mod.ts";
 import { crashedCopy } from "../_support/crashed_copy.ts";
 import { numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -107,28 +107,4 @@ Deno.test("a sink may write to the state in its flush()", async () => {
   });
   await app.stream();
   assertEquals(await state.get("flushed"), 1);
-});
-
-Deno.test("a checkpoint cannot be kept in a cache that keeps the state of flows", async () => {
-  await using state = new MemoryCache<number>({ maxBytes: Infinity });
-  await using other = new MemoryCache<unknown>();
-  const space = state.space<unknown>("checkpoint", { maxBytes: Infinity });
-  for (const cache of [space, other]) {
-    const { source } = numbers(2);
-    const beats = ["1"];
-    const checkpoint = new Checkpoint("c", {
-      dependent: source,
-      dependencies: [new Dependency("beats", beats)],
-      cache,
-    });
-    const app = new App({ barrier: { intervalMs: 1 } });
-    app.handle(beats, (time) => checkpoint.heartbeat(Number(time)).then(() => {}));
-    app.handle(source, async ({ n }) => {
-      await checkpoint.checkPulse(n);
-      await state.set("n", n);
-    }, { name: "f", state });
-    if (cache === other) await app.stream();
-    else await assertRejects(() => app.stream(), TypeError, "open a cache of its own for it");
-  }
-  assertEquals([await state.get("n"), other.size], [2, 1]);
 });

@@ -1,20 +1,15 @@
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
-import type { Space } from "../space.ts";
-import type { StateStore } from "../../flow/state.ts";
-import type { CacheStore, SpaceLimits } from "../store.ts";
+import type { CacheStore } from "../store.ts";
+import type { GroupCommitOptions } from "./group_commit.ts";
 import { hold } from "./holder.ts";
 import { Journal } from "./journal.ts";
 import { claim, emptyState, load } from "./load.ts";
-import { ResidentStore } from "./store.ts";
+import { ResidentStore, type StoreOptions } from "./store.ts";
 
 /** How a store on disk is opened. */
-export interface ResidentOptions {
-  /** The time. */
-  clock: Clock;
-  /** How long a write may wait for company, in milliseconds. */
-  flushIntervalMs: number;
+export interface ResidentOptions extends GroupCommitOptions {
   /** The most that a transaction may write, in estimated bytes. */
   maxTransactionBytes?: number | undefined;
 }
@@ -23,78 +18,13 @@ const MAX_TRANSACTION_BYTES = 64_000_000;
 /** How long a locked file is waited for. */
 const RETRY_MS = 5_000;
 
-/** The store of caches whose content is in memory, and on disk where there is one. */
-class ResidentCacheStore implements CacheStore {
-  readonly windowed = true;
-  readonly clock: Clock;
-  readonly maxTransactionBytes: number;
-  readonly #store: ResidentStore;
-  readonly #release: () => void;
-
-  constructor(
-    store: ResidentStore,
-    clock: Clock,
-    maxTransactionBytes: number,
-    release: () => void = () => {},
-  ) {
-    this.#store = store;
-    this.clock = clock;
-    this.maxTransactionBytes = maxTransactionBytes;
-    this.#release = release;
-  }
-
-  space(name: string, limits: SpaceLimits): Space {
-    this.#store.assertRoomFor(name);
-    const table = this.#store.table(name);
-    table.limit(limits);
-    return table;
-  }
-
-  get state(): StateStore {
-    return this.#store.driving;
-  }
-
-  get evictions(): number {
-    return this.#store.evictions;
-  }
-
-  get driven(): boolean {
-    const { driver, dropped } = this.#store.driving;
-    return driver !== undefined || dropped;
-  }
-
-  assertMayClose(): void {
-    if (this.#store.driving.driver === undefined) return;
-    throw new TypeError(
-      "Cannot close a cache while flows keep their state in it: stop the app first",
-    );
-  }
-
-  assertMayWait(what: string): void {
-    this.#store.driving.assertMayWait(what);
-  }
-
-  flush(): Promise<void> {
-    return this.#store.flush();
-  }
-
-  async close(): Promise<void> {
-    try {
-      await this.#store.close();
-    } finally {
-      this.#release();
-    }
-  }
-}
-
 /** Makes a store that nothing outlives. */
 export function memoryStore(
   clock: Clock,
   maxTransactionBytes: number = MAX_TRANSACTION_BYTES,
 ): CacheStore {
   const options = { clock, flushIntervalMs: Infinity, maxTransactionBytes };
-  const store = new ResidentStore(options, emptyState());
-  return new ResidentCacheStore(store, clock, maxTransactionBytes);
+  return toCacheStore(new ResidentStore(options, emptyState()), options, () => {});
 }
 
 /**
@@ -120,14 +50,11 @@ export async function openResident(
     sequence: state.sequence,
     retryMs: RETRY_MS,
   });
-  const store = new ResidentStore(
-    { clock, flushIntervalMs, maxTransactionBytes, path },
-    { ...state },
-    journal,
-  );
+  const storeOptions = { clock, flushIntervalMs, maxTransactionBytes, path };
+  const store = new ResidentStore(storeOptions, { ...state }, journal);
   await load(kv, store, claimed, path);
   const kept = opened.move();
-  return new ResidentCacheStore(store, clock, maxTransactionBytes, () => kept.dispose());
+  return toCacheStore(store, storeOptions, () => kept.dispose());
 }
 
 /** Makes the folder of a file, and refuses a folder in place of the file. */
@@ -142,4 +69,46 @@ export async function prepareFolder(path: string): Promise<void> {
     const cause = "it is a folder: give the path of a file, which is made if it is not there";
     throw new CacheStorageError(what, cause, false);
   }
+}
+
+/** A resident store as caches see it; `release` frees what was opened for it. */
+function toCacheStore(
+  store: ResidentStore,
+  { clock, maxTransactionBytes }: StoreOptions,
+  release: () => void,
+): CacheStore {
+  const { driving } = store;
+  return {
+    clock,
+    maxTransactionBytes,
+    windowed: true,
+    state: driving,
+    get driven() {
+      return driving.driver !== undefined || driving.dropped;
+    },
+    get evictions() {
+      return store.evictions;
+    },
+    space(name, limits) {
+      store.assertRoomFor(name);
+      const table = store.table(name);
+      table.limit(limits);
+      return table;
+    },
+    assertMayClose() {
+      if (driving.driver === undefined) return;
+      throw new TypeError(
+        "Cannot close a cache while flows keep their state in it: stop the app first",
+      );
+    },
+    assertMayWait: (what) => driving.assertMayWait(what),
+    flush: () => store.flush(),
+    async close() {
+      try {
+        await store.close();
+      } finally {
+        release();
+      }
+    },
+  };
 }

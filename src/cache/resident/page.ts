@@ -60,7 +60,7 @@ export class Page {
 }
 
 /** Bytes of the record of an entry, estimated. */
-export function recordBytes(entry: Entry): number {
+function recordBytes(entry: Entry): number {
   return (isLarge(entry) ? PIECES_HEAD : entry.valueSize) + entry.key.length + RECORD_HEAD;
 }
 

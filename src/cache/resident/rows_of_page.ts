@@ -1,10 +1,11 @@
-import { toPieces } from "../pieces.ts";
 import { ROOT } from "../format.ts";
+import { toPieces } from "../pieces.ts";
 import type { Row } from "./journal.ts";
 import { encodePage, isLarge, type Page } from "./page.ts";
 
-/** Adds the row of a page, after the pieces that it names. */
-export function addRows(rows: Row[], space: string, page: Page): void {
+/** Returns the row of a page, after the pieces that it names and that are not on disk yet. */
+export function rowsOfPage(space: string, page: Page): Row[] {
+  const rows: Row[] = [];
   for (const entry of page.records) {
     if (entry.pieces !== undefined || !isLarge(entry)) continue;
     const { list, pieces } = toPieces(entry.value);
@@ -13,6 +14,6 @@ export function addRows(rows: Row[], space: string, page: Page): void {
       rows.push({ key: [ROOT, "p", list[0], n], value: piece, bytes: piece.length });
     }
   }
-  const bytes = page.bytes;
-  rows.push({ key: [ROOT, "l", page.id], value: encodePage(space, page), bytes });
+  rows.push({ key: [ROOT, "l", page.id], value: encodePage(space, page), bytes: page.bytes });
+  return rows;
 }

@@ -4,7 +4,7 @@ import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
 import type { Journal, Row, State } from "./journal.ts";
-import { addRows } from "./rows_of_page.ts";
+import { rowsOfPage } from "./rows_of_page.ts";
 import { Table } from "./table.ts";
 import type { TableHost } from "./table_host.ts";
 
@@ -206,7 +206,8 @@ export class ResidentStore implements TableHost, Uncommitted {
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
     for (const table of this.#tables.values()) {
-      for (const page of table.takeBuffer(() => ++state.last)) addRows(rows, table.name, page);
+      const pages = table.takeBuffer(() => ++state.last);
+      for (const page of pages) rows.push(...rowsOfPage(table.name, page));
       for (const id of table.window.takeGone()) garbage.push([ROOT, "l", id]);
     }
     state.heads = this.#heads();
@@ -227,8 +228,7 @@ export class ResidentStore implements TableHost, Uncommitted {
       for (let from = 0; runs > 0; runs--) {
         const compacted = table.window.compact(from);
         if (compacted === undefined) break;
-        const rows: Row[] = [];
-        if (compacted.page) addRows(rows, table.name, compacted.page);
+        const rows = compacted.page ? rowsOfPage(table.name, compacted.page) : [];
         const removed = compacted.removed.map((id) => [ROOT, "l", id]);
         commits.add({ rows, removed, state: this.#nextState(), garbage: [] });
         from = compacted.next;

@@ -1,12 +1,13 @@
 import type { Writer } from "../../flow/state.ts";
 import type { Cursor, Found, Range, Write } from "../space.ts";
+import type { SpaceLimits } from "../store.ts";
 import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
 import type { TableHost } from "./table_host.ts";
 import { Traces } from "./traces.ts";
-import { Window, type WindowOptions } from "./window.ts";
+import { Window } from "./window.ts";
 import { WriteBuffer } from "./write_buffer.ts";
 
 /**
@@ -80,10 +81,10 @@ export class Table {
   }
 
   /** Sets how much is kept, and drops what is too much. */
-  limit(options: WindowOptions): void {
+  limit(limits: SpaceLimits): void {
     const { evictions } = this;
     try {
-      this.window.limit(options);
+      this.window.limit(limits);
     } finally {
       if (this.evictions > evictions) this.#host.wrote(0);
     }

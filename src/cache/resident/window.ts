@@ -1,18 +1,11 @@
-import { decodeKey, inspectKey, type Key } from "../keys.ts";
+import { decodeKey, inspectKey } from "../keys.ts";
 import type { Write } from "../space.ts";
+import type { SpaceLimits } from "../store.ts";
 import { copyOut } from "../values.ts";
 import { type Compacted, compactFrom, isWorthwhile } from "./compaction.ts";
 import { type Entry, entrySize } from "./entry.ts";
 import type { Page } from "./page.ts";
 import type { Table } from "./table.ts";
-
-/** How much a table keeps. */
-export interface WindowOptions {
-  /** Estimated bytes at most; `Infinity` for no window. */
-  maxBytes: number;
-  /** Called with each entry that is dropped. */
-  onEvict?: ((key: Key, value: unknown) => void) | undefined;
-}
 
 /**
  * The first-in-first-out window of a table: its pages in the order of writing, and a head that moves over
@@ -22,7 +15,7 @@ export class Window {
   /** How many entries were dropped. */
   evictions = 0;
   readonly #table: Table;
-  #options: WindowOptions = { maxBytes: Infinity };
+  #limits: SpaceLimits = { maxBytes: Infinity, onEvict: undefined };
   #pages: Page[] = [];
   /** How many records of the first page the head has passed. */
   #passed = 0;
@@ -37,14 +30,14 @@ export class Window {
   }
 
   /** Sets how much is kept, and drops what is too much. */
-  limit(options: WindowOptions): void {
-    this.#options = options;
+  limit(limits: SpaceLimits): void {
+    this.#limits = limits;
     this.shrink();
   }
 
   /** Throws when the entry of a write would take all of the window, and not fit even then. */
   assertFits({ key, put }: Write): void {
-    const { maxBytes } = this.#options;
+    const { maxBytes } = this.#limits;
     if (put === undefined || maxBytes === Infinity) return;
     const size = entrySize(key, put.size);
     if (size <= maxBytes) return;
@@ -57,11 +50,6 @@ export class Window {
   /** Where the content begins: a page, and how many of its records are passed. */
   get head(): readonly [page: number, passed: number] {
     return [this.#pages[0]?.id ?? this.#end, this.#passed];
-  }
-
-  /** Estimated bytes of the pages, dead records included. */
-  get bytes(): number {
-    return this.#pages.reduce((sum, page) => sum + page.bytes, 0);
   }
 
   /** Puts the head where it was, before the pages behind it are added. */
@@ -83,7 +71,7 @@ export class Window {
 
   /** Drops the oldest entries until the rest fits; throws the first error of `onEvict` after all calls. */
   shrink(): void {
-    const { maxBytes, onEvict } = this.#options;
+    const { maxBytes, onEvict } = this.#limits;
     if (this.#table.bytes <= maxBytes) return;
     const evicted: [string, unknown][] = [];
     while (this.#table.bytes > maxBytes) {

@@ -1,6 +1,5 @@
 import type { Clock } from "../../clock.ts";
 import { assertReadable, FORMAT, STATE_KEY } from "../format.ts";
-import type { Space } from "../space.ts";
 import type { CacheStore } from "../store.ts";
 import { Calls } from "./calls.ts";
 import { RowPieces } from "./row_pieces.ts";
@@ -48,7 +47,7 @@ export async function openRows(
     await pieces.collectAbandoned();
     const maxChecks = place.remote ? REMOTE_CHECKS : LOCAL_CHECKS;
     const parts = { kv, calls, writer, pieces, maxChecks };
-    return new RowCacheStore(parts, clock, maxTransactionBytes, release);
+    return toCacheStore(parts, clock, maxTransactionBytes, release);
   } catch (error) {
     release();
     throw error;
@@ -65,47 +64,31 @@ async function assertRows(kv: Deno.Kv, calls: Calls, path: string): Promise<void
   if (!result.ok) await assertRows(kv, calls, path);
 }
 
-/** The store of caches that share their rows with others. */
-class RowCacheStore implements CacheStore {
-  readonly windowed = false;
-  readonly clock: Clock;
-  readonly maxTransactionBytes: number;
-  readonly #parts: RowStoreParts;
-  readonly #release: () => void;
-
-  constructor(
-    parts: RowStoreParts,
-    clock: Clock,
-    maxTransactionBytes: number,
-    release: () => void,
-  ) {
-    this.#parts = parts;
-    this.clock = clock;
-    this.maxTransactionBytes = maxTransactionBytes;
-    this.#release = release;
-  }
-
-  space(name: string): Space {
-    return new Rows(name, this.#parts);
-  }
-
-  /** None: the flows of this process do not decide when others write. */
-  readonly state = undefined;
-  readonly driven = false;
-
-  assertMayClose(): void {}
-
-  assertMayWait(): void {}
-
-  flush(): Promise<void> {
-    return this.#parts.writer.idle();
-  }
-
-  async close(): Promise<void> {
-    try {
-      await this.#parts.writer.close();
-    } finally {
-      this.#release();
-    }
-  }
+/** A store of rows as caches see it; `release` frees what was opened for it. */
+function toCacheStore(
+  parts: RowStoreParts,
+  clock: Clock,
+  maxTransactionBytes: number,
+  release: () => void,
+): CacheStore {
+  const { writer } = parts;
+  return {
+    clock,
+    maxTransactionBytes,
+    windowed: false,
+    // The flows of this process do not decide when others write.
+    state: undefined,
+    driven: false,
+    space: (name) => new Rows(name, parts),
+    assertMayClose() {},
+    assertMayWait() {},
+    flush: () => writer.idle(),
+    async close() {
+      try {
+        await writer.close();
+      } finally {
+        release();
+      }
+    },
+  };
 }
