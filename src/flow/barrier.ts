@@ -7,10 +7,10 @@ import { Progress } from "./progress.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
-/** When positions are committed. */
+/** When sinks and stores are flushed, and positions committed. */
 export interface BarrierOptions {
   /**
-   * Milliseconds between barriers while messages are acknowledged.
+   * Milliseconds between barriers while messages are done.
    *
    * @default {1000}
    */
@@ -22,7 +22,8 @@ export interface BarrierOptions {
    */
   messages?: number | undefined;
   /**
-   * How long a failing barrier is tried again before the app stops, in milliseconds.
+   * How long a failing barrier is tried again before the app stops, and how long the `flush()` of a sink may
+   * take, in milliseconds.
    *
    * @default {30000}
    */
@@ -59,6 +60,8 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
+ * - A sink whose `flush()` does not settle stops the app, and there is no barrier any more: it would call that
+ *   sink again, or pass over it.
  */
 export class Barrier {
   readonly #scope: BarrierScope;
@@ -70,6 +73,7 @@ export class Barrier {
   #delivered = 0;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
+  #stuck: BarrierError | undefined;
 
   constructor(
     scope: BarrierScope,
@@ -82,7 +86,7 @@ export class Barrier {
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
 
-  /** A message was acknowledged: a barrier will follow. */
+  /** A message is done: a barrier will follow. */
   delivered(): void {
     if (this.#closed) return;
     if (++this.#delivered >= this.#options.messages) {
@@ -126,6 +130,7 @@ export class Barrier {
   async #untilDone(): Promise<void> {
     const { clock, signal, status } = this.#host;
     const begin = clock.now();
+    if (this.#stuck !== undefined) throw this.#stuck;
     for (;;) {
       try {
         await this.#once();
@@ -134,8 +139,10 @@ export class Barrier {
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
+        const failure = new BarrierError("Cannot make what is done durable", error);
+        if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
         if (clock.now() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
-          throw new BarrierError("Cannot make what is done durable", error);
+          throw failure;
         }
       }
       await delay(clock, RETRY_MS, signal).catch(() => {});
@@ -156,7 +163,7 @@ export class Barrier {
       ? [...hubs].map(({ feed, root }) => root ? root.commitOf(cuts) : feed.snapshot?.())
       : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
-    await sinks.flush();
+    await sinks.flush(this.#options.flushTimeoutMs);
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([

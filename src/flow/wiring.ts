@@ -86,7 +86,7 @@ export class Opened {
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const recovery = new Recovery(onError, lane, host, (sink) => {
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
-      return host.sinks.open(sink, lane);
+      return host.sinks.openOnce(sink, lane, "the dead-letter sink");
     });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
