@@ -298,3 +298,45 @@ Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, a
   assertEquals(calls, { file: 1, other: 1, close: 1 });
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("the barrier runs by count and interval also where the source has no positions", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 5, intervalMs: 100 } });
+  const { readable, writable } = new TransformStream<number, number>();
+  const flushed: number[] = [];
+  let buffered = 0;
+  app.handle(readable, (n) => n, {
+    sink: {
+      write: () => void buffered++,
+      flush: () => {
+        flushed.push(buffered);
+        buffered = 0;
+      },
+    },
+  });
+  const streaming = app.stream();
+  const writer = writable.getWriter();
+  for (let n = 1; n <= 7; n++) await writer.write(n);
+  await settle();
+  assertEquals(flushed, [5]);
+  await clock.tick(100);
+  assertEquals(flushed, [5, 2]);
+  await clock.tick(1000);
+  assertEquals(flushed, [5, 2]); // nothing new
+  await writer.close();
+  await streaming;
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("the barrier does not run by itself where there is nothing to flush or to commit", async () => {
+  const clock = new ManualClock();
+  const events: string[] = [];
+  const app = new App({
+    clock,
+    barrier: { messages: 1 },
+    onStatus: ({ type }) => events.push(type),
+  });
+  app.handle([1, 2, 3], (n) => n, { sink: () => {} });
+  await app.stream();
+  assertEquals(events.filter((type) => type === "barrier").length, 1); // the last one
+});
