@@ -158,6 +158,7 @@ export class Hub<T> {
       this.#left--;
       if (root !== undefined) root.enter(receipt!);
       if (gate.attributed) receipt = this.#attribute(message, receipt);
+      if (receipt !== undefined) receipt.origin ??= message; // behind a Proxy it has one
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
         if (all === undefined) continue;
