@@ -106,6 +106,7 @@ export class CodecError extends FlowError {
   readonly bytes: Uint8Array | undefined;
   /** The message that was being decoded, or the value that was being encoded. */
   readonly input: unknown;
+  readonly #what: string;
 
   /** Wraps what the codec threw. */
   constructor(
@@ -116,8 +117,17 @@ export class CodecError extends FlowError {
     input: unknown = bytes,
   ) {
     super(what, place, cause);
+    this.#what = what;
     this.bytes = bytes;
     this.input = input;
+  }
+
+  /** Returns the error of the same failure as a flow meets it: one message may go to several flows. */
+  metBy(flow: string, source: string): CodecError {
+    const { topic, partition, offset, key, bytes, cause, input } = this;
+    const known = Object.entries({ topic, partition, offset, key });
+    const place = Object.fromEntries(known.filter(([, value]) => value !== undefined));
+    return new CodecError(this.#what, { ...place, flow, source }, bytes, cause, input);
   }
 }
 

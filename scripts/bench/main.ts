@@ -8,7 +8,7 @@
  * ```
  */
 import { parseArgs } from "node:util";
-import { brokersFromEnvironment, KafkaServer } from "../kafka.ts";
+import { brokersFromEnvironment, KafkaServer } from "../kafka/server.ts";
 import { benchmarks as all, memoryRuns, observations } from "./all.ts";
 import { measureHeap } from "./heap.ts";
 import { Peer } from "./peer.ts";
@@ -45,7 +45,7 @@ if (benchmarks.length + runs.length + observed.length === 0) {
 async function broker(): Promise<KafkaServer | undefined> {
   const needed = [...benchmarks, ...observed].some(({ name }) => /^(topic|delivery)\//.test(name));
   if (!needed || brokersFromEnvironment()) return undefined;
-  const server = await KafkaServer.start();
+  const server = await KafkaServer.start({ note: console.error });
   Deno.env.set("KAFKA_BROKERS", server.brokers.join());
   return server;
 }

@@ -52,3 +52,10 @@ export function median(numbers: readonly number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
+
+/** Returns the number that a share of the numbers is below: 0.99 gives the 99th percentile. */
+export function quantile(numbers: readonly number[], share: number): number {
+  if (numbers.length === 0) throw new RangeError("Cannot take a quantile of no numbers");
+  const sorted = numbers.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
+}

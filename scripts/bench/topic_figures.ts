@@ -4,45 +4,11 @@ import { delay } from "@std/async/delay";
 import { App } from "@slipstream/slipstream";
 import type { Observation } from "./benchmark.ts";
 import { collectGarbage } from "./heap.ts";
+import { quantile } from "./rounds.ts";
 import { emptyTopic, open, seed, value } from "./topic.ts";
+import { roundtrip } from "./topic_roundtrip.ts";
 
 const MAX_WAIT_MS = 250;
-
-function quantiles(numbers: number[]): { p50: number; p99: number } {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return { p50: sorted[sorted.length >> 1]!, p99: sorted[Math.floor(sorted.length * 0.99)]! };
-}
-
-/** Milliseconds from a send to its handling, for a message a millisecond. */
-const roundtrip: Observation = {
-  name: "topic/roundtrip",
-  unit: "ms",
-  async observe() {
-    const count = 5_000;
-    await using topic = open(await emptyTopic());
-    const sent: number[] = [];
-    const took: number[] = [];
-    const all = new AbortController();
-    const app = new App();
-    app.handle(topic, ({ value: { i } }) => {
-      if (i >= 0 && took.push(performance.now() - sent[i]!) === count) all.abort();
-      if (i < 0) begin.resolve();
-    });
-    const begin = Promise.withResolvers<void>();
-    const streaming = app.stream({ signal: all.signal });
-    await topic.send({ key: "k", value: value(-1) });
-    await begin.promise;
-    const sending: Promise<unknown>[] = [];
-    while (sent.length < count) {
-      const i = sent.push(performance.now()) - 1;
-      sending.push(topic.send({ key: "k", value: value(i) }));
-      await delay(1);
-    }
-    await Promise.all(sending);
-    await streaming;
-    return quantiles(took);
-  },
-};
 
 /** Milliseconds from the end of a pause to the first message, beside twice `maxWaitTimeInMs`. */
 const resume: Observation = {
@@ -70,7 +36,7 @@ const resume: Observation = {
     }
     all.abort();
     await streaming;
-    return { p50: quantiles(took).p50, longest: Math.max(...took), bound: 2 * MAX_WAIT_MS };
+    return { p50: quantile(took, 0.5), longest: Math.max(...took), bound: 2 * MAX_WAIT_MS };
   },
 };
 

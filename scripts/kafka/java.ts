@@ -1,6 +1,9 @@
-import { run, type Running, type Runtime, supervise } from "./runtime.ts";
+import { firstLine, type Installation, run, type Running } from "./runtime.ts";
+import { type Runtime, supervise } from "./runtime.ts";
 
 const VERSION = "4.1.0";
+
+const CLUSTER_ID = "c2xpcHN0cmVhbS10ZXN0MQ";
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -10,21 +13,32 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   </dependency></dependencies>
 </project>`;
 
-/** Starts the broker, tells its process id, and ends it when standard input ends. */
-const SUPERVISED = `folder=$1; shift
-"$@" >"$folder/broker.log" 2>&1 </dev/null &
+/** Starts the broker, tells its process id, and ends it when standard input ends; ends when it has ended. */
+const SUPERVISED = `log=$1; shift
+(trap - HUP TERM; exec "$@") >"$log" 2>&1 </dev/null &
 broker=$!; echo $broker
-cat >/dev/null
-kill -9 $broker`;
+exec 3<&0
+{ cat <&3 >/dev/null; kill -9 $broker; } >/dev/null &
+guard=$!
+wait $broker
+kill -9 $guard`;
 
 /** The same without an end: the broker outlives its caller. */
-const DETACHED = `folder=$1; shift
-"$@" >"$folder/broker.log" 2>&1 </dev/null &
-echo $!`;
+const DETACHED = `log=$1; shift
+(trap - HUP TERM; exec "$@") >"$log" 2>&1 </dev/null &
+echo $!
+wait`;
 
-/** The broker's jars, fetched once and kept outside the repository; undefined without Java or Maven. */
-export async function jars(): Promise<string | undefined> {
-  if (await run("java", ["-version"]) === undefined) return undefined;
+/** Ends a process if it still is the broker of a folder: ids are used again. */
+const END = `{ ps -p "$1" -o args= || tr '\\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null |
+grep -qF "$2/server.properties" && kill -9 "$1"`;
+
+/**
+ * The broker's jars, fetched once and kept outside the repository; undefined without Java or Maven, and
+ * `note` is told when Maven cannot get them.
+ */
+export async function jars(note: (text: string) => void = () => {}): Promise<string | undefined> {
+  if (!(await run("java", ["-version"])).success) return undefined;
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
   const folder = `${cache}/slipstream/kafka-${VERSION}`;
   if (await Deno.stat(folder).catch(() => undefined)) return folder;
@@ -34,7 +48,11 @@ export async function jars(): Promise<string | undefined> {
     await Deno.writeTextFile(`${work}/pom.xml`, POM);
     const goal = ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"];
     const args = [...goal, `-DoutputDirectory=${work}/jars`];
-    if (await run("mvn", args, { cwd: work, timeoutMs: 300_000 }) === undefined) return undefined;
+    const fetched = await run("mvn", args, { cwd: work, timeoutMs: 300_000 });
+    if (!fetched.success) {
+      if (!fetched.missing) note(`Maven cannot get the jars of Kafka ${VERSION}: ${fetched.error}`);
+      return undefined;
+    }
     // Another process may have been quicker: its folder is as good.
     await Deno.rename(`${work}/jars`, folder).catch(() => {});
     return folder;
@@ -44,38 +62,36 @@ export async function jars(): Promise<string | undefined> {
 }
 
 /** The broker as a Java process. */
-export async function java(): Promise<Runtime | undefined> {
-  const folderOfJars = await jars();
+export async function java(note: (text: string) => void): Promise<Runtime | undefined> {
+  const folderOfJars = await jars(note);
   if (folderOfJars === undefined) return undefined;
   const classPath = ["-cp", `${folderOfJars}/*`];
   return {
+    host: "127.0.0.1",
     dataFolder: (folder) => `${folder}/data`,
-    async format(folder) {
-      const storage = ["kafka.tools.StorageTool", "format", "-t", "c2xpcHN0cmVhbS10ZXN0MQ"];
-      const args = [...classPath, ...storage, "-c", `${folder}/server.properties`];
-      if (await run("java", args, { timeoutMs: 60_000 }) === undefined) {
-        throw new Error(`Cannot format the broker's storage: java ${args.join(" ")}`);
+    async install({ folder, properties, detached }): Promise<Installation> {
+      const file = `${folder}/server.properties`;
+      const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}\n`);
+      await Deno.writeTextFile(file, lines.join(""));
+      const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", file];
+      const formatted = await run("java", [...classPath, ...format], { timeoutMs: 60_000 });
+      if (!formatted.success) {
+        throw new Error(`Cannot format the broker's storage: ${formatted.error}`);
       }
-    },
-    async run(folder, detached) {
       const tuning = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
-      const broker = [
-        "java",
-        ...tuning,
-        ...classPath,
-        "kafka.Kafka",
-        `${folder}/server.properties`,
-      ];
-      const child = supervise(detached ? DETACHED : SUPERVISED, [folder, ...broker], detached);
-      return await processOf(child, detached);
+      const broker = ["java", ...tuning, ...classPath, "kafka.Kafka", file];
+      return {
+        start: () => start(folder, broker, detached),
+        remove: () => Promise.resolve(),
+      };
     },
   };
 }
 
-async function processOf(child: Deno.ChildProcess, detached: boolean): Promise<Running> {
-  const reader = child.stdout.getReader();
-  const pid = Number(new TextDecoder().decode((await reader.read()).value));
-  await reader.cancel();
+async function start(folder: string, broker: string[], detached: boolean): Promise<Running> {
+  const log = `${folder}/broker.log`;
+  const child = supervise(detached ? DETACHED : SUPERVISED, [log, ...broker], detached);
+  const pid = Number(await firstLine(child));
   const signal = (name: Deno.Signal) => {
     try {
       Deno.kill(pid, name);
@@ -85,8 +101,9 @@ async function processOf(child: Deno.ChildProcess, detached: boolean): Promise<R
     return Promise.resolve();
   };
   return {
-    ended: detached ? new Promise(() => {}) : child.status,
-    handle: ["kill", "-9", String(pid)],
+    ended: child.status,
+    handle: handleOf(pid, folder),
+    log: () => Deno.readTextFile(log),
     signal: (name) => signal(`SIG${name}`),
     async kill() {
       await signal("SIGKILL");
@@ -94,4 +111,9 @@ async function processOf(child: Deno.ChildProcess, detached: boolean): Promise<R
       await child.status;
     },
   };
+}
+
+/** The command that ends the broker of a folder, and no other process that has got its id since. */
+export function handleOf(pid: number, folder: string): string[] {
+  return ["sh", "-c", END, "sh", String(pid), folder];
 }

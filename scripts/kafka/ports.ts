@@ -15,37 +15,42 @@ const API_VERSIONS = new Uint8Array([0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff,
 /**
  * Resolves when a broker answers at `address`.
  *
- * @throws {Error} If `ended` settles before, or after a minute; with the end of `log`, where given.
+ * @throws {Error} If `ended` settles before, or after a minute; with the end of what `log` returns.
  */
 export async function waitUntilAnswering(
   address: string,
   ended: Promise<unknown>,
-  log?: string,
+  log: () => Promise<string>,
 ): Promise<void> {
   let over = false;
   const end = () => over = true;
   ended.then(end, end);
   const deadline = Date.now() + 60_000;
   while (!over && Date.now() < deadline) {
-    if (await answersNow(address)) return;
+    if (await answers(address)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const text = log ? await Deno.readTextFile(log).catch(() => "") : "";
+  const text = await log().catch(() => "");
   throw new Error(`No broker answers at ${address}:\n${text.slice(-3_000)}`);
 }
 
-async function answersNow(address: string): Promise<boolean> {
-  const [hostname, port] = address.split(":") as [string, string];
-  try {
-    using connection = await Deno.connect({ hostname, port: Number(port) });
-    const patience = setTimeout(() => connection.close(), 1_000);
-    try {
-      await connection.write(API_VERSIONS);
-      return (await connection.read(new Uint8Array(4))) === 4;
-    } finally {
-      clearTimeout(patience);
-    }
-  } catch {
-    return false;
-  }
+/** Says whether a broker answers at `address` within a second. */
+export async function answers(address: string): Promise<boolean> {
+  const colon = address.lastIndexOf(":");
+  const hostname = address.slice(0, colon).replace(/^\[|\]$/g, "");
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  let connection: Deno.TcpConn | undefined;
+  const patience = setTimeout(() => {
+    connection?.close();
+    resolve(false);
+  }, 1_000);
+  const asking = (async () => {
+    connection = await Deno.connect({ hostname, port: Number(address.slice(colon + 1)) });
+    using open = connection;
+    await open.write(API_VERSIONS);
+    return (await open.read(new Uint8Array(4))) === 4;
+  })().catch(() => false);
+  const answer = await Promise.race([asking, late]);
+  clearTimeout(patience);
+  return answer;
 }

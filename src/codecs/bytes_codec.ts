@@ -13,6 +13,9 @@ import { assertBytes, type Codec } from "./codec.ts";
  * ```
  */
 export class BytesCodec implements Codec<Uint8Array> {
+  /** It never answers with a promise. */
+  readonly synchronous = true;
+
   /**
    * Returns `value` itself.
    *

@@ -22,6 +22,13 @@
  * ```
  */
 export interface Codec<T> {
+  /**
+   * Says that `decode` never answers with a promise. A Topic then decodes a message when somebody reads it;
+   * else before it hands the message out, to wait for promises.
+   *
+   * @default {false}
+   */
+  readonly synchronous?: boolean | undefined;
   /** Makes the bytes of `value`. */
   encode(value: T): Uint8Array | Promise<Uint8Array>;
   /** Makes the value of `bytes`, which it neither changes nor keeps. */

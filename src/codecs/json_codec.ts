@@ -48,6 +48,8 @@ export interface JsonCodecOptions<T> {
  * ```
  */
 export class JsonCodec<T = unknown> implements Codec<T> {
+  /** Without a `schema` it never answers with a promise. */
+  readonly synchronous: boolean;
   readonly #schema: StandardSchema<T> | undefined;
   readonly #bigint: boolean;
 
@@ -65,6 +67,7 @@ export class JsonCodec<T = unknown> implements Codec<T> {
         'Cannot create JsonCodec as option "schema" must be a Standard Schema validator: it has no "~standard"',
       );
     }
+    this.synchronous = schema === undefined;
     this.#schema = schema;
     this.#bigint = integers === "bigint";
   }

@@ -21,6 +21,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * ```
  */
 export class TextCodec implements Codec<string> {
+  /** It never answers with a promise. */
+  readonly synchronous = true;
+
   /**
    * Makes the UTF-8 bytes of `value`.
    *

@@ -107,6 +107,13 @@ export class Barrier {
     });
   }
 
+  /** True when it would have nothing to do but to commit. */
+  get isFlushed(): boolean {
+    const { companions, sinks, groups } = this.#scope;
+    return companions.length === 0 && groups.length === 0 && openStores.size === 0 &&
+      !sinks.flushes;
+  }
+
   /** Starts no barrier by itself any more. */
   close(): void {
     this.#closed = true;

@@ -107,6 +107,11 @@ export interface Host {
   fail(error: unknown): void;
   /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
   barrier(): Promise<void>;
+  /**
+   * True when a barrier would have nothing to flush or to write: what is acknowledged may be committed
+   * without one. Absent where that is not known.
+   */
+  isFlushed?(): boolean;
 }
 
 /** The method that makes an object a source of our own. */

@@ -90,8 +90,8 @@ export class Lane extends Slot {
 
   /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
   #known(error: unknown): unknown {
-    if (!(error instanceof CodecError) || error.root !== undefined) return error;
-    return this.#tell(Object.assign(error, this.place()));
+    if (!(error instanceof CodecError) || error.flow === this.flow) return error;
+    return this.#tell(error.metBy(this.flow, this.source));
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */

@@ -201,6 +201,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     return this.#barrier!.run();
   }
 
+  /** See `Host`. */
+  isFlushed(): boolean {
+    return this.#barrier!.isFlushed;
+  }
+
   /** Runs the barrier; an error ends the run. */
   barrierSoon(): void {
     this.#barrier!.soon();

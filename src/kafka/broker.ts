@@ -84,7 +84,7 @@ export interface Chunk {
   readonly high: number;
 }
 
-/** What a member of a group is told. None of these may throw. */
+/** What a member of a group is told. What one of these throws is told as the status `"failed"`. */
 export interface GroupHandlers {
   /**
    * Partitions were given, before any of their records is fetched. Returns where to start, for every
@@ -160,12 +160,16 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
+  /** How many bytes of records may wait to be confirmed before `add()` asks to be awaited. */
+  readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
   /** How long a record may take to be confirmed. */
   readonly deliveryTimeoutMs: number;
   /** How long the first connection may take. */
   readonly startTimeoutMs: number;
+  /** Ends the wait for the first connection. */
+  readonly signal?: AbortSignal | undefined;
   /** Is told when the broker is away or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }
@@ -202,6 +206,12 @@ export interface TopicSpec {
 /** A place in time that is the same for all partitions. */
 export type Instant = "earliest" | "latest" | { readonly timestamp: number };
 
+/** How long a question to the brokers is waited for. */
+export interface AskOptions {
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Kafka, as far as a Topic needs it. */
 export interface Broker extends AsyncDisposable {
   /** Joins a group as a reader of one topic; resolves when the brokers answered, before the assignment. */
@@ -209,9 +219,9 @@ export interface Broker extends AsyncDisposable {
   /** Opens a writer to one topic. */
   producer(options: ProducerOptions): Promise<Producer>;
   /** Creates a topic; resolves to false when it was there already, whatever it looks like. */
-  ensure(topic: string, spec: TopicSpec): Promise<boolean>;
+  ensure(topic: string, spec: TopicSpec, options?: AskOptions): Promise<boolean>;
   /** How many partitions a topic has. */
-  partitions(topic: string): Promise<number>;
+  partitions(topic: string, options?: AskOptions): Promise<number>;
   /** The offsets at an instant, by partition; at a time after the last record: the end. */
   offsets(topic: string, at: Instant): Promise<Positions>;
   /** What a group has committed, by partition; partitions without a commit are absent. */

@@ -1,5 +1,20 @@
 import { checkOptions } from "../options.ts";
+import type { TlsOptions } from "./connection.ts";
 import { checkStartOffset } from "./positions.ts";
+
+/** The options of Node's `tls.connect` that `ssl` takes. */
+const TLS_NAMES = [
+  "ca",
+  "cert",
+  "key",
+  "passphrase",
+  "servername",
+  "rejectUnauthorized",
+] as const satisfies (keyof TlsOptions)[];
+
+/** What `sasl` takes, with a password and with a token. */
+const PASSWORD_NAMES = ["mechanism", "username", "password"] as const;
+const TOKEN_NAMES = ["mechanism", "oauthBearerProvider"] as const;
 
 /** What an option must be, in words, and the test for it. */
 interface Rule {
@@ -63,6 +78,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
   lingerMs: integer(0),
   batchSize: integer(1),
+  bufferMemory: integer(1),
   deliveryTimeoutMs: integer(1),
   dry: flag,
   onStatus: callback,
@@ -83,6 +99,7 @@ export function checkTopicOptions(
 ): void {
   const names = Object.keys(RULES).filter((name) => !without.includes(name));
   checkOptions(owner, options, names);
+  checkNested(owner, options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || RULES[name]!.test(value)) continue;
     // The value may be a secret.
@@ -97,6 +114,14 @@ export function checkTopicOptions(
     );
   }
   checkSasl(owner, options);
+}
+
+/** Checks the names inside `ssl` and `sasl`; what they are set to may be a secret, and is not shown. */
+function checkNested(owner: string, { ssl, sasl }: { ssl?: unknown; sasl?: unknown }): void {
+  if (isObject(ssl)) checkOptions(`"ssl" of ${owner}`, ssl, TLS_NAMES);
+  if (!isObject(sasl)) return;
+  const hasToken = sasl.mechanism === "oauthbearer";
+  checkOptions(`"sasl" of ${owner}`, sasl, hasToken ? TOKEN_NAMES : PASSWORD_NAMES);
 }
 
 interface Sensitive {

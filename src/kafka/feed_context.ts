@@ -20,7 +20,9 @@ export interface FeedContext<K, V> {
   /** Is called at the first assignment. */
   readonly began: () => void;
   /** Connects, and makes sure that the topic exists. */
-  readonly connect: () => Promise<Broker>;
+  readonly connect: (signal: AbortSignal) => Promise<Broker>;
+  /** Calls `fail` with what `onStatus` throws; returns what ends that. */
+  readonly watchStatus: (fail: (error: unknown) => void) => () => void;
   /** Is called when the reading has ended. */
   readonly ended: () => void;
 }

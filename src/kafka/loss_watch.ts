@@ -23,13 +23,20 @@ export class LossWatch {
     const first = records.at(0)!.offset;
     // Most gaps are holes that compaction and transactions leave.
     if (expected !== undefined && first > expected) {
-      void this.#check(broker, topic, partition, expected);
+      void this.#check(broker, topic, partition, expected, first);
     }
   }
 
-  async #check(broker: Broker, topic: string, partition: number, from: number): Promise<void> {
+  async #check(
+    broker: Broker,
+    topic: string,
+    partition: number,
+    from: number,
+    first: number,
+  ): Promise<void> {
     const low = await broker.offsets(topic, "earliest").catch(() => undefined);
-    const to = low?.get(partition) ?? 0;
+    // Meanwhile more may be deleted, which was read.
+    const to = Math.min(low?.get(partition) ?? 0, first);
     if (to > from) this.#status({ type: "lost", topic, partition, from, to });
   }
 }

@@ -22,8 +22,9 @@ export interface Origin {
 const RAW: unique symbol = Symbol("raw");
 
 /**
- * A message of a topic. Key and value are decoded when they are first read, so that one that cannot be
- * decoded is an error of whoever reads it, with its place and its bytes.
+ * A message of a topic. Key and value are decoded when they are first read, or before, where a codec may
+ * answer with a promise. One that cannot be decoded is an error of whoever reads it, with its place and its
+ * bytes.
  *
  * @typeParam K The keys.
  * @typeParam V The values. A tombstone has the value `null`, whatever the codec: say so in `V` where the
@@ -96,7 +97,11 @@ export class Message<K = string, V = string> {
     }
   }
 
-  /** The headers by name; of a name that came more than once, the last. */
+  /**
+   * The headers by name, in the order of the record, which is Kafka's own: that in which they were written
+   * (kafkajs puts names that are array indices before the others). Of a name that came more than once, the
+   * last.
+   */
   get headers(): ReadonlyMap<string, Uint8Array> {
     return new Map(this.#record.headers);
   }
@@ -107,15 +112,17 @@ export class Message<K = string, V = string> {
   }
 
   /**
-   * Decodes key and value now, and resolves when that is done, with or without an error; undefined when
-   * neither codec answered with a promise.
+   * Decodes key and value now, but for what is decoded synchronously when it is read. Resolves when that is
+   * done, with or without an error; undefined when no codec answered with a promise.
    */
   decoded(): Promise<void> | undefined {
-    const { key, value } = this.#read();
+    const { key: keyCodec, value: valueCodec } = this.#codecs;
+    const key = keyCodec.synchronous ? undefined : this.#read("key");
+    const value = valueCodec.synchronous ? undefined : this.#read("value");
     if (!(key instanceof Promise) && !(value instanceof Promise)) return undefined;
     return Promise.all([
-      this.#settled("key", key).then((settled) => this.#key = settled as K | typeof RAW),
-      this.#settled("value", value).then((settled) => this.#value = settled as V | typeof RAW),
+      key instanceof Promise ? this.#settle("key", key) : undefined,
+      value instanceof Promise ? this.#settle("value", value) : undefined,
     ]).then(() => {});
   }
 
@@ -125,39 +132,36 @@ export class Message<K = string, V = string> {
     options: unknown,
   ): string {
     const { topic, partition, offset, timestamp } = this;
-    const { key, value } = this.#read();
     const { key: keyBytes, value: valueBytes } = this.#record;
     const fields = {
       topic,
       partition,
       offset,
       timestamp,
-      key: key ?? keyBytes,
-      value: value ?? valueBytes,
+      key: this.#read("key") ?? keyBytes,
+      value: this.#read("value") ?? valueBytes,
     };
     return `Message ${inspect(fields, options)}`;
   }
 
-  /** Key and value as the codecs answered; undefined where they failed. */
-  #read(): { key: unknown; value: unknown } {
-    const read = (of: "key" | "value") => {
-      try {
-        return this[of];
-      } catch {
-        return undefined;
-      }
-    };
-    return { key: read("key"), value: read("value") };
+  /** Key or value as the codec answered; undefined where it failed. */
+  #read(of: "key" | "value"): unknown {
+    try {
+      return this[of];
+    } catch {
+      return undefined;
+    }
   }
 
-  async #settled(of: "key" | "value", decoded: unknown): Promise<unknown> {
-    if (this.#failed?.[of]) return RAW;
+  async #settle(of: "key" | "value", decoding: Promise<unknown>): Promise<void> {
+    let decoded: unknown = RAW;
     try {
-      return await decoded;
+      decoded = await decoding;
     } catch (error) {
       this.#fail(of, error);
-      return RAW;
     }
+    if (of === "key") this.#key = decoded as K | typeof RAW;
+    else this.#value = decoded as V | typeof RAW;
   }
 
   #fail(of: "key" | "value", error: unknown): CodecError {

@@ -24,6 +24,7 @@ export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
 export { KafkaError, type KafkaErrorPlace } from "./errors.ts";
 export { type BrokerStatus } from "./status.ts";
 export {
+  type AskOptions,
   type Assignment,
   type Broker,
   type BrokerRecord,

@@ -14,7 +14,8 @@ export interface TopicDefaults extends ConnectionOptions {
   groupId?: string | undefined;
   /**
    * Where a group starts that has not committed: the beginning, the end, a time, or an offset for each
-   * partition. Offsets by partition count more than commits, the first time that this topic is read;
+   * partition. The end, or a time, is looked up once for the whole group, by the member that reads
+   * partition 0; the others wait for it. Offsets by partition count more than commits, the first time that this topic is read;
    * partitions they do not name start at the beginning. Partitions that are added later start at their
    * beginning, always.
    *
@@ -47,6 +48,13 @@ export interface TopicDefaults extends ConnectionOptions {
   lingerMs?: number | undefined;
   /** The most records in a batch of a sink. @default {1000} */
   batchSize?: number | undefined;
+  /**
+   * How many bytes of records a sink may have under way before whoever writes to it waits, as Java's
+   * `buffer.memory`. Batches have a megabyte at most, and no more than the topic takes.
+   *
+   * @default {33554432}
+   */
+  bufferMemory?: number | undefined;
   /** Milliseconds within which a record must be confirmed. @default {120000} */
   deliveryTimeoutMs?: number | undefined;
   /** Sends nothing, and tells `onStatus` what it would send. @default {false} */
@@ -87,6 +95,7 @@ const BUILT_IN = {
   compression: "none",
   lingerMs: 5,
   batchSize: 1_000,
+  bufferMemory: 33_554_432,
   deliveryTimeoutMs: 120_000,
   dry: false,
 } as const satisfies TopicDefaults;

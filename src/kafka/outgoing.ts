@@ -1,10 +1,12 @@
 import { systemClock } from "../clock.ts";
+import { assertBytes } from "../codecs/codec.ts";
 import { CodecError } from "../errors.ts";
 import type { FailedStep } from "../types.ts";
 import type { Header, ProducerRecord } from "./broker.ts";
 import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
 import { type Codecs, Message } from "./message.ts";
 import { RawRecord } from "./raw_record.ts";
+import { checkTimestamp } from "./record_check.ts";
 
 /** A message to be sent. */
 export interface OutgoingMessage<K = string, V = string> {
@@ -49,11 +51,11 @@ export function toRecord<K, V>(
   output: TopicOutput<K, V>,
   codecs: Codecs<K, V>,
 ): ProducerRecord | Promise<ProducerRecord> {
-  if (output instanceof RawRecord) return output.record;
+  if (output instanceof RawRecord) return copied(output.record);
   if (isFailedStep(output)) {
     const now = systemClock.now();
     const letter = toDeadLetter(output, now);
-    if (letter !== undefined) return letter;
+    if (letter !== undefined) return copied(letter);
     output = { value: output.input as V, headers: headersOf(output, now) };
   }
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);
@@ -62,9 +64,7 @@ export function toRecord<K, V>(
       `Cannot send to topic "${topic}" as the value is undefined: null is a tombstone`,
     );
   }
-  if (timestamp !== undefined && !(Number.isSafeInteger(timestamp) && timestamp >= 0)) {
-    throw new RangeError(`Cannot send to topic "${topic}" as timestamp must be >= 0: ${timestamp}`);
-  }
+  checkTimestamp(topic, timestamp);
   const rest = { headers: toHeaders(topic, headers), partition, timestamp };
   const keyBytes = encode(topic, "key", key, (given) => codecs.key.encode(given));
   const valueBytes = encode(topic, "value", value, (given) => codecs.value.encode(given));
@@ -74,14 +74,19 @@ export function toRecord<K, V>(
   return { key: keyBytes, value: valueBytes, ...rest };
 }
 
+/** A record that was read, to be sent: one that was written without a time has a negative one. */
+function copied(record: ProducerRecord): ProducerRecord {
+  return Number(record.timestamp) >= 0 ? record : { ...record, timestamp: undefined };
+}
+
 function toOutgoing<K, V>(
   topic: string,
   output: Exclude<TopicOutput<K, V>, FailedStep>,
 ): OutgoingMessage<K, V> {
   if (output instanceof Message) {
     // Its partition is the one it came from.
-    const { key, value, timestamp, record } = output;
-    return { key, value, timestamp, headers: record.headers };
+    const { timestamp, headers } = copied(output.record);
+    return { key: output.key, value: output.value, timestamp, headers };
   }
   if (isPair(output)) {
     if (output.length === 2) return { key: output[0], value: output[1] };
@@ -105,19 +110,24 @@ function isPair<K, V>(output: unknown): output is readonly [K | null, V | null] 
   return Array.isArray(output);
 }
 
+/** Encodes a key or a value; a codec may make a tombstone by `null`. */
 function encode<T>(
   topic: string,
   of: "key" | "value",
   given: T | null,
   encoded: (given: T) => Uint8Array | Promise<Uint8Array>,
-): Uint8Array | null | Promise<Uint8Array> {
+): Uint8Array | null | Promise<Uint8Array | null> {
   if (given === null) return null;
   const failed = (error: unknown) => {
     throw new CodecError(`Cannot encode the ${of} of a message`, { topic }, undefined, error);
   };
+  const checked = (bytes: unknown) => {
+    if (bytes !== null) assertBytes(bytes, `encode() of the ${of}'s codec returned something else`);
+    return bytes;
+  };
   try {
     const bytes = encoded(given);
-    return bytes instanceof Promise ? bytes.catch(failed) : bytes;
+    return bytes instanceof Promise ? bytes.then(checked).catch(failed) : checked(bytes);
   } catch (error) {
     return failed(error);
   }
@@ -127,10 +137,20 @@ const NO_HEADERS: readonly Header[] = [];
 
 function toHeaders(topic: string, headers: OutgoingHeaders | undefined): readonly Header[] {
   if (headers === undefined) return NO_HEADERS;
-  const entries = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
-  return entries.map(([name, value]) => {
-    if (value instanceof Uint8Array) return [name, value];
+  const entries = Symbol.iterator in Object(headers)
+    ? [...headers as Iterable<readonly [string, string | Uint8Array]>]
+    : Object.entries(headers);
+  return entries.map((entry) => {
+    if (!Array.isArray(entry) || entry.length !== 2 || typeof entry[0] !== "string") {
+      throw new TypeError(
+        `Cannot send to topic "${topic}": headers are names with values, got ${
+          Deno.inspect(entry)
+        }`,
+      );
+    }
+    const [name, value] = entry;
     if (typeof value === "string") return [name, encoder.encode(value)];
-    throw new TypeError(`Cannot send to topic "${topic}": header "${name}" is a ${typeof value}`);
+    assertBytes(value, `Cannot send header "${name}" to topic "${topic}"`);
+    return [name, value];
   });
 }

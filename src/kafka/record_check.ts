@@ -1,3 +1,4 @@
+import { assertBytes } from "../codecs/codec.ts";
 import type { Compression, ProducerRecord } from "./broker.ts";
 import { KafkaError } from "./errors.ts";
 import { partitionOf } from "./murmur2.ts";
@@ -33,9 +34,32 @@ export function sizeOf(record: ProducerRecord): number {
 }
 
 /**
+ * Checks a record's time.
+ *
+ * @throws {RangeError} If it is no whole number of milliseconds.
+ */
+export function checkTimestamp(topic: string, timestamp: number | undefined): void {
+  if (timestamp === undefined || (Number.isSafeInteger(timestamp) && timestamp >= 0)) return;
+  throw new RangeError(
+    `Cannot send to topic "${topic}" as timestamp must be an integer >= 0: ` +
+      `current value is ${Deno.inspect(timestamp)}`,
+  );
+}
+
+function checkBytes(topic: string, { key, value, headers }: ProducerRecord): void {
+  if (key !== null) assertBytes(key, `Cannot send a key to topic "${topic}"`);
+  if (value !== null) assertBytes(value, `Cannot send a value to topic "${topic}"`);
+  for (const [name, bytes] of headers) {
+    assertBytes(bytes, `Cannot send header "${name}" to topic "${topic}"`);
+  }
+}
+
+/**
  * Finds the partition of a record: its own, the one of its key as the Java client computes it, or
  * `otherwise`.
  *
+ * @throws {TypeError} If key, value or a header are no bytes.
+ * @throws {RangeError} If the time is no whole number of milliseconds.
  * @throws {KafkaError} If the partition does not exist, or the record is larger than the topic takes.
  */
 export function checkRecord(
@@ -44,7 +68,9 @@ export function checkRecord(
   otherwise: number,
   compression: Compression = "none",
 ): Placed {
-  const { partitions, maxBytes } = limits;
+  const { topic, partitions, maxBytes } = limits;
+  checkBytes(topic, record);
+  checkTimestamp(topic, record.timestamp);
   const partition = record.partition ??
     (record.key === null ? otherwise : partitionOf(record.key, partitions));
   if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {

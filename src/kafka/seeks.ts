@@ -20,31 +20,70 @@ export function partitionsToSeek(
   );
 }
 
-/**
- * Returns the seeks that an assignment has to carry out, by partition: those under way, and those from
- * before there was an assignment, the later over the earlier.
- */
-export function seeksOf(
-  partitions: readonly number[],
-  underWay: ReadonlyMap<number, SeekPosition>,
-  before: readonly SeekPosition[],
-): Map<number, SeekPosition> {
-  const seeks = new Map(underWay);
-  for (const position of before) {
-    const offsets = isInstant(position) ? undefined : offsetsOf(position);
-    for (const partition of partitions) {
-      const offset = offsets?.get(partition);
-      if (!offsets) seeks.set(partition, position);
-      else if (offset !== undefined) seeks.set(partition, { [partition]: offset });
-    }
-  }
-  return seeks;
-}
-
 /** Adds a seek to those that wait: one to a time, or to an end, counts for all partitions. */
 export function addSeek(
   waiting: readonly SeekPosition[],
   position: SeekPosition,
 ): readonly SeekPosition[] {
   return isInstant(position) ? [position] : [...waiting, position];
+}
+
+/** The seeks of one reading that nobody has carried out yet. */
+export class Seeks {
+  /** How many there were: one that comes during an assignment counts for it. */
+  count = 0;
+  /** Those from before there was an assignment. */
+  #waiting: readonly SeekPosition[];
+  readonly #underWay = new Map<number, SeekPosition>();
+
+  /** Begins with those from before the reading. */
+  constructor(waiting: readonly SeekPosition[]) {
+    this.#waiting = waiting;
+  }
+
+  /** Keeps one for the next assignment. */
+  keep(position: SeekPosition): void {
+    this.count++;
+    this.#waiting = addSeek(this.#waiting, position);
+  }
+
+  /** Begins one of partitions that are assigned. */
+  begin(partitions: readonly number[], position: SeekPosition): void {
+    this.count++;
+    for (const partition of partitions) this.#underWay.set(partition, position);
+  }
+
+  /** Says whether a partition is being moved. */
+  moves(partition: number): boolean {
+    return this.#underWay.has(partition);
+  }
+
+  /** Ends a seek of a partition; false when a later one has taken it over. */
+  end(partition: number, position: SeekPosition): boolean {
+    return this.#underWay.get(partition) === position && this.#underWay.delete(partition);
+  }
+
+  /**
+   * Returns what an assignment of `partitions` has to carry out, by partition: the later over the earlier;
+   * with the partitions that seeks name and others read.
+   */
+  of(partitions: readonly number[]): Map<number, SeekPosition> {
+    const seeks = new Map(this.#underWay);
+    for (const position of this.#waiting) {
+      if (isInstant(position)) {
+        for (const partition of partitions) seeks.set(partition, position);
+        continue;
+      }
+      for (const [partition, offset] of offsetsOf(position)) {
+        seeks.set(partition, { [partition]: offset });
+      }
+    }
+    return seeks;
+  }
+
+  /** An assignment has carried them all out. */
+  clear(): void {
+    this.#waiting = [];
+    this.#underWay.clear();
+  }
 }

@@ -11,15 +11,15 @@ import {
   type SinkTarget,
 } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
-import type { Broker, Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
-import { dryProducer } from "./dry_producer.ts";
-import { KafkaBroker } from "./kafkajs/broker.ts";
+import type { Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
 import { maskOptions } from "./mask.ts";
 import type { Codecs, Message } from "./message.ts";
 import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
 import { type OutgoingMessage, type TopicOutput, toRecord } from "./outgoing.ts";
 import { checkStartOffset, type SeekPosition } from "./positions.ts";
 import { addSeek } from "./seeks.ts";
+import { StatusTeller } from "./status_teller.ts";
+import { TopicConnection } from "./topic_connection.ts";
 import { TopicFeed } from "./topic_feed.ts";
 import { iterate } from "./topic_iterator.ts";
 import { TopicSink } from "./topic_sink.ts";
@@ -70,13 +70,13 @@ export class Topic<K = string, V = string>
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;
   readonly #sinks = new Set<SinkPort<TopicOutput<K, V>>>();
-  #broker: Broker | undefined;
-  #exists: Promise<void> | undefined;
+  readonly #teller: StatusTeller;
+  readonly #connection: TopicConnection<K, V>;
   #producer: Promise<Producer> | undefined;
   #feed: TopicFeed<K, V> | undefined;
   #sought: readonly SeekPosition[] = [];
   #begun = false;
-  #closed = false;
+  #closed: Promise<void> | undefined;
 
   /**
    * Makes a topic; nothing is connected yet.
@@ -93,7 +93,9 @@ export class Topic<K = string, V = string>
     }
     this.name = name;
     this.#given = mergeOptions(name, options);
-    this.#settings = toSettings(this.#given);
+    this.#teller = new StatusTeller(this.#given.onStatus);
+    this.#settings = { ...toSettings(this.#given), onStatus: this.#teller.tell };
+    this.#connection = new TopicConnection(name, this.#settings);
     this.#codecs = {
       // Without a codec K and V are strings: it is what the type parameters default to.
       key: this.#settings.keyCodec ?? text as unknown as Codec<K>,
@@ -113,8 +115,19 @@ export class Topic<K = string, V = string>
    * @throws {CodecError} If key or value cannot be encoded.
    */
   async send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+    this.#connection.checkOpen();
+    const failed = Promise.withResolvers<never>();
+    const unwatch = this.#teller.watch(failed.reject);
+    try {
+      return await Promise.race([failed.promise, this.#send(message)]);
+    } finally {
+      unwatch();
+    }
+  }
+
+  async #send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
     const record = await toRecord(this.name, message, this.#codecs);
-    this.#producer ??= this.#openProducer(0).catch((error) => {
+    this.#producer ??= this.#connection.openProducer(0).catch((error) => {
       this.#producer = undefined;
       throw error;
     });
@@ -135,12 +148,12 @@ export class Topic<K = string, V = string>
 
   /** Creates the topic if it is missing; resolves to whether it was created. */
   ensure(spec: TopicSpec = {}): Promise<boolean> {
-    return this.#connection().ensure(this.name, spec);
+    return this.#connection.ensure(spec);
   }
 
   /** Says where each partition begins and ends, and what the group has committed. */
   async offsets(): Promise<Map<number, PartitionOffsets>> {
-    const broker = await this.#connect();
+    const broker = await this.#connection.open();
     const { groupId } = this.#settings;
     const [low, high, committed] = await Promise.all([
       broker.offsets(this.name, "earliest"),
@@ -174,7 +187,7 @@ export class Topic<K = string, V = string>
   /** Opens the topic as the source of a run. */
   [openFeed](host: Host, gate: Gate): Feed<Message<K, V>> {
     const { groupId } = this.#settings;
-    this.#checkOpen();
+    this.#connection.checkOpen();
     if (groupId === undefined) {
       throw new TypeError(`Cannot read topic "${this.name}": give it a "groupId"`);
     }
@@ -189,7 +202,8 @@ export class Topic<K = string, V = string>
       sought: this.#sought,
       first: !this.#begun,
       began: () => void (this.#begun = true),
-      connect: () => this.#connect(),
+      connect: (signal: AbortSignal) => this.#connection.open(signal),
+      watchStatus: (fail: (error: unknown) => void) => this.#teller.watch(fail),
       ended: () => this.#feed = undefined,
     };
     this.#sought = [];
@@ -197,74 +211,44 @@ export class Topic<K = string, V = string>
   }
 
   /** Opens the topic as a sink of a run. */
-  [openSink](_host: Host): SinkPort<TopicOutput<K, V>> {
-    this.#checkOpen();
+  [openSink](host: Host): SinkPort<TopicOutput<K, V>> {
+    this.#connection.checkOpen();
+    const unwatch = this.#teller.watch((error) => host.fail(error));
     const sink: TopicSink<K, V> = new TopicSink({
-      open: () => this.#openProducer(this.#settings.lingerMs),
+      open: () => this.#connection.openProducer(this.#settings.lingerMs, host.signal),
       toRecord: (output) => toRecord(this.name, output, this.#codecs),
-      closed: () => void this.#sinks.delete(sink),
+      closed: () => {
+        unwatch();
+        this.#sinks.delete(sink);
+      },
     });
     this.#sinks.add(sink);
     return sink;
   }
 
-  /** Ends the reading and the writing, and disconnects; a broker that was given stays open. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#feed?.cancel();
-    for (const sink of this.#sinks) await sink.close?.();
-    const producer = await this.#producer?.catch(() => undefined);
-    await producer?.close();
-    if (this.#settings.broker === undefined) await this.#broker?.close();
+  /**
+   * Ends the reading and the writing, and disconnects; a broker that was given stays open. Who waits for a
+   * connection waits no longer.
+   */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#connection.end();
+    const producer = this.#producer?.then((opened) => opened, () => undefined);
+    const ends = await Promise.allSettled([
+      this.#feed?.cancel(),
+      ...[...this.#sinks].map((sink) => sink.close?.()),
+      producer?.then((opened) => opened?.close()),
+    ]);
+    await this.#connection.close();
+    const failed = ends.find((end) => end.status === "rejected");
+    if (failed) throw failed.reason;
   }
 
   /** Ends the reading and the writing, and disconnects. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #checkOpen(): void {
-    if (this.#closed) throw new TypeError(`Cannot use topic "${this.name}" as it is closed`);
-  }
-
-  #connection(): Broker {
-    this.#checkOpen();
-    const { broker, brokers } = this.#settings;
-    if (broker) return broker;
-    if (brokers) return this.#broker ??= new KafkaBroker(this.#settings);
-    throw new TypeError(`Cannot reach topic "${this.name}": give it "brokers" or a "broker"`);
-  }
-
-  /** Returns the broker when the topic exists, or may be created by whoever uses it. */
-  async #connect(): Promise<Broker> {
-    const broker = this.#connection();
-    if (this.#settings.allowAutoTopicCreation) {
-      this.#exists ??= this.#create(broker);
-      await this.#exists.catch((error) => {
-        this.#exists = undefined;
-        throw error;
-      });
-    }
-    return broker;
-  }
-
-  async #create(broker: Broker): Promise<void> {
-    try {
-      await broker.partitions(this.name);
-    } catch (error) {
-      if ((error as { retriable?: boolean }).retriable) throw error;
-      await broker.ensure(this.name, {});
-    }
-  }
-
-  async #openProducer(lingerMs: number): Promise<Producer> {
-    if (this.#settings.dry) {
-      return dryProducer(({ key, value }) => {
-        this.#settings.onStatus?.({ type: "dry", topic: this.name, key, value });
-      });
-    }
-    const broker = await this.#connect();
-    const status = this.#settings.onStatus;
-    return await broker.producer({ ...this.#settings, topic: this.name, lingerMs, status });
   }
 }

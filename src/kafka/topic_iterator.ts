@@ -1,9 +1,11 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, delay } from "../clock.ts";
 import { END, type Feed, type Host, openStores, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 
 /** Milliseconds between two commits. */
 const COMMIT_EVERY_MS = 1_000;
+/** Milliseconds that the last commit may take: the brokers may be away. */
+const LAST_COMMIT_MS = 5_000;
 
 /**
  * Reads a feed without an app: a message is acknowledged when the next one is asked for.
@@ -11,7 +13,7 @@ const COMMIT_EVERY_MS = 1_000;
  * - Before positions are committed the open stores are flushed, as by a barrier. One that keeps the state of
  *   flows decides for itself: what a loop writes to it is on disk some time later.
  * - On `break`, and on an error in the loop, the message in hand stays unacknowledged; the others are
- *   committed, and the feed is cancelled.
+ *   committed, if stores and brokers answer in a few seconds, and the feed is cancelled.
  */
 export async function* iterate<T>(
   open: (host: Host) => Feed<T>,
@@ -28,7 +30,14 @@ export async function* iterate<T>(
     failure ??= { error };
     wake();
   };
-  const host = { clock, stopping: ended.signal, signal: ended.signal, fail, barrier: commit };
+  const host = {
+    clock,
+    stopping: ended.signal,
+    signal: ended.signal,
+    fail,
+    barrier: commit,
+    isFlushed: () => openStores.size === 0,
+  };
   const feed = open(host);
   let cancelTimer = clock.timer(function again() {
     cancelTimer = clock.timer(again, COMMIT_EVERY_MS);
@@ -55,10 +64,14 @@ export async function* iterate<T>(
   } finally {
     cancelTimer();
     gate.attach(undefined);
+    const patience = new AbortController();
+    const late = delay(clock, LAST_COMMIT_MS, patience.signal).catch(() => {});
+    const last = (committing ?? Promise.resolve()).then(commit);
     try {
-      await committing;
-      await commit();
+      await Promise.race([last, late]);
     } finally {
+      last.catch(() => {});
+      patience.abort();
       ended.abort();
       await feed.cancel();
     }

@@ -3,35 +3,16 @@
  * against each implementation.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { Broker } from "../../src/kafka/broker.ts";
+import type { ProducerRecord } from "../../src/kafka/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
+import { type BrokerFixture, contractTest } from "./broker_fixture.ts";
 import { GroupReader, recordsOf } from "./group_reader.ts";
-import { unique } from "./kafka.ts";
 import { testGroupContract } from "./group_contract.ts";
 import { openProducer, record, texts } from "./records.ts";
 
-/** An implementation under test. */
-export interface BrokerFixture {
-  /** Begins the names of its tests. */
-  readonly name: string;
-  /** Registers a test. */
-  readonly test: (name: string, body: () => Promise<void>) => void;
-  /** Makes a broker. */
-  readonly open: () => Broker;
-  /** Adds partitions to a topic. */
-  readonly grow: (broker: Broker, topic: string, partitions: number) => Promise<void>;
-  /** Creates a topic whose partition 0 holds the values "a" and "b" and ends with a hole. */
-  readonly createWithHoles: (broker: Broker, topic: string) => Promise<void>;
-}
-
 /** Registers the tests of the contract for one implementation. */
 export function testBrokerContract(fixture: BrokerFixture): void {
-  const { name } = fixture;
-  const test = (title: string, body: (broker: Broker, topic: string) => Promise<void>) =>
-    fixture.test(`${name} ${title}`, async () => {
-      await using broker = fixture.open();
-      await body(broker, unique("contract"));
-    });
+  const test = contractTest(fixture);
 
   test("ensure() creates a topic once", async (broker, topic) => {
     assertEquals(await broker.ensure(topic, { partitions: 3 }), true);
@@ -86,6 +67,33 @@ export function testBrokerContract(fixture: BrokerFixture): void {
       for (const text of texts("after", 5)) await producer.add(record("k", text));
       await producer.flush();
       assertEquals((await broker.offsets(topic, "latest")).get(0), 10);
+    },
+  );
+
+  test(
+    "send() and add() refuse what is no bytes, and times that are none",
+    async (broker, topic) => {
+      await broker.ensure(topic, { partitions: 1 });
+      const producer = await openProducer(broker, topic);
+      const text = "text" as unknown as Uint8Array;
+      const wrong: [Partial<ProducerRecord>, typeof Error, string][] = [
+        [{ key: text }, TypeError, `Cannot send a key to topic "${topic}"`],
+        [{ value: undefined as unknown as null }, TypeError, `Cannot send a value to topic`],
+        [{ headers: [["h", text]] }, TypeError, `Cannot send header "h" to topic "${topic}"`],
+        ...[NaN, -1, 1.5, Infinity, new Date() as unknown as number].map((timestamp) =>
+          [{ timestamp }, RangeError, `topic "${topic}" as timestamp must be an integer >= 0`] as [
+            Partial<ProducerRecord>,
+            typeof Error,
+            string,
+          ]
+        ),
+      ];
+      for (const [part, type, message] of wrong) {
+        await assertRejects(() => producer.send(record("k", "v", part)), type, message);
+        await assertRejects(async () => await producer.add(record("k", "v", part)), type, message);
+      }
+      await producer.flush();
+      assertEquals((await producer.send(record("k", "v"))).offset, 0);
     },
   );
 

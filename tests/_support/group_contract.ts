@@ -1,19 +1,15 @@
 /** The part of the broker contract that is about consumer groups. */
 import { assert, assertEquals } from "@std/assert";
-import type { Broker } from "../../src/kafka/broker.ts";
-import type { BrokerFixture } from "./broker_contract.ts";
+import { type BrokerFixture, contractTest } from "./broker_fixture.ts";
 import { GroupReader } from "./group_reader.ts";
 import { unique } from "./kafka.ts";
+import { testMemberContract } from "./member_contract.ts";
 import { openProducer, record, texts, write } from "./records.ts";
 
 /** Registers the tests of groups for one implementation. */
 export function testGroupContract(fixture: BrokerFixture): void {
-  const { name, grow, createWithHoles } = fixture;
-  const test = (title: string, body: (broker: Broker, topic: string) => Promise<void>) =>
-    fixture.test(`${name} ${title}`, async () => {
-      await using broker = fixture.open();
-      await body(broker, unique("contract"));
-    });
+  const { grow, createWithHoles } = fixture;
+  const test = contractTest(fixture);
 
   test("commit() is where the next member goes on", async (broker, topic) => {
     await broker.ensure(topic, { partitions: 1 });
@@ -156,24 +152,6 @@ export function testGroupContract(fixture: BrokerFixture): void {
     },
   );
 
-  test("records() holds the delivery back as long as its promise", async (broker, topic) => {
-    await broker.ensure(topic, { partitions: 2 });
-    for (const partition of [0, 1]) await write(broker, topic, ["v"], partition);
-    const held = Promise.withResolvers<void>();
-    await using reader = await GroupReader.join(broker, {
-      topic,
-      groupId: topic,
-      room: () => held.promise,
-    });
-    await reader.until(({ chunks }) => chunks.length === 1);
-    const busy = await GroupReader.join(broker, { topic, groupId: unique("busy") });
-    await busy.until(({ seen }) => seen.length === 2);
-    await busy.membership.close();
-    assertEquals(reader.chunks.length, 1);
-    held.resolve();
-    await reader.until(({ chunks }) => chunks.length === 2);
-  });
-
   test(
     "revoking() may commit before a member that is held gives up its partitions",
     async (broker, topic) => {
@@ -261,4 +239,6 @@ export function testGroupContract(fixture: BrokerFixture): void {
     await second.until(({ assignment }) => assignment?.partitions.length === 1);
     await first.until(({ assignment }) => assignment?.partitions.length === 1);
   });
+
+  testMemberContract(fixture);
 }

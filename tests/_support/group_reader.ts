@@ -29,6 +29,8 @@ export interface ReaderOptions extends Partial<JoinOptions> {
   readonly room?: () => void | Promise<void>;
   /** What happens when partitions are taken. */
   readonly revoking?: GroupHandlers["revoking"];
+  /** What happens at each status. */
+  readonly status?: GroupHandlers["status"];
 }
 
 const decoder = new TextDecoder();
@@ -46,7 +48,7 @@ export class GroupReader implements AsyncDisposable {
 
   static async join(broker: Broker, options: ReaderOptions): Promise<GroupReader> {
     const reader = new GroupReader();
-    const { start, room, revoking, ...join } = options;
+    const { start, room, revoking, status: tell, ...join } = options;
     reader.membership = await broker.join({
       sessionTimeout: 6_000,
       rebalanceTimeout: 6_000,
@@ -75,6 +77,7 @@ export class GroupReader implements AsyncDisposable {
       status(status) {
         reader.statuses.push(status);
         reader.#told();
+        tell?.(status);
       },
     });
     return reader;

@@ -4,20 +4,24 @@
  */
 import "../../src/kafka/kafkajs/repairs.ts";
 import kafkajs from "kafkajs";
+import { brokersFromEnvironment } from "../../scripts/kafka/server.ts";
 
-const named = Deno.env.get("KAFKA_BROKERS") ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA");
+const named = brokersFromEnvironment() ?? Deno.env.get("SLIPSTREAM_TEST_KAFKA")?.split(",");
 const missing = Deno.env.get("SLIPSTREAM_TEST_KAFKA_MISSING") ?? "run by deno task test";
 const required = Deno.env.get("KAFKA_REQUIRED") === "1";
 
 /** The addresses of the broker; empty when there is none. */
-export const brokers: string[] = named?.split(",").filter((broker) => broker !== "") ?? [];
+export const brokers: string[] = named ?? [];
 
-/** Registers a test that needs the broker of the run. */
-export function kafkaTest(name: string, body: () => Promise<void>): void {
-  if (brokers.length > 0) Deno.test(name, body);
-  else if (required) {
-    Deno.test(name, () => Promise.reject(new Error(`No Kafka broker: ${missing}`)));
-  } else Deno.test.ignore(`${name} (no Kafka broker: ${missing})`, body);
+/**
+ * Registers a test that needs the broker of the run, and, where `lacks` names something else that it does
+ * not find, that. Without, it fails where `KAFKA_REQUIRED` is set, and is ignored elsewhere.
+ */
+export function kafkaTest(name: string, body: () => Promise<void>, lacks?: string): void {
+  const reason = brokers.length > 0 ? lacks : `no Kafka broker: ${missing}`;
+  if (reason === undefined) Deno.test(name, body);
+  else if (required) Deno.test(name, () => Promise.reject(new Error(`Cannot test: ${reason}`)));
+  else Deno.test.ignore(`${name} (${reason})`, body);
 }
 
 /** Registers a test that starts brokers of its own, which is possible where the run has one of its own. */

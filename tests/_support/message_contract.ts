@@ -1,9 +1,20 @@
 /** The part of the topic contract that is about messages, in and out. */
-import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { AvroCodec } from "../../src/codecs/avro/mod.ts";
+import type { Codec } from "../../src/codecs/codec.ts";
+import { TextCodec } from "../../src/codecs/text_codec.ts";
 import { CodecError } from "../../src/errors.ts";
 import { openSink } from "../../src/flow/feed.ts";
+import { gateOf } from "../../src/flow/gate.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
+import { Message } from "../../src/kafka/message.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { FeedDriver } from "./feed_driver.ts";
@@ -13,6 +24,9 @@ import { testOn, type TopicFixture } from "./topic_fixture.ts";
 /** Registers the tests of what messages are, in and out. */
 export function testMessageContract(fixture: TopicFixture): void {
   const test = testOn(fixture);
+  const host = { clock: undefined, stopping: undefined } as unknown as Parameters<
+    Topic[typeof openSink]
+  >[0];
 
   test("gives CodecError with place and bytes, and goes on", async ({ make }) => {
     await make().send({ key: "k", value: "no number" });
@@ -53,6 +67,117 @@ export function testMessageContract(fixture: TopicFixture): void {
     assertThrows(() => bad!.value, CodecError);
   });
 
+  test("waits for a codec that answers with a promise now and then", async ({ make }) => {
+    const text = new TextCodec();
+    const codec = {
+      encode: (value: string) => text.encode(value),
+      decode(bytes: Uint8Array) {
+        const value = text.decode(bytes);
+        return value.startsWith("slow") ? Promise.resolve(value) : value;
+      },
+    };
+    const topic = make({ codec, keyCodec: codec });
+    const sent = ["quick", "slow", "quick again", "slow again"];
+    for (const value of sent) await topic.send({ key: value, value });
+    const guarded: unknown[] = [];
+    gateOf(topic).guard((message) => guarded.push((message as { value: unknown }).value) > 0);
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 4);
+    assertEquals(driver.messages.map(({ key, value }) => [key, value]), sent.map((v) => [v, v]));
+    assertEquals(guarded, sent);
+  });
+
+  test("does not decode what nobody reads, where the codec is synchronous", async ({ make }) => {
+    const text = new TextCodec();
+    const decoded: string[] = [];
+    const codec = {
+      synchronous: true,
+      encode: (value: string) => text.encode(value),
+      decode(bytes: Uint8Array) {
+        decoded.push(text.decode(bytes));
+        return text.decode(bytes);
+      },
+    };
+    const topic = make({ codec });
+    for (const value of ["a", "b"]) await topic.send({ value });
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 2);
+    assertEquals(driver.messages[1]!.value, "b");
+    assertEquals(decoded, ["b"]);
+  });
+
+  test("names the codec that returns no bytes", async ({ name, make }) => {
+    const decode = () => "";
+    const codecs = {
+      "a string": { encode: (text: string) => text, decode },
+      "a promise of a string": { encode: (text: string) => Promise.resolve(text), decode },
+      "nothing": { encode: () => undefined, decode },
+    } as unknown as Record<string, Codec<string>>;
+    for (const codec of Object.values(codecs)) {
+      const message = { key: "k", value: "v" };
+      const error = await assertRejects(() => make({ codec }).send(message), CodecError);
+      assertStringIncludes(error.message, "Cannot encode the value of a message");
+      assertStringIncludes(error.message, "encode() of the value's codec returned something else");
+      assertEquals(error.topic, name);
+      await assertRejects(
+        () => make({ keyCodec: codec }).send(message),
+        CodecError,
+        "encode() of the key's codec returned something else",
+      );
+    }
+    assertEquals([...await make().lag()], [[0, 0]]);
+  });
+
+  test("takes the null of a codec for a tombstone", async ({ make }) => {
+    const codec = { encode: () => null, decode: () => "" } as unknown as Codec<string>;
+    await make({ codec }).send({ key: "k", value: "v" });
+    await using driver = new FeedDriver(make());
+    await driver.until((messages) => messages.length === 1);
+    assertEquals(driver.messages[0]!.value as unknown, null);
+  });
+
+  test("refuses headers that are none, and times that are none", async ({ name, make }) => {
+    const send = (more: object) => make().send({ key: "k", value: "v", ...more });
+    await assertRejects(
+      () => send({ headers: { h: 5 } }),
+      TypeError,
+      `header "h" to topic "${name}"`,
+    );
+    await assertRejects(() => send({ headers: ["h"] }), TypeError, "headers are names with values");
+    await assertRejects(
+      () => send({ headers: "text" }),
+      TypeError,
+      "headers are names with values",
+    );
+    await assertRejects(() => send({ headers: [[5, "x"]] }), TypeError, "got [ 5,");
+    for (const timestamp of [NaN, -1, 1.5, new Date()]) {
+      await assertRejects(
+        () => send({ timestamp }),
+        RangeError,
+        "timestamp must be an integer >= 0",
+      );
+    }
+  });
+
+  test("passes a message on that was written without a time", async ({ name, make }) => {
+    const origin = { topic: name, partition: 0 };
+    const bytes = new TextEncoder().encode("old");
+    const read = { offset: 0, key: null, value: bytes, timestamp: -1, headers: [] };
+    const topic = make();
+    const message = new Message<string, string>(origin, read, {
+      key: new TextCodec(),
+      value: new TextCodec(),
+    });
+    const sink = topic[openSink](host);
+    await sink.write(message);
+    await sink.flush!();
+    await sink.close!();
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 1);
+    assertEquals(driver.messages[0]!.value, "old");
+    assert(driver.messages[0]!.timestamp > 0);
+  });
+
   test("carries Avro", async ({ make }) => {
     const path = new URL("../../examples/reaction.avsc", import.meta.url);
     const codec = await AvroCodec.fromFile<{ emoji: string; by: string | null; at: Date }>(path);
@@ -79,10 +204,6 @@ export function testMessageContract(fixture: TopicFixture): void {
     assertEquals(first!.headers.get("toString"), undefined);
     assertEquals([second!.key, second!.value, second!.headers.size], ["k2", "v2", 0]);
   });
-
-  const host = { clock: undefined, stopping: undefined } as unknown as Parameters<
-    Topic[typeof openSink]
-  >[0];
 
   test("as a sink batches, and flush() confirms in order", async ({ broker, name, make }) => {
     const sink = make()[openSink](host);

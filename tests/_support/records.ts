@@ -22,6 +22,7 @@ export function openProducer(
     topic,
     lingerMs: 1,
     batchSize: 1_000,
+    bufferMemory: 32 * 2 ** 20,
     compression: "none",
     deliveryTimeoutMs: 20_000,
     startTimeoutMs: 10_000,

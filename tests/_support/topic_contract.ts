@@ -6,6 +6,7 @@ import { testMessageContract } from "./message_contract.ts";
 import { testPauseContract } from "./pause_contract.ts";
 import { testPositionContract } from "./position_contract.ts";
 import { texts, write } from "./records.ts";
+import { testStartContract } from "./start_contract.ts";
 import { testOn, type TopicFixture } from "./topic_fixture.ts";
 
 /** Registers the tests of Topic on one kind of broker. */
@@ -105,6 +106,7 @@ export function testTopicContract(fixture: TopicFixture): void {
   });
 
   testPositionContract(fixture);
+  testStartContract(fixture);
   testPauseContract(fixture);
   testMessageContract(fixture);
 }

@@ -3,13 +3,15 @@ import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import type { TopicOptions } from "../../src/kafka/options.ts";
 import { Topic } from "../../src/kafka/topic.ts";
-import { brokers, kafkaTest, unique } from "./kafka.ts";
+import { brokers, foreignClient, kafkaTest, unique } from "./kafka.ts";
 
 /** A kind of broker under test. */
 export interface TopicFixture {
   readonly name: string;
   readonly test: (name: string, body: () => Promise<void>) => void;
   readonly open: () => Broker;
+  /** Adds partitions to a topic. */
+  readonly grow: (broker: Broker, topic: string, partitions: number) => Promise<void>;
 }
 
 /** The embedded broker. */
@@ -17,6 +19,7 @@ export const memory: TopicFixture = {
   name: "MemoryBroker",
   test: (name, body) => Deno.test(name, body),
   open: () => new MemoryBroker(),
+  grow: (broker, topic, partitions) => (broker as MemoryBroker).grow(topic, partitions),
 };
 
 /** The broker of the test run. */
@@ -24,6 +27,12 @@ export const kafka: TopicFixture = {
   name: "KafkaBroker",
   test: kafkaTest,
   open: () => new KafkaBroker({ brokers }),
+  async grow(_, topic, count) {
+    const admin = foreignClient().admin();
+    await admin.connect();
+    await admin.createPartitions({ topicPartitions: [{ topic, count }] });
+    await admin.disconnect();
+  },
 };
 
 /** Quick heartbeats and fetches, for quick tests. */
@@ -39,6 +48,8 @@ export const QUICK = {
 export interface Context {
   readonly broker: Broker;
   readonly name: string;
+  /** Adds partitions to a topic. */
+  grow(topic: string, partitions: number): Promise<void>;
   /** Makes a topic of that name, or another, that is closed at the end of the test. */
   make<K = string, V = string>(options?: TopicOptions<K, V>, name?: string): Topic<K, V>;
 }
@@ -55,6 +66,7 @@ export function testOn(
       await body({
         broker,
         name,
+        grow: (topic, partitions) => fixture.grow(broker, topic, partitions),
         make: (options, other = name) =>
           stack.use(new Topic(other, { broker, groupId: name, ...QUICK, ...options })),
       });

@@ -8,6 +8,7 @@ import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 
 const COMPRESSIONS: Compression[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** Runs a program with text on its standard input and returns what it prints. */
 async function run(command: string, args: string[], input = ""): Promise<string> {
@@ -26,12 +27,11 @@ async function run(command: string, args: string[], input = ""): Promise<string>
   return decode(output.stdout);
 }
 
-const hasKcat = await run("kcat", ["-V"]).then(() => true, () => false);
+const noKcat = await run("kcat", ["-V"]).then(() => undefined, () => "kcat is not installed");
 const folderOfJars = brokers.length > 0 ? await jars() : undefined;
 
 function kcatTest(name: string, body: () => Promise<void>): void {
-  if (hasKcat) kafkaTest(name, body);
-  else Deno.test.ignore(`${name} (kcat is not installed)`, body);
+  kafkaTest(name, body, noKcat);
 }
 
 /** Values that compress well, and one that needs more than one block. */
@@ -69,6 +69,38 @@ for (const compression of COMPRESSIONS) {
     assertEquals(read, expected.join(""));
   });
 }
+
+kcatTest(
+  "tombstones, keyless messages and repeated headers pass between Topic and kcat",
+  async () => {
+    await using topic = new Topic(unique("kcat"), {
+      brokers,
+      groupId: unique("kcat"),
+      offset: "earliest",
+    });
+    await topic.ensure({ partitions: 1 });
+    const headers = [["a", "1"], ["a", "2"], ["b", "é"]] as const;
+    await topic.send({ key: "gone", value: null });
+    await topic.send({ value: "keyless", headers });
+    const both = ["-b", brokers.join(), "-t", topic.name];
+    const options = headers.flatMap(([name, value]) => ["-H", `${name}=${value}`]);
+    await run("kcat", ["-P", ...both, "-K|", "-Z", ...options], "gone|\n|keyless\n");
+    const format = ["-e", "-q", "-o", "beginning", "-f", "%K %k|%S %s|%h\n"];
+    const read = (await run("kcat", ["-C", ...both, ...format])).trim().split("\n");
+    const [gone, keyless, all] = ["4 gone|-1 |", "-1 |7 keyless|", "a=1,a=2,b=é"];
+    assertEquals(read, [gone, keyless + all, gone + all, keyless + all]);
+    const seen: unknown[] = [];
+    for await (const { key, value, record } of topic) {
+      seen.push([key, value, record.headers.map(([name, bytes]) => [name, decoder.decode(bytes)])]);
+      if (seen.length === 4) break;
+    }
+    const [tombstone, text] = [["gone", null], [null, "keyless"]];
+    assertEquals(seen, [
+      [...tombstone, []],
+      ...[text, tombstone, text].map((m) => [...m, headers]),
+    ]);
+  },
+);
 
 const KEYS = Array.from({ length: 1_000 }, (_, i) => `${"kéy🐟".slice(0, i % 6)}${i * 7919}`);
 

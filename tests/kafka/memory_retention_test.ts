@@ -1,10 +1,14 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import { gateOf } from "../../src/flow/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
+import { LossWatch } from "../../src/kafka/loss_watch.ts";
+import { PartitionLog } from "../../src/kafka/memory/log.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
-import { texts, write } from "../_support/records.ts";
+import { liveHeap } from "../_support/live_heap.ts";
+import { record, texts, write } from "../_support/records.ts";
 
 Deno.test("MemoryBroker keeps the newest maxRecords of a partition", async () => {
   await using broker = new MemoryBroker({ maxRecords: 10 });
@@ -35,6 +39,67 @@ Deno.test("Topic tells which messages were deleted before they were read", async
   await using driver = new FeedDriver(topic);
   await driver.until((messages) => messages.length === 10);
   assertEquals(lost, [{ type: "lost", topic: "t", partition: 0, from: 5, to: 20 }]);
+});
+
+Deno.test("Topic tells which messages were deleted while it was held back, and no others", async () => {
+  await using broker = new MemoryBroker({ maxRecords: 10 });
+  await broker.ensure("t", {});
+  const lost: BrokerStatus[] = [];
+  const told = Promise.withResolvers<void>();
+  const onStatus = (status: BrokerStatus) => {
+    if (status.type !== "lost") return;
+    lost.push(status);
+    told.resolve();
+  };
+  await using topic = new Topic("t", { broker, groupId: "g", offset: "earliest", onStatus });
+  gateOf(topic).pause("test");
+  await using driver = new FeedDriver(topic);
+  await driver.feed.ready!();
+  await write(broker, "t", texts("v", 25));
+  gateOf(topic).resume("test");
+  await driver.until((messages) => messages.length === 10);
+  assertEquals(driver.offsets[0], 15);
+  await told.promise;
+  assertEquals(lost, [{ type: "lost", topic: "t", partition: 0, from: 0, to: 15 }]);
+});
+
+Deno.test("LossWatch tells of no offset that was read before it was deleted", async () => {
+  const lost = Promise.withResolvers<BrokerStatus>();
+  const watch = new LossWatch((status) => lost.resolve(status));
+  await using broker = new MemoryBroker({ maxRecords: 5 });
+  await broker.ensure("t", {});
+  await write(broker, "t", texts("v", 20));
+  const log = new PartitionLog(10);
+  for (let i = 0; i < 14; i++) log.append(record("k", "v"), 0);
+  const { records, bytes } = log.read(0, 100, Infinity);
+  const place = { topic: "t", partition: 0, generation: 1, epoch: 0 };
+  watch.expect(new Map([[0, 1]]));
+  watch.see(broker, { ...place, records, bytes, next: 14, high: 14 });
+  assertEquals(await lost.promise, { type: "lost", topic: "t", partition: 0, from: 1, to: 4 });
+});
+
+Deno.test("PartitionLog keeps the newest maxRecords after every append", () => {
+  for (const most of [1, 2, 7, 100]) {
+    const log = new PartitionLog(most);
+    for (let i = 0; i < 5 * most; i++) {
+      assertEquals(log.append(record("k", `v${i}`), 0), i);
+      const { records } = log.read(0, 1_000, Infinity);
+      const low = Math.max(0, i + 1 - most);
+      assertEquals([log.low, log.high, records[0]!.offset], [low, i + 1, low]);
+      assertEquals(records.length, log.high - log.low);
+    }
+  }
+});
+
+Deno.test("PartitionLog holds no record that it dropped", async () => {
+  const log = new PartitionLog(4);
+  for (let i = 0; i < 4; i++) log.append(record("k", "v"), 0);
+  const first = new WeakRef(log.read(0, 1, Infinity).records[0]!);
+  log.append(record("k", "v"), 0);
+  // A WeakRef keeps its target until the end of the job that made it.
+  await new Promise((resolve) => setTimeout(resolve));
+  liveHeap();
+  assertEquals(first.deref(), undefined);
 });
 
 Deno.test("MemoryBroker takes the time of records from its clock", async () => {

@@ -76,6 +76,7 @@ const refused: [string, TopicOptions<string, string>, string][] = [
   ["a group without a name", { groupId: "" }, '"groupId" must be a string that is not empty'],
   ["a time-out of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
   ["a fraction", { batchSize: 1.5 }, '"batchSize" must be an integer >= 1'],
+  ["a memory of 0 bytes", { bufferMemory: 0 }, '"bufferMemory" must be an integer >= 1'],
   [
     "an unknown compression",
     { compression: "zip" as "gzip" },
@@ -102,6 +103,36 @@ Deno.test("new Topic() names no secret in an error", () => {
   const sasl = { mechanism: "plain", username: "me", password: ["s3cret"] } as never;
   const error = assertThrows(() => new Topic("emoji", { sasl }), TypeError);
   assertEquals(error.message.includes("s3cret"), false);
+});
+
+Deno.test("new Topic() and App.configure() refuse an unknown name inside ssl and sasl, and show no value", () => {
+  const token = { mechanism: "oauthbearer", oauthBearerProvider: () => "s3cret" };
+  const nested: [object, string, string][] = [
+    [{ ssl: { pasphrase: "s3cret" } }, '"pasphrase" of "ssl"', '"passphrase"?'],
+    [
+      { ssl: { rejectUnauthorised: false } },
+      '"rejectUnauthorised" of "ssl"',
+      '"rejectUnauthorized"?',
+    ],
+    [
+      { sasl: { mechanism: "plain", username: "me", pasword: "s3cret" } },
+      '"pasword" of "sasl"',
+      '"password"?',
+    ],
+    [{ sasl: { ...token, username: "s3cret" } }, '"username" of "sasl"', "did you mean"],
+  ];
+  for (const [options, name, nearest] of nested) {
+    for (
+      const [owner, use] of [
+        ['topic "emoji"', () => new Topic("emoji", options)],
+        ["the topics", () => new App().configure(options)],
+        ["the Kafka brokers", () => new KafkaBroker(options)],
+      ] as const
+    ) {
+      const { message } = assertThrows(use, TypeError, `Cannot use option ${name} of ${owner}: `);
+      assertEquals([message.includes(nearest), message.includes("s3cret")], [true, false], message);
+    }
+  }
 });
 
 Deno.test("new Topic() refuses a name that Kafka refuses", () => {

@@ -1,7 +1,7 @@
 /** What takes real seconds: brokers that are away, killed, frozen, or refuse us; members that freeze, die or get stuck. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { KafkaServer } from "../../scripts/kafka.ts";
+import { KafkaServer } from "../../scripts/kafka/server.ts";
 import { freePorts } from "../../scripts/kafka/ports.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
@@ -185,9 +185,11 @@ ownKafkaTest("a certificate of an unknown authority is refused at once", async (
   const names = ["-dname", "CN=localhost", "-ext", "san=dns:localhost,ip:127.0.0.1"];
   await keytool("-genkeypair", "-keyalg", "EC", "-validity", "2", ...names);
   const ca = await keytool("-exportcert", "-rfc");
+  await Deno.chmod(folder, 0o755); // in a container the broker is another user
   const [secure] = freePorts(1);
   await using server = await KafkaServer.start({
-    listeners: [`SECURE://127.0.0.1:${secure}`],
+    listeners: { SECURE: secure! },
+    reads: [folder],
     properties: {
       "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SSL",
       "inter.broker.listener.name": "PLAINTEXT",

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Progress } from "../../src/kafka/progress.ts";
-import { addSeek, seeksOf } from "../../src/kafka/seeks.ts";
+import { addSeek, Seeks } from "../../src/kafka/seeks.ts";
 
 Deno.test("Progress.restart() is committed again, also beside a commit that is under way", () => {
   const progress = new Progress();
@@ -13,9 +13,18 @@ Deno.test("Progress.restart() is committed again, also beside a commit that is u
   assertEquals([...progress.uncommitted()!.positions], [[0, 0]]);
 });
 
-Deno.test("seeksOf() adds up the seeks from before the reading; one for all replaces those before it", () => {
+Deno.test("Seeks.of() adds up the seeks from before the reading; one for all replaces those before it", () => {
   const first = addSeek(addSeek([], { 0: 4 }), { 1: 3 });
-  assertEquals([...seeksOf([0, 1, 2], new Map(), first)], [[0, { 0: 4 }], [1, { 1: 3 }]]);
+  assertEquals([...new Seeks(first).of([0, 1, 2])], [[0, { 0: 4 }], [1, { 1: 3 }]]);
   const all = addSeek(addSeek(first, "earliest"), { 1: 5 });
-  assertEquals([...seeksOf([0, 1], new Map(), all)], [[0, "earliest"], [1, { 1: 5 }]]);
+  assertEquals([...new Seeks(all).of([0, 1])], [[0, "earliest"], [1, { 1: 5 }]]);
+});
+
+Deno.test("Seeks.end() is false for a seek that a later one has taken over", () => {
+  const seeks = new Seeks([]);
+  const [earlier, later] = [{ 0: 4 }, { 0: 5 }];
+  seeks.begin([0, 1], earlier);
+  seeks.begin([0], later);
+  assertEquals([seeks.end(0, earlier), seeks.end(1, earlier)], [false, true]);
+  assertEquals([[...seeks.of([0, 1])], seeks.count], [[[0, later]], 2]);
 });

@@ -1,23 +1,11 @@
 /** Topic as the source and the sink of flows, in the engine, on every broker. */
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { App, CodecError, type FailedStep, JsonCodec, Proxy, SinkError } from "../../mod.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, Proxy, SinkError } from "../../mod.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";
+import { committedOf, RARELY, untilStopped } from "../_support/topic_app.ts";
 import { kafka, memory, testOn, type TopicFixture } from "../_support/topic_fixture.ts";
-
-/** No barrier but those that a test asks for, and the last one. */
-const RARELY = { intervalMs: 3_600_000 };
-
-/** Returns the end of a test's stream: `stop()` ends it in good order. */
-function untilStopped(): { signal: AbortSignal; stop: () => void } {
-  const stopping = new AbortController();
-  return { signal: stopping.signal, stop: () => stopping.abort() };
-}
-
-async function committedOf(topic: Pick<Topic, "offsets">): Promise<(number | undefined)[]> {
-  return [...(await topic.offsets()).values()].map(({ committed }) => committed);
-}
 
 /** Asks what the group has committed of partition 0 until it is `least` or more. */
 async function committedAtLeast(topic: Pick<Topic, "offsets">, least: number): Promise<number> {
@@ -248,82 +236,6 @@ function testApp(fixture: TopicFixture): void {
     second.stop();
     await second.streaming;
     assertEquals([seen.length, new Set(seen).size], [300, 300]);
-  });
-
-  test("stops by default at a message that does not decode, and says where", async ({ name, make }) => {
-    const topic = make({ codec: new JsonCodec<number>() });
-    for (const value of [0, 1]) await topic.send({ key: "k", value });
-    await make().send({ key: "k", value: "{" });
-    const app = new App({ barrier: RARELY });
-    const seen: number[] = [];
-    app.handle(topic, ({ value }) => void seen.push(value));
-    const error = await assertRejects(() => app.stream(), CodecError);
-    assertEquals([error.topic, error.partition, error.offset], [name, 0, 2]);
-    assertEquals(new TextDecoder().decode(error.bytes), "{");
-    assertEquals(await committedOf(topic), [2]);
-    await topic.send({ key: "k", value: 3 });
-    await assertRejects(() => app.stream(), CodecError, "offset 2");
-    assertEquals(seen, [0, 1]);
-  });
-
-  for (const where of ["the handler", "a sink", "a codec that answers with promises"] as const) {
-    test(`skips and dead-letters what does not decode, read by ${where}`, async ({ make }) => {
-      const json = new JsonCodec<number>();
-      const codec = where.startsWith("a codec")
-        ? {
-          encode: (value: number) => json.encode(value),
-          decode: async (bytes: Uint8Array) => await json.decode(bytes),
-        }
-        : json;
-      const topic = make({ codec });
-      await topic.send({ key: "k", value: 0 });
-      await make().send({ key: "k", value: "{" });
-      await topic.send({ key: "k", value: 2 });
-      for (const policy of ["skip", "dead letter", "retry, then skip", "chosen"] as const) {
-        const { signal, stop } = untilStopped();
-        const failed: FailedStep[] = [];
-        const seen: number[] = [];
-        const note = (value: number) => {
-          if (seen.push(value) === 2) stop();
-        };
-        const app = new App({ barrier: RARELY });
-        const deadLetter = (error: FailedStep) => void failed.push(error);
-        const onError = policy === "skip"
-          ? "skip"
-          : policy === "dead letter"
-          ? { deadLetter }
-          : policy === "chosen"
-          ? (error: FailedStep) => {
-            failed.push(error);
-            return "skip" as const;
-          }
-          : { retry: { attempts: 2, minMs: 1, maxMs: 1 }, otherwise: { deadLetter } };
-        if (where === "a sink") {
-          app.handle(topic, (message) => message, { sink: ({ value }) => note(value), onError });
-        } else app.handle(topic, ({ value }) => note(value), { onError });
-        await topic.seek("earliest");
-        await app.stream({ signal });
-        assertEquals(seen, [0, 2]);
-        assertEquals(await committedOf(topic), [3]);
-        assertEquals(failed.length, policy === "skip" ? 0 : 1);
-        for (const error of failed) {
-          assertInstanceOf(error, CodecError);
-          assertEquals([error.partition, error.offset], [0, 1]);
-          assertEquals(new TextDecoder().decode(error.bytes), "{");
-        }
-      }
-    });
-  }
-
-  test("keeps the handler's own error of a message whose key does not decode", async ({ make }) => {
-    const topic = make({ keyCodec: new JsonCodec<number>() });
-    await make().send({ key: "{", value: "v" });
-    const app = new App({ barrier: RARELY });
-    app.handle(topic, () => {
-      throw new Error("of the handler");
-    });
-    const error = await assertRejects(() => app.stream(), Error, "of the handler");
-    assert(!(error instanceof CodecError));
   });
 }
 

@@ -1,7 +1,7 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { slope } from "../../scripts/bench/heap.ts";
 import { figuresLine, jsonLine, tableLine } from "../../scripts/bench/report.ts";
-import { median } from "../../scripts/bench/rounds.ts";
+import { median, quantile } from "../../scripts/bench/rounds.ts";
 
 const result = { name: "flow/plain", perSecond: 1234567.8, floorRatio: 0.51234, peerRatio: null };
 
@@ -9,6 +9,12 @@ Deno.test("median() returns the middle, or the mean of the middle two", () => {
   assertEquals(median([9, 1, 5]), 5);
   assertEquals(median([10, 1, 5, 7]), 6);
   assertThrows(() => median([]), RangeError);
+});
+
+Deno.test("quantile() returns the number that a share of the numbers is below", () => {
+  const numbers = Array.from({ length: 1_000 }, (_, i) => 999 - i);
+  assertEquals([0, 0.5, 0.99, 1].map((share) => quantile(numbers, share)), [0, 500, 990, 999]);
+  assertThrows(() => quantile([], 0.5), RangeError);
 });
 
 Deno.test("slope() returns the growth of the line through the points", () => {

@@ -1,30 +1,133 @@
-import { TextLineStream } from "@std/streams/text-line-stream";
-import { ownKafkaTest } from "../_support/kafka.ts";
+import { assert, assertEquals } from "@std/assert";
+import { handleOf } from "../../scripts/kafka/java.ts";
+import { answers } from "../../scripts/kafka/ports.ts";
+import { brokersFromEnvironment } from "../../scripts/kafka/server.ts";
+import { engineTest, EngineWorld } from "../_support/engine_world.ts";
 
-/** Says whether somebody listens at an address. */
-async function listens(address: string): Promise<boolean> {
-  const [hostname, port] = address.split(":") as [string, string];
-  try {
-    (await Deno.connect({ hostname, port: Number(port) })).close();
-    return true;
-  } catch {
-    return false;
+/** What is typed in shells of one user, each of which ends at once. */
+class Shells {
+  readonly #world: EngineWorld;
+
+  constructor(world: EngineWorld) {
+    this.#world = world;
+  }
+
+  /** Runs `deno task kafka` with an argument; returns what it printed, and ` !` and its code if not 0. */
+  async kafka(command: string, env: Record<string, string> = {}): Promise<string> {
+    const program = new URL("../../scripts/kafka.ts", import.meta.url).pathname;
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", program, command],
+      env: { ...this.#world.env, ...env },
+      detached: true,
+    }).output();
+    const text = new TextDecoder().decode(code === 0 ? stdout : stderr).trim();
+    return code === 0 ? text : `${text} !${code}`;
   }
 }
 
-ownKafkaTest("a broker ends when the process that started it is killed", async () => {
-  const program = new URL("../_support/broker_owner.ts", import.meta.url).pathname;
-  const owner = new Deno.Command(Deno.execPath(), { args: ["run", "-A", program], stdout: "piped" })
-    .spawn();
-  const lines = owner.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
-    .getReader();
-  const { value: address } = await lines.read();
-  owner.kill("SIGKILL");
-  await owner.status;
-  await lines.cancel();
-  const deadline = Date.now() + 10_000;
-  while (await listens(address!)) {
-    if (Date.now() > deadline) throw new Error(`The broker at ${address} lives on`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+engineTest("kafka start, status and stop know one broker, from any shell", async () => {
+  await using world = await EngineWorld.make([]);
+  const shells = new Shells(world);
+  assertEquals(await shells.kafka("status"), "no broker");
+  const started = await shells.kafka("start");
+  try {
+    const [, brokers] = /^runs at (127.0.0.1:\d+); use it with KAFKA_BROKERS=\1$/.exec(started)!;
+    assertEquals(await shells.kafka("status"), `${brokers}: answers`);
+    assertEquals(
+      await shells.kafka("start"),
+      `runs at ${brokers} already; use it with KAFKA_BROKERS=${brokers}`,
+    );
+  } finally {
+    assertEquals(await shells.kafka("stop"), "stopped");
   }
+  assertEquals(await answers(started.split("=")[1]!), false);
+  assertEquals([await shells.kafka("stop"), await shells.kafka("status")], [
+    "nothing that was started here",
+    "no broker",
+  ]);
+  assertEquals(world.leftovers(), []);
+});
+
+engineTest("kafka start leaves a container to run, which kafka stop removes", async () => {
+  await using world = await EngineWorld.make(["podman"]);
+  const shells = new Shells(world);
+  const started = await shells.kafka("start");
+  assert(started.startsWith("runs at "), started);
+  assertEquals(await shells.kafka("status"), `${started.split("=")[1]}: answers`);
+  assertEquals([await shells.kafka("stop"), world.leftovers()], ["stopped", []]);
+});
+
+engineTest("kafka starts another broker when the one it started does not answer", async () => {
+  await using world = await EngineWorld.make([]);
+  const shells = new Shells(world);
+  const first = (await shells.kafka("start")).split("=")[1]!;
+  const [file] = world.leftovers().filter((name) => name.endsWith(".json"));
+  const { handle } = JSON.parse(await Deno.readTextFile(`${world.folder}/${file}`));
+  Deno.kill(Number(handle.at(-2)), "SIGSTOP");
+  assertEquals(await shells.kafka("status"), `${first}: does not answer`);
+  const again = await shells.kafka("start");
+  assert(again.startsWith(`${first} did not answer and was stopped\nruns at `), again);
+  assertEquals([await shells.kafka("stop"), world.leftovers()], ["stopped", []]);
+});
+
+Deno.test("kafka stop spares a process that has got the id of the broker", async () => {
+  await using world = await EngineWorld.make([]);
+  const other = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  try {
+    const folder = `${world.folder}/tmp/slipstream-kafka-gone`;
+    await Deno.mkdir(folder);
+    const handle = handleOf(other.pid, folder);
+    const state = JSON.stringify({ brokers: ["127.0.0.1:1"], folder, handle });
+    await Deno.writeTextFile(`${world.folder}/tmp/slipstream-kafka-${Deno.uid()}.json`, state);
+    assertEquals(await new Shells(world).kafka("stop"), "was gone already");
+    assertEquals(world.leftovers(), []);
+    other.kill("SIGTERM"); // throws when it is gone
+  } finally {
+    assertEquals((await other.status).signal, "SIGTERM");
+  }
+});
+
+Deno.test("kafka starts nothing where KAFKA_BROKERS names some, and asks those", async () => {
+  await using world = await EngineWorld.make([], ["java"]);
+  const shells = new Shells(world);
+  const env = { KAFKA_BROKERS: "127.0.0.1:1, [::1]:1" };
+  const named = "127.0.0.1:1,[::1]:1";
+  assertEquals(
+    await shells.kafka("start", env),
+    `KAFKA_BROKERS names ${named}: nothing to start`,
+  );
+  assertEquals(await shells.kafka("status", env), `${named}: does not answer`);
+  assertEquals(await shells.kafka("restart"), "Use: deno task kafka start|stop|status !2");
+  const nowhere = await shells.kafka("start", { KAFKA_BROKERS: " " });
+  assert(/^No Kafka broker can be started here: set KAFKA_BROKERS.* !1$/.test(nowhere), nowhere);
+});
+
+Deno.test("brokersFromEnvironment() reads a list, and nothing from an empty one", () => {
+  const before = Deno.env.get("KAFKA_BROKERS");
+  try {
+    const read = (text: string) => {
+      Deno.env.set("KAFKA_BROKERS", text);
+      return brokersFromEnvironment();
+    };
+    assertEquals([read("a:1, b:2,"), read(""), read(" ,")], [["a:1", "b:2"], undefined, undefined]);
+  } finally {
+    if (before === undefined) Deno.env.delete("KAFKA_BROKERS");
+    else Deno.env.set("KAFKA_BROKERS", before);
+  }
+});
+
+Deno.test("without kcat its tests fail where KAFKA_REQUIRED is set, and are ignored elsewhere", async () => {
+  await using world = await EngineWorld.make([], ["java"]);
+  const summary = async (required: string) => {
+    const tests = new URL("../kafka/interchange_test.ts", import.meta.url).pathname;
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["test", "-A", "--no-check", "--filter", "/kcat/", tests],
+      env: { ...world.env, KAFKA_REQUIRED: required, KAFKA_BROKERS: "127.0.0.1:1", NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert(text.includes("kcat is not installed"), text);
+    return /\d+ passed \| \d+ failed( \| \d+ ignored)?/.exec(text)![0];
+  };
+  assertEquals(await summary("1"), "0 passed | 11 failed");
+  assertEquals(await summary(""), "0 passed | 0 failed | 11 ignored");
 });

@@ -75,6 +75,8 @@ const OPTIONS = ["readerSchema", "longs", "maxBytes", "maxItems", "maxDepth"];
  * ```
  */
 export class AvroCodec<T = unknown> implements Codec<T> {
+  /** It never answers with a promise. */
+  readonly synchronous = true;
   readonly #bounds: AvroBounds;
   readonly #written: Type;
   readonly #guard: Guard;

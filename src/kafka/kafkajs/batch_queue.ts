@@ -18,8 +18,10 @@ export interface BatchQueueOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
-  /** The most bytes in a batch. */
-  readonly maxBytes: number;
+  /** The most bytes in a batch now; a record that has more goes alone. */
+  readonly maxBytes: () => number;
+  /** How many bytes may be under way before `add()` asks to be awaited. */
+  readonly bufferMemory: number;
   /** Sends a batch; never rejects: what is refused is passed to {@linkcode BatchQueue.fail}. */
   readonly deliver: (batch: readonly Entry[]) => Promise<void>;
 }
@@ -28,11 +30,17 @@ export interface BatchQueueOptions {
 const BATCHES_AHEAD = 4;
 /** How many may be left when there is room again. */
 const ROOM_BELOW = 3;
+/** How much of the memory may be left when there is room again. */
+const ROOM_PART = ROOM_BELOW / BATCHES_AHEAD;
 
 /** Gathers records into batches and delivers one batch at a time, in order. */
 export class BatchQueue {
   readonly #options: BatchQueueOptions;
   #entries: Entry[] = [];
+  /** The bytes of the entries. */
+  #waiting = 0;
+  /** The bytes of the batch that is being delivered. */
+  #underWay = 0;
   #delivering: Promise<void> | undefined;
   #flushing = 0;
   #closed = false;
@@ -54,11 +62,9 @@ export class BatchQueue {
   add(entry: Entry): void | Promise<void> {
     if (this.#closed) throw new TypeError("Cannot send as the producer is closed");
     if (this.#error) throw this.#error;
-    const { batchSize, lingerMs, clock } = this.#options;
-    const length = this.#entries.push(entry);
-    if (length >= batchSize) this.#deliver();
-    else this.#cancelLinger ??= clock.timer(() => this.#deliver(), lingerMs);
-    if (length < batchSize * BATCHES_AHEAD) return;
+    this.#push(entry);
+    this.#deliverOrLinger();
+    if (!this.#isAbove(BATCHES_AHEAD, 1)) return;
     return (this.#room ??= Promise.withResolvers<void>()).promise;
   }
 
@@ -68,7 +74,7 @@ export class BatchQueue {
     const { promise, resolve, reject } = Promise.withResolvers<RecordPlace>();
     entry.confirm = resolve;
     entry.refuse = reject;
-    this.#entries.push(entry);
+    this.#push(entry);
     // What is sent in the same tick shares a batch.
     queueMicrotask(() => this.#deliver());
     return promise;
@@ -90,8 +96,14 @@ export class BatchQueue {
 
   /** Marks an entry as refused: it fails whoever waits for it, or everybody. */
   fail(entry: Entry, error: Error): void {
-    if (entry.refuse) return entry.refuse(error);
+    if (entry.refuse) entry.refuse(error);
+    else this.end(error);
+  }
+
+  /** Takes nothing any more, and tells everybody why. */
+  end(error: Error): void {
     this.#error ??= error;
+    this.#makeRoom();
   }
 
   /** Delivers what is left, and takes nothing any more. */
@@ -100,30 +112,53 @@ export class BatchQueue {
     await this.flush().catch(() => {});
   }
 
+  #push(entry: Entry): void {
+    this.#entries.push(entry);
+    this.#waiting += entry.bytes;
+  }
+
+  /** Says whether so many batches wait, or such a part of the memory is taken. */
+  #isAbove(batches: number, part: number): boolean {
+    const { batchSize, bufferMemory } = this.#options;
+    return this.#entries.length >= batchSize * batches ||
+      this.#waiting + this.#underWay >= bufferMemory * part;
+  }
+
+  /** Delivers a batch that is full, or when nothing may be added; else waits for more. */
+  #deliverOrLinger(hurry = false): void {
+    const { batchSize, bufferMemory, lingerMs, maxBytes, clock } = this.#options;
+    const isFull = this.#entries.length >= batchSize || this.#waiting >= maxBytes() ||
+      this.#waiting + this.#underWay >= bufferMemory;
+    if (hurry || isFull) this.#deliver();
+    else this.#cancelLinger ??= clock.timer(() => this.#deliver(), lingerMs);
+  }
+
   #deliver(): void {
     if (this.#delivering || this.#entries.length === 0) return;
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;
     const batch = this.#take();
     // Now, not when it is delivered: what follows is made while the brokers write.
-    if (this.#entries.length < this.#options.batchSize * ROOM_BELOW) this.#makeRoom();
+    this.#makeRoom();
     this.#delivering = this.#options.deliver(batch).finally(() => this.#delivered());
   }
 
   #delivered(): void {
     this.#delivering = undefined;
-    if (this.#error) this.#entries = this.#entries.filter((entry) => entry.refuse);
-    const { batchSize, lingerMs, clock } = this.#options;
-    const { length } = this.#entries;
-    if (length < batchSize) this.#makeRoom();
-    if (length === 0) return;
-    const hurry = this.#flushing > 0 || this.#entries.some((entry) => entry.confirm);
-    if (length >= batchSize || hurry) this.#deliver();
-    else this.#cancelLinger ??= clock.timer(() => this.#deliver(), lingerMs);
+    this.#underWay = 0;
+    if (this.#error) {
+      this.#entries = this.#entries.filter((entry) => entry.refuse);
+      this.#waiting = this.#entries.reduce((sum, { bytes }) => sum + bytes, 0);
+    }
+    this.#makeRoom();
+    if (this.#entries.length === 0) return;
+    const isAwaited = this.#flushing > 0 || this.#room !== undefined;
+    this.#deliverOrLinger(isAwaited || this.#entries.some((entry) => entry.confirm));
   }
 
   /** Lets whoever waits add more; or tells why not. */
   #makeRoom(): void {
+    if (!this.#error && this.#isAbove(ROOM_BELOW, ROOM_PART)) return;
     if (this.#error) this.#room?.reject(this.#error);
     else this.#room?.resolve();
     this.#room = undefined;
@@ -131,13 +166,16 @@ export class BatchQueue {
 
   /** Cuts the next batch: as many records, and as many bytes, as one may have. */
   #take(): Entry[] {
-    const { batchSize, maxBytes } = this.#options;
+    const { batchSize } = this.#options;
+    const maxBytes = this.#options.maxBytes();
     let bytes = 0, count = 0;
     for (const entry of this.#entries) {
       if (count === batchSize || (count > 0 && bytes + entry.bytes > maxBytes)) break;
       bytes += entry.bytes;
       count++;
     }
+    this.#waiting -= bytes;
+    this.#underWay = bytes;
     return this.#entries.splice(0, count);
   }
 }

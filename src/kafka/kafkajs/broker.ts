@@ -2,6 +2,7 @@ import { checkTopicOptions } from "../check_options.ts";
 import type { Admin, Kafka } from "kafkajs";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
+  AskOptions,
   Broker,
   GroupHandlers,
   Instant,
@@ -16,7 +17,10 @@ import type { ConnectionOptions } from "../connection.ts";
 import { KafkaError } from "../errors.ts";
 import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
+import { guarded } from "../guarded.ts";
+import { abortable, settledWithin } from "../patience.ts";
 import { isConnectionFailure, toKafkaError, typeOf } from "./failures.ts";
+import { Opening, type Wait } from "./opening.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
@@ -34,9 +38,14 @@ const DEFAULT_MAX_BYTES = 1_048_588;
 /** The kind of resource by which the protocol names a topic. */
 const TOPIC_RESOURCE = 2;
 
+/** How long closing waits for a connection that is just being opened, or does not answer. */
+const CLOSE_MS = 1_000;
+
 interface Opened {
   readonly kafka: Kafka;
   readonly admin: Admin;
+  /** Gives up a connection that failed; whoever needs one next makes another. */
+  readonly discard: () => void;
 }
 
 /**
@@ -55,7 +64,7 @@ export class KafkaBroker implements Broker {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
-  #opened: Promise<Opened> | undefined;
+  #opening: Opening<Opened> | undefined;
 
   /** Connects on first use, with `options`. */
   constructor(options: KafkaBrokerOptions) {
@@ -67,33 +76,40 @@ export class KafkaBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    await this.#connect(options.signal, options.startTimeoutMs, handlers.status);
-    await this.partitions(options.topic);
+    const signal = this.#signal(options.signal);
+    const told = guarded(handlers);
+    await this.#connect({ ...options, status: told.status, signal });
+    await this.partitions(options.topic, { signal });
     const { createClient } = await import("./client.ts");
     const { KafkaMembership } = await import("./membership.ts");
     const { metadataMaxAge = 300_000 } = this.#options;
-    const clock = this.#clock;
     // A client of its own: members of one group share, and spoil, what their client knows of offsets.
     const kafka = createClient(this.#options);
-    const member = await KafkaMembership.join(kafka, options, handlers, clock, metadataMaxAge);
-    this.#open.add(member);
-    member.ended = () => void this.#open.delete(member);
-    return member;
+    const context = { kafka, handlers: told, clock: this.#clock, metadataMaxAge };
+    return await this.#keep(await KafkaMembership.join(context, { ...options, signal }));
   }
 
   /** Opens a writer to one topic. */
   async producer(options: ProducerOptions): Promise<Producer> {
-    const { kafka } = await this.#connect(undefined, options.startTimeoutMs, options.status);
+    const signal = this.#signal(options.signal);
+    const { kafka } = await this.#connect({ ...options, signal });
     const { KafkaProducer } = await import("./producer.ts");
     const limits = () => this.#limits(options.topic);
-    const producer = await KafkaProducer.open(kafka, options, limits, this.#clock);
-    this.#open.add(producer);
-    producer.ended = () => void this.#open.delete(producer);
-    return producer;
+    return await this.#keep(
+      await KafkaProducer.open(kafka, { ...options, signal }, limits, this.#clock),
+    );
+  }
+
+  async #keep<T extends Membership | Producer>(opened: T & { ended: () => void }): Promise<T> {
+    if (this.#closing.signal.aborted) await opened.close();
+    this.#closing.signal.throwIfAborted();
+    this.#open.add(opened);
+    opened.ended = () => void this.#open.delete(opened);
+    return opened;
   }
 
   /** Creates a topic; resolves to false when it was there already. */
-  ensure(topic: string, spec: TopicSpec): Promise<boolean> {
+  ensure(topic: string, spec: TopicSpec, { signal }: AskOptions = {}): Promise<boolean> {
     const { partitions, replication, config = {} } = spec;
     return this.#ask(`Cannot create topic "${topic}"`, topic, (admin) =>
       admin.createTopics({
@@ -103,15 +119,15 @@ export class KafkaBroker implements Broker {
           ...(replication !== undefined && { replicationFactor: replication }),
           configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
         }],
-      }));
+      }), this.#signal(signal));
   }
 
   /** How many partitions a topic has. */
-  partitions(topic: string): Promise<number> {
+  partitions(topic: string, { signal }: AskOptions = {}): Promise<number> {
     return this.#ask(`Cannot find topic "${topic}"`, topic, async (admin) => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
       return topics[0]!.partitions.length;
-    });
+    }, this.#signal(signal));
   }
 
   /** The offsets at an instant, by partition. */
@@ -138,10 +154,10 @@ export class KafkaBroker implements Broker {
 
   /** Closes everything that was opened. */
   async close(): Promise<void> {
-    this.#closing.abort(new DOMException("The broker was closed", "AbortError"));
+    this.#closing.abort(new KafkaError("Cannot use the Kafka brokers as they are closed"));
     await Promise.allSettled([...this.#open].map((open) => open.close()));
-    const opened = await this.#opened?.catch(() => undefined);
-    await opened?.admin.disconnect();
+    const disconnected = this.#opening?.opened.then(({ admin }) => admin.disconnect());
+    if (disconnected) await settledWithin(this.#clock, CLOSE_MS, disconnected);
   }
 
   /** Closes everything that was opened. */
@@ -163,51 +179,64 @@ export class KafkaBroker implements Broker {
     return { topic, partitions, maxBytes: bytes };
   }
 
-  async #ask<T>(what: string, topic: string, question: (admin: Admin) => Promise<T>): Promise<T> {
+  async #ask<T>(
+    what: string,
+    topic: string,
+    question: (admin: Admin) => Promise<T>,
+    signal = this.#closing.signal,
+  ): Promise<T> {
+    const ask = ({ admin }: Opened) => abortable(question(admin), signal);
     try {
-      const { admin } = await this.#connect();
+      const opened = await this.#connect({ signal });
       try {
-        return await question(admin);
+        return await ask(opened);
       } catch (error) {
-        if (!isConnectionFailure(error)) throw error;
-        this.#disconnect(admin);
-        return await question((await this.#connect()).admin);
+        if (signal.aborted || !isConnectionFailure(error)) throw error;
+        opened.discard();
+        return await ask(await this.#connect({ signal }));
       }
     } catch (error) {
+      signal.throwIfAborted();
       // It is retriable to kafkajs, which has tried again.
       const unknown = typeOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
       throw toKafkaError(what, error, { topic, ...(unknown && { retriable: false }) });
     }
   }
 
-  /** Gives up a connection that failed; the next question makes another. */
-  #disconnect(admin: Admin): void {
-    this.#opened = undefined;
-    admin.disconnect().catch(() => {});
+  /** Returns what ends the waiting of a caller. */
+  #signal(signal: AbortSignal | undefined): AbortSignal {
+    const { signal: closing } = this.#closing;
+    return signal ? AbortSignal.any([signal, closing]) : closing;
   }
 
-  #connect(
-    signal?: AbortSignal,
-    startTimeoutMs = this.#options.startTimeoutMs ?? 60_000,
-    status = this.#options.onStatus,
-  ): Promise<Opened> {
-    if (this.#closing.signal.aborted) throw new KafkaError("The broker is closed");
-    const signals = signal ? [signal, this.#closing.signal] : [this.#closing.signal];
-    return this.#opened ??= (async () => {
+  async #connect(wait: Partial<Wait> = {}): Promise<Opened> {
+    const { brokers = [], startTimeoutMs = 60_000, onStatus } = this.#options;
+    const { status = onStatus, signal = this.#closing.signal } = wait;
+    const ms = wait.startTimeoutMs ?? startTimeoutMs;
+    signal.throwIfAborted();
+    if (!this.#opening || this.#opening.abandoned) this.#opening = this.#begin();
+    return await this.#opening.wait({ startTimeoutMs: ms, status, signal }, (error) => {
+      const what = `Cannot connect to ${brokers} after ${ms} ms`;
+      return toKafkaError(what, error ?? new Error("no answer"), { retriable: true });
+    });
+  }
+
+  #begin(): Opening<Opened> {
+    const forget = () => {
+      if (this.#opening === opening) this.#opening = undefined;
+    };
+    const opening = new Opening<Opened>(this.#clock, async (attempt) => {
       const { createClient, reach } = await import("./client.ts");
       const kafka = createClient(this.#options);
-      const admin = await reach(kafka, {
-        clock: this.#clock,
-        brokers: this.#options.brokers ?? [],
-        startTimeoutMs,
-        status,
-        signal: AbortSignal.any(signals),
-      });
-      return { kafka, admin };
-    })().catch((error) => {
-      this.#opened = undefined;
-      throw error;
+      const admin = await reach(kafka, this.#options, this.#clock, attempt);
+      const discard = () => {
+        forget();
+        admin.disconnect().catch(() => {});
+      };
+      return { kafka, admin, discard };
     });
+    opening.opened.catch(forget);
+    return opening;
   }
 }
 

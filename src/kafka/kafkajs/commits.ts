@@ -23,7 +23,10 @@ const FENCED = [
 
 const PAUSE_MS = 200;
 
-/** Commits the positions of a member, one commit at a time, each under the generation it belongs to. */
+/**
+ * Commits the positions of a member, one request at a time, each under the generation it belongs to. A
+ * request carries what was asked for last of its partitions: a repetition does not rewind a later commit.
+ */
 export class Commits {
   readonly #groupId: string;
   readonly #topic: string;
@@ -34,6 +37,8 @@ export class Commits {
   /** Resolves when there is a way to commit, or the generation has ended. */
   #able = Promise.withResolvers<void>();
   #last: Promise<unknown> | undefined;
+  /** What was asked for last in this generation. */
+  readonly #asked = new Map<number, number>();
 
   /** Commits for one topic of one group. */
   constructor(groupId: string, topic: string, clock: Clock) {
@@ -65,6 +70,7 @@ export class Commits {
   /** Forgets what belonged to a generation that is over. */
   generationEnded(): void {
     this.#identity = undefined;
+    this.#asked.clear();
     this.#able.resolve();
     this.#able = Promise.withResolvers();
   }
@@ -80,8 +86,11 @@ export class Commits {
    * function returns.
    */
   async commit(positions: Positions, isCurrent: () => boolean): Promise<"committed" | "fenced"> {
-    while (this.#last) await this.#last;
-    while (isCurrent()) {
+    if (!isCurrent()) return "fenced";
+    for (const [partition, offset] of positions) this.#asked.set(partition, offset);
+    while (true) {
+      while (this.#last) await this.#last;
+      if (!isCurrent()) return "fenced";
       const attempt = this.#attempt(positions, isCurrent);
       this.#last = attempt.catch(() => {});
       try {
@@ -98,18 +107,17 @@ export class Commits {
       }
       await delay(this.#clock, PAUSE_MS);
     }
-    return "fenced";
   }
 
   async #attempt(positions: Positions, isCurrent: () => boolean): Promise<"committed" | "fenced"> {
-    const partitions = Array.from(positions, ([partition, offset]) => ({
-      partition,
-      offset: String(offset),
-    }));
-    const topics = [{ topic: this.#topic, partitions }];
     // Before the first batch, the first heartbeat tells who we are.
     if (!this.#send && !this.#identity) await this.#able.promise;
     if (!isCurrent()) return "fenced";
+    const partitions = Array.from(positions.keys(), (partition) => ({
+      partition,
+      offset: String(this.#asked.get(partition)),
+    }));
+    const topics = [{ topic: this.#topic, partitions }];
     if (this.#send) {
       await this.#send({ topics });
       return "committed";

@@ -40,7 +40,14 @@ function register(
 ): void {
   const codec = {
     compress: async (encoder: Encoder) => toBuffer(await compress(encoder.buffer)),
-    decompress: async (bytes: Buffer) => toBuffer(await decompress(bytes)),
+    async decompress(bytes: Buffer) {
+      try {
+        return toBuffer(await decompress(bytes));
+      } catch (error) {
+        // An error of another kind would be tried again for ever; of its cause kafkajs tells instead of it.
+        throw new RangeError(`Cannot decompress a record batch: ${(error as Error).message}`);
+      }
+    },
   };
   (CompressionCodecs as Record<number, () => typeof codec>)[type] = () => codec;
 }
@@ -72,13 +79,16 @@ const XERIAL_HEAD = 16;
 
 function decompressSnappy(bytes: Buffer): Uint8Array {
   if (!bytes.subarray(0, XERIAL.length).equals(XERIAL)) {
-    return uncompressBlock(bytes, MAX_BATCH_BYTES);
+    return snappy.uncompress(bytes, MAX_BATCH_BYTES);
   }
   const blocks: Uint8Array[] = [];
   let total = 0;
   for (let at = XERIAL_HEAD; at + 4 <= bytes.length;) {
     const length = bytes.readUInt32BE(at);
-    const block = uncompressBlock(bytes.subarray(at + 4, at + 4 + length), MAX_BATCH_BYTES - total);
+    const block = snappy.uncompress(
+      bytes.subarray(at + 4, at + 4 + length),
+      MAX_BATCH_BYTES - total,
+    );
     total += block.length;
     blocks.push(block);
     at += 4 + length;
@@ -86,20 +96,9 @@ function decompressSnappy(bytes: Buffer): Uint8Array {
   return Buffer.concat(blocks, total);
 }
 
-function uncompressBlock(bytes: Buffer, most: number): Uint8Array {
-  try {
-    return snappy.uncompress(bytes, most);
-  } catch (error) {
-    // An error of any other kind would be tried again for ever.
-    throw new RangeError(`Cannot decompress a record batch: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
-}
-
 function within(size: number): number {
   if (size <= MAX_BATCH_BYTES) return size;
   throw new RangeError(
-    `Cannot decompress a record batch as it has more than ${MAX_BATCH_BYTES} bytes: ${size}`,
+    `it has ${size} bytes, more than ${MAX_BATCH_BYTES}`,
   );
 }

@@ -9,13 +9,14 @@ interface Failure {
   readonly retriable?: boolean;
   readonly cause?: unknown;
   readonly originalError?: unknown;
+  readonly errors?: readonly unknown[];
 }
 
 /** Returns the innermost error that kafkajs wrapped. */
 export function rootOf(error: unknown): Failure {
   let root = error as Failure;
   for (let depth = 0; depth < 8; depth++) {
-    const inner = root.cause ?? root.originalError;
+    const inner = root.cause ?? root.originalError ?? root.errors?.[0];
     if (typeof inner !== "object" || inner === null || inner === root) break;
     root = inner as Failure;
   }
@@ -39,20 +40,60 @@ export function isRefused(error: unknown): boolean {
     REFUSED_CERTIFICATE.test((error as Failure)?.message ?? "");
 }
 
-/** Failures on the way to the brokers: kafkajs wraps some of them as if nothing could help. */
-const ON_THE_WAY =
-  /^KafkaJS(Connection|RequestTimeout|BrokerNotFound|NoBrokerAvailable|.*MetadataNotLoaded)/;
+/** Kafkajs's failures on the way to the brokers: it wraps some of them as if nothing could help. */
+const ON_THE_WAY: ReadonlySet<string | undefined> = new Set([
+  "KafkaJSConnectionError",
+  "KafkaJSConnectionClosedError",
+  "KafkaJSRequestTimeoutError",
+  "KafkaJSBrokerNotFound",
+  "KafkaJSNoBrokerAvailableError",
+  "KafkaJSMetadataNotLoaded",
+  "KafkaJSTopicMetadataNotLoaded",
+]);
+
+/** What sockets report that another connection may not meet. */
+const OF_SOCKETS: ReadonlySet<string | undefined> = new Set([
+  "ECONNABORTED",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EPIPE",
+  "ETIMEDOUT",
+]);
+
+/** Other failures of kafkajs that pass, whatever it says of them. */
+const PASSING: ReadonlySet<string | undefined> = new Set([
+  "KafkaJSGroupCoordinatorNotFound",
+  "KafkaJSLockTimeout",
+  "KafkaJSStaleTopicMetadataAssignment",
+  "KafkaJSTimeout",
+]);
+
+/** Failures of which kafkajs says itself whether they pass: those that a broker reported, by their code. */
+const SAY_THEMSELVES: ReadonlySet<string | undefined> = new Set([
+  "KafkaJSCreateTopicError",
+  "KafkaJSError",
+  "KafkaJSMemberIdRequired",
+  "KafkaJSOffsetOutOfRange",
+  "KafkaJSProtocolError",
+]);
 
 /** Says whether the connection failed, rather than what was asked. */
 export function isConnectionFailure(error: unknown): boolean {
-  return !isRefused(error) && ON_THE_WAY.test(rootOf(error).name ?? "");
+  const { name, code } = rootOf(error);
+  return !isRefused(error) && (ON_THE_WAY.has(name) || OF_SOCKETS.has(code));
 }
 
-/** Says whether doing the same again later may succeed. */
+/** Says whether doing the same again later may succeed: of failures that are known to pass, no others. */
 export function isRetriable(error: unknown): boolean {
+  if (error instanceof KafkaError) return error.retriable;
   if (isRefused(error)) return false;
-  return isConnectionFailure(error) ||
-    (rootOf(error).retriable ?? (error as Failure)?.retriable) !== false;
+  const { name, retriable } = rootOf(error);
+  return isConnectionFailure(error) || PASSING.has(name) ||
+    (SAY_THEMSELVES.has(name) && retriable === true);
 }
 
 /** Turns an error of kafkajs into one of ours. */

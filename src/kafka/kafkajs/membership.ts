@@ -1,17 +1,25 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
-import { type Clock, delay } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
-import type { KafkaError } from "../errors.ts";
+import { abortable, settledWithin } from "../patience.ts";
+import { startOf } from "../start_of.ts";
 import { toChunk } from "./chunk.ts";
-
 import { Commits } from "./commits.ts";
 import { createConsumer } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
-import { settledWithin } from "./patience.ts";
 import { Pulse } from "./pulse.ts";
 
-/** Milliseconds between two attempts to learn the positions of an assignment. */
-const POSITION_PAUSE_MS = 500;
+/** What a member needs of its broker. */
+export interface MembershipContext {
+  /** A client that no other member uses. */
+  readonly kafka: Kafka;
+  /** What is told of the group; they throw nothing. */
+  readonly handlers: GroupHandlers;
+  /** The time. */
+  readonly clock: Clock;
+  /** Milliseconds after which what is known about topics is asked again. */
+  readonly metadataMaxAge: number;
+}
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -42,13 +50,8 @@ export class KafkaMembership implements Membership {
   /** Is called when the member has left for good. */
   ended: () => void = () => {};
 
-  private constructor(
-    kafka: Kafka,
-    options: JoinOptions,
-    handlers: GroupHandlers,
-    clock: Clock,
-    metadataMaxAge: number,
-  ) {
+  private constructor(context: MembershipContext, options: JoinOptions) {
+    const { kafka, handlers, clock, metadataMaxAge } = context;
     const { groupId, topic } = options;
     this.#options = options;
     this.#handlers = handlers;
@@ -63,18 +66,27 @@ export class KafkaMembership implements Membership {
 
   /** Joins; resolves when the consumer is connected and asks for an assignment. */
   static async join(
-    kafka: Kafka,
-    options: JoinOptions,
-    handlers: GroupHandlers,
-    clock: Clock,
-    metadataMaxAge: number,
+    context: MembershipContext,
+    options: JoinOptions & { signal: AbortSignal },
   ): Promise<KafkaMembership> {
-    const member = new KafkaMembership(kafka, options, handlers, clock, metadataMaxAge);
+    const { topic, groupId, signal } = options;
+    const member = new KafkaMembership(context, options);
     member.#listen();
-    await member.#consumer.connect();
-    await member.#consumer.subscribe({ topic: options.topic, fromBeginning: true });
+    try {
+      await abortable(member.#next(() => member.#connect()), signal);
+    } catch (error) {
+      const closed = member.close().catch(() => {});
+      signal.throwIfAborted();
+      await closed;
+      throw toKafkaError(`Cannot join group "${groupId}"`, error, { topic });
+    }
     member.rejoin();
     return member;
+  }
+
+  async #connect(): Promise<void> {
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topic: this.#options.topic, fromBeginning: true });
   }
 
   #listen(): void {
@@ -109,8 +121,9 @@ export class KafkaMembership implements Membership {
   async #position(assignment: Assignment): Promise<void> {
     const { topic } = this.#options;
     try {
-      const positions = await this.#startOf(assignment);
-      if (!positions || assignment !== this.#assignment) return;
+      const isCurrent = () => assignment === this.#assignment;
+      const positions = await startOf(assignment, this.#handlers, this.#clock, isCurrent);
+      if (!positions) return;
       for (const [partition, position] of positions) {
         const offset = String(this.#sought.get(partition) ?? position);
         this.#consumer.seek({ topic, partition, offset });
@@ -124,18 +137,6 @@ export class KafkaMembership implements Membership {
         this.#fail(toKafkaError(`Cannot find where to start in topic "${topic}"`, error));
       }
     }
-  }
-
-  async #startOf(assignment: Assignment): Promise<Positions | undefined> {
-    while (assignment === this.#assignment) {
-      try {
-        return await this.#handlers.assigned(assignment);
-      } catch (error) {
-        if (!(error as KafkaError).retriable) throw error;
-        await delay(this.#clock, POSITION_PAUSE_MS);
-      }
-    }
-    return undefined;
   }
 
   async #batch(payload: EachBatchPayload): Promise<void> {
@@ -158,24 +159,18 @@ export class KafkaMembership implements Membership {
     assignment: Assignment,
     heartbeat: () => Promise<void>,
   ): Promise<void> {
-    let released = false;
-    const release = () => {
-      released = true;
-      this.#wake?.();
+    let held = true;
+    const { promise: woken, resolve } = Promise.withResolvers<void>();
+    const release = this.#wake = () => {
+      held = false;
+      resolve();
     };
     room.then(release, release);
-    while (!released && assignment === this.#assignment && this.#running) {
-      const woken = await new Promise<boolean>((resolve) => {
-        const cancel = this.#clock.timer(() => resolve(false), this.#options.heartbeatInterval);
-        this.#wake = () => {
-          cancel();
-          resolve(true);
-        };
-      });
-      this.#wake = undefined;
-      if (woken) return;
-      await this.#beat(assignment, heartbeat);
+    while (held && assignment === this.#assignment && this.#running) {
+      await settledWithin(this.#clock, this.#options.heartbeatInterval, woken);
+      if (held) await this.#beat(assignment, heartbeat);
     }
+    this.#wake = undefined;
   }
 
   /** Sends a heartbeat when one is due; a rebalance that it reports is the time for the last barrier. */
@@ -196,7 +191,7 @@ export class KafkaMembership implements Membership {
     const revoking = this.#handlers.revoking(assignment, canCommit);
     const { topic, partitions } = assignment;
     this.#handlers.status({ type: "revoked", topic, partitions });
-    return this.#revoking = Promise.resolve(revoking).catch(() => {});
+    return this.#revoking = Promise.resolve(revoking);
   }
 
   /** Ends the generation, now. */
@@ -260,6 +255,7 @@ export class KafkaMembership implements Membership {
   leave(): Promise<void> {
     this.#end();
     this.#running = false;
+    this.#pulse.stop();
     return this.#next(async () => {
       await this.#consumer.stop();
       this.#commits.consumerEnded();

@@ -5,6 +5,8 @@ import { type Clock, delay, systemClock } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
 import { KafkaError } from "../errors.ts";
 import { checkRecord, inWords, keyText, type TopicLimits } from "../record_check.ts";
+import { abortable } from "../patience.ts";
+import type { BrokerStatus } from "../status.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
 import { toBuffer } from "./buffer.ts";
 import { compressionTypes } from "./compression.ts";
@@ -12,6 +14,9 @@ import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
 
 /** Few attempts inside the client: what it gives up on goes through a new one. */
 const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
+
+/** The most bytes of a batch, as Java's `max.request.size`, also where a topic takes more. */
+const MAX_REQUEST_BYTES = 1_048_576;
 
 /** Refusals that may concern one record of a batch only: the batch is halved until that one is alone. */
 const OF_ONE_RECORD = [
@@ -60,7 +65,7 @@ export class KafkaProducer implements Producer {
     this.#queue = new BatchQueue({
       ...options,
       clock,
-      maxBytes: limits.maxBytes,
+      maxBytes: () => Math.min(this.#limits.maxBytes, MAX_REQUEST_BYTES),
       deliver: (batch) => this.#deliver(batch),
     });
   }
@@ -68,12 +73,20 @@ export class KafkaProducer implements Producer {
   /** Opens a producer, connected. */
   static async open(
     kafka: Kafka,
-    options: ProducerOptions,
+    options: ProducerOptions & { signal: AbortSignal },
     limitsOf: LimitsOf,
     clock: Clock = systemClock,
   ): Promise<KafkaProducer> {
-    const producer = new KafkaProducer(kafka, options, await limitsOf(), limitsOf, clock);
-    await producer.#connected();
+    const { topic, signal } = options;
+    const limits = await abortable(limitsOf(), signal);
+    const producer = new KafkaProducer(kafka, options, limits, limitsOf, clock);
+    try {
+      await abortable(producer.#connected(), signal);
+    } catch (error) {
+      producer.#discard();
+      signal.throwIfAborted();
+      throw toKafkaError(`Cannot open a producer for topic "${topic}"`, error, { topic });
+    }
     return producer;
   }
 
@@ -127,7 +140,7 @@ export class KafkaProducer implements Producer {
         if (batch.length > 0) {
           throw new KafkaError("the partition has no leader", { retriable: true });
         }
-        if (this.#away) this.#options.status?.({ type: "back" });
+        if (this.#away) this.#tell({ type: "back" });
         this.#away = false;
         return;
       } catch (error) {
@@ -142,7 +155,7 @@ export class KafkaProducer implements Producer {
           for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
           return;
         }
-        if (!this.#away) this.#options.status?.({ type: "away", error });
+        if (!this.#away) this.#tell({ type: "away", error });
         this.#away = true;
       }
       await delay(this.#clock, pause);
@@ -181,7 +194,12 @@ export class KafkaProducer implements Producer {
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
         retry: FEW,
       });
-      await client.connect();
+      try {
+        await client.connect();
+      } catch (error) {
+        await client.disconnect().catch(() => {}); // a part of it may be connected
+        throw error;
+      }
       return client;
     })();
   }
@@ -193,6 +211,15 @@ export class KafkaProducer implements Producer {
     if (!ended) return;
     this.#ended.add(ended);
     ended.then(() => this.#ended.delete(ended));
+  }
+
+  /** Tells of the brokers; what that throws ends the producer. */
+  #tell(status: BrokerStatus): void {
+    try {
+      this.#options.status?.(status);
+    } catch (error) {
+      this.#queue.end(error as Error);
+    }
   }
 
   #refusal({ record, partition }: Entry, error: unknown, late: boolean): KafkaError {

@@ -11,6 +11,7 @@ import type {
   TopicSpec,
 } from "../broker.ts";
 import { KafkaError } from "../errors.ts";
+import { guarded } from "../guarded.ts";
 import { MemoryGroup } from "./group.ts";
 import { PartitionLog } from "./log.ts";
 import { MemoryMembership } from "./membership.ts";
@@ -75,6 +76,7 @@ export class MemoryBroker implements Broker {
   /** Joins a group as a reader of one topic. */
   join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
     return Promise.try(() => {
+      options.signal?.throwIfAborted();
       const group = this.#group(options.groupId);
       const context = {
         clock: this.#clock,
@@ -82,7 +84,7 @@ export class MemoryBroker implements Broker {
         logs: this.#logs(options.topic),
         ended: () => void this.#members.delete(member),
       };
-      const member = new MemoryMembership(context, options, handlers);
+      const member = new MemoryMembership(context, options, guarded(handlers));
       this.#members.add(member);
       group.join(member);
       return member;
@@ -92,7 +94,8 @@ export class MemoryBroker implements Broker {
   /** Opens a writer to one topic. */
   producer(options: ProducerOptions): Promise<Producer> {
     return Promise.try(() => {
-      const { topic } = options;
+      const { topic, signal } = options;
+      signal?.throwIfAborted();
       const logs = this.#logs(topic);
       const limits = () => ({
         topic,
@@ -101,7 +104,7 @@ export class MemoryBroker implements Broker {
       });
       const append: Append = (partition, record) => {
         const offset = logs[partition]!.append(record, this.#clock.now());
-        for (const member of this.#members) if (member.topic === topic) member.wake();
+        for (const member of this.#members) if (member.topic === topic) member.arrived();
         return offset;
       };
       const ended = () => void this.#producers.delete(producer);

@@ -1,9 +1,19 @@
 import type { BrokerRecord, ProducerRecord } from "../broker.ts";
 
+/** Records that follow each other, and how many bytes their keys and values have. */
+export interface Slice {
+  /** The records. */
+  readonly records: BrokerRecord[];
+  /** Their bytes. */
+  readonly bytes: number;
+}
+
 /** One partition: records in the order of their offsets, the oldest of which are dropped. */
 export class PartitionLog {
   readonly #maxRecords: number;
-  #records: BrokerRecord[] = [];
+  /** The records, behind the places of those that were dropped. */
+  #records: (BrokerRecord | undefined)[] = [];
+  #dropped = 0;
   #low = 0;
   #high = 0;
 
@@ -33,26 +43,37 @@ export class PartitionLog {
       timestamp,
       headers: headers.map(([name, bytes]) => [name, bytes.slice()]),
     });
-    // Dropped in blocks, so that a full log does not move all its records for each new one.
-    if (this.#records.length >= this.#maxRecords * 1.25 + 1) {
-      this.#records.splice(0, this.#records.length - this.#maxRecords);
-      this.#low = this.#records[0]!.offset;
-    } else if (this.#records.length > this.#maxRecords) {
-      this.#low = this.#records[this.#records.length - this.#maxRecords]!.offset;
-    }
+    if (this.#records.length - this.#dropped > this.#maxRecords) this.#drop();
     return offset;
   }
 
-  /** Returns up to `most` records from an offset on. */
-  read(from: number, most: number): BrokerRecord[] {
-    const start = this.#find(Math.max(from, this.#low));
-    return this.#records.slice(start, start + most);
+  #drop(): void {
+    this.#records[this.#dropped++] = undefined;
+    this.#low = this.#records[this.#dropped]!.offset;
+    // Places are given back in blocks, so that a full log does not move all its records for each new one.
+    if (this.#dropped * 2 >= this.#records.length) {
+      this.#records = this.#records.slice(this.#dropped);
+      this.#dropped = 0;
+    }
+  }
+
+  /** Returns records from an offset on: up to `most`, and up to `mostBytes` unless the first has more. */
+  read(from: number, most: number, mostBytes: number): Slice {
+    const records: BrokerRecord[] = [];
+    let bytes = 0;
+    for (let i = this.#find(from); i < this.#records.length && records.length < most; i++) {
+      const record = this.#records[i]!;
+      const size = (record.key?.length ?? 0) + (record.value?.length ?? 0);
+      if (records.length > 0 && bytes + size > mostBytes) break;
+      records.push(record);
+      bytes += size;
+    }
+    return { records, bytes };
   }
 
   /** The offset of the first record at or after a time; the end when there is none. */
   offsetAt(timestamp: number): number {
-    const from = this.#find(this.#low);
-    for (let i = from; i < this.#records.length; i++) {
+    for (let i = this.#dropped; i < this.#records.length; i++) {
       if (this.#records[i]!.timestamp >= timestamp) return this.#records[i]!.offset;
     }
     return this.#high;
@@ -60,16 +81,16 @@ export class PartitionLog {
 
   /** Keeps only the last record of each key, as log compaction does: offsets get holes. */
   compact(): void {
+    const records = this.#records.slice(this.#dropped) as BrokerRecord[];
     const last = new Map<string, number>();
-    for (const { key, offset } of this.#records) if (key) last.set(String(key), offset);
-    this.#records = this.#records.filter(({ key, offset }) =>
-      !key || last.get(String(key)) === offset
-    );
+    for (const { key, offset } of records) if (key) last.set(String(key), offset);
+    this.#records = records.filter(({ key, offset }) => !key || last.get(String(key)) === offset);
+    this.#dropped = 0;
   }
 
-  /** Returns the index of the first record at or after an offset. */
+  /** Returns the index of the first record that is kept, at or after an offset. */
   #find(offset: number): number {
-    let from = 0, to = this.#records.length;
+    let from = this.#dropped, to = this.#records.length;
     while (from < to) {
       const middle = (from + to) >> 1;
       if (this.#records[middle]!.offset < offset) from = middle + 1;

@@ -2,6 +2,7 @@ import { type Clock, delay } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import type { MemoryGroup } from "./group.ts";
 import type { PartitionLog } from "./log.ts";
+import { startOf } from "../start_of.ts";
 
 /** The most records in a chunk. */
 const CHUNK = 1_000;
@@ -31,7 +32,8 @@ export class MemoryMembership implements Membership {
   #generation = 0;
   #assignment: Assignment | undefined;
   #positions = new Map<number, number>();
-  #wakes = new Set<() => void>();
+  #wake: (() => void) | undefined;
+  #release: (() => void) | undefined;
   #closed = false;
 
   /** Makes a member; it is in no group yet. */
@@ -47,7 +49,9 @@ export class MemoryMembership implements Membership {
     const assignment = { generation: ++this.#generation, topic: this.topic, partitions };
     this.#assignment = assignment;
     this.#sought.clear();
-    this.#run(assignment).catch((error) => this.#handlers.status({ type: "failed", error }));
+    this.#run(assignment).catch((error) => {
+      if (assignment === this.#assignment) this.#handlers.status({ type: "failed", error });
+    });
   }
 
   /** Takes the partitions back, after the member had time for a last commit. */
@@ -70,40 +74,48 @@ export class MemoryMembership implements Membership {
 
   #end(): void {
     this.#assignment = undefined;
-    this.wake();
+    this.#changed();
   }
 
-  /** Lets the delivery look again: there are records, or something has changed. */
-  wake(): void {
-    const wakes = this.#wakes;
-    this.#wakes = new Set();
-    for (const wake of wakes) wake();
+  /** There are new records: a delivery that waits for some looks again; one that is held back stays so. */
+  arrived(): void {
+    this.#wake?.();
+  }
+
+  /** Something has changed that any delivery must look at. */
+  #changed(): void {
+    this.#wake?.();
+    this.#release?.();
   }
 
   async #run(assignment: Assignment): Promise<void> {
     const { topic, partitions, generation } = assignment;
-    const positions = await this.#handlers.assigned(assignment);
-    if (assignment !== this.#assignment) return;
+    const { clock } = this.#context;
+    const isCurrent = () => assignment === this.#assignment;
+    const positions = await startOf(assignment, this.#handlers, clock, isCurrent);
+    if (!positions) return;
     this.#positions = new Map([...positions, ...this.#sought]);
     this.#handlers.status({ type: "assigned", topic, partitions, generation });
-    while (assignment === this.#assignment) {
+    while (isCurrent()) {
       let idle = true;
       for (const partition of partitions) {
         if (this.#paused.has(partition)) continue;
         const room = this.#deliver(assignment, partition);
         if (room === "nothing") continue;
         idle = false;
-        if (room) await Promise.race([room, this.#woken()]);
-        if (assignment !== this.#assignment) return;
+        if (room) await this.#room(room);
+        if (!isCurrent()) return;
       }
-      if (idle) await this.#woken();
-      else await new Promise<void>((resolve) => this.#context.clock.macrotask(resolve));
+      if (idle) await new Promise<void>((resolve) => this.#wake = resolve);
+      else await new Promise<void>((resolve) => clock.macrotask(resolve));
     }
   }
 
   #deliver(assignment: Assignment, partition: number): "nothing" | void | Promise<void> {
     const log = this.#context.logs[partition]!;
-    const records = log.read(this.#positions.get(partition)!, CHUNK);
+    const { maxBytesPerPartition } = this.#options;
+    const position = this.#positions.get(partition)!;
+    const { records, bytes } = log.read(position, CHUNK, maxBytesPerPartition);
     const last = records.at(-1);
     if (!last) return "nothing";
     const { generation, topic } = assignment;
@@ -116,17 +128,18 @@ export class MemoryMembership implements Membership {
       topic,
       partition,
       records,
-      bytes: records.reduce(
-        (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
-        0,
-      ),
+      bytes,
       next,
       high: log.high,
     });
   }
 
-  #woken(): Promise<void> {
-    return new Promise((resolve) => this.#wakes.add(resolve));
+  /** Resolves when there is room for more, or something has changed. */
+  #room(room: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.#release = resolve;
+      room.then(resolve, resolve);
+    });
   }
 
   /** Commits positions of one generation; see {@linkcode Membership.commit}. */
@@ -139,13 +152,13 @@ export class MemoryMembership implements Membership {
   /** Delivers nothing of these partitions until they are resumed. */
   pause(partitions: Iterable<number>): void {
     for (const partition of partitions) this.#paused.add(partition);
-    this.wake();
+    this.#changed();
   }
 
   /** Delivers them again. */
   resume(partitions: Iterable<number>): void {
     for (const partition of partitions) this.#paused.delete(partition);
-    this.wake();
+    this.#wake?.();
   }
 
   /** Moves to another offset and returns the new epoch of the partition. */
@@ -154,7 +167,7 @@ export class MemoryMembership implements Membership {
     this.#epochs.set(partition, epoch);
     this.#sought.set(partition, offset);
     if (this.#positions.has(partition)) this.#positions.set(partition, offset);
-    this.wake();
+    this.#changed();
     return epoch;
   }
 

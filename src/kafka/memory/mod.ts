@@ -1,6 +1,7 @@
 /**
  * The embedded broker: Kafka in the memory of one process, for examples, tests and programs that need no
- * server yet.
+ * server yet. The types of what it takes and gives are in the entry `./kafka`, which loads no Kafka client
+ * before one is used.
  *
  * @example
  * ```ts
@@ -13,25 +14,3 @@
  * @module
  */
 export { MemoryBroker, type MemoryBrokerOptions } from "./broker.ts";
-export {
-  type Assignment,
-  type Broker,
-  type BrokerRecord,
-  type Chunk,
-  type Compression,
-  type GroupHandlers,
-  type Header,
-  type Instant,
-  type JoinOptions,
-  type Membership,
-  type Positions,
-  type Producer,
-  type ProducerOptions,
-  type ProducerRecord,
-  type RecordPlace,
-  type Records,
-  type TopicSpec,
-} from "../broker.ts";
-export { KafkaError, type KafkaErrorPlace } from "../errors.ts";
-export { type BrokerStatus } from "../status.ts";
-export { type Clock } from "../../clock.ts";

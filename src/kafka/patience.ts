@@ -1,0 +1,35 @@
+import type { Clock } from "../clock.ts";
+
+/** Resolves when `promise` has settled, in any way, or after `ms` milliseconds. */
+export async function settledWithin(
+  clock: Clock,
+  ms: number,
+  promise: Promise<unknown>,
+): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const cancel = clock.timer(resolve, ms);
+    const settled = () => {
+      cancel();
+      resolve();
+    };
+    promise.then(settled, settled);
+  });
+}
+
+/**
+ * Resolves as `promise` does, and goes on without it when the signal aborts.
+ *
+ * @throws The signal's reason, as soon as it aborts.
+ */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  promise.catch(() => {}); // nobody may be left who waits for it
+  if (signal.aborted) throw signal.reason;
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}

@@ -1,0 +1,287 @@
+import { delay } from "../clock.ts";
+import type { Commit, Host } from "../flow/feed.ts";
+import type { Gate, StartLimit } from "../flow/gate.ts";
+import type { Resumption } from "../flow/state.ts";
+import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
+import type { FeedContext } from "./feed_context.ts";
+import { Fetched } from "./fetched.ts";
+import { LossWatch } from "./loss_watch.ts";
+import type { Message } from "./message.ts";
+import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
+import { Prefetch } from "./prefetch.ts";
+import { Progress } from "./progress.ts";
+import { partitionsToSeek, Seeks } from "./seeks.ts";
+import type { BrokerStatus } from "./status.ts";
+import { findStart, type Start } from "./topic_start.ts";
+
+/** Milliseconds until it is asked again where a group begins. */
+const START_PAUSE_MS = 100;
+
+/** What a {@linkcode TopicMember} tells the feed that it reads for. */
+export interface MemberHooks {
+  /** Something may have come, or the end of waiting for it. */
+  readonly changed: () => void;
+  /** The first assignment is there. */
+  readonly assigned: () => void;
+  /** Something about the connection or the group changed. */
+  readonly status: (status: BrokerStatus) => void;
+}
+
+/**
+ * A topic's reader as a member of its group: where it begins, what it is given, what is taken from it, and
+ * where it is moved to.
+ *
+ * - What belongs to an older generation of the group, or to an older epoch of a partition, is dropped.
+ */
+export class TopicMember<K, V> {
+  /** What was fetched and not handed out. */
+  readonly prefetch: Prefetch<Message<K, V>> = new Prefetch();
+  /** What was handed out, acknowledged and committed. */
+  readonly progress: Progress = new Progress();
+  /** How far it has fetched. */
+  readonly fetched: Fetched = new Fetched();
+  /** Is asked where to begin, where stores hold the positions. */
+  resumption: Resumption | undefined;
+  readonly #context: FeedContext<K, V>;
+  readonly #gate: Gate;
+  readonly #host: Host;
+  readonly #hooks: MemberHooks;
+  readonly #losses: LossWatch;
+  readonly #epochs = new Map<number, number>();
+  readonly #seeks: Seeks;
+  #broker: Broker | undefined;
+  #joining: Promise<Membership> | undefined;
+  #member: Membership | undefined;
+  #assignment: Assignment | undefined;
+  #latest: Assignment | undefined;
+  #begun = false;
+  /**
+   * The commit of what was flushed last, until it is answered. A barrier commits as soon as it has flushed,
+   * so nothing else is flushed and not committed: only what is under way, or waits to be tried again.
+   */
+  #flushed: Commit | undefined;
+  readonly #aborted = new AbortController();
+
+  /** Makes a member that has not joined. */
+  constructor(context: FeedContext<K, V>, host: Host, gate: Gate, hooks: MemberHooks) {
+    this.#context = context;
+    this.#host = host;
+    this.#gate = gate;
+    this.#hooks = hooks;
+    this.#seeks = new Seeks(context.sought);
+    this.#losses = new LossWatch(hooks.status);
+  }
+
+  /** Joins; called once. */
+  async join(): Promise<void> {
+    await (this.#joining = this.#join());
+  }
+
+  async #join(): Promise<Membership> {
+    const { topic, groupId, settings, connect } = this.#context;
+    const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    this.#broker = await connect(signal);
+    return this.#member = await this.#broker.join({ ...settings, topic, groupId, signal }, {
+      assigned: (assignment) => this.#assign(assignment),
+      records: (chunk) => this.#receive(chunk),
+      revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
+      status: this.#hooks.status,
+    });
+  }
+
+  /** Takes the acknowledged positions that are not committed; undefined when there are none. */
+  snapshot(): Commit | undefined {
+    const generation = this.#assignment?.generation;
+    if (generation === undefined) return undefined;
+    const uncommitted = this.progress.uncommitted();
+    if (!uncommitted) return undefined;
+    const commit = async () => {
+      this.#flushed = commit; // since it is called: sinks and stores come first
+      const result = await this.#member!.commit(generation, uncommitted.positions);
+      if (result === "committed") uncommitted.confirm();
+      if (this.#flushed === commit) this.#flushed = undefined;
+    };
+    return commit;
+  }
+
+  /**
+   * Moves to another position. Nothing that was fetched before is handed out any more, from now on.
+   *
+   * @throws {RangeError} If an offset does not exist, or a partition is not assigned to this member; then
+   * the partitions go on after what was acknowledged.
+   */
+  seek(position: unknown): Promise<void> {
+    const { topic } = this.#context;
+    checkStartOffset(`topic "${topic}"`, position);
+    const assignment = this.#assignment;
+    if (!assignment) {
+      this.#seeks.keep(position);
+      return Promise.resolve();
+    }
+    const partitions = partitionsToSeek(topic, position, assignment.partitions);
+    this.#seeks.begin(partitions, position);
+    for (const partition of partitions) {
+      this.prefetch.drop(partition);
+      this.progress.restart(partition);
+    }
+    return this.#move(assignment, partitions, position);
+  }
+
+  async #move(
+    assignment: Assignment,
+    partitions: readonly number[],
+    position: SeekPosition,
+  ): Promise<void> {
+    const { topic } = this.#context;
+    let found: Positions | undefined;
+    try {
+      found = await lookUp(this.#broker!, topic, partitions, position);
+    } finally {
+      for (const partition of partitions) {
+        // A later seek, or a new assignment, has taken this one over.
+        if (assignment !== this.#assignment || !this.#seeks.end(partition, position)) continue;
+        this.#start(partition, found?.get(partition) ?? this.progress.positionOf(partition));
+      }
+    }
+  }
+
+  #start(partition: number, offset: number): void {
+    this.resumption?.began(partition, offset, true);
+    this.progress.restart(partition, offset);
+    this.#losses.expect(new Map([[partition, offset]]));
+    this.fetched.restart(partition, offset);
+    this.#epochs.set(partition, this.#member!.seek(partition, offset));
+    this.#hooks.changed();
+  }
+
+  async #assign(assignment: Assignment): Promise<Positions> {
+    this.#latest = assignment;
+    await this.#joining;
+    const { clock } = this.#host;
+    const patience = clock.now() + this.#context.settings.sessionTimeout;
+    while (assignment === this.#latest) {
+      const { count } = this.#seeks;
+      const isValid = () => assignment === this.#latest && count === this.#seeks.count;
+      const start = await this.#findStart(assignment, clock.now() > patience);
+      if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
+        this.#begin(assignment, start);
+        return start.positions;
+      }
+      // Another member has not decided yet where the group begins, or the generation is ending.
+      if (isValid()) {
+        await delay(clock, START_PAUSE_MS, this.#aborted.signal).catch(() => {});
+      }
+    }
+    return new Map();
+  }
+
+  #findStart({ partitions }: Assignment, alone: boolean): Promise<Start | undefined> {
+    const { topic, groupId, settings, first } = this.#context;
+    const sought = this.#seeks.of(partitions);
+    const limit: StartLimit = (partition, position) => {
+      const done = sought.has(partition) ? position : this.progress.resume(partition, position);
+      return this.#gate.startAt(partition, done);
+    };
+    return findStart(this.#broker!, {
+      topic,
+      groupId,
+      partitions,
+      offset: settings.offset,
+      first: first && !this.#begun,
+      alone,
+      sought,
+      status: this.#hooks.status,
+      resumption: this.resumption,
+      limit,
+    });
+  }
+
+  /** Commits where an assignment begins, where nothing else leads there again; false when it has ended. */
+  async #decide({ generation }: Assignment, { decided }: Start): Promise<boolean> {
+    // With exact state it is the only member, and a state must not be behind what is committed.
+    return decided.size === 0 || this.resumption !== undefined ||
+      await this.#member!.commit(generation, decided) === "committed";
+  }
+
+  #begin(assignment: Assignment, { positions, committed, decided, ends }: Start): void {
+    this.#begun = true;
+    this.#context.began();
+    this.#assignment = assignment;
+    const sought = this.#seeks.of(assignment.partitions);
+    this.#seeks.clear();
+    this.prefetch.drop();
+    for (const [partition, position] of positions) {
+      this.resumption?.began(partition, position, sought.has(partition));
+    }
+    const exact = this.resumption !== undefined;
+    this.progress.begin(positions, exact ? committed : new Map([...committed, ...decided]));
+    this.#losses.expect(positions);
+    this.fetched.begin(positions, ends);
+    this.followGate();
+    if (exact && decided.size > 0) this.#host.barrier().catch(() => {}); // the run is told
+    this.#hooks.assigned();
+    this.#hooks.changed();
+  }
+
+  #receive(chunk: Chunk): void | Promise<void> {
+    const { generation, partition, epoch } = chunk;
+    if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
+    if (epoch < (this.#epochs.get(partition) ?? 0)) return;
+    this.#losses.see(this.#broker!, chunk);
+    this.fetched.see(chunk);
+    const room = this.prefetch.add(chunk);
+    this.#hooks.changed();
+    return room;
+  }
+
+  async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
+    if (assignment === this.#latest) this.#latest = undefined;
+    if (assignment !== this.#assignment) return;
+    this.prefetch.drop();
+    // What fails here is told by the host; the positions are then committed by nobody.
+    if (canCommit) await this.#host.barrier().catch(() => {});
+    else this.#commitFlushed();
+    if (assignment !== this.#assignment) return;
+    this.#assignment = undefined;
+    this.progress.clear();
+  }
+
+  /** Begins to commit, before it returns, what needs no barrier: flushed by the last one, or by none. */
+  #commitFlushed(): void {
+    const commit = this.#host.isFlushed?.() ? this.snapshot() : this.#flushed;
+    commit?.().catch(() => {}); // what is not committed is delivered again
+  }
+
+  /** Fetches, or does not, as the gate says. */
+  followGate(): void {
+    const partitions = this.#assignment?.partitions ?? [];
+    if (this.#gate.closed) this.#member?.pause(partitions);
+    else {
+      this.prefetch.recall();
+      this.#member?.resume(partitions);
+    }
+  }
+
+  /** Passes over a partition until the gate changes. */
+  setAside(partition: number): void {
+    if (this.prefetch.setAside(partition)) this.#member?.pause([partition]);
+  }
+
+  /** Gives the partitions to others; returns what joins again. */
+  leave(): () => void {
+    this.#commitFlushed();
+    this.prefetch.drop();
+    this.progress.giveUp();
+    this.#assignment = undefined;
+    void this.#member?.leave();
+    return () => this.#member?.rejoin();
+  }
+
+  /** Leaves the group for good; what was not committed is delivered again. */
+  async close(): Promise<void> {
+    this.#latest = this.#assignment = undefined; // what ends at once commits nothing
+    this.#aborted.abort();
+    const member = await this.#joining?.catch(() => undefined);
+    await member?.close();
+  }
+}

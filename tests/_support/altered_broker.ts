@@ -1,0 +1,53 @@
+import type {
+  Broker,
+  GroupHandlers,
+  JoinOptions,
+  Membership,
+  Positions,
+} from "../../src/kafka/broker.ts";
+
+/** What an {@linkcode alteredBroker} does otherwise; each is given what the broker would do. */
+export interface Alterations {
+  readonly committed?: (look: () => Promise<Positions>) => Promise<Positions>;
+  readonly commit?: (
+    positions: Positions,
+    commit: () => Promise<"committed" | "fenced">,
+  ) => Promise<"committed" | "fenced">;
+  /** Is told of each member that joins. */
+  readonly joined?: (member: Membership, handlers: GroupHandlers) => void;
+}
+
+/** Returns a broker that does as `broker` does, but for `alterations`; closing it closes nothing. */
+export function alteredBroker(broker: Broker, alterations: Alterations): Broker {
+  const { committed, commit, joined } = alterations;
+  return {
+    async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
+      const member = await broker.join(options, handlers);
+      joined?.(member, handlers);
+      const altered: Partial<Membership> = commit === undefined ? {} : {
+        commit: (generation, positions) =>
+          commit(positions, () => member.commit(generation, positions)),
+      };
+      return {
+        commit: (generation, positions) => member.commit(generation, positions),
+        pause: (partitions) => member.pause(partitions),
+        resume: (partitions) => member.resume(partitions),
+        seek: (partition, offset) => member.seek(partition, offset),
+        leave: () => member.leave(),
+        rejoin: () => member.rejoin(),
+        close: () => member.close(),
+        ...altered,
+      };
+    },
+    committed(groupId, topic) {
+      const look = () => broker.committed(groupId, topic);
+      return committed === undefined ? look() : committed(look);
+    },
+    producer: (options) => broker.producer(options),
+    ensure: (topic, spec) => broker.ensure(topic, spec),
+    partitions: (topic) => broker.partitions(topic),
+    offsets: (topic, at) => broker.offsets(topic, at),
+    close: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}

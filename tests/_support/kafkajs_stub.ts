@@ -1,0 +1,58 @@
+import type { Consumer, Kafka, Producer, ProducerRecord as Sent } from "kafkajs";
+
+/** What a stub of kafkajs does instead of asking brokers. */
+export interface StubOptions {
+  /** Connects a client. */
+  readonly connect?: () => Promise<void>;
+  /** Sends a batch; by default it is stored. */
+  readonly send?: (sent: Sent) => Promise<void>;
+}
+
+/** A kafkajs whose clients reach nobody, and note what they are told to do. */
+export class KafkajsStub {
+  readonly calls: string[] = [];
+  readonly batches: Sent[] = [];
+  readonly kafka: Kafka;
+  /** Resolves when a client was disconnected. */
+  readonly disconnected: Promise<void>;
+  #next = 0;
+
+  constructor({ connect = () => Promise.resolve(), send = () => Promise.resolve() }: StubOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.disconnected = promise;
+    const note = (call: string) => {
+      this.calls.push(call);
+      return Promise.resolve();
+    };
+    const both = {
+      async connect() {
+        await note("connect");
+        await connect();
+      },
+      disconnect: () => note("disconnect").then(resolve),
+    };
+    const consumer = {
+      ...both,
+      events: {},
+      on: () => () => {},
+      subscribe: () => note("subscribe"),
+      run: () => note("run"),
+      stop: () => note("stop"),
+    };
+    const producer = {
+      ...both,
+      send: async (sent: Sent) => {
+        await note("send");
+        await send(sent);
+        this.batches.push(sent);
+        const baseOffset = String(this.#next);
+        this.#next += sent.messages.length;
+        return [{ topicName: sent.topic, partition: 0, baseOffset, errorCode: 0 }];
+      },
+    };
+    this.kafka = {
+      consumer: () => consumer as unknown as Consumer,
+      producer: () => producer as unknown as Producer,
+    } as unknown as Kafka;
+  }
+}

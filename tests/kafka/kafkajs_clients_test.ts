@@ -1,0 +1,191 @@
+/** What becomes of kafkajs's clients when something fails, without a broker. */
+import { assertEquals, assertRejects } from "@std/assert";
+import type {
+  GroupHandlers,
+  JoinOptions,
+  Producer,
+  ProducerOptions,
+} from "../../src/kafka/broker.ts";
+import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaMembership } from "../../src/kafka/kafkajs/membership.ts";
+import { KafkaProducer } from "../../src/kafka/kafkajs/producer.ts";
+import { ManualClock } from "../../src/testing/manual_clock.ts";
+import { KafkajsStub, type StubOptions } from "../_support/kafkajs_stub.ts";
+import { record } from "../_support/records.ts";
+
+const handlers: GroupHandlers = {
+  assigned: () => Promise.resolve(new Map()),
+  records: () => {},
+  revoking: () => {},
+  status: () => {},
+};
+
+function join(stub: KafkajsStub, clock: ManualClock, signal = new AbortController().signal) {
+  const context = { kafka: stub.kafka, handlers, clock, metadataMaxAge: 1_000 };
+  return KafkaMembership.join(
+    context,
+    { topic: "t", groupId: "g", signal } as JoinOptions & {
+      signal: AbortSignal;
+    },
+  );
+}
+
+const refuse = () => Promise.reject(new Error("no room for you"));
+
+Deno.test("KafkaMembership.join() disconnects a consumer that cannot join", async () => {
+  const stub = new KafkajsStub({ connect: refuse });
+  await assertRejects(
+    () => join(stub, new ManualClock()),
+    KafkaError,
+    'Cannot join group "g": no room for you',
+  );
+  assertEquals(stub.calls, ["connect", "disconnect"]);
+});
+
+Deno.test("KafkaMembership.join() disconnects after an abort, when kafkajs can bear it", async () => {
+  const connecting = Promise.withResolvers<void>();
+  const stub = new KafkajsStub({ connect: () => connecting.promise });
+  const ending = new AbortController();
+  const joining = join(stub, new ManualClock(), ending.signal);
+  ending.abort(new TypeError("enough"));
+  await assertRejects(() => joining, TypeError, "enough");
+  assertEquals(stub.calls, ["connect"]);
+  connecting.resolve();
+  await stub.disconnected;
+  assertEquals(stub.calls, ["connect", "subscribe", "disconnect"]);
+});
+
+Deno.test("KafkaMembership has no timer while it has left its group", async () => {
+  const clock = new ManualClock();
+  const member = await join(new KafkajsStub({}), clock);
+  await clock.tick(0);
+  const running = clock.pending;
+  await member.leave();
+  const left = clock.pending;
+  member.rejoin();
+  await clock.tick(0);
+  assertEquals([running, left, clock.pending], [1, 0, 1]);
+  await member.close();
+  assertEquals(clock.pending, 0);
+});
+
+const OPTIONS: ProducerOptions = {
+  topic: "t",
+  lingerMs: 1,
+  batchSize: 1_000,
+  bufferMemory: 32 * 2 ** 20,
+  compression: "none",
+  deliveryTimeoutMs: 20_000,
+  startTimeoutMs: 10_000,
+};
+
+function open(
+  options: StubOptions,
+  more: Partial<ProducerOptions> = {},
+  clock = new ManualClock(),
+  maxBytes = 1_000_000,
+) {
+  const stub = new KafkajsStub(options);
+  const { signal } = new AbortController();
+  const limits = () => Promise.resolve({ topic: "t", partitions: 1, maxBytes });
+  const producer = KafkaProducer.open(stub.kafka, { ...OPTIONS, ...more, signal }, limits, clock);
+  return { stub, clock, producer };
+}
+
+Deno.test("KafkaProducer.open() says what it could not do, and leaves nothing connected", async () => {
+  const { stub, producer } = open({ connect: refuse });
+  await assertRejects(
+    () => producer,
+    KafkaError,
+    'Cannot open a producer for topic "t": no room for you',
+  );
+  assertEquals(stub.calls, ["connect", "disconnect"]);
+});
+
+Deno.test("KafkaProducer ends with what its status callback throws", async () => {
+  let lost = true;
+  const { clock, producer } = open({
+    send() {
+      const error = Object.assign(new Error("reset"), { code: "ECONNRESET" });
+      return lost ? Promise.reject(error) : Promise.resolve();
+    },
+  }, {
+    status() {
+      throw new TypeError("of the user's");
+    },
+  });
+  const writer = await producer;
+  void writer.add(record("k", "v"));
+  await clock.tick(1);
+  await clock.tick(0);
+  await assertRejects(async () => await writer.add(record("k", "v")), TypeError, "of the user's");
+  lost = false;
+  await clock.tick(10_000);
+  await assertRejects(() => writer.flush(), TypeError, "of the user's");
+  await writer.close();
+});
+
+/** Adds records of `size` bytes until it is asked to wait; returns how many were taken. */
+function fill(producer: Producer, size: number): [number, Promise<void>] {
+  for (let count = 1;; count++) {
+    const room = producer.add(record(null, "x".repeat(size)));
+    if (room) return [count, room];
+  }
+}
+
+Deno.test("KafkaProducer is bounded by bytes too: a few large records ask to be awaited", async () => {
+  const gate = Promise.withResolvers<void>();
+  const { stub, producer } = open({ send: () => gate.promise }, { bufferMemory: 1_000_000 });
+  const writer = await producer;
+  const [count, room] = fill(writer, 100_000);
+  // What is under way counts until it is confirmed.
+  assertEquals(count, 10);
+  let free = false;
+  room.then(() => free = true);
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals([free, stub.batches.length], [false, 0]);
+  gate.resolve();
+  await room;
+  await writer.flush();
+  assertEquals(stub.batches.flatMap(({ messages }) => messages).length, 10);
+  await writer.close();
+});
+
+Deno.test("KafkaProducer takes a record that is larger than its whole memory, alone", async () => {
+  const { stub, producer } = open({}, { bufferMemory: 1_000 });
+  const writer = await producer;
+  for (let i = 0; i < 3; i++) await writer.add(record(null, "x".repeat(50_000)));
+  assertEquals(stub.batches.map(({ messages }) => messages.length), [1, 1, 1]);
+  await writer.close();
+});
+
+Deno.test("KafkaProducer sends a batch that has enough bytes without lingering", async () => {
+  const { stub, clock, producer } = open({}, { lingerMs: 60_000 }, new ManualClock(), 10_000);
+  const writer = await producer;
+  for (let i = 0; i < 10; i++) void writer.add(record(null, "x".repeat(2_000)));
+  await clock.tick(0);
+  // 4 of 2,093 bytes are what the topic takes at a time.
+  assertEquals(stub.batches.map(({ messages }) => messages.length), [4, 4]);
+  await writer.flush();
+  assertEquals(stub.batches.map(({ messages }) => messages.length), [4, 4, 2]);
+  await writer.close();
+});
+
+Deno.test("KafkaProducer makes batches of a megabyte at most where a topic takes more", async () => {
+  const { stub, producer } = open({}, {}, new ManualClock(), 100_000_000);
+  const writer = await producer;
+  for (let i = 0; i < 40; i++) await writer.add(record(null, "x".repeat(100_000)));
+  await writer.add(record(null, "x".repeat(5_000_000)));
+  await writer.flush();
+  const sizes = stub.batches.map(({ messages }) => messages.length);
+  assertEquals(sizes, [10, 10, 10, 10, 1]);
+  await writer.close();
+});
+
+Deno.test("KafkaProducer does not repeat for long what fails in a way that nobody knows", async () => {
+  const { stub, producer } = open({ send: () => Promise.reject(new Error("what is this")) });
+  const writer = await producer;
+  await assertRejects(() => writer.send(record("k", "v")), KafkaError, "what is this");
+  assertEquals(stub.calls.filter((call) => call === "send").length, 1);
+  await writer.close();
+});
