@@ -262,7 +262,15 @@ export class Cache<V = unknown>
 
   /** True while flows that keep their state in the store decide what goes to disk. */
   get driven(): boolean {
-    return this.#store.driven;
+    return this.#store.driven && !this.#store.dropped;
+  }
+
+  /**
+   * True after an app has ended with an error within a message of a flow that keeps its state in the store: what
+   * was not on disk is dropped, and the cache can only be closed, and opened again.
+   */
+  get dropped(): boolean {
+    return this.#store.dropped;
   }
 
   /**
