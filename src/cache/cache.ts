@@ -265,19 +265,12 @@ export class Cache<V = unknown>
     return this.#store.driven && !this.#store.dropped;
   }
 
-  /**
-   * True after an app has ended with an error within a message of a flow that keeps its state in the store: what
-   * was not on disk is dropped, and the cache can only be closed, and opened again.
-   */
+  /** True after an app has failed within a message of such a flow: the cache can only be closed. */
   get dropped(): boolean {
     return this.#store.dropped;
   }
 
-  /**
-   * Makes the store of the cache one that holds the state of flows.
-   *
-   * @internal
-   */
+  /** @internal Makes the store of the cache one that holds the state of flows. */
   [openState](): StateStore {
     this.#writes.assertOpen();
     return this.#spaces.exactStore();
