@@ -99,8 +99,13 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
       for (const [name, topic] of byName) {
         ports.set(name, topic[openSink](host) as SinkPort<unknown>);
       }
-      const all = (step: "flush" | "close") =>
-        Promise.all([...ports.values()].map((port) => port[step]?.())).then(() => {});
+      // Also when one fails, all are waited for: nothing may be flushed again before it has settled.
+      const all = async (step: "flush" | "close") => {
+        const steps = [...ports.values()].map(async (port) => await port[step]?.());
+        for (const done of await Promise.allSettled(steps)) {
+          if (done.status === "rejected") throw done.reason;
+        }
+      };
       return {
         write(letter) {
           const origin = originOf(letter);

@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, CodecError, deadLetter, HandlerError, Proxy, SinkError } from "../../mod.ts";
 import { type Message, sendBack, Topic } from "../../src/kafka/mod.ts";
+import { type Host, openSink } from "../../src/flow/feed.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { settle } from "../../src/testing/mod.ts";
 
 const json = {
   encode: (value: unknown) => new TextEncoder().encode(JSON.stringify(value)),
@@ -117,6 +119,25 @@ Deno.test("sendBack() refuses what it cannot send back", async () => {
   const second = new App();
   second.handle(again, (letter) => letter, { sink: sendBack(other) });
   await assertRejects(() => second.stream(), SinkError, "give that topic to sendBack()");
+});
+
+Deno.test("sendBack() waits for the flushes of all its topics, also when one fails", async () => {
+  const slow = Promise.withResolvers<void>();
+  const origin = (name: string, flush: () => Promise<void>) => ({
+    name,
+    [openSink]: () => ({ write: () => {}, flush }),
+  });
+  const port = sendBack(
+    origin("broken", () => Promise.reject(new Error("refused"))),
+    origin("slow", () => slow.promise),
+  )[openSink](undefined as unknown as Host);
+  let settled = false;
+  const flushed = port.flush!().finally(() => settled = true);
+  flushed.catch(() => {});
+  await settle();
+  assertEquals(settled, false);
+  slow.resolve();
+  await assertRejects(() => flushed, Error, "refused");
 });
 
 Deno.test("an error of a codec tells its flow and its message", async () => {
