@@ -40,7 +40,7 @@ export { Dependency } from "./src/checkpoint/dependency.ts";
 export { type DependencyOptions } from "./src/checkpoint/dependency_options.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";
 export { type IdleParts, type PartName } from "./src/checkpoint/parts.ts";
-export { type CheckpointStore } from "./src/checkpoint/record.ts";
+export { type CheckpointStore, type PartitionStore } from "./src/checkpoint/record.ts";
 export { closing } from "./src/flow/sinks.ts";
 export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";

@@ -47,9 +47,13 @@ const owners = new WeakMap<Dependency, Checkpoint>();
  * - What is known is kept in the `cache` at every barrier, after the stores and before the positions, as one
  *   entry. Names are part of its key: do not change them later.
  * - It must be made before `stream()`, and given the very sources that the flows read.
- * - Several processes that share the partitions of a dependent need a checkpoint name each, and each must
- *   read every partition of every dependency, in a group of its own. A partition that moves to another
- *   process begins at its committed position; what was provisional in it is not corrected there.
+ * - Several processes may share the partitions of a dependent. Each has a `cache` of its own, and reads every
+ *   partition of every dependency, in a group of its own: who is given a part of them only ends with an
+ *   error, since the frontier of a part says nothing about the whole.
+ * - With `partitions`, a store that all processes open, what is known of a partition goes with it to the
+ *   process that reads it next. That one cannot know what the one before had stored when it made a result:
+ *   whatever was not final is made again. Without `partitions`, a partition begins elsewhere at its
+ *   committed position, and what was provisional in it is not corrected there.
  *
  * @typeParam M The messages of the dependent.
  *

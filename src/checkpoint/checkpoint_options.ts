@@ -6,7 +6,7 @@ import type { Dependency } from "./dependency.ts";
 import { checkChoice, checkDurations, checkFunctions } from "./dependency_options.ts";
 import type { CheckpointEvent } from "./events.ts";
 import type { Marker } from "./marker.ts";
-import type { CheckpointStore } from "./record.ts";
+import type { CheckpointStore, PartitionStore } from "./record.ts";
 
 /**
  * What a {@linkcode Checkpoint} is made of. Durations are milliseconds.
@@ -25,10 +25,22 @@ export interface CheckpointOptions<M = unknown> {
    * paused, and goes on when what this returns has resolved.
    */
   recoveryCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
-  /** Where the checkpoint is kept; without it, it is forgotten with the process. */
+  /**
+   * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
+   * or of a dependency keep exact state (the option `state`) and `correct` is on, it is their `Cache`, or a
+   * `space()` of it: then state, positions and checkpoint are always of one instant.
+   */
   cache?: CheckpointStore | undefined;
   /**
-   * What the key in the cache begins with: it is `<cacheKeyPrefix>_<name>_`.
+   * A store that all processes have open which share the partitions of the dependent: a `Cache` opened with
+   * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps an entry for each partition, under
+   * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
+   * rest, each process its own. Without it partitions are kept in `cache`, and what is known of one does not
+   * go with it to another process.
+   */
+  partitions?: PartitionStore | undefined;
+  /**
+   * What the keys of its entries begin with: that in the cache is `<cacheKeyPrefix>_<name>_`.
    *
    * @default {"_"}
    */
@@ -99,6 +111,7 @@ const NAMES = [
   "downtimeCallback",
   "recoveryCallback",
   "cache",
+  "partitions",
   "cacheKeyPrefix",
   "pauseDependent",
   "correct",
@@ -145,7 +158,7 @@ export function toCheckpointSettings<M>(
     maxPauseMs = Infinity,
     maxAheadMs = 86_400_000,
   } = options;
-  const { downtimeCallback, recoveryCallback, time, onStatus, cache } = options;
+  const { downtimeCallback, recoveryCallback, time, onStatus, cache, partitions } = options;
   const owner = `checkpoint ${JSON.stringify(name)}`;
   checkDurations(owner, { correctAfterMs, waitMs, maxPauseMs, maxAheadMs });
   checkFunctions(owner, { downtimeCallback, recoveryCallback, time, onStatus });
@@ -161,6 +174,20 @@ export function toCheckpointSettings<M>(
     cache !== undefined && (typeof cache?.get !== "function" || typeof cache.set !== "function")
   ) {
     throw new TypeError(`Cannot make ${owner} as cache must have get() and set(): open a Cache`);
+  }
+  if (
+    partitions !== undefined &&
+    (typeof partitions?.update !== "function" || typeof partitions.flush !== "function")
+  ) {
+    throw new TypeError(
+      `Cannot make ${owner} as partitions must have update() and flush(): open a shared Cache`,
+    );
+  }
+  if (partitions !== undefined && partitions === cache as unknown) {
+    throw new TypeError(
+      `Cannot make ${owner} with one store as cache and partitions: partitions is shared with other ` +
+        "processes, cache is of this one",
+    );
   }
   if (mode === "wait" && time === undefined) {
     throw new TypeError(

@@ -2,6 +2,7 @@ import { type Clock, systemClock } from "../clock.ts";
 import { type Attribution, currentMessage } from "../flow/attribution.ts";
 import type { Host } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
+import type { Beat } from "./beat.ts";
 import { join, type Link, settledTime, tellDownstream } from "./chain.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
@@ -12,7 +13,6 @@ import type { CheckpointEvent } from "./events.ts";
 import { EventTimes } from "./event_times.ts";
 import type { Marker } from "./marker.ts";
 import { Outages } from "./outages.ts";
-import type { PartName } from "./parts.ts";
 import { Pause } from "./pause.ts";
 import { placeOf } from "./place.ts";
 import { Results } from "./results.ts";
@@ -20,18 +20,6 @@ import { Session } from "./session.ts";
 import { type Track, trackOf } from "./track.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
-
-/** One heartbeat, or sign of life, of a dependency. */
-export interface Beat {
-  readonly dependency: Dependency;
-  readonly time: number;
-  /** The parts that it comes from. */
-  readonly parts: readonly PartName[];
-  /** The position of its message; -1 without. */
-  readonly position: number;
-  /** True when a message belongs to it, which may make results wrong. */
-  readonly isMessage: boolean;
-}
 
 /** The inside of a {@linkcode Checkpoint}: what happens at a pulse and at a heartbeat. */
 export class Core implements Link {
@@ -72,7 +60,7 @@ export class Core implements Link {
     join(this);
     this.track = trackOf(settings.dependent as object);
     this.track.listeners.add({
-      moved: (partition, position) => this.results.moved(partition, position),
+      moved: (partition, position) => this.#moved(partition, position),
       caughtUp: () => this.settle(),
     });
     this.dirt = new Dirt(settings.correctAfterMs, () => this.consider());
@@ -176,6 +164,17 @@ export class Core implements Link {
 
   upstreamSettled(): void {
     this.inBackground(this.advance());
+  }
+
+  /** Reading goes on at `position`; once it does, what is dirty before that is seen to. */
+  #moved(partition: number, position: number): void {
+    this.results.moved(partition, position);
+    if (!this.results.dirty.has(partition)) return;
+    this.clock.macrotask(() => {
+      if (this.host === undefined) return;
+      this.dirt.add(undefined, this.largest, this.clock);
+      this.consider();
+    });
   }
 
   #addProvisional(message: Attribution | undefined, time: number): void {

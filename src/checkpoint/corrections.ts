@@ -1,4 +1,5 @@
 import type { Gate } from "../flow/gate.ts";
+import type { CheckpointSettings } from "./checkpoint_options.ts";
 import type { Dirt } from "./dirt.ts";
 import type { CheckpointEvent } from "./events.ts";
 import type { Results } from "./results.ts";
@@ -10,6 +11,7 @@ export interface CorrectionsHost {
   readonly track: Track;
   readonly results: Results;
   readonly dirt: Dirt;
+  readonly settings: CheckpointSettings;
   /** The reason that the dependent is paused for while it is moved. */
   readonly reason: string;
   /** True while a dependency is down: then nothing is made again yet. */
@@ -54,17 +56,19 @@ export class Corrections {
 
   /** Moves every partition back to its first dirty result. */
   async moveBack(): Promise<void> {
-    const { gate, track, results, dirt, tell } = this.#host;
+    const { gate, track, results, dirt, settings, tell } = this.#host;
     const dirty = results.dirty;
     if (!gate.seekable || dirty.size === 0) return;
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
+    let coming = false; // partitions that travel are forgotten when they go: others are about to be read
     for (const partition of dirty.keys()) {
       if (assigned !== undefined && assigned.size > 0 && !assigned.has(partition)) {
         dirty.delete(partition);
+        coming = settings.partitions !== undefined;
       }
     }
     const dependencies = dirt.causes;
-    dirt.clear();
+    if (!coming) dirt.clear();
     const { from, moved } = track.moveBack(dirty, dependencies);
     if (Object.keys(from).length > 0) {
       tell.call(this.#host, { type: "correcting", from, dependencies });

@@ -5,6 +5,8 @@ interface PartitionResults {
   readonly provisional: Staircase;
   /** The position of the first result that is known to be wrong. */
   dirty: number | undefined;
+  /** The latest time of a result that was provisional. */
+  largest: number;
 }
 
 /** The results of one partition, as they are kept. */
@@ -13,6 +15,8 @@ export interface ResultsRecord {
   readonly provisional: readonly Step[];
   /** The position of the first that is known to be wrong. */
   readonly dirty: number | undefined;
+  /** The latest time of a result that was provisional: what is dirty is for times up to it. */
+  readonly largest: number;
 }
 
 /**
@@ -24,7 +28,9 @@ export class Results {
 
   /** A provisional result is about to be made. */
   add(partition: number, position: number, time: number): void {
-    this.#at(partition).provisional.add(position, time);
+    const results = this.#at(partition);
+    results.provisional.add(position, time);
+    if (time > results.largest) results.largest = time;
   }
 
   /**
@@ -73,22 +79,27 @@ export class Results {
   /** The results of a partition, to be kept. */
   record(partition: number): ResultsRecord {
     const results = this.#partitions.get(partition);
-    return { provisional: [...results?.provisional.steps ?? []], dirty: results?.dirty };
+    const { provisional, dirty, largest } = results ?? nothing();
+    return { provisional: [...provisional.steps], dirty, largest };
   }
 
   /** Takes over the results of a partition. */
-  restore(partition: number, { provisional, dirty }: ResultsRecord): void {
-    this.#partitions.set(partition, { provisional: new Staircase(provisional), dirty });
+  restore(partition: number, { provisional, dirty, largest }: ResultsRecord): void {
+    this.#partitions.set(partition, { provisional: new Staircase(provisional), dirty, largest });
+  }
+
+  /** Forgets the results of a partition. */
+  drop(partition: number): void {
+    this.#partitions.delete(partition);
   }
 
   #at(partition: number): PartitionResults {
     let results = this.#partitions.get(partition);
-    if (results === undefined) {
-      this.#partitions.set(
-        partition,
-        results = { provisional: new Staircase(), dirty: undefined },
-      );
-    }
+    if (results === undefined) this.#partitions.set(partition, results = nothing());
     return results;
   }
+}
+
+function nothing(): PartitionResults {
+  return { provisional: new Staircase(), dirty: undefined, largest: -Infinity };
 }

@@ -1,29 +1,43 @@
 import type { Clock } from "../clock.ts";
 import type { Commit, Companion, Host } from "../flow/feed.ts";
 import { gateOf } from "../flow/gate.ts";
+import { openState } from "../flow/state.ts";
 import type { Core } from "./core.ts";
 import { type Dependency, inside } from "./dependency.ts";
-import { type CheckpointRecord, toRecord } from "./record.ts";
+import { recordOf, restore, restorePartition, travelRecordOf } from "./kept.ts";
+import { type CheckpointRecord, toKept } from "./record.ts";
 import { Silence } from "./silence.ts";
+import { Travel } from "./travel.ts";
 import { Waiting } from "./waiting.ts";
 
 /** A checkpoint in its runs: loads what was kept, keeps it, and has timers only while messages flow. */
 export class Session implements Companion {
   readonly #core: Core;
   readonly #key: string;
+  readonly #travel: Travel | undefined;
   readonly #silences = new Map<Dependency, Silence>();
   #waiting: Waiting | undefined;
   #removeGuard: () => void = () => {};
+  #leaveCuts: (() => void) | undefined;
 
   constructor(core: Core) {
     this.#core = core;
-    const { cacheKeyPrefix, dependencies } = core.settings;
+    const { cacheKeyPrefix, dependencies, partitions } = core.settings;
     this.#key = `${cacheKeyPrefix}_${core.name}_`;
     core.gate.companions.add(this);
+    if (partitions !== undefined) {
+      const travel = this.#travel = new Travel(partitions, this.#key, {
+        record: (partition) => travelRecordOf(core, partition),
+        restore: (record) => restorePartition(core, record),
+        forget: (partition) => core.results.drop(partition),
+      });
+      core.gate.beforeStart((given) => travel.assign(given));
+    }
     for (const dependency of dependencies) {
       const gate = gateOf(dependency.dependency);
       gate.attributed = true;
       gate.companions.add(this);
+      gate.beforeStart((given, total) => this.#assertWhole(dependency, given.length, total));
       gate.witnesses = [...gate.witnesses, { ended: () => this.#ended(dependency) }];
     }
   }
@@ -40,8 +54,10 @@ export class Session implements Companion {
     core.host = host;
     core.track.reset();
     for (const dependency of dependencies) dependency[inside].begin();
-    const kept = await cache?.get(this.#key);
-    if (kept !== undefined && kept !== null) restore(core, toRecord(this.#key, kept));
+    this.#travel?.begin();
+    const kept = toKept<CheckpointRecord>(this.#key, await cache?.get(this.#key));
+    if (kept !== undefined) restore(core, kept);
+    if (this.#travel !== undefined) this.#travel.owner = kept?.owner ?? this.#travel.owner;
     core.frontier = core.least();
     core.settle();
     if (mode === "wait") this.#wait(core.clock);
@@ -58,6 +74,8 @@ export class Session implements Companion {
           "positions to go back to; use a Topic, or leave correct out",
       );
     }
+    this.#joinCuts();
+    this.#checkTravel();
     for (const dependency of core.settings.dependencies) {
       const { downtimeAfterMs } = dependency.settings;
       if (downtimeAfterMs === Infinity) continue;
@@ -68,12 +86,62 @@ export class Session implements Companion {
     core.consider();
   }
 
+  /** Rows of partitions need partitions, which may go to others: those of a flow with exact state may not. */
+  #checkTravel(): void {
+    const { gate, name } = this.#core;
+    if (this.#travel === undefined || !gate.read) return;
+    const flow = [...gate.stores.values()][0];
+    if (gate.parts !== undefined && flow === undefined) return;
+    throw new TypeError(
+      `Cannot keep the partitions of checkpoint ${JSON.stringify(name)}: ` +
+        (flow === undefined
+          ? "its dependent has none; use a Topic, or leave partitions out"
+          : `flow ${
+            JSON.stringify(flow)
+          } has exact state, so no other process reads them; leave partitions out`),
+    );
+  }
+
+  /**
+   * Where the cache holds exact state, the record is part of every cut: both are of one instant. Of another
+   * one, messages would count twice, and what is wrong would be forgotten.
+   */
+  #joinCuts(): void {
+    const core = this.#core;
+    const { cache, correct, dependencies } = core.settings;
+    const store = cache?.driven ? cache[openState]?.() : undefined;
+    this.#leaveCuts = store?.beforeCut(() => {
+      cache!.set(this.#key, recordOf(core, undefined)).catch((error) => core.host?.fail(error));
+    });
+    if (!correct) return;
+    for (const source of [core.dependent, ...dependencies.map((each) => each.dependency)]) {
+      for (const [other, flow] of gateOf(source).stores) {
+        if (other === store) continue;
+        throw new TypeError(
+          `Cannot correct results of checkpoint ${
+            JSON.stringify(core.name)
+          } beside the exact state ` +
+            `of flow ${
+              JSON.stringify(flow)
+            }: both must be kept in one store; give the checkpoint the ` +
+            "Cache of that state, or a space() of it",
+        );
+      }
+    }
+  }
+
   /** Takes what is to be kept. */
   snapshot(): Commit | undefined {
     const { cache } = this.#core.settings;
-    if (cache === undefined) return undefined;
-    const record = recordOf(this.#core);
-    return async () => void await cache.set(this.#key, record, { durable: true });
+    const travel = this.#travel;
+    const record = cache && this.#leaveCuts === undefined
+      ? recordOf(this.#core, travel?.owner)
+      : undefined;
+    const rows = travel?.snapshot();
+    if (record === undefined && rows === undefined) return undefined;
+    return async () => {
+      await Promise.all([rows?.(), record && cache?.set(this.#key, record, { durable: true })]);
+    };
   }
 
   /** Ends everything that waits; a pause stays, for the next run. */
@@ -84,6 +152,8 @@ export class Session implements Companion {
     this.#waiting?.stop();
     this.#waiting = undefined;
     this.#removeGuard();
+    this.#leaveCuts?.();
+    this.#leaveCuts = undefined;
     core.pause.stopTimer();
     core.dirt.stopTimer();
     core.track.reset();
@@ -117,6 +187,19 @@ export class Session implements Companion {
     if (vitals.open === 0) this.complete(dependency);
   }
 
+  /** What is known of a part of a dependency says nothing about the whole. */
+  #assertWhole(dependency: Dependency, given: number, total: number): void {
+    const { host, name } = this.#core;
+    if (given === total || host === undefined || host.stopping.aborted) return;
+    throw new TypeError(
+      `Cannot follow dependency ${JSON.stringify(dependency.name)} of checkpoint ` +
+        `${
+          JSON.stringify(name)
+        }: this process reads ${given} of its ${total} partitions, since others ` +
+        "read it in the same group; give each process a groupId of its own for it",
+    );
+  }
+
   /** A dependency is down although no pulse says so. */
   #isSilent(dependency: Dependency): void {
     const core = this.#core;
@@ -134,43 +217,5 @@ export class Session implements Companion {
       recheck: () => core.gate.recheck(),
     });
     this.#removeGuard = core.gate.guard((message) => waiting.admits(message));
-  }
-}
-
-/** All that is to be kept of a checkpoint. */
-function recordOf(core: Core): CheckpointRecord {
-  const { times, stateMarker, state, largest, track, results, settings } = core;
-  const partitions = [...track.progress].map(([partition, progress]) => ({
-    partition,
-    ...progress,
-    ...results.record(partition),
-  }));
-  return {
-    version: 1,
-    kind: times.kind,
-    stateMarker,
-    state: { ...state },
-    largest,
-    epoch: track.epoch,
-    dependencies: settings.dependencies.map((each) => each[inside].record(each.name)),
-    partitions,
-  };
-}
-
-/** Takes over what was kept; dependencies that are new begin anew. */
-function restore(core: Core, record: CheckpointRecord): void {
-  core.times.kind ??= record.kind;
-  core.stateMarker = record.stateMarker;
-  core.state = { ...record.state };
-  core.largest = record.largest;
-  core.track.epoch = Math.max(core.track.epoch, record.epoch);
-  const kept = new Map(record.dependencies.map((vitals) => [vitals.name, vitals]));
-  for (const dependency of core.settings.dependencies) {
-    const vitals = kept.get(dependency.name);
-    if (vitals !== undefined) dependency[inside].restore(vitals);
-  }
-  for (const partition of record.partitions) {
-    core.results.restore(partition.partition, partition);
-    core.track.restore(partition.partition, partition);
   }
 }

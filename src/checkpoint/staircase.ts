@@ -31,8 +31,9 @@ export class Staircase {
     return this.#steps;
   }
 
-  /** Adds the result at `position`, which was made for `time`. */
+  /** Adds the result at `position`, which was made for `time`; those after it will be made again. */
   add(position: number, time: number): void {
+    this.cut(position);
     const last = this.#steps.at(-1);
     if (last !== undefined && time <= last.time) return;
     this.#steps.push({ position, time });

@@ -59,6 +59,7 @@ export class Track implements Witness {
     this.#gate = gate;
     gate.attributed = true;
     gate.witnesses = [...gate.witnesses, this];
+    gate.beforeStart((partitions) => this.#assigned(partitions));
     gate.limitStart((partition, position) => this.#start(partition, position));
   }
 
@@ -153,18 +154,31 @@ export class Track implements Witness {
     for (const resolve of idle) resolve();
   }
 
+  /** `partitions` will be read, and no others: the reading of those rests until they come back. */
+  #assigned(partitions: readonly number[]): void {
+    for (const [partition, { cursor, applied }] of this.#partitions) {
+      if (partitions.includes(partition)) continue;
+      this.#partitions.delete(partition);
+      this.#restored.set(partition, { cursor, applied });
+    }
+  }
+
   /** A partition is about to be read: it begins where its record says, when that is earlier. */
   #start(partition: number, position: number): number {
-    const known = this.#restored.get(partition) ?? this.#partitions.get(partition);
+    const before = this.#partitions.get(partition);
+    const known = this.#restored.get(partition) ?? before;
     this.#restored.delete(partition);
     const start = Math.min(position, known?.cursor ?? position);
-    this.#partitions.set(partition, {
+    const progress = {
       cursor: start,
       applied: Math.max(position, known?.applied ?? position),
       tickets: [],
       epoch: this.#gate.epoch,
       correction: undefined,
-    });
+    };
+    // What is still under way of an assignment before counts as applied when it is done.
+    if (before === undefined) this.#partitions.set(partition, progress);
+    else Object.assign(before, progress);
     for (const listener of this.listeners) listener.moved(partition, start);
     return start;
   }

@@ -31,9 +31,8 @@ export function currentMessage(): Attribution | undefined {
 }
 
 /** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
-export function onNobodysBehalf(step: () => void): void {
-  if (!entered || current.getStore() === undefined) step();
-  else current.exit(step);
+export function onNobodysBehalf<T>(step: () => T): T {
+  return !entered || current.getStore() === undefined ? step() : current.exit(step);
 }
 
 /** Passes `message` on, on behalf of the message that `attribution` says. */

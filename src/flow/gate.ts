@@ -11,6 +11,12 @@ export interface Positioned {
 /** Says where a partition is to begin whose own beginning is `position`. */
 export type StartLimit = (partition: number, position: number) => number;
 
+/** Gets ready for reading `partitions`, which are all that a reader was given of a source that has `total`. */
+export type StartPreparation = (
+  partitions: readonly number[],
+  total: number,
+) => void | Promise<void>;
+
 /**
  * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
  * new position.
@@ -25,7 +31,7 @@ export class Gate {
   closed = false;
   /** True while single partitions are held or guarded; read for every message, hence a field. */
   guarded = false;
-  /** Counts the seeks: what was read in an older epoch is not handled any more. */
+  /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
@@ -34,12 +40,16 @@ export class Gate {
   /** What goes with the source through its runs. */
   readonly companions: Set<Companion> = new Set();
 
+  /** The stores that hold state of the flows of this run, each with the name of such a flow. */
+  readonly stores: Map<object, string> = new Map();
+
   readonly #reasons = new Set<string>();
   readonly #holds = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
   #wakes: (() => void)[] = [];
   readonly #limits = new Set<StartLimit>();
+  readonly #preparations = new Set<StartPreparation>();
   #target: Positioned | undefined;
 
   /** The reasons for which the source is paused. */
@@ -108,6 +118,7 @@ export class Gate {
 
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
+    if (target === undefined) this.stores.clear();
     this.#target = target;
   }
 
@@ -126,6 +137,18 @@ export class Gate {
     return this.#target?.parts?.();
   }
 
+  /** Has `prepare` called, and waited for, before reading begins. Returns what removes it. */
+  beforeStart(prepare: StartPreparation): () => void {
+    this.#preparations.add(prepare);
+    return () => void this.#preparations.delete(prepare);
+  }
+
+  /** For the feed: the partitions that it was given are about to be read. A rejection means: they cannot. */
+  async prepareStart(partitions: readonly number[], total: number): Promise<void> {
+    const preparations = [...this.#preparations];
+    await Promise.all(preparations.map((prepare) => prepare(partitions, total)));
+  }
+
   /** Has `limit` asked wherever reading begins; the least answer counts. Returns what removes it. */
   limitStart(limit: StartLimit): () => void {
     this.#limits.add(limit);
@@ -137,6 +160,11 @@ export class Gate {
     let start = position;
     for (const limit of this.#limits) start = Math.min(start, limit(partition, position));
     return start;
+  }
+
+  /** For the feed: a new epoch, in which what was handed out and is held back comes again. */
+  renew(): void {
+    this.epoch++;
   }
 
   /**

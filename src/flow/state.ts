@@ -45,6 +45,8 @@ export interface StateStore {
   drive(driver: StateDriver): void;
   /** Takes what was written and these positions, now; the result brings this cut to disk, and no later one. */
   cut(positions: readonly StoredPosition[]): Commit;
+  /** Has `note` write what belongs into every cut, just before it; returns what takes that back. */
+  beforeCut(note: () => void): () => void;
   /** Is driven no longer: it writes when it likes, as before. */
   release(): void;
   /** Is driven no longer, and forgets what is not on disk: it would be half of a message. */

@@ -248,6 +248,7 @@ export class Opened {
       );
     }
     hub.root.add(group, flow, branch);
+    hub.gate.stores.set(store, flow);
   }
 
   #lane(flow: string, hubs: readonly Hub<unknown>[]): Lane {

@@ -175,10 +175,15 @@ export class TopicMember<K, V> {
     return new Map();
   }
 
-  #findStart({ partitions }: Assignment, alone: boolean): Promise<Start | undefined> {
+  #findStart(assignment: Assignment, alone: boolean): Promise<Start | undefined> {
+    const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
+    const prepare = async (total: number) => {
+      if (assignment === this.#latest) await this.#gate.prepareStart(partitions, total);
+    };
     const limit: StartLimit = (partition, position) => {
+      if (assignment !== this.#latest) return position; // overtaken: nothing begins here
       const done = sought.has(partition) ? position : this.progress.resume(partition, position);
       return this.#gate.startAt(partition, done);
     };
@@ -192,6 +197,7 @@ export class TopicMember<K, V> {
       sought,
       status: this.#hooks.status,
       resumption: this.resumption,
+      prepare,
       limit,
     });
   }
@@ -203,15 +209,16 @@ export class TopicMember<K, V> {
       await this.#member!.commit(generation, decided) === "committed";
   }
 
-  #begin(assignment: Assignment, { positions, committed, decided, ends }: Start): void {
+  #begin(assignment: Assignment, start: Start): void {
+    const { positions, committed, decided, ends, moved } = start;
     this.#begun = true;
     this.#context.began();
     this.#assignment = assignment;
-    const sought = this.#seeks.of(assignment.partitions);
     this.#seeks.clear();
     this.prefetch.drop();
+    this.#gate.renew();
     for (const [partition, position] of positions) {
-      this.resumption?.began(partition, position, sought.has(partition));
+      this.resumption?.began(partition, position, moved.has(partition));
     }
     const exact = this.resumption !== undefined;
     this.progress.begin(positions, exact ? committed : new Map([...committed, ...decided]));
@@ -225,7 +232,9 @@ export class TopicMember<K, V> {
 
   #receive(chunk: Chunk): void | Promise<void> {
     const { generation, partition, epoch } = chunk;
-    if (generation !== this.#assignment?.generation || this.#seeks.moves(partition)) return;
+    // While the partitions are given up, what was fetched before is gone: this would leave a hole.
+    if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
+    if (this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.#broker!, chunk);
     this.fetched.see(chunk);

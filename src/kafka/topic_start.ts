@@ -34,6 +34,8 @@ export interface StartOptions {
   readonly status: (status: BrokerStatus) => void;
   /** Knows where the flows were whose positions stores hold: that counts more than all but seeks. */
   readonly resumption?: Resumption | undefined;
+  /** Gets ready for the start; `total` is how many partitions the topic has. */
+  readonly prepare: (total: number) => Promise<void>;
   /** Says where to start at the latest: something before it is to be handled again. */
   readonly limit: StartLimit;
 }
@@ -48,6 +50,8 @@ export interface Start {
   readonly decided: Positions;
   /** Where the partitions ended. */
   readonly ends: Positions;
+  /** The partitions in which something may be handled again that flows have in their state: on purpose. */
+  readonly moved: ReadonlySet<number>;
 }
 
 /**
@@ -82,6 +86,7 @@ export async function findStart(
   const founder = partitions.includes(0);
   if (founding && open.length > 0 && !founder && !options.alone) return undefined;
   const initial = founding ? await broker.offsets(topic, offset) : low;
+  await options.prepare(low.size);
 
   const decided = new Map<number, number>();
   if (founding && founder) {
@@ -90,6 +95,7 @@ export async function findStart(
     }
   }
   const positions = new Map<number, number>();
+  const moved = new Set(sought.keys());
   for (const partition of partitions) {
     const bounds = boundsOf(partition, low, high);
     const own = chosen.get(partition) ??
@@ -99,12 +105,14 @@ export async function findStart(
       own > bounds.begin;
     if (inherited) checkKnown(options, partition, own);
     const position = sought.has(partition) ? own : resumed(options, partition, own, bounds);
-    positions.set(partition, Math.max(bounds.begin, limit(partition, position)));
+    const start = Math.max(bounds.begin, limit(partition, position));
+    if (start < position) moved.add(partition);
+    positions.set(partition, start);
     if (chosen.has(partition) || (founding && open.includes(partition))) {
       decided.set(partition, positions.get(partition)!);
     }
   }
-  return { positions, committed, decided, ends: high };
+  return { positions, committed, decided, ends: high, moved };
 }
 
 /** The positions that somebody chose: by a seek, or explicitly. */

@@ -1,84 +1,119 @@
+/**
+ * One simulated life of a join with a checkpoint, on the embedded broker: disorder, outages, errors, crashes
+ * between any two steps, groups that are lost. All from a seed; see `deno task simulate checkpoint`.
+ */
 import { assert, assertEquals } from "@std/assert";
-import { DrainError } from "../../mod.ts";
 import { delay } from "../../src/clock.ts";
 import type { Random, Scheduler } from "../../src/testing/mod.ts";
-import { type Process, type ProcessOptions, type Weather, World } from "./join_world.ts";
+import { type Event, Join, type JoinSetup } from "./simulated_join.ts";
+import type { JoinProcess } from "./simulated_process.ts";
 
 /** What one seed decides. */
 interface Plan {
-  readonly mode: "emit" | "wait";
   readonly finiteWait: boolean;
-  readonly latenessMs: number;
   /** How far messages are out of order; more than `latenessMs` where some come too late. */
   readonly disorder: number;
   readonly outages: number;
-  readonly crashes: number;
   readonly sparse: boolean;
   readonly jitter: number;
-  readonly process: ProcessOptions;
+  /** What happens to the processes, each at most so many times. */
+  readonly troubles: readonly Trouble[];
+  readonly join: JoinSetup;
 }
 
-/** Something that arrives: the partition of a log, and what is appended to it. */
+/** What may happen to a process at any step. */
+type Trouble = "crash" | "restart" | "lost groups" | "rebalance";
+
+/** Something that arrives. */
 interface Arrival {
   readonly at: number;
-  readonly append: (world: World) => void;
+  readonly send: (join: Join) => Promise<void>;
 }
 
-const END = 120;
+const END = 90;
+/** What is sent at the end, so that everything before it is known. */
+const LAST = 10 * END;
+/** Longer than anything waits; it passes only while nothing else can happen. */
+const REST_MS = 10_000;
 
 /** Runs one seed to its quiet end and checks what must hold then. */
 export async function simulateCheckpoint(scheduler: Scheduler): Promise<void> {
   const { random } = scheduler;
-  const world = new World({
-    dependencies: 1 + random.integer(2),
-    weatherParts: 1 + random.integer(2),
-    questionParts: 1 + random.integer(3),
-  });
   const plan = planOf(random);
-  const arrivals = arrivalsOf(world, plan, random);
-  const lives: Process[] = [];
-  const known: Map<string, number>[] = [];
-  let crashes = plan.crashes;
-  const begin = () => {
-    known.push(appliedIn(world));
-    const life: Process = world.start(withTurns(plan.process, scheduler, () => {
-      if (life === lives.at(-1) && random.chance(0.05)) crash();
-    }));
-    lives.push(life);
-  };
-  const crash = () => {
-    if (crashes === 0) return;
-    crashes--;
-    lives.at(-1)!.kill();
-    begin();
-  };
-  const turns = async (most: number) => {
-    for (let left = random.integer(most); left > 0; left--) await scheduler.turn("the driver");
-  };
-  const drive = async () => {
-    for (const { append } of arrivals) {
-      await turns(4);
-      if (random.chance(0.1)) await delay(scheduler.clock, random.integer(900));
-      append(world);
-      if (!random.chance(0.03)) continue;
-      await turns(12);
-      crash();
-    }
-  };
-  begin();
-  await scheduler.run(drive());
-  await scheduler.drain();
-  while (crashes > 0) { // crashes while it comes to rest
-    crash();
-    await scheduler.run(turns(12));
+  const join = new Join(scheduler, plan.join);
+  await join.open();
+  const lives = new Lives(join, plan);
+  const onStep = () => lives.trouble(0.02);
+  const living = lives.live();
+  await scheduler.run(Promise.race([arrive(join, plan), living]), { onStep });
+  const rest = () => Promise.race([delay(scheduler.clock, REST_MS), living]);
+  await scheduler.run(rest(), { onStep });
+  await scheduler.run(Promise.race([everythingIsKnown(join, LAST), living]));
+  await scheduler.run(rest());
+  lives.checkQuiet();
+  lives.end();
+  await scheduler.run(living);
+  const answers = await scheduler.run(join.answers());
+  check(join, plan, lives.all, answers);
+  if (!plan.join.exactState) return;
+  const counts = await scheduler.run(join.counts());
+  for (const place of join.truth.keys()) {
+    assertEquals(counts.get(place), 1, `exact state counts every question once (${place})`);
   }
-  await scheduler.drain();
-  check(world, plan, lives, known);
-  lives.at(-1)!.kill();
-  await scheduler.drain();
-  for (const { streaming } of lives) {
-    const error = await scheduler.run(streaming.then(() => undefined, (error) => error));
-    if (error !== undefined) assert(error instanceof DrainError, String(error));
+}
+
+/** The processes, one after the other. */
+class Lives {
+  readonly all: JoinProcess[] = [];
+  readonly #join: Join;
+  readonly #troubles: Trouble[];
+  readonly #mayStop: boolean;
+  #now: JoinProcess | undefined;
+  #over = false;
+
+  constructor(join: Join, { troubles, join: { policy } }: Plan) {
+    this.#join = join;
+    this.#troubles = [...troubles];
+    this.#mayStop = policy === "stop";
+  }
+
+  /** Starts a process whenever there is none. */
+  async live(): Promise<void> {
+    while (!this.#over) {
+      const process = this.#now = await this.#join.start();
+      this.all.push(process);
+      const error = await process.gone;
+      if (error === undefined) continue;
+      const { cause } = error as Error;
+      if (!this.#mayStop || (cause as Error)?.message !== "transient") throw error;
+    }
+  }
+
+  /** Has something happen to the process, perhaps. */
+  trouble(probability: number): void {
+    const { scheduler } = this.#join;
+    if (this.#troubles.length === 0 || !scheduler.random.chance(probability)) return;
+    const trouble = this.#troubles.pop()!;
+    void scheduler.turn(trouble).then(() => {
+      if (trouble === "rebalance") void this.#join.rebalance();
+      else if (trouble === "crash") this.#now?.kill();
+      else if (trouble === "restart") this.#now?.stop();
+      else this.#now?.loseGroups();
+    });
+  }
+
+  /** Nothing is held back, and nothing that is known to be wrong is left. */
+  checkQuiet(): void {
+    const { checkpoint, watch: { paused } } = this.#now!;
+    assertEquals(checkpoint.staleState, {}, "nothing is left to be corrected");
+    const isSilent = this.#join.options.dependency.downtimeAfterMs !== undefined;
+    if (!isSilent) assertEquals(paused, [], "nothing is stuck");
+  }
+
+  /** Ends the last process in peace. */
+  end(): void {
+    this.#over = true;
+    this.#now?.stop();
   }
 }
 
@@ -86,20 +121,31 @@ function planOf(random: Random): Plan {
   const mode = random.chance(0.25) ? "wait" : "emit";
   const finiteWait = mode === "wait" && random.chance(0.4);
   const latenessMs = random.pick([0, 0, 6]);
+  const troubles = ["crash", "crash", "restart", "lost groups", "rebalance"] as const;
   return {
-    mode,
     finiteWait,
-    latenessMs,
     disorder: latenessMs > 0 && random.chance(0.3) ? 3 * latenessMs : latenessMs,
     outages: random.integer(3),
-    crashes: random.integer(5),
     sparse: random.chance(0.3),
     jitter: random.pick([0, 8]),
-    process: {
-      dependency: { latenessMs, idleParts: "hold" },
+    troubles: Array.from({ length: random.integer(6) }, () => random.pick(troubles)),
+    join: {
+      dependencies: 1 + random.integer(2),
+      weatherParts: 1 + random.integer(2),
+      questionParts: 1 + random.integer(3),
+      oneGroup: random.chance(0.5),
+      policy: random.pick(["stop", "skip", "retry", "dead letter"]),
+      failures: random.pick([0, 0.02]),
+      exactState: random.pick([false, true]),
+      barrier: { intervalMs: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
+      dependency: {
+        latenessMs,
+        ...(random.chance(0.2) && { downtimeAfterMs: 300 }),
+        ...(random.chance(0.1) && { idleParts: "pass" }),
+      },
       checkpoint: {
         mode,
-        ...(mode === "wait" && { time: ({ value }) => value.time }),
+        ...(mode === "wait" && { time: ({ value }: { value: Event }) => value.time }),
         ...(finiteWait && { waitMs: 500 }),
         pauseDependent: random.chance(0.8),
         ...(random.chance(0.3) && { maxPauseMs: 700 }),
@@ -109,59 +155,58 @@ function planOf(random: Random): Plan {
   };
 }
 
-/** Lets the scheduler decide when each step of a process goes on; the process may crash in its barriers. */
-function withTurns(
-  options: ProcessOptions,
-  scheduler: Scheduler,
-  mayCrash: () => void,
-): ProcessOptions {
-  return {
-    ...options,
-    clock: scheduler.clock,
-    pick: (partitions) => scheduler.random.pick(partitions),
-    beforeStore: () => scheduler.turn("a store write"),
-    beforeAnswer: () => scheduler.turn("an answer"),
-    afterAnswer: () => scheduler.turn("a sink"),
-    onBarrier: async (step) => {
-      await scheduler.turn(`the barrier's ${step}`);
-      mayCrash();
-    },
-  };
+/** Sends everything, in its order; the processes may be behind. */
+async function arrive(join: Join, plan: Plan): Promise<void> {
+  const { scheduler, scheduler: { random } } = join;
+  for (const { send } of arrivalsOf(join, plan)) {
+    for (let left = random.integer(6); left > 0; left--) await scheduler.turn("the world");
+    if (random.chance(0.1)) await delay(scheduler.clock, random.integer(900));
+    await send(join);
+  }
+  await everythingIsKnown(join, LAST - 1);
 }
 
-function arrivalsOf(world: World, plan: Plan, random: Random): Arrival[] {
+/** Sends a sign of life to every part of every dependency. */
+async function everythingIsKnown(join: Join, time: number): Promise<void> {
+  for (const [index] of join.weathers.entries()) {
+    for (let part = 0; part < join.options.weatherParts; part++) {
+      await join.say({ time }, index, part);
+    }
+  }
+}
+
+function arrivalsOf(join: Join, plan: Plan): Arrival[] {
+  const { options: { weatherParts, questionParts, policy }, scheduler: { random } } = join;
+  const poison = policy === "skip" || policy === "dead letter";
+  const mark = (event: Event) => poison && random.chance(0.05) ? { ...event, poison } : event;
   const arrivals: Arrival[] = [];
   let number = 0;
-  for (const log of world.weathers) {
+  for (const [index] of join.weathers.entries()) {
     const outages = outagesOf(plan.outages, random);
-    log.partitions.forEach((_, partition) => {
-      const messages: Weather[] = [];
-      const step = plan.sparse ? 30 : 5;
-      for (let time = random.integer(5); time < END; time += random.integer(step + 1)) {
-        messages.push({ time, value: `v${String(number++).padStart(4, "0")}` });
-        if (messages.length > 60) break;
+    for (let part = 0; part < weatherParts; part++) {
+      const events: Event[] = [];
+      const step = plan.sparse ? 30 : 10;
+      for (let time = random.integer(step); time < END; time += random.integer(step + 1)) {
+        events.push(mark({ time, value: `v${String(number++).padStart(4, "0")}` }));
       }
-      if (plan.sparse) { for (let time = 3; time < END; time += 4) messages.push({ time }); }
-      const ordered = outOfOrder(messages, plan, random);
+      if (plan.sparse) { for (let time = 3; time < END; time += 8) events.push({ time }); }
       let at = 0;
-      for (const message of ordered) {
-        at = Math.max(at, message.time + random.integer(6));
+      for (const event of outOfOrder(events, plan, random)) {
+        at = Math.max(at, event.time + random.integer(6));
         for (const [from, to] of outages) if (at >= from && at < to) at = to;
-        arrivals.push({ at, append: () => log.append(message, partition) });
+        arrivals.push({ at, send: (join) => join.say(event, index, part) });
       }
-      // The last sign of life: everything before it is known.
-      arrivals.push({ at: 1000, append: () => log.append({ time: 10 * END }, partition) });
-    });
+    }
   }
-  world.questions.partitions.forEach((_, partition) => {
+  for (let partition = 0; partition < questionParts; partition++) {
     const slowness = random.pick([0, 10, 30]);
     let at = 0;
-    for (let time = random.integer(5); time < END; time += 1 + random.integer(8)) {
-      const question = { time: Math.max(0, time - random.integer(plan.jitter + 1)) };
+    for (let time = random.integer(5); time < END; time += 1 + random.integer(16)) {
+      const question = mark({ time: Math.max(0, time - random.integer(plan.jitter + 1)) });
       at = Math.max(at, time + slowness + random.integer(3));
-      arrivals.push({ at, append: () => world.questions.append(question, partition) });
+      arrivals.push({ at, send: (join) => join.ask(question, partition) });
     }
-  });
+  }
   return arrivals.toSorted((a, b) => a.at - b.at);
 }
 
@@ -175,60 +220,54 @@ function outagesOf(count: number, random: Random): [number, number][] {
   return outages;
 }
 
-/** Moves messages behind later ones, by at most `disorder` in event time; signs of life keep their promise. */
-function outOfOrder(messages: Weather[], plan: Plan, random: Random): Weather[] {
-  const delayed = messages.map((message) => ({
-    message,
-    order: message.time +
-      (message.value === undefined
-        ? plan.disorder + 0.5
-        : random.chance(0.3)
-        ? plan.disorder * random.number()
-        : 0),
-  }));
-  return delayed.toSorted((a, b) => a.order - b.order).map(({ message }) => message);
-}
-
-/** The position of each partition before which everything was handled, as the record on disk has it. */
-function appliedIn(world: World): Map<string, number> {
-  const record = world.disk.record.get("__questions_") as
-    | { partitions: { partition: number; applied: number }[] }
-    | undefined;
-  return new Map(record?.partitions.map(({ partition, applied }) => [String(partition), applied]));
+/** Moves events behind later ones, by at most `disorder` in event time; signs of life keep their promise. */
+function outOfOrder(events: Event[], plan: Plan, random: Random): Event[] {
+  const delayed = events.map((event) => {
+    const late = random.chance(0.3) ? plan.disorder * random.number() : 0;
+    return { event, order: event.time + (event.value === undefined ? plan.disorder + 0.5 : late) };
+  });
+  return delayed.toSorted((a, b) => a.order - b.order).map(({ event }) => event);
 }
 
 function check(
-  world: World,
+  { truth, questions, options, poison, deadLetters }: Join,
   plan: Plan,
-  lives: readonly Process[],
-  known: readonly Map<string, number>[],
+  lives: readonly JoinProcess[],
+  answers: ReadonlyMap<string, string>,
 ): void {
-  for (const { error } of lives) assertEquals(error, undefined);
-  const { truth, answers } = world;
-  for (const place of truth.keys()) assert(answers.has(place), `${place} has no result`);
+  assertEquals([...answers.keys()].sort(), [...truth.keys()].sort(), "every message has a result");
+  if (options.policy === "dead letter") assertEquals(deadLetters, poison, "what cannot be handled");
 
-  const late = new Set<number>();
-  for (const { events } of lives) {
-    for (const event of events) if (event.type === "late") late.add(event.marker as number);
+  const late = lives.flatMap(({ events }) =>
+    events.flatMap((event) => event.type === "late" ? [event.marker as number] : [])
+  );
+  const { latenessMs, idleParts } = options.dependency;
+  if (plan.disorder <= latenessMs! && idleParts !== "pass") {
+    assertEquals(late, [], "nothing is reported as late");
   }
-  const wrong = [...truth].filter(([place, answer]) => answers.get(place) !== answer);
-  if (plan.disorder <= plan.latenessMs) assertEquals(late.size, 0, "nothing is reported as late");
-  if (late.size === 0) assertEquals(wrong, [], "every last result is the right one");
+  for (const [place, answer] of truth) {
+    const [partition, offset] = place.split(":").map(Number);
+    const { time } = questions[partition!]![offset!]!;
+    if (late.some((marker) => marker <= time)) continue; // not covered, and reported
+    assertEquals(answers.get(place), answer, `the last result is the right one (${place})`);
+  }
 
-  lives.forEach(({ emitted }, life) => {
+  const neverStale = options.checkpoint.mode === "wait" && !plan.finiteWait && late.length === 0;
+  for (const { emitted, applied, watch } of lives) {
+    assertEquals(watch.wrong, []);
     const once = new Set<string>();
     for (const { place, answer, corrects } of emitted) {
-      if (plan.mode === "wait" && !plan.finiteWait && late.size === 0) {
+      if (neverStale) {
         assertEquals(answer, truth.get(place), `mode "wait" never emits a stale result (${place})`);
       }
       if (corrects) continue;
       assert(!once.has(place), `${place} is handled twice without a correction`);
       once.add(place);
-      const [partition, offset] = place.split(":");
+      const [partition, offset] = place.split(":").map(Number);
       assert(
-        Number(offset) >= (known[life]!.get(partition!) ?? 0),
+        offset! >= (applied.get(partition!) ?? 0),
         `${place} was applied before the process began, and is handled as if it were new`,
       );
     }
-  });
+  }
 }

@@ -8,7 +8,7 @@ import {
   type DependencyOptions,
 } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
-import type { Clock } from "../../src/clock.ts";
+import { gateOf } from "../../src/flow/gate.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Log, type LogMessage, LogSource } from "./log_source.ts";
 
@@ -39,16 +39,13 @@ export interface ProcessOptions {
   dependency?: DependencyOptions;
   /** Between a weather message's heartbeat and its store write. */
   beforeStore?: (weather: Weather, dependency: number) => unknown;
+  /** Before a question's pulse. */
+  beforePulse?: (question: LogMessage<Question>) => unknown;
   /** Between a question's pulse and its answer. */
   beforeAnswer?: (question: LogMessage<Question>) => unknown;
-  /** Between a question's answer and its sink. */
-  afterAnswer?: (question: LogMessage<Question>) => unknown;
   /** At each step of the barrier: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
   onBarrier?: (step: string) => unknown;
-  /** Which partition is read next. */
-  pick?: (partitions: readonly number[]) => number;
   replays?: "deliver" | "skip";
-  clock?: Clock;
 }
 
 /**
@@ -86,6 +83,16 @@ export class World {
       )
     );
     return truth;
+  }
+
+  /** Appends questions for `times` to one partition. */
+  ask(times: readonly number[], partition = 0): void {
+    for (const time of times) this.questions.append({ time }, partition);
+  }
+
+  /** Appends a weather to one part of a dependency. */
+  say(time: number, value: string, part = 0, dependency = 0): void {
+    this.weathers[dependency]!.append({ time, value }, part);
   }
 
   start(options: ProcessOptions = {}): Process {
@@ -131,7 +138,7 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { beforeStore, beforeAnswer, afterAnswer, onBarrier, replays, pick } = options;
+    const { beforeStore, beforePulse, beforeAnswer, onBarrier, replays } = options;
     const { disk } = world;
     const at = async (step: string) => {
       await onBarrier?.(step);
@@ -150,10 +157,9 @@ export class Process {
     openStores.add(flushed);
     this.#forget = () => openStores.delete(flushed);
     this.weathers = world.weathers.map((log) =>
-      new LogSource(log, { ...(pick && { pick }), onCommit: () => at("positions") })
+      new LogSource(log, { onCommit: () => at("positions") })
     );
     this.questions = new LogSource(world.questions, {
-      ...(pick && { pick }),
       onCommit: () => at("positions"),
     });
     this.dependencies = this.weathers.map((weather, index) =>
@@ -177,7 +183,7 @@ export class Process {
       onStatus: (event) => this.events.push(event),
       ...options.checkpoint,
     });
-    const app = new App({ clock: options.clock ?? world.clock });
+    const app = new App({ clock: world.clock });
     this.weathers.forEach((source, index) => {
       const { name: dependency } = this.dependencies[index]!;
       app.handle(source, async ({ value: weather }) => {
@@ -193,6 +199,7 @@ export class Process {
     const buffer: (readonly [string, string])[] = [];
     app.handle(this.questions, async (message, context) => {
       const { partition, offset, value: { time } } = message;
+      await beforePulse?.(message);
       this.downtimes.push(
         await this.checkpoint.checkPulse(time, { [partition]: offset }),
       );
@@ -201,7 +208,6 @@ export class Process {
       const place = `${partition}:${offset}`;
       this.contexts.push(context.correction);
       this.emitted.push({ place, answer: result, corrects: context.correction !== undefined });
-      await afterAnswer?.(message);
       return [place, result] as const;
     }, {
       name: "questions",
@@ -227,6 +233,11 @@ export class Process {
     return this.emitted.map(({ place, answer, corrects }) =>
       `${place} ${answer}${corrects ? " again" : ""}`
     );
+  }
+
+  /** Whether the questions are paused. */
+  get isPaused(): boolean {
+    return gateOf(this.questions).closed;
   }
 
   /** Runs until nothing more happens without time passing. */

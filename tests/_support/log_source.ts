@@ -53,8 +53,6 @@ interface Position {
 
 /** How a {@linkcode LogSource} reads. */
 export interface LogSourceOptions {
-  /** Picks one of the partitions that have a message. */
-  pick?: (partitions: readonly number[]) => number;
   /** Called at the beginning of every commit; what it waits for, the commit waits for. */
   onCommit?: () => void | Promise<void>;
 }
@@ -113,7 +111,7 @@ export class LogSource<T> implements FeedSource<LogMessage<T>>, Feed<LogMessage<
       ready.push(partition);
     });
     if (ready.length === 0) return !left && this.#log.ended ? END : WAIT;
-    const partition = this.#options.pick?.(ready) ?? ready[0]!;
+    const partition = ready[0]!;
     const position = this.#positions[partition]!;
     const { epoch } = position;
     const ticket = { offset: position.next++, done: false };

@@ -1,3 +1,7 @@
+import { Cache } from "../../mod.ts";
+import { openResident } from "../../src/cache/resident/open.ts";
+import type { CacheStore } from "../../src/cache/store.ts";
+import type { Clock } from "../../src/clock.ts";
 import type { Scheduler } from "../../src/testing/mod.ts";
 
 interface Row {
@@ -118,5 +122,17 @@ class SimulatedAtomic {
 
   commit(): Promise<{ ok: boolean; versionstamp?: string }> {
     return this.run(this.#checks, this.#changes);
+  }
+}
+
+/** Opens the cache that is on the disk of `kv`. */
+export async function openSimulated<V = unknown>(kv: SimulatedKv, clock: Clock): Promise<Cache<V>> {
+  const open = () => Promise.resolve(kv as unknown as Deno.Kv);
+  return new DiskCache(await openResident(":memory:", open, { clock, flushIntervalMs: 100 }));
+}
+
+class DiskCache<V> extends Cache<V> {
+  constructor(store: CacheStore) {
+    super(store, { maxBytes: Infinity });
   }
 }

@@ -1,11 +1,10 @@
 import { simulate } from "../../src/testing/mod.ts";
 import { simulateCheckpoint } from "../_support/checkpoint_simulation.ts";
 
-/** `CHECKPOINT_SEEDS=20000` runs more, `CHECKPOINT_SEED=17` one. */
-const seeds = Number(Deno.env.get("CHECKPOINT_SEEDS") ?? 1000);
-const only = Deno.env.get("CHECKPOINT_SEED");
-
-Deno.test("Checkpoint makes every last result right, through outages, disorder and crashes", async () => {
-  const range = only === undefined ? { seeds } : { first: Number(only), seeds: 1 };
-  await simulate(simulateCheckpoint, range);
+Deno.test("Checkpoint makes every last result right, through outages, disorder, errors and crashes", async () => {
+  await simulate(simulateCheckpoint, { seeds: 1000 }).catch((error: Error) => {
+    const seed = /^Seed (\d+)/.exec(error.message)?.[1];
+    const replay = `deno task simulate checkpoint --seeds 1 --first ${seed}`;
+    throw new Error(`${error.message}\nReplay it: ${replay}`, { cause: error.cause });
+  });
 });

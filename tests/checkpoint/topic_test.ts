@@ -1,38 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { App, Checkpoint, Dependency, JsonCodec, MemoryCache } from "../../mod.ts";
-import { Topic } from "../../src/kafka/mod.ts";
+import { App, Checkpoint, Dependency, MemoryCache } from "../../mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
-
-interface Event {
-  readonly time: number;
-  readonly value?: string;
-}
-
-function topic(broker: MemoryBroker, name: string): Topic<string, Event> {
-  return new Topic<string, Event>(name, {
-    broker,
-    groupId: name,
-    offset: "earliest",
-    codec: new JsonCodec<Event>(),
-  });
-}
-
-/** Waits until `condition` holds; fails when it does not within ten seconds. */
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 10_000) throw new Error(`Never: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-}
+import { type Event, eventTopic, until } from "../_support/events.ts";
 
 Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic back, and marks what it sends again", async () => {
   await using broker = new MemoryBroker();
   await broker.ensure("weather", { partitions: 2 });
   for (const name of ["question", "answer"]) await broker.ensure(name, {});
-  await using weather = topic(broker, "weather");
-  await using question = topic(broker, "question");
-  await using answer = topic(broker, "answer");
+  await using weather = eventTopic(broker, "weather");
+  await using question = eventTopic(broker, "question");
+  await using answer = eventTopic(broker, "answer");
   await using cache = new MemoryCache();
   const dependency = new Dependency("weather", weather, { downtimeThreshold: 1000 });
   const checkpoint = new Checkpoint("question", {
@@ -84,7 +62,7 @@ Deno.test("Checkpoint has a Topic begin at its cursor, before what the group has
   await using cache = new MemoryCache();
   const seen: number[] = [];
   async function run(until_: number) {
-    await using question = topic(broker, "question");
+    await using question = eventTopic(broker, "question");
     const dependent = question;
     const silent = new Dependency(
       "silent",
@@ -117,4 +95,30 @@ Deno.test("Checkpoint has a Topic begin at its cursor, before what the group has
   await cache.set(key, record);
   await run(0);
   assertEquals(seen, [0, 1, 2, 3, -2, -3]);
+});
+
+Deno.test("Checkpoint marks a message that was under way when its partition was taken away, and comes again", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("question", {});
+  await using question = eventTopic(broker, "question");
+  const [dependent, dependency] = [question, new Dependency("none", [0])];
+  const checkpoint = new Checkpoint("question", { dependent, dependencies: [dependency] });
+  const app = new App();
+  const seen: string[] = [];
+  const slow = Promise.withResolvers<void>();
+  app.handle(question, async ({ offset, value }, { correction }) => {
+    await checkpoint.checkPulse(value.time);
+    if (seen.push(`${offset}${correction === undefined ? "" : " again"}`) === 1) await slow.promise;
+  });
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+  await question.send({ value: { time: 1 } });
+  await until(() => seen.length === 1);
+  await broker.grow("question", 2); // the group moves
+  await until(() => [...gateOf(question).parts!].length === 2);
+  slow.resolve();
+  await until(() => seen.length === 2);
+  assertEquals(seen, ["0", "0 again"]);
+  stop.abort();
+  await streaming;
 });

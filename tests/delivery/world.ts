@@ -1,11 +1,9 @@
-import { Cache } from "../../mod.ts";
-import { openResident } from "../../src/cache/resident/open.ts";
-import type { CacheStore } from "../../src/cache/store.ts";
+import type { Cache } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { Scheduler } from "../../src/testing/mod.ts";
-import { Disk, type SimulatedKv } from "../_support/simulated_disk.ts";
+import { Disk, openSimulated, type SimulatedKv } from "../_support/simulated_disk.ts";
 import { MESSAGES, type Plan, topicsOf } from "./plan.ts";
 
 /** What outlives the processes. */
@@ -55,20 +53,10 @@ async function fill(broker: MemoryBroker, name: string, partitions: number): Pro
 export async function openAll(
   kvs: SimulatedKv[],
   scheduler: Scheduler,
-): Promise<DiskCache<number>[]> {
-  const { clock } = scheduler;
-  const states: DiskCache<number>[] = [];
+): Promise<Cache<number>[]> {
+  const states: Cache<number>[] = [];
   for (const kv of kvs) {
-    const open = () => Promise.resolve(kv as unknown as Deno.Kv);
-    const opening = openResident(":memory:", open, { clock, flushIntervalMs: 100 });
-    states.push(new DiskCache(await scheduler.run(opening)));
+    states.push(await scheduler.run(openSimulated<number>(kv, scheduler.clock)));
   }
   return states;
-}
-
-/** A cache over a store that the simulation has opened. */
-class DiskCache<V> extends Cache<V> {
-  constructor(store: CacheStore) {
-    super(store, { maxBytes: Infinity });
-  }
 }

@@ -2,6 +2,8 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { App, Cache, MemoryCache, SourceError } from "../../mod.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { gateOf } from "../../src/flow/gate.ts";
+import { settle } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 async function filled(broker: MemoryBroker, partitions: number, messages: number): Promise<void> {
@@ -118,6 +120,64 @@ Deno.test("a seek from within a handler moves the state's position too", async (
   }
   await using state = await open(folder.path);
   assertEquals((await count(broker, state, 1)).map(({ offset }) => offset), [4]);
+});
+
+for (const flows of [1, 2]) {
+  Deno.test(`what is to be handled again reaches ${flows} flows that have it in their state, and the state goes on`, async () => {
+    await using broker = new MemoryBroker();
+    await filled(broker, 1, 5);
+    await using state = new MemoryCache<number>({ maxBytes: Infinity });
+    const run = async (replayFrom?: number) => {
+      await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+      if (replayFrom !== undefined) gateOf(topic).limitStart(() => replayFrom);
+      const seen: string[] = [];
+      const stop = new AbortController();
+      const app = new App();
+      for (let flow = 0; flow < flows; flow++) {
+        app.handle(topic, ({ offset }) => void seen.push(`${flow}:${offset}`), {
+          name: `flow ${flow}`,
+          state,
+        });
+      }
+      app.handle(topic, ({ offset }) => void (offset === 4 && stop.abort()));
+      const nothing = setTimeout(() => stop.abort(), 300);
+      await app.stream({ signal: stop.signal });
+      clearTimeout(nothing);
+      return seen;
+    };
+    await run();
+    const again = [2, 3, 4].flatMap((offset) => flows === 1 ? [offset] : [offset, offset]);
+    const expected = again.map((offset, index) => `${index % flows}:${offset}`);
+    assertEquals(await run(2), expected);
+    assertEquals(await run(), []);
+  });
+}
+
+Deno.test("a message that the engine holds during a rebalance is handled once", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using broker = new MemoryBroker();
+  await filled(broker, 1, 5);
+  const topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  const gate = gateOf(topic);
+  let paused = false;
+  const held = Promise.withResolvers<void>();
+  gate.guard((message) => {
+    if ((message as Message).offset !== 2 || paused) return true;
+    paused = true;
+    gate.pause("an outage that this message has found");
+    held.resolve();
+    return true;
+  });
+  const counted = count(broker, state, 5, topic);
+  await held.promise;
+  await using other = new Topic("other", { broker, groupId: "g", offset: "earliest" });
+  await other.send({ value: "🐟" });
+  const iterator = other[Symbol.asyncIterator]();
+  await iterator.next(); // it has joined the group
+  await iterator.return();
+  await settle();
+  gate.resume("an outage that this message has found");
+  assertEquals((await counted).map(({ offset }) => offset), [0, 1, 2, 3, 4]);
 });
 
 Deno.test("much state is written before the barrier's interval, and messages wait for the disk", async () => {

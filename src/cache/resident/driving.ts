@@ -1,4 +1,4 @@
-import { type Attribution, currentMessage } from "../../flow/attribution.ts";
+import { type Attribution, currentMessage, onNobodysBehalf } from "../../flow/attribution.ts";
 import type { Commit } from "../../flow/feed.ts";
 import type { StateDriver, StateStore, StoredPosition } from "../../flow/state.ts";
 import { encodeKey } from "../keys.ts";
@@ -32,6 +32,7 @@ export class Driving implements StateStore {
   readonly #maxBytes: number;
   #driver: StateDriver | undefined;
   #dropped = false;
+  readonly #notes = new Set<() => void>();
 
   /** Begins undriven; a driven store takes up to `maxBytes` between two cuts. */
   constructor(store: DrivenStore, maxBytes: number) {
@@ -69,8 +70,15 @@ export class Driving implements StateStore {
     this.#driver = driver;
   }
 
+  /** Has `note` write what belongs into every cut. */
+  beforeCut(note: () => void): () => void {
+    this.#notes.add(note);
+    return () => void this.#notes.delete(note);
+  }
+
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[]): Commit {
+    for (const note of this.#notes) onNobodysBehalf(note);
     const table = this.#store.table(POSITIONS);
     for (const { flow, source, partition, position } of positions) {
       const { value, cloned, size } = copyIn([flow, source, partition, position]);

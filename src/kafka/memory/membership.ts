@@ -50,6 +50,7 @@ export class MemoryMembership implements Membership {
     this.#assignment = assignment;
     this.#sought.clear();
     this.#run(assignment).catch((error) => {
+      // One that was overtaken has looked up what was true before.
       if (assignment === this.#assignment) this.#handlers.status({ type: "failed", error });
     });
   }

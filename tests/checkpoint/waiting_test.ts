@@ -1,0 +1,92 @@
+import { assert, assertEquals } from "@std/assert";
+import { World } from "../_support/join_world.ts";
+
+Deno.test('Checkpoint in mode "wait" holds each partition until the frontier has passed its next message', async () => {
+  const world = new World({ questionParts: 2 });
+  const process = world.start({ checkpoint: { mode: "wait", time: ({ value }) => value.time } });
+  world.say(10, "sun");
+  world.ask([5, 30], 0);
+  world.ask([40], 1);
+  await process.rest();
+  assertEquals(process.log, ["0:0 ?"]);
+  world.say(35, "rain");
+  await process.rest();
+  assertEquals(process.log, ["0:0 ?", "0:1 sun"]);
+  world.say(41, "snow");
+  await process.rest();
+  assertEquals(process.log, ["0:0 ?", "0:1 sun", "1:0 rain"]);
+  await process.close();
+  assertEquals(world.answers, world.truth);
+});
+
+Deno.test('Checkpoint in mode "wait" takes a wait of waitMs for an outage', async () => {
+  const world = new World();
+  const process = world.start({
+    checkpoint: { mode: "wait", time: ({ value }) => value.time, waitMs: 500 },
+  });
+  world.say(10, "sun");
+  world.ask([12, 13]);
+  await process.rest();
+  assertEquals(process.log, []);
+  await world.clock.tick(500);
+  await process.rest();
+  assertEquals(process.log, ["0:0 sun"]);
+  assertEquals(process.downtimes, [2]);
+  assert(process.isPaused);
+  world.say(11, "rain");
+  world.say(20, "snow");
+  await process.rest();
+  assertEquals(process.log, ["0:0 sun", "0:0 rain again", "0:1 rain"]);
+  await process.close();
+});
+
+Deno.test('Checkpoint in mode "wait" without correct goes on when recoveryCheck says so, and makes nothing again', async () => {
+  const world = new World();
+  let recovered = false;
+  let stale: unknown;
+  const process = world.start({
+    checkpoint: {
+      mode: "wait",
+      time: ({ value }) => value.time,
+      waitMs: 500,
+      correct: false,
+      recoveryCallback: ({ staleState }) => stale = staleState,
+    },
+    dependency: { recoveryCheck: () => recovered },
+  });
+  world.say(10, "sun");
+  world.ask([12, 13]);
+  await process.rest();
+  await world.clock.tick(500);
+  await process.rest();
+  assertEquals([process.log, process.isPaused], [["0:0 sun"], true]);
+  world.say(11, "rain");
+  world.say(20, "snow"); // everything is known: the check alone says that it is not over
+  await process.rest();
+  assertEquals([process.log, process.isPaused], [["0:0 sun"], true]);
+  recovered = true;
+  world.say(21, "fog");
+  await process.rest();
+  assertEquals([process.log, stale], [["0:0 sun", "0:1 rain"], { 0: 0 }]);
+  await process.close();
+});
+
+Deno.test('Checkpoint in mode "wait" still waits for the frontier when recoveryCheck is early', async () => {
+  const world = new World();
+  const process = world.start({
+    checkpoint: { mode: "wait", time: ({ value }) => value.time, waitMs: 500, correct: false },
+    dependency: { recoveryCheck: () => true },
+  });
+  world.say(10, "sun");
+  world.ask([12, 13]);
+  await process.rest();
+  await world.clock.tick(500);
+  await process.rest();
+  world.say(11, "rain"); // not past 13
+  await process.rest();
+  assertEquals([process.log, process.isPaused], [["0:0 sun"], false]);
+  world.say(14, "snow");
+  await process.rest();
+  assertEquals(process.log, ["0:0 sun", "0:1 rain"]);
+  await process.close();
+});
