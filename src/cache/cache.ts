@@ -17,8 +17,7 @@ import { Writes } from "./writes.ts";
 const DEFAULT_MAX_BYTES = 25_000_000;
 
 /**
- * Entries by key, in order, in memory and on disk: the state of a flow. (It has nothing to do with the
- * `Cache` of the web platform, whose name it shares.)
+ * Entries by key, in order, in memory and on disk: the state of a flow. (It is not the `Cache` of the web.)
  *
  * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of
  *   a flow, whatever comes first. After a crash what is left is what had been written up to some moment.
