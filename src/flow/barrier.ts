@@ -3,7 +3,7 @@ import { BarrierError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { Progress } from "./progress.ts";
+import { ProgressReport } from "./progress_report.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
@@ -65,7 +65,7 @@ const RETRY_MS = 100;
  */
 export class Barrier {
   readonly #scope: BarrierScope;
-  readonly #progress: Progress | undefined;
+  readonly #report: ProgressReport | undefined;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
   #running: Promise<void> | undefined;
@@ -81,7 +81,7 @@ export class Barrier {
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
     this.#scope = scope;
-    if (host.status !== undefined) this.#progress = new Progress(scope.hubs, host.status);
+    if (host.status !== undefined) this.#report = new ProgressReport(scope.hubs, host.status);
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
@@ -142,7 +142,7 @@ export class Barrier {
       try {
         await this.#once();
         status?.({ type: "barrier", durationMs: clock.now() - begin });
-        this.#progress?.tell();
+        this.#report?.tell();
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
