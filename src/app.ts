@@ -28,7 +28,10 @@ export interface AppOptions<Args = unknown> {
    * @default {"stop"}
    */
   onError?: OnError<Args> | undefined;
-  /** When positions are committed. */
+  /**
+   * When what is done is made durable: sinks are flushed, then all open caches of the process (also those of
+   * other apps), then positions are committed. Also before partitions are given up, and at the end.
+   */
   barrier?: BarrierOptions | undefined;
   /** Told what happens while the app streams. */
   onStatus?: ((event: StatusEvent) => void) | undefined;

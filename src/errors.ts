@@ -32,6 +32,8 @@ export abstract class FlowError extends Error implements ErrorPlace {
   others: unknown[] = [];
   /** The message that was under way, as its source gave it; undefined where it is not known. */
   root: unknown = undefined;
+  /** Behind a Proxy, the message of the outside source that `root` was made from, where known; else `root`. */
+  origin: unknown = undefined;
 
   /** Makes the error; `what` is the sentence's beginning, the place and the cause are added. */
   constructor(what: string, place: ErrorPlace, cause: unknown) {

@@ -19,14 +19,18 @@ export type Source<T> =
 
 /**
  * A sink with an end: each value is given to `write`; `flush` is called by the barrier and resolves when
- * everything given so far is where it belongs; `close` is called once, at the end.
+ * everything given so far is where it belongs; `close` is called once, at the end. What is behind the sink may
+ * rely on one `flush` at a time, while `write` goes on.
  *
  * @typeParam T The values.
  */
 export interface SinkObject<T> {
   /** Takes one value; a promise is backpressure. */
   readonly write: (value: T) => unknown;
-  /** Resolves when everything given so far is where it belongs. */
+  /**
+   * Resolves when everything given so far is where it belongs. When it rejects the barrier is tried again;
+   * when it does not settle within the barrier's `flushTimeoutMs` the app stops.
+   */
   flush?(): void | Promise<void>;
   /** Called once at the end of `stream()`, after the last flush. */
   close?(): void | Promise<void>;
@@ -188,7 +192,10 @@ export type ErrorPolicy =
 /** The errors that meet `onError`. */
 export type FailedStep = HandlerError | SinkError | CodecError;
 
-/** A policy, or a function that chooses one for each error. */
+/**
+ * A policy, or a function that chooses one for each error. Sinks with `close()`, streams and topics that it
+ * chooses stay open until the app ends: it makes them once, not for each error.
+ */
 export type OnError<Args = unknown> =
   | ErrorPolicy
   | ((error: FailedStep, context: Context<Args>) => ErrorPolicy | Promise<ErrorPolicy>);
@@ -217,9 +224,12 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A Topic then leaves its group, so
-   * that others go on with its partitions; and once the call is over, it counts as failed with a `TimeoutError`
-   * and meets `onError`.
+   * How long a call of the handler may take with its sinks, in milliseconds. A Topic that the flow reads then
+   * leaves its group, so that others go on with its partitions; and once the call is over, it counts as failed
+   * with a `TimeoutError` and meets `onError`. Of several flows of a Topic the shortest limit makes it leave.
+   *
+   * A flow behind a Proxy has no limit unless it is given one, and then only its own calls fail by it: the Topic
+   * leaves by its own limit.
    *
    * @default {"the Topic's processingTimeoutMs (5 minutes), Infinity for other sources"}
    */
@@ -229,13 +239,14 @@ export interface HandleOptions<O, Args = unknown> {
    * the content of the cache ends, so that nothing is counted twice or missed in it. What goes to sinks may
    * be repeated.
    *
-   * Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   * that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
-   * another member joins the group both stop with an error. So does a flow whose cache has nothing of what its
-   * group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
-   *
+   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
+   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
+   *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
+   *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
+   * - `batch()`, pipe functions and `TransformStream`s are refused, also behind Proxies; a flow that writes to a
+   *   Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
-   *   refused.
+   *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
    * - Where `onError` goes on, what a failed call of the handler or of a sink has written is taken back. When
    *   another flow has read it or written over it meanwhile, the app stops with an error instead: give such
    *   flows keys of their own, or `"stop"`. (`size` and `bytes` of the cache count what may be taken back.)
@@ -244,6 +255,9 @@ export interface HandleOptions<O, Args = unknown> {
    * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
    *   of its flows is under way, hence at the end of the longest.
    * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
+   * - After an error of the app the cache can only be closed, and opened again: see `Cache.dropped`.
+   * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow:
+   *   with a new group it counts everything again, into what is there.
    */
   state?: StateKeeper | undefined;
 }

@@ -16,8 +16,7 @@ import { Writes } from "./writes.ts";
 const DEFAULT_MAX_BYTES = 25_000_000;
 
 /**
- * Entries by key, in order, in memory and on disk: the state of a flow. (It has nothing to do with the
- * `Cache` of the web platform, whose name it shares.)
+ * Entries by key, in order, in memory and on disk: the state of a flow. (It is not the `Cache` of the web.)
  *
  * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of
  *   a flow, whatever comes first. After a crash what is left is what had been written up to some moment.
@@ -262,14 +261,15 @@ export class Cache<V = unknown>
 
   /** True while flows decide what goes to disk; see `state` in {@linkcode HandleOptions}. */
   get driven(): boolean {
-    return this.#store.driven;
+    return this.#store.driven && !this.#store.dropped;
   }
 
-  /**
-   * Makes the store of the cache one that holds the state of flows.
-   *
-   * @internal
-   */
+  /** True after an app has failed within a message of such a flow: the cache can only be closed. */
+  get dropped(): boolean {
+    return this.#store.dropped;
+  }
+
+  /** @internal Makes the store of the cache one that holds the state of flows. */
   [openState](): StateStore {
     this.#writes.assertOpen();
     return this.#spaces.exactStore();

@@ -29,6 +29,8 @@ export interface CacheStore extends Store {
   readonly state: StateStore | undefined;
   /** True while flows decide what goes to disk, or after they left half a message in it. */
   readonly driven: boolean;
+  /** True after they left half a message in it: it can only be closed. */
+  readonly dropped: boolean;
   /** Throws while flows keep their state in it. */
   assertMayClose(): void;
   /** Throws when a flow calls that waits for the disk within a message: it would wait for itself. */

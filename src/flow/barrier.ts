@@ -4,14 +4,14 @@ import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { Progress } from "./progress.ts";
+import { ProgressReport } from "./progress_report.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
-/** When positions are committed. */
+/** When sinks and stores are flushed, and positions committed. */
 export interface BarrierOptions {
   /**
-   * Milliseconds between barriers while messages are acknowledged.
+   * Milliseconds between barriers while messages are done.
    *
    * @default {1000}
    */
@@ -23,7 +23,8 @@ export interface BarrierOptions {
    */
   messages?: number | undefined;
   /**
-   * How long a failing barrier is tried again before the app stops, in milliseconds.
+   * How long a failing barrier is tried again before the app stops, and how long the `flush()` of a sink may
+   * take, in milliseconds.
    *
    * @default {30000}
    */
@@ -60,10 +61,12 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
+ * - A sink whose `flush()` does not settle stops the app, and there is no barrier any more: it would call that
+ *   sink again, or pass over it.
  */
 export class Barrier {
   readonly #scope: BarrierScope;
-  readonly #progress: Progress | undefined;
+  readonly #report: ProgressReport | undefined;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
   #running: Promise<void> | undefined;
@@ -71,6 +74,7 @@ export class Barrier {
   #delivered = 0;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
+  #stuck: BarrierError | undefined;
 
   constructor(
     scope: BarrierScope,
@@ -78,12 +82,12 @@ export class Barrier {
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
     this.#scope = scope;
-    if (host.status !== undefined) this.#progress = new Progress(scope.hubs, host.status);
+    if (host.status !== undefined) this.#report = new ProgressReport(scope.hubs, host.status);
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
 
-  /** A message was acknowledged: a barrier will follow. */
+  /** A message is done: a barrier will follow. */
   delivered(): void {
     if (this.#closed) return;
     if (++this.#delivered >= this.#options.messages) {
@@ -136,16 +140,19 @@ export class Barrier {
   async #untilDone(): Promise<void> {
     const { clock, signal, status } = this.#host;
     const begin = clock.now();
+    if (this.#stuck !== undefined) throw this.#stuck;
     for (;;) {
       try {
         await this.#once();
         status?.({ type: "barrier", durationMs: clock.now() - begin });
-        this.#progress?.tell();
+        this.#report?.tell();
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
+        const failure = new BarrierError("Cannot make what is done durable", error);
+        if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
         if (clock.now() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
-          throw new BarrierError("Cannot make what is done durable", error);
+          throw failure;
         }
       }
       await delay(clock, RETRY_MS, signal).catch(() => {});
@@ -166,7 +173,7 @@ export class Barrier {
       ? [...hubs].map(({ feed, root }) => root ? root.commitOf(cuts) : feed.snapshot?.())
       : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
-    await withinBarrier(groups, () => sinks.flush());
+    await withinBarrier(groups, () => sinks.flush(this.#options.flushTimeoutMs));
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([

@@ -15,7 +15,9 @@ export interface HubHost {
   readonly breath: Breath;
   /** Ends the run with an error. */
   fail(error: unknown): void;
-  /** A message that can be acknowledged is done. */
+  /** True where sinks hold back what they were given until they are flushed. */
+  readonly flushes: boolean;
+  /** A message is done that can be acknowledged, or has something to be flushed. */
   delivered(): void;
   /** The source hands out nothing more and its last message is done. */
   hubEnded(hub: Hub<unknown>): void;
@@ -156,6 +158,7 @@ export class Hub<T> {
       this.#left--;
       if (root !== undefined) root.enter(receipt!);
       if (gate.attributed) receipt = this.#attribute(message, receipt);
+      if (receipt !== undefined) receipt.origin ??= message; // behind a Proxy it has one
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
         if (all === undefined) continue;
@@ -216,8 +219,8 @@ export class Hub<T> {
 
   #delivered(receipt: Receipt | undefined): void {
     this.done++;
-    if (receipt === undefined) return;
-    receipt.release();
+    if (receipt !== undefined) receipt.release();
+    else if (!this.host.flushes) return;
     this.host.delivered();
   }
 

@@ -70,7 +70,8 @@ export class Lane extends Slot {
   handlerError(error: unknown, input: unknown = this.input): unknown {
     if (isWrapped(error)) return this.#known(error);
     const failure = new HandlerError(this.place(), input, error);
-    failure.root = input === this.input ? this.root : input;
+    if (input !== this.input) failure.root = failure.origin = input;
+    else this.#tell(failure);
     return failure;
   }
 
@@ -78,16 +79,19 @@ export class Lane extends Slot {
   sinkError(error: unknown): unknown {
     if (isWrapped(error)) return this.#known(error);
     const failure = new SinkError(this.place(), this.sink, this.output, this.root, error);
-    failure.root = this.root;
-    return failure;
+    return this.#tell(failure);
+  }
+
+  /** Tells an error of which message it is. */
+  #tell(failure: FlowError): FlowError {
+    const { root, receipt } = this;
+    return Object.assign(failure, { root, origin: receipt?.origin ?? root });
   }
 
   /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
   #known(error: unknown): unknown {
     if (!(error instanceof CodecError) || error.flow === this.flow) return error;
-    const failure = error.metBy(this.flow, this.source);
-    failure.root = this.root;
-    return failure;
+    return this.#tell(error.metBy(this.flow, this.source));
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */

@@ -12,6 +12,8 @@ export interface Acknowledged {
  * releases it. What fails never releases, so a message that was lost on the way is never acknowledged.
  */
 export class Receipt {
+  /** The message itself, as the outermost source gave it. */
+  origin: unknown = undefined;
   /** What the message belongs to, where its source's positions are held by a store. */
   root: Root | undefined;
   #open = 1;

@@ -212,7 +212,12 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.#barrier!.soon();
   }
 
-  /** A message that can be acknowledged is done. */
+  /** See `HubHost`. */
+  get flushes(): boolean {
+    return this.sinks.flushes;
+  }
+
+  /** A message is done; see `HubHost`. */
   delivered(): void {
     this.#barrier!.delivered();
   }

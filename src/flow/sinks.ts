@@ -58,19 +58,48 @@ function isSinkObject(value: unknown): value is SinkObject<unknown> {
   return typeof (value as Partial<SinkObject<unknown>> | null | undefined)?.write === "function";
 }
 
+/** A sink that is open. */
+class OpenSink {
+  /** Values that are being written to it. */
+  writing = 0;
+  /** True when something was written that no flush has seen to its end. */
+  unflushed = false;
+
+  constructor(
+    readonly name: string,
+    readonly port: SinkPort<unknown>,
+    /** True when it is opened anew for every value: then it need not be kept once it is flushed. */
+    readonly brief: boolean,
+  ) {}
+
+  /** Takes one value. */
+  async write(value: unknown): Promise<void> {
+    this.writing++;
+    this.unflushed = true;
+    try {
+      await this.port.write(value);
+    } finally {
+      this.writing--;
+    }
+  }
+}
+
 /** The sinks that are open in one run: each is opened once, whichever flows share it. */
 export class Sinks {
-  readonly #ports = new Map<unknown, SinkPort<unknown>>();
+  /** True once a sink is open that has a `flush()`: what it was given is done only after that. */
+  flushes = false;
+  /** Why nothing can be flushed any more: a `flush()` has not settled in time. */
+  stuck: Error | undefined;
+  readonly #opened = new Map<unknown, OpenSink>();
 
   constructor(readonly host: Host) {}
 
-  /** Opens `sink` for one flow. */
-  open(sink: unknown, lane: Lane): Emit<unknown> {
+  /** Opens `sink` for one flow; `name` is its name in errors. */
+  open(sink: unknown, lane: Lane, name: string): Emit<unknown> {
     const queue = queueOf(sink);
     if (queue !== undefined) return (value) => queue.offer(value, lane);
     if (typeof sink === "function") return sink as Emit<unknown>;
-    let port = this.#ports.get(sink);
-    if (port === undefined) this.#ports.set(sink, port = this.#port(sink));
+    const { port } = this.#open(sink, lane, name, false);
     const { write, correct } = port;
     if (correct === undefined) return (value) => write.call(port, value);
     const { context } = lane;
@@ -80,6 +109,26 @@ export class Sinks {
         : correct.call(port, value, context.correction);
   }
 
+  /**
+   * Opens `sink` for one value. A function that chooses where dead letters go may make a sink for each: one
+   * without `close()` is forgotten when it has been flushed.
+   */
+  openOnce(sink: unknown, lane: Lane, name: string): Emit<unknown> {
+    const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream;
+    if (isOther || sink.close !== undefined) return this.open(sink, lane, name);
+    const opened = this.#open(sink, lane, name, true);
+    return (value) => opened.write(value);
+  }
+
+  #open(sink: unknown, lane: Lane, name: string, brief: boolean): OpenSink {
+    const known = this.#opened.get(sink);
+    if (known !== undefined) return known;
+    const opened = new OpenSink(`${name} of flow "${lane.flow}"`, this.#port(sink), brief);
+    if (opened.port.flush !== undefined) this.flushes = true;
+    if (!brief || opened.port.flush !== undefined) this.#opened.set(sink, opened);
+    return opened;
+  }
+
   #port(sink: unknown): SinkPort<unknown> {
     if (isTarget(sink)) return sink[openSink](this.host);
     if (sink instanceof WritableStream) return streamPort(sink, false);
@@ -87,25 +136,57 @@ export class Sinks {
     return {
       write: (value) => write.call(sink, value) as Maybe,
       ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
-      close: () => close?.call(sink),
+      ...(close !== undefined && { close: () => close.call(sink) }),
     };
   }
 
-  /** True when a sink keeps what it was given until it is flushed. */
-  get flushes(): boolean {
-    return [...this.#ports.values()].some((port) => port.flush !== undefined);
+  /**
+   * Resolves when everything written so far is where it belongs. All sinks are waited for, also when one
+   * fails, so no `flush()` is called beside an earlier call of it.
+   *
+   * @throws What a sink threw, or {@linkcode Sinks.stuck} when one has not settled after `timeoutMs`.
+   */
+  async flush(timeoutMs: number): Promise<void> {
+    if (this.stuck !== undefined) throw this.stuck;
+    if (!this.flushes) return;
+    const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));
+    const flushed = Promise.allSettled([...waiting].map(async (opened) => {
+      opened.unflushed = opened.writing > 0;
+      try {
+        await opened.port.flush!();
+      } finally {
+        waiting.delete(opened);
+      }
+    }));
+    await this.#race(flushed, timeoutMs);
+    this.host.signal.throwIfAborted();
+    const [late] = waiting;
+    if (late !== undefined) {
+      throw this.stuck = new Error(`${late.name} has not settled flush() after ${timeoutMs} ms`);
+    }
+    for (const result of await flushed) if (result.status === "rejected") throw result.reason;
+    for (const [sink, { brief, unflushed }] of this.#opened) {
+      if (brief && !unflushed) this.#opened.delete(sink);
+    }
   }
 
-  /** Resolves when everything written so far is where it belongs. */
-  async flush(): Promise<void> {
-    await Promise.all([...this.#ports.values()].map((port) => port.flush?.()));
+  /** Waits for `flushed`, but not longer than `timeoutMs`, and not beyond the hard end. */
+  async #race(flushed: Promise<unknown>, timeoutMs: number): Promise<void> {
+    const { clock, signal } = this.host;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const over = () => resolve();
+    const cancel = clock.timer(over, timeoutMs);
+    signal.addEventListener("abort", over, { once: true });
+    await Promise.race([flushed, promise]);
+    cancel();
+    signal.removeEventListener("abort", over);
   }
 
   /** Closes what was opened; a sink that cannot be closed fails the run, and the others are closed. */
   async close(): Promise<void> {
-    const ports = [...this.#ports.values()];
-    this.#ports.clear();
-    await Promise.all(ports.map(async (port) => {
+    const opened = [...this.#opened.values()];
+    this.#opened.clear();
+    await Promise.all(opened.map(async ({ port }) => {
       try {
         await port.close?.();
       } catch (error) {
@@ -139,7 +220,7 @@ export function toSinks(sinks: readonly unknown[], lane: Lane, opened: Sinks, re
   const emits = sinks.map((sink, index) => {
     const name = sinkName(sink, index);
     try {
-      return one(opened.open(sink, lane), name, lane, recovery);
+      return one(opened.open(sink, lane, name), name, lane, recovery);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TypeError(`Cannot open ${name} of flow "${lane.flow}": ${reason}`, { cause });

@@ -88,7 +88,7 @@ export class Opened {
     const recovery = new Recovery(onError, lane, host, (sink) => {
       if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
-      return host.sinks.open(sink, lane);
+      return host.sinks.openOnce(sink, lane, "the dead-letter sink");
     });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);

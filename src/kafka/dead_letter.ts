@@ -5,8 +5,11 @@ import type { Header, ProducerRecord } from "./broker.ts";
 import { Message } from "./message.ts";
 import { RawRecord } from "./raw_record.ts";
 
-/** What the headers of a dead letter begin with; those that the message had before stay as they are. */
+/** What the headers of a dead letter begin with. */
 const PREFIX = "dead-letter-";
+/** What they tell; other headers of the message stay as they are, whatever their name. */
+const FACTS = ["error", "step", "flow", "topic", "partition", "offset", "time"] as const;
+const OURS: ReadonlySet<string> = new Set(FACTS.map((fact) => `${PREFIX}${fact}`));
 /** Characters of an error's text that are kept. */
 const MAX_TEXT = 2_000;
 
@@ -20,32 +23,34 @@ export function isFailedStep(value: unknown): value is FailedStep {
 
 /**
  * Makes the dead letter of a message: its bytes, key, headers and time as they were, and headers for the
- * error, the flow, where the message came from, and the time of the failure. Undefined when what failed is
- * no message of a topic.
+ * error, the flow, where the message came from, and the time of the failure. Behind a Proxy it is the message
+ * that the value was made from. Undefined when there is no message of a topic.
  */
 export function toDeadLetter(failure: FailedStep, now: number): ProducerRecord | undefined {
-  const message = [failure.root, failure.input].find((value) => value instanceof Message);
+  const { root, input, origin } = failure;
+  const message = [root, input, origin].find((value) => value instanceof Message);
   if (message === undefined) return undefined;
   const { key, value, headers, timestamp } = message.record;
-  const kept = headers.filter(([name]) => !name.startsWith(PREFIX));
+  const kept = headers.filter(([name]) => !OURS.has(name));
   return { key, value, timestamp, headers: [...kept, ...headersOf(failure, now, message)] };
 }
 
 /** The headers that a dead letter has beside those of its message. */
 export function headersOf(failure: FailedStep, now: number, message?: Message<unknown>): Header[] {
   const { cause } = failure;
-  const facts: [name: string, fact: string | undefined][] = [
-    ["error", String(cause ?? failure).slice(0, MAX_TEXT)],
-    ["step", failure.name],
-    ["flow", failure.flow],
-    ["topic", message?.topic],
-    ["partition", message?.partition.toString()],
-    ["offset", message?.offset.toString()],
-    ["time", new Date(now).toISOString()],
-  ];
-  return facts.flatMap(([name, fact]) =>
-    fact === undefined ? [] : [[`${PREFIX}${name}`, encoder.encode(fact)] as const]
-  );
+  const facts: Record<typeof FACTS[number], string | undefined> = {
+    error: String(cause ?? failure).slice(0, MAX_TEXT),
+    step: failure.name,
+    flow: failure.flow,
+    topic: message?.topic,
+    partition: message?.partition.toString(),
+    offset: message?.offset.toString(),
+    time: new Date(now).toISOString(),
+  };
+  return FACTS.flatMap((name) => {
+    const fact = facts[name];
+    return fact === undefined ? [] : [[`${PREFIX}${name}`, encoder.encode(fact)] as const];
+  });
 }
 
 /** A topic that dead letters can be sent back to: any {@linkcode Topic}. */
@@ -94,8 +99,13 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
       for (const [name, topic] of byName) {
         ports.set(name, topic[openSink](host) as SinkPort<unknown>);
       }
-      const all = (step: "flush" | "close") =>
-        Promise.all([...ports.values()].map((port) => port[step]?.())).then(() => {});
+      // Also when one fails, all are waited for: nothing may be flushed again before it has settled.
+      const all = async (step: "flush" | "close") => {
+        const steps = [...ports.values()].map(async (port) => await port[step]?.());
+        for (const done of await Promise.allSettled(steps)) {
+          if (done.status === "rejected") throw done.reason;
+        }
+      };
       return {
         write(letter) {
           const origin = originOf(letter);
@@ -122,5 +132,5 @@ function originOf(letter: Message<unknown, unknown>): string {
 
 function unmarked({ record }: Message<unknown, unknown>): ProducerRecord {
   const { key, value, headers, timestamp } = record;
-  return { key, value, timestamp, headers: headers.filter(([name]) => !name.startsWith(PREFIX)) };
+  return { key, value, timestamp, headers: headers.filter(([name]) => !OURS.has(name)) };
 }

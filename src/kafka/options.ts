@@ -36,7 +36,13 @@ export interface TopicDefaults extends ConnectionOptions {
   maxBytes?: number | undefined;
   /** The fewest bytes that a fetch waits for. @default {1} */
   minBytes?: number | undefined;
-  /** Milliseconds that one message may take before its partitions are given to others. @default {300000} */
+  /**
+   * Milliseconds that a message may take, with all that is made of it, before its partitions are given to
+   * others. It is the default of `handlerTimeoutMs` in the flows that read the topic, which replaces it where it
+   * is given; a flow behind a Proxy, or a loop over the topic, has no other limit.
+   *
+   * @default {300000}
+   */
   processingTimeoutMs?: number | undefined;
   /** Milliseconds that the first connection may take. @default {60000} */
   startTimeoutMs?: number | undefined;

@@ -13,7 +13,7 @@ export type BrokerStatus =
   }
   /** Partitions are being taken. */
   | { readonly type: "revoked"; readonly topic: string; readonly partitions: readonly number[] }
-  /** Left the group, since one message took longer than `processingTimeoutMs`. */
+  /** Left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`. */
   | {
     readonly type: "stuck";
     readonly topic: string;

@@ -178,7 +178,10 @@ export class Topic<K = string, V = string>
     return new Map(lags);
   }
 
-  /** Reads the topic: a message is acknowledged when the next one is asked for. */
+  /**
+   * Reads the topic: a message is acknowledged when the next one is asked for. Each second, and at the end,
+   * all open caches of the process are flushed and the positions committed.
+   */
   [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
     const gate = gateOf(this);
     return iterate((host) => this[openFeed](host, gate), gate, systemClock);

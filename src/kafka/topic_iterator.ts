@@ -1,5 +1,5 @@
 import { type Clock, delay } from "../clock.ts";
-import { type Commit, END, type Feed, type Host, WAIT } from "../flow/feed.ts";
+import { END, type Feed, type Host, openStores, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 
 /** Milliseconds between two commits. */
@@ -10,8 +10,10 @@ const LAST_COMMIT_MS = 5_000;
 /**
  * Reads a feed without an app: a message is acknowledged when the next one is asked for.
  *
- * On `break`, and on an error in the loop, the message in hand stays unacknowledged; the others are
- * committed, if the brokers answer in a few seconds, and the feed is cancelled.
+ * - Before positions are committed the open stores are flushed, as by a barrier. One that keeps the state of
+ *   flows decides for itself: what a loop writes to it is on disk some time later.
+ * - On `break`, and on an error in the loop, the message in hand stays unacknowledged; the others are
+ *   committed, if stores and brokers answer in a few seconds, and the feed is cancelled.
  */
 export async function* iterate<T>(
   open: (host: Host) => Feed<T>,
@@ -21,7 +23,7 @@ export async function* iterate<T>(
   const ended = new AbortController();
   let committing: Promise<void> | undefined;
   const commit = (): Promise<void> =>
-    committing ??= (feed.snapshot?.() ?? nothing)().finally(() => committing = undefined);
+    committing ??= commitOf(feed).finally(() => committing = undefined);
   let failure: { error: unknown } | undefined;
   let wake = () => {};
   const fail = (error: unknown) => {
@@ -34,7 +36,7 @@ export async function* iterate<T>(
     signal: ended.signal,
     fail,
     barrier: commit,
-    isFlushed: () => true,
+    isFlushed: () => openStores.size === 0,
   };
   const feed = open(host);
   let cancelTimer = clock.timer(function again() {
@@ -76,4 +78,11 @@ export async function* iterate<T>(
   }
 }
 
-const nothing: Commit = () => Promise.resolve();
+/** Commits what is acknowledged now, once the stores have what was made of it. */
+async function commitOf(feed: Feed<unknown>): Promise<void> {
+  const commit = feed.snapshot?.();
+  if (commit === undefined) return;
+  const stores = [...openStores].filter((store) => store.driven !== true);
+  await Promise.all(stores.map((store) => store.flush()));
+  await commit();
+}

@@ -233,3 +233,110 @@ Deno.test("with a checkpoint, a barrier within a message of a flow with state no
   assertEquals(log, ["sinks", "cut", "notes", "positions"]);
   barrier.close();
 });
+
+Deno.test("a barrier tried again calls no flush() beside an earlier call of it", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock });
+  const source = new Recorder([1, 2]);
+  const slow = Promise.withResolvers<void>();
+  let running = 0, most = 0, failures = 1;
+  app.handle(source, (n) => n, {
+    sink: [{
+      write: () => {},
+      flush: async () => {
+        most = Math.max(most, ++running);
+        await slow.promise;
+        running--;
+      },
+    }, {
+      write: () => {},
+      flush: () => {
+        if (failures-- > 0) throw new Error("locked");
+      },
+    }],
+  });
+  const streaming = app.stream();
+  await clock.tick(1000);
+  assertEquals([running, source.committed], [1, []]);
+  slow.resolve();
+  await clock.tick(100);
+  await streaming;
+  assertEquals([most, failures, source.committed], [1, -1, [2]]);
+});
+
+Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, and is not called again", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 1, flushTimeoutMs: 1000 } });
+  const source = new Recorder([1], { open: true });
+  const calls = { file: 0, other: 0, close: 0 };
+  class File {
+    write() {}
+    flush() {
+      calls.file++;
+      return new Promise<void>(() => {});
+    }
+    close() {
+      calls.close++;
+    }
+  }
+  app.handle(source, (n) => n, {
+    name: "copy",
+    sink: [{ write: () => {}, flush: () => void calls.other++ }, new File()],
+  });
+  const streaming = app.stream();
+  streaming.catch(() => {});
+  await settle();
+  await clock.tick(999);
+  assertEquals(calls, { file: 1, other: 1, close: 0 });
+  await clock.tick(1);
+  const error = await assertRejects(
+    () => streaming,
+    BarrierError,
+    'sink 2 (File) of flow "copy" has not settled flush() after 1000 ms',
+  );
+  assertEquals([error.others, source.committed], [[], []]);
+  assertEquals(calls, { file: 1, other: 1, close: 1 });
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("the barrier runs by count and interval also where the source has no positions", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock, barrier: { messages: 5, intervalMs: 100 } });
+  const { readable, writable } = new TransformStream<number, number>();
+  const flushed: number[] = [];
+  let buffered = 0;
+  app.handle(readable, (n) => n, {
+    sink: {
+      write: () => void buffered++,
+      flush: () => {
+        flushed.push(buffered);
+        buffered = 0;
+      },
+    },
+  });
+  const streaming = app.stream();
+  const writer = writable.getWriter();
+  for (let n = 1; n <= 7; n++) await writer.write(n);
+  await settle();
+  assertEquals(flushed, [5]);
+  await clock.tick(100);
+  assertEquals(flushed, [5, 2]);
+  await clock.tick(1000);
+  assertEquals(flushed, [5, 2]); // nothing new
+  await writer.close();
+  await streaming;
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("the barrier does not run by itself where there is nothing to flush or to commit", async () => {
+  const clock = new ManualClock();
+  const events: string[] = [];
+  const app = new App({
+    clock,
+    barrier: { messages: 1 },
+    onStatus: ({ type }) => events.push(type),
+  });
+  app.handle([1, 2, 3], (n) => n, { sink: () => {} });
+  await app.stream();
+  assertEquals(events.filter((type) => type === "barrier").length, 1); // the last one
+});

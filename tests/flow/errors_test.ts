@@ -343,3 +343,25 @@ Deno.test("onStatus is told of retries, skips, dead letters and errors", async (
     [["dead_letter", "dead"], ["error", ""], ["retry", "skipping"], ["skipped", "skipping"]],
   );
 });
+
+Deno.test("an error tells the message of its source, and behind a Proxy also that of the outside source", async () => {
+  const app = new App();
+  const proxy = new Proxy<string>();
+  const told: unknown[] = [];
+  const onError = ({ root, origin }: FailedStep) => {
+    told.push([root, origin]);
+    return "skip" as const;
+  };
+  app.handle(new Recorder([1, 2]), (n) => {
+    if (n === 1) throw new Error("first");
+    return `value ${n}`;
+  }, { sink: proxy, onError });
+  app.handle(proxy, (text) => text, {
+    sink: () => {
+      throw new Error("second");
+    },
+    onError,
+  });
+  await app.stream();
+  assertEquals(told, [[1, 1], ["value 2", 2]]);
+});

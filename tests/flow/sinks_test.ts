@@ -6,7 +6,8 @@ import {
   assertStrictEquals,
 } from "@std/assert";
 import { App, closing, HandlerError, Proxy, type Sink, SinkError } from "../../mod.ts";
-import { settle } from "../../src/testing/mod.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 /** A stream that keeps what is written to it, and how it ended. */
 function recording<T>(strategy?: QueuingStrategy<T>) {
@@ -310,4 +311,56 @@ Deno.test("a sink that is locked is a TypeError naming the flow and the sink", a
   assert(error.message.startsWith('Cannot open sink 2 (WritableStream) of flow "copy": '));
   assertInstanceOf(error.cause, TypeError);
   assertEquals(closed, ["first"]);
+});
+
+Deno.test("sinks that an onError function makes for each dead letter are forgotten when flushed", async () => {
+  const clock = new ManualClock();
+  const flushed: number[] = [];
+  let closed = 0;
+  const kept = { write: () => {}, close: () => void closed++ };
+  const app = new App({ clock, barrier: { intervalMs: 10 } });
+  const source = new Recorder([1, 2, 3], { open: true });
+  app.handle(source, () => {
+    throw new Error("poison");
+  }, {
+    onError: (error) => ({
+      deadLetter: (error as HandlerError).input === 3 ? kept : {
+        write: () => {},
+        flush: () => void flushed.push((error as HandlerError).input as number),
+      },
+    }),
+  });
+  const streaming = app.stream();
+  await settle();
+  await clock.tick(10);
+  assertEquals(flushed, [1, 2]);
+  source.push(4);
+  await settle();
+  await clock.tick(10);
+  assertEquals(flushed, [1, 2, 4]);
+  assertEquals(closed, 0);
+  source.end();
+  await streaming;
+  assertEquals([flushed, closed], [[1, 2, 4], 1]);
+});
+
+Deno.test("a dead letter whose write outlasts a flush is flushed again after it", async () => {
+  const clock = new ManualClock();
+  const written = Promise.withResolvers<void>();
+  let flushes = 0;
+  const slow = { write: () => written.promise, flush: () => void flushes++ };
+  const app = new App({ clock, barrier: { intervalMs: 10 } });
+  const other = new Recorder([1], { open: true });
+  app.handle(["poison"], () => {
+    throw new Error("poison");
+  }, { onError: () => ({ deadLetter: slow }) });
+  app.handle(other, () => {});
+  const streaming = app.stream();
+  await settle();
+  await clock.tick(10);
+  assertEquals(flushes, 1);
+  written.resolve();
+  other.end();
+  await streaming;
+  assertEquals(flushes, 2);
 });

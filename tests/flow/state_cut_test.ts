@@ -11,12 +11,14 @@ Deno.test("a flow with state that stops drops what came after the last cut", asy
     await using state = await openState(folder.path);
     const app = new App({ barrier: { messages: 2 } });
     app.handle(numbers(9).source, async ({ n }) => {
+      assertEquals([state.driven, state.dropped], [true, false]);
       await state.set("half", n);
       if (n === 5) throw new Error("five");
       await add(state, "sum", n);
       if (n % 2 === 1) await new Promise((resolve) => setTimeout(resolve, 20));
     }, { name: "sum", state });
     await assertRejects(() => app.stream(), HandlerError, "five");
+    assertEquals([state.driven, state.dropped], [false, true]);
     await assertRejects(() => state.set("after", 1), TypeError, "close it, and open it again");
     await assertRejects(() => app.stream(), TypeError, "close it, and open it again");
   }

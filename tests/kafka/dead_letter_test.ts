@@ -1,7 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, CodecError, deadLetter, HandlerError, SinkError } from "../../mod.ts";
+import { App, CodecError, deadLetter, HandlerError, Proxy, SinkError } from "../../mod.ts";
 import { type Message, sendBack, Topic } from "../../src/kafka/mod.ts";
+import { type Host, openSink } from "../../src/flow/feed.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { settle } from "../../src/testing/mod.ts";
 
 const json = {
   encode: (value: unknown) => new TextEncoder().encode(JSON.stringify(value)),
@@ -119,6 +121,25 @@ Deno.test("sendBack() refuses what it cannot send back", async () => {
   await assertRejects(() => second.stream(), SinkError, "give that topic to sendBack()");
 });
 
+Deno.test("sendBack() waits for the flushes of all its topics, also when one fails", async () => {
+  const slow = Promise.withResolvers<void>();
+  const origin = (name: string, flush: () => Promise<void>) => ({
+    name,
+    [openSink]: () => ({ write: () => {}, flush }),
+  });
+  const port = sendBack(
+    origin("broken", () => Promise.reject(new Error("refused"))),
+    origin("slow", () => slow.promise),
+  )[openSink](undefined as unknown as Host);
+  let settled = false;
+  const flushed = port.flush!().finally(() => settled = true);
+  flushed.catch(() => {});
+  await settle();
+  assertEquals(settled, false);
+  slow.resolve();
+  await assertRejects(() => flushed, Error, "refused");
+});
+
 Deno.test("an error of a codec tells its flow and its message", async () => {
   await using broker = new MemoryBroker();
   await using input = new Topic("in", { broker, groupId: "g", offset: "earliest", codec: json });
@@ -129,4 +150,59 @@ Deno.test("an error of a codec tells its flow and its message", async () => {
   const error = await assertRejects(() => app.stream(), CodecError);
   assertEquals([error.flow, (error.root as Message).offset], ["sum", 0]);
   assertEquals(error instanceof HandlerError, false);
+});
+
+Deno.test("deadLetter(topic) behind Proxies keeps the message of the topic", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using input = new Topic("in", options);
+  await using dead = new Topic("dead", options);
+  await input.send({ key: "k", value: "original", headers: { trace: "t" }, timestamp: 5 });
+  const app = new App();
+  const [upper, twice] = [new Proxy<string>(), new Proxy<string>()];
+  app.handle(input, ({ value }) => value.toUpperCase(), { sink: upper });
+  app.handle(upper, (text) => text + text, { sink: twice });
+  const failures: unknown[] = [];
+  app.handle(twice, () => {
+    queueMicrotask(() => app.close());
+    throw new Error("no");
+  }, {
+    name: "last",
+    onError: (error) => {
+      failures.push(error.root, (error.origin as Message).offset);
+      return { deadLetter: dead };
+    },
+  });
+  await app.stream();
+  assertEquals(failures, ["ORIGINALORIGINAL", 0]);
+  const [letter] = await contentOf(dead);
+  assertEquals([letter!.key, letter!.value, letter!.timestamp], ["k", "original", 5]);
+  const { trace, "dead-letter-flow": flow, "dead-letter-topic": topic } = facts(letter!);
+  assertEquals([trace, flow, topic], ["t", "last", "in"]);
+});
+
+Deno.test("a dead letter keeps the headers of the user's that begin like ours, there and back", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using input = new Topic("in", options);
+  await using dead = new Topic("dead", options);
+  await input.send({
+    value: "v",
+    headers: { "dead-letter-office": "x", "dead-letter-error": "old" },
+  });
+  const app = new App();
+  let failures = 1;
+  const seen: Message[] = [];
+  app.handle(input, (message) => {
+    if (failures-- > 0) throw new Error("once");
+    seen.push(message);
+    queueMicrotask(() => app.close());
+  }, { onError: deadLetter(dead) });
+  app.handle(dead, (letter) => {
+    const { "dead-letter-office": office, "dead-letter-error": error } = facts(letter);
+    assertEquals([office, error], ["x", "Error: once"]);
+    return letter;
+  }, { sink: sendBack(input) });
+  await app.stream();
+  assertEquals(facts(seen[0]!), { "dead-letter-office": "x" });
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { App, HandlerError, type StatusEvent } from "../../mod.ts";
+import { App, HandlerError, Proxy, type StatusEvent } from "../../mod.ts";
 import { type BrokerStatus, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -86,6 +86,30 @@ Deno.test("handlerTimeoutMs is 5 minutes for a Topic, and none for other sources
   go.resolve();
   await assertRejects(() => streaming, HandlerError, "handlerTimeoutMs is 300000");
   assertEquals(other, ["a"]);
+  await topic.close();
+});
+
+Deno.test("a flow behind a Proxy has no limit of its own, and the member leaves by the Topic's", async () => {
+  const { clock, topic, stuck } = await setUp(1);
+  const app = new App({ clock });
+  const proxy = new Proxy<string>();
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  app.handle(topic, ({ value }) => value, { sink: proxy });
+  app.handle(proxy, async () => {
+    begun.resolve();
+    await go.promise;
+    queueMicrotask(() => app.close());
+  });
+  const streaming = app.stream();
+  await begun.promise;
+  await settled();
+  await clock.tick(299_000);
+  assertEquals(stuck().length, 0);
+  await clock.tick(31_000);
+  assertEquals(stuck().length, 1);
+  go.resolve();
+  await streaming; // no call has failed
   await topic.close();
 });
 

@@ -86,6 +86,9 @@ function toCacheStore(
     get driven() {
       return driving.driver !== undefined || driving.dropped;
     },
+    get dropped() {
+      return driving.dropped;
+    },
     get evictions() {
       return store.evictions;
     },

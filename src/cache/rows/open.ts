@@ -79,6 +79,7 @@ function toCacheStore(
     // The flows of this process do not decide when others write.
     state: undefined,
     driven: false,
+    dropped: false,
     space: (name) => new Rows(name, parts),
     assertMayClose() {},
     assertMayWait() {},

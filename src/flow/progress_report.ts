@@ -3,7 +3,7 @@ import { openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 
 /** Tells after each barrier how far every source is, and what the windows of caches have dropped. */
-export class Progress {
+export class ProgressReport {
   readonly #hubs: Iterable<Hub<unknown>>;
   readonly #status: (event: StatusEvent) => void;
   #evicted = evictions();
