@@ -70,13 +70,17 @@ export class JoinProcess {
       barrier: options.barrier,
       onError: this.#policy(options),
     });
+    const exact = options.exactState && { state: cache };
     for (const [index, weather] of weathers.entries()) {
-      app.handle(weather, ({ value }) => this.#store(value, index), { name: weather.name });
+      app.handle(weather, ({ value }) => this.#store(value, index), {
+        name: weather.name,
+        ...exact,
+      });
     }
     app.handle(questions, (message, context) => this.#answer(message, context), {
       name: "questions",
       sink: answers,
-      ...(options.exactState && { state: cache }),
+      ...exact,
     });
     this.gone = this.#live(app);
   }
