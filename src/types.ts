@@ -248,8 +248,10 @@ export interface HandleOptions<O, Args = unknown> {
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
    * - Where `onError` goes on, what a failed call of the handler or of a sink has written is taken back. When
-   *   another flow has read it or written over it meanwhile, the app stops with an error instead: give such
-   *   flows keys of their own, or `"stop"`. (`size` and `bytes` of the cache count what may be taken back.)
+   *   another flow has written over it meanwhile, or has read it and the flow goes on without the message, the
+   *   app stops with an error instead: give such flows keys of their own, or `"stop"`. Flows are not isolated
+   *   otherwise: one may read what another has written for a message that is not done. (`size` and `bytes`
+   *   count what may be taken back.)
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
    *   that commit nothing. That is not seen in an app that began before any flow of the process had a state.
    * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message

@@ -41,51 +41,61 @@ export class Recovery {
     if (this.stops) return step();
     // In a flow without state nobody is asked whether anything is to be taken back.
     const message = this.lane.step && currentMessage();
-    const call = message?.step && message.state ? () => this.#attempt(step, wrap, message) : step;
+    if (!message?.step || !message.state) return this.#try(step, wrap);
+    const tries = message.step.begin();
+    const done = this.#try(
+      () => this.#attempt(step, wrap, { ...message, step: tries }),
+      wrap,
+      tries,
+    );
+    if (done !== undefined) return done.then(() => tries.end());
+    tries.end();
+  }
+
+  #try(step: () => Maybe, wrap: (error: unknown) => unknown, tries?: Step): Maybe {
     try {
-      const done = call();
-      return done?.then(undefined, (error) => this.#recover(wrap(error), call, wrap));
+      const done = step();
+      return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap, tries));
     } catch (error) {
-      return this.#recover(wrap(error), call, wrap);
+      return this.#recover(wrap(error), step, wrap, tries);
     }
   }
 
   /** Runs `call` as a step of its own: when it fails, its state is as if it had not been called. */
-  #attempt(
-    call: () => Maybe,
-    wrap: (error: unknown) => unknown,
-    message: Attribution,
-  ): Maybe {
+  #attempt(call: () => Maybe, wrap: (error: unknown) => unknown, message: Attribution): Maybe {
     const step = message.step!.begin();
     const undo = (error: unknown) => {
       const failure = wrap(error);
       if (!isFinal(failure)) this.#undo(step, failure as HandlerError | SinkError);
       throw failure;
     };
-    let done: Maybe;
     try {
-      done = runAs({ ...message, step }, call);
+      return runAs({ ...message, step }, call)?.then(undefined, undo);
     } catch (error) {
       return undo(error);
     }
-    if (done !== undefined) return done.then(() => step.succeed(), undo);
-    step.succeed();
   }
 
   #undo(step: Step, failure: HandlerError | SinkError): void {
     try {
       step.fail();
     } catch (error) {
-      const undone = new HandlerError(this.lane.place(), failure.input, error);
-      undone.others.push(failure);
-      throw final(undone);
+      throw this.#after(failure, error);
     }
+  }
+
+  /** What cannot be done after a failure, which ends the app. */
+  #after(failure: FailedStep, cause: unknown): HandlerError {
+    const error = new HandlerError(this.lane.place(), failure.input, cause);
+    error.others.push(failure);
+    return final(error);
   }
 
   async #recover(
     error: unknown,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
+    tries: Step | undefined,
   ): Promise<void> {
     if (isFinal(error)) throw error;
     const { lane } = this;
@@ -102,6 +112,9 @@ export class Recovery {
       }
     } finally {
       lane.context.attempt = attempt;
+    }
+    if (policy !== "stop" && tries?.reader !== undefined) {
+      throw this.#after(failure, readError(tries));
     }
     if (policy === "skip") {
       this.host.status?.({ type: "skipped", flow: lane.flow, error: failure });
@@ -125,9 +138,7 @@ export class Recovery {
       );
       return policy;
     } catch (error) {
-      const chosen = new HandlerError(lane.place(), failure.input, error);
-      chosen.others.push(failure);
-      throw final(chosen);
+      throw this.#after(failure, error);
     }
   }
 
@@ -181,6 +192,14 @@ export function deadLetterSink(onError: OnError): unknown {
   if (typeof onError !== "object") return undefined;
   const last = "retry" in onError ? onError.otherwise : onError;
   return typeof last === "object" ? last.deadLetter : undefined;
+}
+
+/** What was read has never been, since the flow goes on without the message. */
+function readError({ flow, reader }: Step): TypeError {
+  return new TypeError(
+    `Cannot go on after an error in flow "${flow}": flow "${reader}" has read what was taken back, so its state ` +
+      'would be made from what never was; use onError "stop", or keys that one flow uses',
+  );
 }
 
 /** Failures that no policy deals with again. */

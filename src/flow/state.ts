@@ -104,8 +104,8 @@ export interface Writer {
   readonly failed: boolean;
   /** True while what it has changed may be taken back. */
   readonly open: boolean;
-  /** Another flow that has read what it wrote while it could be taken back. */
-  readBy: string | undefined;
+  /** Another flow has read what it has changed, and may take back. */
+  wasRead(flow: string): void;
   /** Notes a change, to be taken back when the work fails. */
   changed(change: Change): void;
   /** Says whether it has changed something for which `test` says true. */
@@ -119,7 +119,7 @@ export interface Change {
   /**
    * Takes it back.
    *
-   * @throws {TypeError} If something else was written over it, or another flow has read it.
+   * @throws {TypeError} If something else was written over it.
    */
   undo(): void;
 }

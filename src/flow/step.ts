@@ -7,12 +7,14 @@ interface Log {
 }
 
 /**
- * Work for a message that succeeds or fails as one: a call of the handler or, within it, a value at a sink. In
- * a flow that stops at an error, all that it ever does. Stores ask it whether it may write, and tell it what
- * it has changed; what failed is taken back.
+ * Work for a message that succeeds or fails as one. The whole work of a flow is the outermost; within it, where
+ * the flow goes on after errors, are the calls of the handler, and within these the values at sinks: each a
+ * step, with one step in it for each try. Stores ask it whether it may write, and tell it what it has changed;
+ * what failed is taken back.
  */
 export class Step implements Writer {
-  readBy: string | undefined;
+  /** Another flow that has read what it has changed, while that could be taken back. */
+  reader: string | undefined;
   #failed = false;
   readonly #outer: Step | undefined;
   readonly #log: Log | undefined;
@@ -38,7 +40,7 @@ export class Step implements Writer {
     return this.#log?.open ?? false;
   }
 
-  /** Notes what it has changed; the first change of a key after somebody else's says all. */
+  /** Notes what it has changed. */
   changed(change: Change): void {
     if (this.open) this.#log!.changes.push(change);
   }
@@ -48,8 +50,15 @@ export class Step implements Writer {
     return this.open && this.#log!.changes.some((change) => change.by === this && test(change));
   }
 
-  /** It has succeeded: alone it is not taken back any more. */
-  succeed(): void {
+  /** Another flow has read what it has changed: that counts for the steps around it too. */
+  wasRead(flow: string): void {
+    if (this.#log === undefined) return;
+    this.reader ??= flow;
+    this.#outer!.wasRead(flow);
+  }
+
+  /** It is over: unless it is within another one, nothing of it is taken back any more. */
+  end(): void {
     if (this.#outer!.#log !== undefined) return;
     this.#log!.open = false;
     this.#log!.changes.length = 0;
@@ -58,21 +67,19 @@ export class Step implements Writer {
   /**
    * It has failed: takes back what it has changed.
    *
-   * @throws {TypeError} If another flow has written over it, or has read it.
+   * @throws {TypeError} If something else was written over it.
    */
   fail(): void {
     this.#failed = true;
     const { changes } = this.#log!;
     for (let index = changes.length - 1; index >= 0; index--) {
-      if (!this.#has(changes[index]!.by)) continue;
-      changes.splice(index, 1)[0]!.undo();
+      if (this.#has(changes[index]!.by)) changes.splice(index, 1)[0]!.undo();
     }
-    this.succeed();
   }
 
-  #has(step: Writer): boolean {
-    let within = step as Step | undefined;
-    while (within !== undefined && within !== this) within = within.#outer;
-    return within === this;
+  #has(writer: Writer): boolean {
+    let step = writer as Step | undefined;
+    while (step !== undefined && step !== this) step = step.#outer;
+    return step === this;
   }
 }

@@ -70,17 +70,17 @@ export class JoinProcess {
       barrier: options.barrier,
       onError: this.#policy(options),
     });
-    const state = options.exactState && { state: cache };
+    const exact = options.exactState && { state: cache };
     for (const [index, weather] of weathers.entries()) {
       app.handle(weather, ({ value }) => this.#store(value, index), {
         name: weather.name,
-        ...state,
+        ...exact,
       });
     }
     app.handle(questions, (message, context) => this.#answer(message, context), {
       name: "questions",
       sink: answers,
-      ...state,
+      ...exact,
     });
     this.gone = this.#live(app);
   }
@@ -134,8 +134,7 @@ export class JoinProcess {
     this.#fail(poison);
     await this.#cache.set([index, time, value], value);
     await this.#step("a store was written");
-    // What the questions may have read meanwhile could not be taken back: the app would stop.
-    if (!this.#join.options.exactState) this.#fail();
+    this.#fail();
     if (!early) await this.#beat(time, dependency);
   }
 

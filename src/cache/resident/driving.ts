@@ -153,7 +153,7 @@ export class Driving implements StateStore {
   /** Notes that something is read which `writer` may take back. */
   reading(writer: Writer): void {
     const flow = this.#writer()?.flow;
-    if (flow !== undefined && flow !== writer.flow) writer.readBy = flow;
+    if (flow !== undefined && flow !== writer.flow) writer.wasRead(flow);
   }
 
   /** Notes that keys are read; what was deleted there may be put back. */

@@ -27,27 +27,21 @@ export class TableChange implements Change {
   /**
    * Puts back what was there.
    *
-   * @throws {TypeError} If somebody else has written the key since, or another flow has read what it wrote.
+   * @throws {TypeError} If somebody else has written the key since.
    */
   undo(): void {
     const { table, key, by } = this;
     const writer = table.latest(key) ?? table.traces.find(key);
     if (writer !== undefined && writer.by !== by) {
       const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by.flow}"`;
-      throw this.#refusal(`key ${inspectKey(decodeKey(key))} was written by ${other} meanwhile`);
-    }
-    if (by.readBy !== undefined) {
-      throw this.#refusal(`flow "${by.readBy}" has read some of it meanwhile`);
+      throw new TypeError(
+        `Cannot take back what flow "${by.flow}" wrote before an error: key ` +
+          `${inspectKey(decodeKey(key))} was written by ${other} meanwhile; ` +
+          'use onError "stop", or keys that one flow writes',
+      );
     }
     const write = { key, put: this.#put };
     table.put(write, this.#before);
     table.onRestore?.(write);
-  }
-
-  #refusal(why: string): TypeError {
-    return new TypeError(
-      `Cannot take back what flow "${this.by.flow}" wrote before an error: ${why}; ` +
-        'use onError "stop", or keys that one flow uses',
-    );
   }
 }
