@@ -239,15 +239,24 @@ export interface HandleOptions<O, Args = unknown> {
    * the content of the cache ends, so that nothing is counted twice or missed in it. What goes to sinks may
    * be repeated.
    *
-   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
-   *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
-   *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
+   * Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
+   * that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
+   * another member joins the group both stop with an error. So does a flow whose cache has nothing of what its
+   * group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
+   *
+   * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
+   *   refused.
+   * - Where `onError` goes on, what a failed call of the handler or of a sink has written is taken back. When
+   *   another flow has read it or written over it meanwhile, the app stops with an error instead: give such
+   *   flows keys of their own, or `"stop"`. (`size` and `bytes` of the cache count what may be taken back.)
+   * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
+   *   that commit nothing. That is not seen in an app that began before any flow of the process had a state.
+   * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
+   *   of its flows is under way, hence at the end of the longest.
+   * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also behind Proxies; a flow that writes to a
    *   Proxy must have the policy `"stop"`.
    * - In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
-   * - A handler must not wait for another flow of the same cache: before the cache goes to disk, no new message
-   *   begins until those under way are done.
    * - After an error of the app the cache can only be closed, and opened again: see `Cache.dropped`.
    * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow:
    *   with a new group it counts everything again, into what is there.

@@ -1,7 +1,6 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
-import { assertExact } from "./exact.ts";
 import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
@@ -57,7 +56,7 @@ export class Cache<V = unknown>
   ) {
     const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     const retention = { maxBytes, ttlMs };
-    if (store.driven) assertExact(name, retention);
+    spaces.assertExact(name, retention);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;
@@ -222,7 +221,8 @@ export class Cache<V = unknown>
    * Returns another cache in the same store: its entries are apart, and what both have written becomes
    * durable together.
    *
-   * @throws {TypeError} If an option or the name is wrong, or the space is open and options are given.
+   * @throws {TypeError} If an option or the name is wrong, the space is open and options are given, or it would
+   * drop entries by itself in the state of a flow.
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
     this.#writes.assertOpen();
@@ -259,7 +259,7 @@ export class Cache<V = unknown>
     await this.#store.flush();
   }
 
-  /** True while flows that keep their state in the store decide what goes to disk. */
+  /** True while flows decide what goes to disk; see `state` in {@linkcode HandleOptions}. */
   get driven(): boolean {
     return this.#store.driven && !this.#store.dropped;
   }

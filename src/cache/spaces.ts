@@ -21,6 +21,8 @@ export interface Member<C> {
 export class Spaces<C extends object> {
   readonly #store: CacheStore;
   readonly #members = new Map<string, Member<C>>();
+  /** True once it was asked for as a state: what is opened after that must be exact too. */
+  #exact = false;
 
   /** Has no caches yet. */
   constructor(store: CacheStore) {
@@ -43,6 +45,11 @@ export class Spaces<C extends object> {
     );
   }
 
+  /** Throws when a cache to come would drop entries by itself, and the store keeps exact state. */
+  assertExact(name: string, retention: Retention): void {
+    if (this.#exact) assertExact(name, retention);
+  }
+
   /** Adds a cache. */
   join(name: string, member: Member<C>): void {
     this.#members.set(name, member);
@@ -63,6 +70,7 @@ export class Spaces<C extends object> {
       );
     }
     for (const [name, { retention }] of this.#members) assertExact(name, retention);
+    this.#exact = true;
     return state;
   }
 

@@ -1,6 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import { BarrierError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
+import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
 import { ProgressReport } from "./progress_report.ts";
@@ -131,7 +132,9 @@ export class Barrier {
   };
 
   #start(): Promise<void> {
-    return this.#running = this.#untilDone().finally(() => this.#running = undefined);
+    // Whose message was done last does not matter.
+    const running = onNobodysBehalf(() => this.#untilDone());
+    return this.#running = running.finally(() => this.#running = undefined);
   }
 
   async #untilDone(): Promise<void> {
@@ -170,7 +173,7 @@ export class Barrier {
       ? [...hubs].map(({ feed, root }) => root ? root.commitOf(cuts) : feed.snapshot?.())
       : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
-    await sinks.flush(this.#options.flushTimeoutMs);
+    await withinBarrier(groups, () => sinks.flush(this.#options.flushTimeoutMs));
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([
@@ -178,7 +181,7 @@ export class Barrier {
       ...[...cuts.values()].map((cut) => cut.save()),
     ]);
     this.#host.signal.throwIfAborted(); // and commits nothing
-    await Promise.all(notes.map((write) => write?.()));
+    await withinBarrier(groups, () => Promise.all(notes.map((write) => write?.())));
     this.#host.signal.throwIfAborted();
     await Promise.all(commits.map((commit) => commit?.()));
   }

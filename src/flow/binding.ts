@@ -1,7 +1,7 @@
 import { checkOptions } from "../options.ts";
 import type { Handler, OnError, StreamPair } from "../types.ts";
 import { openFeed } from "./feed.ts";
-import { openState, type StateKeeper, type StateStore } from "./state.ts";
+import { keepState, openState, type StateKeeper, type StateStore } from "./state.ts";
 import { isSource } from "./feeds.ts";
 import { Merge } from "./merge.ts";
 import { type ExactStage, makeStage } from "./operators.ts";
@@ -105,7 +105,7 @@ export function toBinding(
   if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {
     throw wrong("handlerTimeoutMs", "a positive number of milliseconds", handlerTimeoutMs);
   }
-  const store = state?.[openState]();
+  const store = state && keepState(state);
   return {
     name: flow,
     sources,

@@ -1,9 +1,9 @@
 import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
-import type { Attribution } from "./attribution.ts";
 import type { Breath } from "./breath.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
+import type { Step } from "./step.ts";
 import type { Maybe } from "./turn.ts";
 
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
@@ -51,8 +51,8 @@ export class Lane extends Slot {
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
   leave: () => void = () => {};
-  /** The message under way, in a flow whose writes belong to a cut; see tracking.ts. */
-  attribution: Attribution | undefined;
+  /** All the work of the flow, where stores are to know it; see tracking.ts. */
+  step: Step | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
 

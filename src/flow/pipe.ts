@@ -1,5 +1,6 @@
 import { PipeError } from "../errors.ts";
 import type { StreamPair } from "../types.ts";
+import { onBehalf } from "./attribution.ts";
 import { Debts } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
 import type { Lane, Slot } from "./lane.ts";
@@ -73,7 +74,9 @@ class OpaqueStage {
   /** Sets where values go; returns where messages come in. */
   into(emit: Emit<unknown>): Emit<unknown> {
     this.#emit = emit;
-    this.#opaque ??= this.#open();
+    // What the pipe goes on with by itself is the flow's too, where stores are to know that.
+    const { lane } = this.#place;
+    this.#opaque ??= lane.step ? onBehalf(lane, () => this.#open())() : this.#open();
     return (message) => this.#push(message);
   }
 

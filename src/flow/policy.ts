@@ -3,9 +3,10 @@ import { delay } from "../clock.ts";
 import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
+import { type Attribution, currentMessage, runAs } from "./attribution.ts";
 import { checkPolicy } from "./binding.ts";
 import { type Lane, STOPPED } from "./lane.ts";
-import type { Change } from "./state.ts";
+import type { Step } from "./step.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
 /** What a recovery needs to know of the run. */
@@ -15,12 +16,6 @@ export interface RecoveryHost {
   readonly signal: AbortSignal;
   /** Tells what happened, when somebody listens. */
   readonly status: ((event: StatusEvent) => void) | undefined;
-}
-
-/** What a message had changed in stores before a step. */
-interface Before {
-  readonly changes: Change[];
-  readonly length: number;
 }
 
 /**
@@ -42,25 +37,44 @@ export class Recovery {
   }
 
   /** Runs `step`; when it fails, does what the policy says, and repeats `step` where it says so. */
-  guard(
-    step: () => Maybe,
-    wrap: (error: unknown) => unknown,
-    changes: Change[] = this.lane.attribution?.changes ?? [],
-  ): Maybe {
+  guard(step: () => Maybe, wrap: (error: unknown) => unknown): Maybe {
     if (this.stops) return step();
-    const before = { changes, length: changes.length };
+    // In a flow without state nobody is asked whether anything is to be taken back.
+    const message = this.lane.step && currentMessage();
+    const call = message?.step && message.state ? () => this.#attempt(step, wrap, message) : step;
     try {
-      const done = step();
-      return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap, before));
+      const done = call();
+      return done?.then(undefined, (error) => this.#recover(wrap(error), call, wrap));
     } catch (error) {
-      return this.#recover(wrap(error), step, wrap, before);
+      return this.#recover(wrap(error), call, wrap);
     }
   }
 
-  /** Takes back what the step that failed has changed in stores: it is as if it had not been called. */
-  #undo({ changes, length }: Before, failure: HandlerError | SinkError): void {
+  /** Runs `call` as a step of its own: when it fails, its state is as if it had not been called. */
+  #attempt(
+    call: () => Maybe,
+    wrap: (error: unknown) => unknown,
+    message: Attribution,
+  ): Maybe {
+    const step = message.step!.begin();
+    const undo = (error: unknown) => {
+      const failure = wrap(error);
+      if (!isFinal(failure)) this.#undo(step, failure as HandlerError | SinkError);
+      throw failure;
+    };
+    let done: Maybe;
     try {
-      while (changes.length > length) changes.pop()!.undo();
+      done = runAs({ ...message, step }, call);
+    } catch (error) {
+      return undo(error);
+    }
+    if (done !== undefined) return done.then(() => step.succeed(), undo);
+    step.succeed();
+  }
+
+  #undo(step: Step, failure: HandlerError | SinkError): void {
+    try {
+      step.fail();
     } catch (error) {
       const undone = new HandlerError(this.lane.place(), failure.input, error);
       undone.others.push(failure);
@@ -72,18 +86,16 @@ export class Recovery {
     error: unknown,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
-    before: Before,
   ): Promise<void> {
     if (isFinal(error)) throw error;
     const { lane } = this;
     const { attempt } = lane.context;
     let failure = error as HandlerError | SinkError;
-    this.#undo(before, failure);
     let policy = await this.#choose(failure);
     lane.goOn();
     try {
       while (typeof policy === "object" && "retry" in policy) {
-        const again = await this.#retry(policy.retry, failure, step, wrap, before);
+        const again = await this.#retry(policy.retry, failure, step, wrap);
         if (again === undefined) return;
         failure = again;
         policy = policy.otherwise ?? "stop";
@@ -128,7 +140,6 @@ export class Recovery {
     failure: HandlerError | SinkError,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
-    before: Before,
   ): Promise<HandlerError | SinkError | undefined> {
     const { clock, signal, status } = this.host;
     for (let attempt = 1; attempt <= attempts; attempt++) {
@@ -146,7 +157,6 @@ export class Recovery {
         const next = wrap(error);
         if (isFinal(next)) throw next;
         failure = next as HandlerError | SinkError;
-        this.#undo(before, failure);
       }
     }
     return failure;

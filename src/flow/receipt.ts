@@ -1,3 +1,4 @@
+import { onNobodysBehalf } from "./attribution.ts";
 import type { Root } from "./state.ts";
 
 /** Who is told that a message is done. */
@@ -48,7 +49,7 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.#acknowledged();
-    this.#callback?.();
+    if (this.#callback !== undefined) onNobodysBehalf(this.#callback);
     this.root?.leave();
   }
 

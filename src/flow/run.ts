@@ -136,6 +136,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
 
   /** Every flow has ended: makes it durable and closes what was opened. */
   async #finish(opened: Opened): Promise<void> {
+    for (const group of opened.groups) group.flowsEnded();
     const last: (() => Promise<unknown>)[] = [
       () => this.#barrier!.run(),
       () => this.#options.exit(),

@@ -18,6 +18,23 @@ export interface StateKeeper {
   [openState](): StateStore;
 }
 
+let kept = false;
+
+/**
+ * Opens what a flow was given as its state. Flows that are opened after that are attributed, so that a store
+ * knows whose writes are in its cuts: until then no flow pays for it.
+ */
+export function keepState(keeper: StateKeeper): StateStore {
+  const store = keeper[openState]();
+  kept = true;
+  return store;
+}
+
+/** Says whether a flow of this process was given a state. */
+export function isStateKept(): boolean {
+  return kept;
+}
+
 /** The position of a flow in one partition of a source: what is before it is in the state. */
 export interface StoredPosition {
   /** The name of the flow. */
@@ -79,12 +96,30 @@ export interface Resumption {
   began(partition: number, position: unknown, sought: boolean): void;
 }
 
-/** A change that a message made to a store. */
+/** A part of the work of a flow that writes to stores, as these know it; see step.ts. */
+export interface Writer {
+  /** The name of the flow. */
+  readonly flow: string;
+  /** True when it has failed: it must not change anything any more. */
+  readonly failed: boolean;
+  /** True while what it has changed may be taken back. */
+  readonly open: boolean;
+  /** Another flow that has read what it wrote while it could be taken back. */
+  readBy: string | undefined;
+  /** Notes a change, to be taken back when the work fails. */
+  changed(change: Change): void;
+  /** Says whether it has changed something for which `test` says true. */
+  hasChanged(test: (change: Change) => boolean): boolean;
+}
+
+/** A change of one thing in a store. */
 export interface Change {
+  /** Who made it. */
+  readonly by: Writer;
   /**
    * Takes it back.
    *
-   * @throws {TypeError} If something else was written over it.
+   * @throws {TypeError} If something else was written over it, or another flow has read it.
    */
   undo(): void;
 }

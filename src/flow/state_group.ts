@@ -51,6 +51,8 @@ export class StateGroup implements StateDriver {
   #moved = false;
   /** The last cut, until it is on disk. */
   #unsaved: Cut | undefined;
+  /** All flows have ended. */
+  #stuck = false;
   #ended = false;
   #wakes: (() => void)[] = [];
   #awaited: PromiseWithResolvers<void> | undefined;
@@ -129,11 +131,19 @@ export class StateGroup implements StateDriver {
 
   /** Resolves when everything written so far is on disk. */
   async flush(): Promise<void> {
-    if (this.#open > 0) {
+    if (this.#open === 0) this.#cut(); // a message may begin before the barrier does
+    else {
+      if (this.#stuck) throw stuck();
       this.#due = true;
       await (this.#awaited ??= Promise.withResolvers<void>()).promise;
     }
     await this.#host.barrier();
+  }
+
+  /** All flows have ended: a message that is open now has failed, and nobody waits for it any more. */
+  flowsEnded(): void {
+    this.#stuck = true;
+    this.#refuse();
   }
 
   /** Calls `wake` when a message may begin. */
@@ -148,8 +158,13 @@ export class StateGroup implements StateDriver {
     const whole = this.#open === 0 && !this.#moved && this.#unsaved === undefined;
     if (whole) this.#store.release();
     else this.#store.drop();
-    this.#awaited?.reject(new TypeError("Cannot flush: the run has ended within a message"));
+    this.#refuse();
+  }
+
+  #refuse(): void {
+    this.#awaited?.reject(stuck());
     this.#awaited?.promise.catch(() => {}); // nobody may have waited for it
+    this.#awaited = undefined;
   }
 
   #cut(): void {
@@ -182,4 +197,11 @@ export class StateGroup implements StateDriver {
       }
     }
   }
+}
+
+function stuck(): TypeError {
+  return new TypeError(
+    "Cannot flush a cache that keeps state: the run has ended within a message, and what came after the " +
+      "last cut is dropped",
+  );
 }

@@ -1,67 +1,94 @@
 import type { OnError } from "../types.ts";
 import { type Attribution, passOnBehalf } from "./attribution.ts";
 import type { Binding } from "./binding.ts";
+import type { Feed } from "./feed.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { isStreamPair } from "./pipe.ts";
 import { deadLetterSink } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
-import type { ProxyQueue } from "./proxy_queue.ts";
+import { ProxyQueue } from "./proxy_queue.ts";
+import type { StateStore } from "./state.ts";
+import { Step } from "./step.ts";
 import { stage, type Turn } from "./turn.ts";
 
 /**
- * Finds the flows whose writes belong to cuts: those that keep state, and all that get anything of them
- * through Proxies.
+ * Finds the flows that stores must know: those that keep state, those beside them at the same sources, and all
+ * that get anything of them through Proxies. With each comes the store that holds its positions: its state, or
+ * behind Proxies that of all that write to them; undefined where there is none or several.
  *
  * @throws {TypeError} If the state of a flow could not be exact; the error says what to change.
  */
-export function findTracked(bindings: readonly Binding[], onError: OnError): Set<Binding> {
+export function findTracked(
+  bindings: readonly Binding[],
+  onError: OnError,
+): Map<Binding, StateStore | undefined> {
+  const tracked = new Map<Binding, StateStore | undefined>();
   const keeping = bindings.filter(({ state }) => state !== undefined);
-  const read = new Set(keeping.flatMap(({ sources }) => sources));
-  const beside = bindings.filter(({ sources }) => sources.some((source) => read.has(source)));
-  for (const binding of withReaders(beside, bindings, onError)) assertExactPipes(binding);
-  for (const binding of keeping) assertFed(binding, bindings);
-  const tracked = withReaders(keeping, bindings, onError);
-  for (const binding of tracked) assertNothingSentTwice(binding, bindings, onError);
+  const sources = new Set(keeping.flatMap(({ sources }) => sources));
+  for (const binding of bindings) {
+    if (binding.sources.some((source) => sources.has(source))) tracked.set(binding, binding.state);
+  }
+  for (const [binding, state] of tracked) {
+    for (const reader of readersOf(outputsOf(binding, onError), bindings)) {
+      const known = tracked.get(reader);
+      if (!tracked.has(reader)) tracked.set(reader, state);
+      else if (reader.state === undefined && known !== undefined && known !== state) {
+        tracked.delete(reader); // what it passes on must be looked at again
+        tracked.set(reader, undefined);
+      }
+    }
+  }
+  for (const binding of tracked.keys()) assertExactPipes(binding);
+  for (const binding of keeping) assertFed(binding, bindings, onError);
+  for (const [binding, state] of tracked) {
+    if (state !== undefined) assertNothingSentTwice(binding, bindings, onError);
+  }
   return tracked;
 }
 
-/** These flows, and all that get anything of them through Proxies. */
-function withReaders(
-  flows: readonly Binding[],
-  bindings: readonly Binding[],
-  onError: OnError,
-): Set<Binding> {
-  const all = new Set(flows);
-  for (const binding of all) {
-    const sinks = [...binding.sinks, deadLetterSink(binding.onError ?? onError)];
-    for (const next of readersOf(sinks, bindings)) all.add(next);
-  }
-  return all;
+/** Everything that a flow is known to write to. */
+function outputsOf(binding: Binding, onError: OnError): unknown[] {
+  return [...binding.sinks, deadLetterSink(binding.onError ?? onError)];
 }
 
 /** The stage in front of a tracked flow: everything behind it runs on behalf of the message. */
 export function trackStage(
   lane: Lane,
   slot: Slot,
-  { exact, undoes }: { exact: boolean; undoes: boolean },
+  { exact, state }: { exact: boolean; state: StateStore | undefined },
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
+  const { flow } = lane;
+  const all = lane.step = new Step(flow);
   return stage((emit) => (message) => {
     const { root, receipt } = slot;
-    if (receipt?.root === undefined) {
-      lane.attribution = undefined;
-      if (!exact) return emit(message);
+    if (exact && receipt?.root === undefined) {
       const sent = new TypeError(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
           "send it from a flow with state",
       );
       throw lane.handlerError(sent, message);
     }
-    const changes = undoes ? [] : undefined;
-    const { flow, guard } = lane;
-    const attribution: Attribution = { flow, root, receipt, guard, changes };
-    lane.attribution = attribution;
+    // What user code has sent is its own: nothing says whether it was handled.
+    const step = receipt && all;
+    const attribution: Attribution = { flow, root, receipt, guard: lane.guard, step, state };
     return passOnBehalf(attribution, emit, message);
   });
+}
+
+/** The stage in front of a flow without state: what it does can be told from what code outside of flows does. */
+export function nameStage(lane: Lane, slot: Slot): TransformStream<Turn<unknown>, Turn<unknown>> {
+  const { flow } = lane;
+  lane.step = new Step(flow);
+  return stage((emit) => (message) => {
+    const { root, receipt } = slot;
+    if (receipt !== undefined) return passOnBehalf(lane, emit, message);
+    return passOnBehalf({ flow, root, receipt, guard: lane.guard }, emit, message);
+  });
+}
+
+/** Says whether a source, or what writes to a Proxy, relies on its messages being done. */
+export function isAcknowledged(feed: Feed<unknown>): boolean {
+  return feed instanceof ProxyQueue || feed.snapshot !== undefined || feed.resumeBy !== undefined;
 }
 
 function readersOf(sinks: readonly unknown[], bindings: readonly Binding[]): Binding[] {
@@ -103,12 +130,28 @@ function assertNothingSentTwice(
   );
 }
 
+/**
+ * A Proxy for dead letters that a policy names only when something fails is not known when the app starts: its
+ * reader would write to the state unseen.
+ */
+export function assertKnown(sink: unknown, binding: Binding, onError: OnError): void {
+  if (queueOf(sink) === undefined || outputsOf(binding, onError).includes(sink)) return;
+  throw new TypeError(
+    `Cannot keep exact state with flow "${binding.name}": its onError is a function that sends dead ` +
+      "letters to a Proxy; give it as onError: { deadLetter: proxy }, or send them to another sink",
+  );
+}
+
 /** Everything that comes to a flow with state must have a position in the same store. */
-function assertFed(binding: Binding, bindings: readonly Binding[]): void {
+function assertFed(
+  binding: Binding,
+  bindings: readonly Binding[],
+  onError: OnError,
+): void {
   const store = binding.state!;
   for (const queue of queuesOf(binding.sources)) {
     for (const writer of bindings) {
-      if (!queuesOf(writer.sinks).includes(queue)) continue;
+      if (!queuesOf(outputsOf(writer, onError)).includes(queue)) continue;
       if (writer.state === store) continue;
       throw new TypeError(
         `Cannot keep exact state in flow "${binding.name}": it reads a Proxy that flow ` +

@@ -1,6 +1,7 @@
 import { SourceError } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
+import { onNobodysBehalf } from "./attribution.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "./branch.ts";
 import { skipReplays } from "./correction.ts";
@@ -19,9 +20,9 @@ import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
 import { RootSource } from "./root_source.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
-import type { StateStore } from "./state.ts";
+import { isStateKept, type StateStore } from "./state.ts";
 import { type GroupHost, StateGroup } from "./state_group.ts";
-import { findTracked, trackStage } from "./tracking.ts";
+import { assertKnown, findTracked, isAcknowledged, nameStage, trackStage } from "./tracking.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
@@ -65,14 +66,14 @@ export class Opened {
   readonly written = new Set<ProxyQueue<unknown>>();
 
   readonly #host: WiringHost;
-  readonly #tracked: ReadonlySet<Binding>;
+  readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
   readonly #byStore = new Map<StateStore, StateGroup>();
   /** The hubs by their sources; strings are values and have none. */
   readonly #bySource = new Map<unknown, Hub<unknown>>();
   readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
   readonly #unobserve = new Map<Hub<unknown>, () => void>();
 
-  constructor(host: WiringHost, tracked: ReadonlySet<Binding>) {
+  constructor(host: WiringHost, tracked: ReadonlyMap<Binding, StateStore | undefined>) {
     this.#host = host;
     this.#tracked = tracked;
   }
@@ -85,6 +86,7 @@ export class Opened {
     const lane = this.#lane(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const recovery = new Recovery(onError, lane, host, (sink) => {
+      if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
       return host.sinks.openOnce(sink, lane, "the dead-letter sink");
     });
@@ -116,7 +118,9 @@ export class Opened {
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
     if (this.#tracked.has(binding)) {
       const exact = binding.state !== undefined;
-      stages.unshift(trackStage(lane, slot, { exact, undoes: !recovery.stops }));
+      stages.unshift(trackStage(lane, slot, { exact, state: this.#tracked.get(binding) }));
+    } else if (isStateKept() && hubs.some(({ feed }) => isAcknowledged(feed))) {
+      stages.unshift(nameStage(lane, slot));
     }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
@@ -287,7 +291,8 @@ async function guard(
 ): Promise<void> {
   const wrap = (error: unknown) => lane.handlerError(error, message);
   try {
-    await recovery.guard(step, wrap, []);
+    // What is done later is no part of the message that is under way now.
+    await onNobodysBehalf(() => recovery.guard(step, wrap));
   } catch (error) {
     lane.die(wrap(error));
   }

@@ -6,13 +6,14 @@ export interface Item {
   readonly next: number;
 }
 
-/** A source of the numbers from 1 to `end` that notes from where it was read. */
-export function numbers(end: number, name = "numbers") {
+/** A source of the numbers from 1 to `end`, given after `go`, that notes from where it was read. */
+export function numbers(end: number, name = "numbers", go?: Promise<void>) {
   const begins: (number | undefined)[] = [];
   const source = replayable<Item, number>({
     name,
     read: async function* (position) {
       begins.push(position);
+      await go;
       for (let n = (position ?? 0) + 1; n <= end; n++) yield { n, next: n };
     },
     position: ({ next }) => next,

@@ -1,5 +1,16 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { App, batch, Cache, MemoryCache, Proxy, replayable, SourceError } from "../../mod.ts";
+import {
+  App,
+  batch,
+  Cache,
+  type FailedStep,
+  MemoryCache,
+  type OnError,
+  Proxy,
+  replayable,
+  SinkError,
+  SourceError,
+} from "../../mod.ts";
 import { type Item, numbers } from "../_support/numbers.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -97,6 +108,53 @@ Deno.test("a space that could not be exact cannot be opened while flows keep the
   }, { name: "f", state });
   await app.stream();
   assertEquals(errors.map((message) => message.includes('space "small" has maxBytes')), [true]);
+});
+
+Deno.test("nor can it between handle() and stream()", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  new App().handle(numbers(1).source, () => {}, { name: "f", state });
+  assertThrows(() => state.space("small"), TypeError, 'space "small" has maxBytes');
+  assertThrows(() => state.space("brief", { ttlMs: 1, maxBytes: Infinity }), TypeError, "ttlMs");
+  state.space("large", { maxBytes: Infinity });
+});
+
+Deno.test("a state in which something expires is refused when the app starts", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const app = new App();
+  app.handle(numbers(1).source, () => {}, { name: "f", state });
+  await state.set("brief", 1, { ttlMs: 60_000 });
+  await assertRejects(() => app.stream(), TypeError, "delete what was written with ttlMs");
+  await state.delete("brief");
+  await app.stream();
+});
+
+Deno.test("a Proxy for dead letters is known when the app starts, and its reader belongs to the state", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using other = new MemoryCache<number>({ maxBytes: Infinity });
+  let end = 0; // each run has one more message
+  const proxy = new Proxy<FailedStep>();
+  const fail = () => {
+    throw new Error("broken");
+  };
+  const half = async () => {
+    await state.set("half", 1);
+    throw new Error("broken too");
+  };
+  const run = (onError: OnError, reader: { state?: Cache<number> }) => {
+    const app = new App();
+    app.handle(numbers(++end).source, fail, { name: "a", state, onError });
+    app.handle(proxy, half, { name: "b", onError: "skip", ...reader });
+    return app.stream();
+  };
+  await assertRejects(
+    () => run({ deadLetter: proxy }, { state: other }),
+    TypeError,
+    'it reads a Proxy that flow "a" writes to',
+  );
+  await run({ deadLetter: proxy }, {});
+  assertEquals(await state.get("half"), undefined);
+  const error = await assertRejects(() => run(() => ({ deadLetter: proxy }), {}), SinkError);
+  assertEquals((error.cause as Error).message.includes("onError: { deadLetter: proxy }"), true);
 });
 
 Deno.test("two apps cannot keep their state in one cache at a time", async () => {

@@ -1,6 +1,7 @@
 """Answers each line {"name", "count"} on stdin with a line {"seconds"}: one round of that benchmark."""
 
 import json
+import logging
 import sys
 from asyncio import run
 
@@ -15,6 +16,8 @@ benchmarks = (
     flow.benchmarks | cache.benchmarks | checkpoint.benchmarks | topic.benchmarks
     | delivery.benchmarks
 )
+
+logging.getLogger('aiokafka').setLevel(logging.ERROR)  # it warns of each topic that is new
 
 
 def forget_bindings():

@@ -1,6 +1,11 @@
-import { type Attribution, currentMessage, onNobodysBehalf } from "../../flow/attribution.ts";
+import {
+  type Attribution,
+  currentMessage,
+  isInBarrierOf,
+  onNobodysBehalf,
+} from "../../flow/attribution.ts";
 import type { Commit } from "../../flow/feed.ts";
-import type { StateDriver, StateStore, StoredPosition } from "../../flow/state.ts";
+import type { Change, StateDriver, StateStore, StoredPosition, Writer } from "../../flow/state.ts";
 import { encodeKey } from "../keys.ts";
 import { copyIn, copyOut } from "../values.ts";
 import type { Entry } from "./entry.ts";
@@ -12,6 +17,8 @@ const POSITIONS = "$positions";
 
 /** What driving needs of the store. */
 export interface DrivenStore {
+  /** What it is called in errors. */
+  readonly name: string;
   table(name: string): Table;
   /** Estimated bytes that wait for a cut. */
   readonly buffered: number;
@@ -21,6 +28,8 @@ export interface DrivenStore {
   save(cut: number): Promise<void>;
   /** Goes back to writing by its own timer. */
   undriven(): void;
+  /** Whether something may expire. */
+  readonly expiring: boolean;
 }
 
 /**
@@ -30,6 +39,8 @@ export interface DrivenStore {
 export class Driving implements StateStore {
   readonly #store: DrivenStore;
   readonly #maxBytes: number;
+  /** Those whose changes may be taken back. */
+  readonly #changed = new Set<Writer>();
   #driver: StateDriver | undefined;
   #dropped = false;
   readonly #notes = new Set<() => void>();
@@ -67,6 +78,12 @@ export class Driving implements StateStore {
     if (this.#driver !== undefined) {
       throw new TypeError("Cannot keep state of two apps in one cache: open one for each");
     }
+    if (this.#store.expiring) {
+      throw new TypeError(
+        `Cannot keep exact state in ${this.#store.name} while entries of it expire: what is there would ` +
+          "depend on the moment; delete what was written with ttlMs",
+      );
+    }
     this.#driver = driver;
   }
 
@@ -85,6 +102,7 @@ export class Driving implements StateStore {
       const key = encodeKey([flow, source, partition]);
       table.put({ key, put: { value, cloned, size, expires: 0 } });
     }
+    this.#changed.clear();
     const cut = this.#store.cut();
     return () => this.#store.save(cut);
   }
@@ -113,12 +131,8 @@ export class Driving implements StateStore {
   /** Throws unless a write may be made now. */
   assertWritable(): void {
     this.assertNotDropped();
+    this.#assertMayWrite(currentMessage());
     if (this.#driver === undefined) return;
-    if (this.#message()?.receipt?.done) {
-      throw new TypeError(
-        "Cannot write to a cache for a message that is done: await every call in the handler",
-      );
-    }
     if (this.#store.buffered > this.#maxBytes) {
       throw new RangeError(
         `Cannot write more to a cache before the message is done: ${this.#store.buffered} bytes wait, ` +
@@ -127,27 +141,87 @@ export class Driving implements StateStore {
     }
   }
 
-  /** Notes what a message changes; returns the flow that does. */
-  changing(table: Table, key: string, old: Entry | undefined): string | undefined {
-    if (this.#driver === undefined) return undefined;
-    const message = this.#message();
-    message?.changes?.push(new TableChange(table, key, old, message.flow));
-    return message?.flow;
+  /** Notes what is changed; returns who does it. */
+  changing(table: Table, key: string, old: Entry | undefined): Writer | undefined {
+    const writer = this.#writer();
+    if (writer === undefined || !writer.open) return writer;
+    const last = old ?? table.traces.find(key);
+    if (last?.by !== writer) this.#note(new TableChange(table, key, old, writer));
+    return writer;
   }
 
-  /** Throws when a message waits for the disk, which waits for the message. */
+  /** Notes that something is read which `writer` may take back. */
+  reading(writer: Writer): void {
+    const flow = this.#writer()?.flow;
+    if (flow !== undefined && flow !== writer.flow) writer.readBy = flow;
+  }
+
+  /** Notes that keys are read; what was deleted there may be put back. */
+  scanning(table: Table, low: string, high: string): void {
+    const isRead = (change: Change) => {
+      const { table: of, key } = change as TableChange;
+      return of === table && key >= low && key < high;
+    };
+    for (const writer of this.#changed) if (writer.hasChanged(isRead)) this.reading(writer);
+  }
+
+  /** Throws when the caller waits for the disk, which waits for the caller. */
   assertMayWait(what: string): void {
-    const message = this.#driver && this.#message();
-    if (message === undefined) return;
+    const driver = this.#driver;
+    if (driver === undefined) return;
+    const message = currentMessage();
+    if (message?.receipt?.root?.drives(driver)) {
+      throw new TypeError(
+        `Cannot ${what} within a message of flow "${message.flow}": the cache keeps its state, and goes to ` +
+          "disk only between messages; it does so by itself",
+      );
+    }
+    if (isInBarrierOf(driver)) {
+      throw new TypeError(
+        `Cannot ${what} within a barrier, as the flush() of a sink does: the cache keeps the state of ` +
+          "flows, and the barrier brings it to disk after the sinks; use a cache of another store",
+      );
+    }
+  }
+
+  #note(change: TableChange): void {
+    for (const writer of this.#changed) if (!writer.open) this.#changed.delete(writer);
+    this.#changed.add(change.by);
+    change.by.changed(change);
+  }
+
+  /** Throws when the caller works for a message to which a write does not belong. */
+  #assertMayWrite(message: Attribution | undefined): void {
+    if (message?.step === undefined) return; // code outside of flows, or what it has sent to one
+    const { flow, receipt, step } = message;
+    if (message.state === this && receipt?.done) {
+      throw new TypeError(
+        "Cannot write to a cache for a message that is done: await every call in the handler",
+      );
+    }
+    if (message.state === this && step.failed) {
+      throw new TypeError(
+        `Cannot write to a cache for a call of flow "${flow}" that has failed: what it wrote has been ` +
+          "taken back; await every call in the handler, also when another one fails",
+      );
+    }
+    if (this.#driver === undefined || this.#keeps(message, this.#driver)) return;
     throw new TypeError(
-      `Cannot ${what} within a message of flow "${message.flow}": the cache keeps its state, and goes to ` +
-        "disk only between messages; it does so by itself",
+      `Cannot write to ${this.#store.name} in flow "${flow}": it keeps the state of other flows, and goes ` +
+        "to disk without the positions of this one; give the flow this cache as its state, or write to a " +
+        "cache of another store",
     );
   }
 
-  /** The message that the caller works for, if it belongs to the cuts of this store. */
-  #message(): Attribution | undefined {
+  /** Says whether the position of a message is held here. */
+  #keeps({ state, receipt }: Attribution, driver: StateDriver): boolean {
+    return state === this && receipt?.root?.drives(driver) === true;
+  }
+
+  /** Whom the caller works for, if that belongs to the cuts of this store. */
+  #writer(): Writer | undefined {
+    if (this.#driver === undefined) return undefined;
     const message = currentMessage();
-    return message?.receipt?.root?.drives(this.#driver!) ? message : undefined;
+    return message && this.#keeps(message, this.#driver) ? message.step : undefined;
   }
 }

@@ -1,3 +1,4 @@
+import type { Writer } from "../../flow/state.ts";
 import type { Found, Put } from "../space.ts";
 import type { Page } from "./page.ts";
 import type { PieceList } from "../pieces.ts";
@@ -28,8 +29,8 @@ export class Entry implements Found {
   hidden = false;
   /** Where its record is; undefined while it is buffered. */
   page: Page | undefined = undefined;
-  /** The flow that wrote it, while flows drive the store. */
-  by: string | undefined = undefined;
+  /** The step of a flow that wrote it, until the next cut, while flows drive the store. */
+  by: Writer | undefined = undefined;
   /** Where its value is on disk, when it is too large for a page. */
   pieces: PieceList | undefined = undefined;
 

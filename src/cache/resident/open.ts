@@ -50,7 +50,7 @@ export async function openResident(
     sequence: state.sequence,
     retryMs: RETRY_MS,
   });
-  const storeOptions = { clock, flushIntervalMs, maxTransactionBytes };
+  const storeOptions = { clock, flushIntervalMs, maxTransactionBytes, path };
   const store = new ResidentStore(storeOptions, { ...state }, journal);
   await load(kv, store, claimed, path);
   const kept = opened.move();

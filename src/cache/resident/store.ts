@@ -1,15 +1,19 @@
+import type { Writer } from "../../flow/state.ts";
 import { FORMAT, ROOT } from "../format.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
 import type { Journal, Row, State } from "./journal.ts";
 import { rowsOfPage } from "./rows_of_page.ts";
-import { Table, type TableHost } from "./table.ts";
+import { Table } from "./table.ts";
+import type { TableHost } from "./table_host.ts";
 
 /** How a resident store writes. */
 export interface StoreOptions extends GroupCommitOptions {
   /** The most that may wait for a cut while flows decide when it is taken, in estimated bytes. */
   maxTransactionBytes: number;
+  /** The file; none where nothing outlives the process. */
+  path?: string | undefined;
 }
 
 /** Estimated bytes in the buffer from which on a writer waits for the disk. */
@@ -56,6 +60,12 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.driving = new Driving(this, options.maxTransactionBytes);
   }
 
+  /** What it is called in errors. */
+  get name(): string {
+    const { path } = this.#options;
+    return path === undefined ? "a cache in memory" : `cache ${JSON.stringify(path)}`;
+  }
+
   /** Throws when another space would make the row of the state larger than Deno KV takes. */
   assertRoomFor(name: string): void {
     if (this.#tables.has(name) || this.#tables.size < MAX_TABLES) return;
@@ -86,8 +96,18 @@ export class ResidentStore implements TableHost, Uncommitted {
   }
 
   /** Notes what a write replaces. */
-  changing(table: Table, key: string, old: Entry | undefined): string | undefined {
+  changing(table: Table, key: string, old: Entry | undefined): Writer | undefined {
     return this.driving.changing(table, key, old);
+  }
+
+  /** Notes that something is read which may be taken back. */
+  reading(writer: Writer): void {
+    this.driving.reading(writer);
+  }
+
+  /** Notes that keys of a table are read. */
+  scanning(table: Table, low: string, high: string): void {
+    this.driving.scanning(table, low, high);
   }
 
   /** Whether flows decide when it is cut. */
@@ -180,7 +200,7 @@ export class ResidentStore implements TableHost, Uncommitted {
    * its number.
    */
   cut(): number {
-    for (const table of this.#tables.values()) table.traces.clear();
+    for (const table of this.#tables.values()) table.settle();
     if (!this.#dirty || this.#commits === undefined) return this.#state.sequence;
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
@@ -259,14 +279,14 @@ export class ResidentStore implements TableHost, Uncommitted {
   }
 
   /** Whether something may expire; asked for every write. */
-  get #expiring(): boolean {
+  get expiring(): boolean {
     for (const table of this.#tables.values()) if (table.expiring) return true;
     return false;
   }
 
   #setSweep(): void {
     if (this.#cancelSweep !== undefined || this.#closed) return;
-    if (!this.#expiring) return;
+    if (!this.expiring) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
       this.#cancelSweep = undefined;
       for (const table of this.#tables.values()) if (table.expiring) table.sweep(SWEEP_ENTRIES);

@@ -1,28 +1,14 @@
+import type { Writer } from "../../flow/state.ts";
 import type { Cursor, Found, Range, Write } from "../space.ts";
 import type { SpaceLimits } from "../store.ts";
 import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
+import type { TableHost } from "./table_host.ts";
 import { Traces } from "./traces.ts";
 import { Window } from "./window.ts";
 import { WriteBuffer } from "./write_buffer.ts";
-
-/** What a table needs of the store that it belongs to. */
-export interface TableHost {
-  /** The time, for expiry. */
-  now(): number;
-  /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
-  wrote(bytes: number): void | Promise<void>;
-  /** Told of the entry that a write is about to replace; returns the flow that writes. */
-  changing(table: Table, key: string, old: Entry | undefined): string | undefined;
-  /** Whether flows drive the store: then what they changed may be taken back. */
-  readonly driven: boolean;
-  /** Told of the pieces of a value that is not there any more. */
-  discard(entry: Entry): void;
-  /** Throws when the store cannot take writes. */
-  assertWritable(): void;
-}
 
 /**
  * The entries of one space, in memory: an ordered map of them, the buffer of what is not on disk yet, and
@@ -76,8 +62,15 @@ export class Table {
   /** Returns an entry that has not expired. */
   read(key: string): Entry | undefined {
     const entry = this.#entries.get(key);
+    const by = entry === undefined ? this.#deleter(key) : entry.by;
+    if (by?.open) this.#host.reading(by);
     if (entry === undefined || entry.expires === 0) return entry;
     return entry.expired(this.#host.now()) ? undefined : entry;
+  }
+
+  /** Told that a walk has read these keys. */
+  scanned(low: string, high: string): void {
+    if (this.#host.driven) this.#host.scanning(this, low, high);
   }
 
   /** Writes one key. */
@@ -97,8 +90,8 @@ export class Table {
     }
   }
 
-  /** Writes one key for the store itself, whatever the state of the disk; `by` is the flow it counts as. */
-  put(write: Write, by?: string): void {
+  /** Writes one key for the store itself, whatever the state of the disk; `by` is the step it counts as. */
+  put(write: Write, by?: Writer): void {
     this.#host.wrote(this.#apply(write, { by }));
   }
 
@@ -166,6 +159,12 @@ export class Table {
     }
   }
 
+  /** Nothing that was written so far is taken back any more. */
+  settle(): void {
+    this.traces.clear();
+    this.#buffer.settle();
+  }
+
   /** Empties the buffer into new pages; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
     const pages = this.#buffer.take(nextId);
@@ -227,7 +226,7 @@ export class Table {
   }
 
   /** Applies one write to the maps and the buffer; returns by how many bytes the buffer grew. */
-  #apply({ key, put }: Write, own?: { by: string | undefined }): number {
+  #apply({ key, put }: Write, own?: { by: Writer | undefined }): number {
     const entry = new Entry(key, put);
     let replaced: number;
     if (put !== undefined) replaced = this.#put(entry, own);
@@ -247,7 +246,7 @@ export class Table {
   }
 
   /** Adds an entry in place of the one, or the tombstone, that its key has; see `#replace`. */
-  #put(entry: Entry, own?: { by: string | undefined }): number {
+  #put(entry: Entry, own?: { by: Writer | undefined }): number {
     const old = this.#entries.set(entry.key, entry) ?? this.#grave(entry.key);
     const replaced = this.#replace(old, entry, own);
     this.bytes += entry.size;
@@ -256,7 +255,7 @@ export class Table {
   }
 
   /** Ends an old record; returns the bytes that the buffer had of it. */
-  #replace(old: Entry | undefined, by: Entry, own?: { by: string | undefined }): number {
+  #replace(old: Entry | undefined, by: Entry, own?: { by: Writer | undefined }): number {
     by.by = own ? own.by : this.#host.changing(this, by.key, old);
     if (old === undefined) return 0;
     const buffered = old.page === undefined ? old.size : 0;
@@ -267,6 +266,11 @@ export class Table {
   /** The tombstone of a key; asked for every new one, and there are seldom any. */
   #grave(key: string): Entry | undefined {
     return this.#graves.size > 0 ? this.#graves.get(key) : undefined;
+  }
+
+  /** Who deleted a key that is not there, while flows drive the store. */
+  #deleter(key: string): Writer | undefined {
+    return this.#host.driven ? (this.#grave(key) ?? this.traces.find(key))?.by : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {

@@ -1,23 +1,23 @@
-import type { Change } from "../../flow/state.ts";
+import type { Change, Writer } from "../../flow/state.ts";
 import { decodeKey, inspectKey } from "../keys.ts";
 import type { Put } from "../space.ts";
 import type { Entry } from "./entry.ts";
 import type { Table } from "./table.ts";
 
-/** A change that a message made to one key of a table. */
+/** A change of one key of a table: all that one writer has written there since somebody else did. */
 export class TableChange implements Change {
-  readonly #table: Table;
-  readonly #key: string;
+  readonly table: Table;
+  readonly key: string;
+  readonly by: Writer;
   readonly #put: Put | undefined;
-  readonly #by: string | undefined;
-  readonly #flow: string;
+  readonly #before: Writer | undefined;
 
-  /** Notes the entry that is being replaced, before it lets its value go; `flow` replaces it. */
-  constructor(table: Table, key: string, old: Entry | undefined, flow: string) {
-    this.#table = table;
-    this.#key = key;
-    this.#flow = flow;
-    this.#by = (old ?? table.traces.find(key))?.by;
+  /** Notes the entry that is being replaced, before it lets its value go; `by` replaces it. */
+  constructor(table: Table, key: string, old: Entry | undefined, by: Writer) {
+    this.table = table;
+    this.key = key;
+    this.by = by;
+    this.#before = (old ?? table.traces.find(key))?.by;
     if (old !== undefined && !old.tombstone) {
       const { value, cloned, expires, valueSize: size } = old;
       this.#put = { value, cloned, expires, size };
@@ -27,20 +27,27 @@ export class TableChange implements Change {
   /**
    * Puts back what was there.
    *
-   * @throws {TypeError} If somebody else has written the key since.
+   * @throws {TypeError} If somebody else has written the key since, or another flow has read what it wrote.
    */
   undo(): void {
-    const writer = this.#table.latest(this.#key) ?? this.#table.traces.find(this.#key);
-    if (writer !== undefined && writer.by !== this.#flow) {
-      const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by}"`;
-      throw new TypeError(
-        `Cannot take back what flow "${this.#flow}" wrote before an error: key ` +
-          `${inspectKey(decodeKey(this.#key))} was written by ${other} meanwhile; ` +
-          'use onError "stop", or keys that one flow writes',
-      );
+    const { table, key, by } = this;
+    const writer = table.latest(key) ?? table.traces.find(key);
+    if (writer !== undefined && writer.by !== by) {
+      const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by.flow}"`;
+      throw this.#refusal(`key ${inspectKey(decodeKey(key))} was written by ${other} meanwhile`);
     }
-    const write = { key: this.#key, put: this.#put };
-    this.#table.put(write, this.#by);
-    this.#table.onRestore?.(write);
+    if (by.readBy !== undefined) {
+      throw this.#refusal(`flow "${by.readBy}" has read some of it meanwhile`);
+    }
+    const write = { key, put: this.#put };
+    table.put(write, this.#before);
+    table.onRestore?.(write);
+  }
+
+  #refusal(why: string): TypeError {
+    return new TypeError(
+      `Cannot take back what flow "${this.by.flow}" wrote before an error: ${why}; ` +
+        'use onError "stop", or keys that one flow uses',
+    );
   }
 }

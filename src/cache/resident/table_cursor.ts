@@ -6,9 +6,16 @@ import type { OrderedMap } from "./ordered_map.ts";
 const FIRST_CHUNK = 16;
 const LAST_CHUNK = 256;
 
+/** What a cursor walks through. */
+interface Walked {
+  read(key: string): Entry | undefined;
+  /** Told what was read in one step. */
+  scanned(low: string, high: string): void;
+}
+
 /** Walks through a range of a table chunk by chunk, finding its place again by key after each. */
 export class TableCursor implements Cursor {
-  readonly #table: { read(key: string): Entry | undefined };
+  readonly #table: Walked;
   readonly #order: OrderedMap<Entry>;
   readonly #clock: { now(): number };
   readonly #reverse: boolean;
@@ -21,7 +28,7 @@ export class TableCursor implements Cursor {
 
   /** Stands before the first entry of the range. */
   constructor(
-    table: { read(key: string): Entry | undefined },
+    table: Walked,
     order: OrderedMap<Entry>,
     range: Range,
     clock: { now(): number },
@@ -57,10 +64,11 @@ export class TableCursor implements Cursor {
     this.#index = 0;
     if (this.#reverse) this.#order.downwards(this.#low, this.#high, count, this.#chunk);
     else this.#order.upwards(this.#low, this.#high, count, this.#chunk);
+    const [low, high] = [this.#low, this.#high];
     const last = this.#chunk.at(-1);
-    if (last === undefined) return false;
-    if (this.#reverse) this.#high = last.key;
-    else this.#low = last.key + "\0";
-    return true;
+    if (last === undefined) this.#table.scanned(low, high);
+    else if (this.#reverse) this.#table.scanned(this.#high = last.key, high);
+    else this.#table.scanned(low, this.#low = last.key + "\0");
+    return last !== undefined;
   }
 }

@@ -1,14 +1,16 @@
+import type { Writer } from "../../flow/state.ts";
+
 /** Who deleted the keys of a table of which nothing else is left, until the next cut. */
 export class Traces {
-  readonly #flows = new Map<string, string | undefined>();
+  readonly #flows = new Map<string, Writer | undefined>();
 
   /** Notes that `by`, or code outside of flows, deleted a key. */
-  leave(key: string, by: string | undefined): void {
+  leave(key: string, by: Writer | undefined): void {
     this.#flows.set(key, by);
   }
 
   /** Who deleted a key last; undefined when nobody did. */
-  find(key: string): { readonly by: string | undefined } | undefined {
+  find(key: string): { readonly by: Writer | undefined } | undefined {
     return this.#flows.has(key) ? { by: this.#flows.get(key) } : undefined;
   }
 

@@ -46,6 +46,11 @@ export class WriteBuffer {
     return pages;
   }
 
+  /** Nothing of it is taken back any more. */
+  settle(): void {
+    for (const entry of this.#entries) entry.by = undefined;
+  }
+
   /** Forgets everything. */
   clear(): void {
     this.#set([]);

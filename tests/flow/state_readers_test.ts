@@ -1,0 +1,101 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, type Cache, HandlerError, MemoryCache } from "../../mod.ts";
+import { numbers, openState } from "../_support/numbers.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+
+type State = Cache<number>;
+
+/** How a flow reads what is there under keys that begin with "a". */
+const READS: Record<string, (state: State) => Promise<unknown>> = {
+  "get()": (state) => state.get(["a", 1]),
+  "get() of what was deleted": (state) => state.get(["a", 2]),
+  "get() of what was deleted without a trace": (state) => state.get(["a", 3]),
+  "getMany()": (state) => state.getMany([["b"], ["a", 1]]),
+  "has()": (state) => state.has(["a", 1]),
+  "entries()": (state) => Array.fromAsync(state.entries({ prefix: ["a"] })),
+  "keys() backwards": (state) => Array.fromAsync(state.keys({ prefix: ["a"], reverse: true })),
+  "entries() where all was deleted": (state) => Array.fromAsync(state.entries({ from: ["a", 2] })),
+  "transaction()": (state) => state.transaction([], (tx) => tx.get(["a", 1])),
+};
+
+/** Two flows of one source: the first one writes, and fails after the second one has read. */
+async function run(state: State, read: (state: State) => Promise<unknown>): Promise<void> {
+  await state.set(["a", 2], 2);
+  await state.flush();
+  await state.set(["a", 3], 3);
+  const app = new App();
+  const { source } = numbers(1);
+  const [written, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  app.handle(source, async () => {
+    await state.set(["a", 1], 100);
+    await state.delete(["a", 2]);
+    await state.delete(["a", 3]);
+    written.resolve();
+    await over.promise;
+    throw new Error("late");
+  }, { name: "one", state, onError: "skip" });
+  app.handle(source, async () => {
+    await written.promise;
+    await read(state);
+    over.resolve();
+  }, { name: "two", state });
+  await app.stream();
+}
+
+for (const [call, read] of Object.entries(READS)) {
+  Deno.test(`what another flow has read by ${call} is not taken back: the app stops`, async () => {
+    await using folder = await temporaryFolder();
+    await using state = await openState(folder.path);
+    await assertRejects(() => run(state, read), HandlerError, 'flow "two" has read some of it');
+  });
+}
+
+Deno.test("what another flow has read beside it is taken back", async () => {
+  await using state: State = new MemoryCache({ maxBytes: Infinity });
+  await state.set("b", 7);
+  await run(state, async () => {
+    assertEquals(await state.getMany(["b", "c"]), [7, undefined]);
+    assertEquals(await Array.fromAsync(state.keys({ from: ["a", 4] })), ["b"]);
+    const space = state.space<number>("other", { maxBytes: Infinity });
+    assertEquals(await Array.fromAsync(space.keys()), []);
+  });
+  assertEquals(await state.getMany([["a", 1], ["a", 2], ["a", 3]]), [undefined, 2, 3]);
+});
+
+Deno.test("what code outside of flows has read is taken back", async () => {
+  await using state: State = new MemoryCache({ maxBytes: Infinity });
+  const app = new App();
+  const [written, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  app.handle(numbers(1).source, async () => {
+    await state.set("a", 100);
+    written.resolve();
+    await over.promise;
+    throw new Error("late");
+  }, { name: "one", state, onError: "skip" });
+  const streaming = app.stream();
+  await written.promise;
+  assertEquals(await state.get("a"), 100);
+  over.resolve();
+  await streaming;
+  assertEquals(await state.get("a"), undefined);
+});
+
+Deno.test("a flow may read what calls of another one have written that have succeeded", async () => {
+  await using state: State = new MemoryCache({ maxBytes: Infinity });
+  const app = new App();
+  const { source } = numbers(2);
+  const read = Promise.withResolvers<void>();
+  app.handle(source, async ({ n }) => {
+    await state.set(["a", n], n);
+    if (n === 1) return;
+    await read.promise;
+    throw new Error("two");
+  }, { name: "one", state, onError: "skip" });
+  app.handle(source, async ({ n }) => {
+    if (n === 1) return;
+    assertEquals(await state.get(["a", 1]), 1);
+    read.resolve();
+  }, { name: "two", state });
+  await app.stream();
+  assertEquals(await Array.fromAsync(state.entries()), [[["a", 1], 1]]);
+});
