@@ -147,6 +147,7 @@ export class Sinks {
    * @throws What a sink threw, or {@linkcode Sinks.stuck} when one has not settled after `timeoutMs`.
    */
   async flush(timeoutMs: number): Promise<void> {
+    this.host.signal.throwIfAborted();
     if (this.stuck !== undefined) throw this.stuck;
     if (!this.flushes) return;
     const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));

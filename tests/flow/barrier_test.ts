@@ -178,6 +178,7 @@ Deno.test("the barrier does not commit when the run is ended at once during its 
   stop.abort();
   await clock.tick(10);
   await streaming;
+  assertEquals(clock.pending, 0); // nobody waits for the flush any more
   flushed.resolve();
   await settle();
   assertEquals(source.acknowledged, [0]);
