@@ -191,3 +191,25 @@ Deno.test("Checkpoint with rows of partitions refuses exact state: nobody else m
   app.handle(question, () => {}, { name: "count", state });
   await assertRejects(() => app.stream(), TypeError, 'flow "count" has exact state');
 });
+
+Deno.test("Checkpoint's downtimeCallback may write to exact state when a silence leads to it", async () => {
+  await using broker = await openBroker();
+  await using weather = eventTopic(broker, "weather");
+  await using question = eventTopic(broker, "question");
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const checkpoint = new Checkpoint("question", {
+    dependent: question,
+    dependencies: [new Dependency("weather", weather, { downtimeAfterMs: 10 })],
+    cache: state,
+    downtimeCallback: () => state.update("outages", (n = 0) => n + 1),
+  });
+  const stop = new AbortController();
+  const app = new App();
+  app.handle(weather, ({ value }) => checkpoint.heartbeat(value.time), { name: "weather", state });
+  app.handle(question, () => {}, { name: "question", state });
+  const streaming = app.stream({ signal: stop.signal });
+  await send(broker, "weather", 1);
+  await Promise.race([until(async () => await state.get("outages") === 1), streaming]);
+  stop.abort();
+  await streaming;
+});
