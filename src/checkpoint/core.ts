@@ -152,12 +152,12 @@ export class Core implements Link {
     const message = currentMessage();
     if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
     const { receipt, root, guard } = message;
-    vitals.open++;
+    vitals.open.set(beat, beat.isMessage ? time : Infinity);
     receipt.whenDone(() => {
-      vitals.open--;
+      vitals.open.delete(beat);
       const recovery = this.#stored(beat);
       if (recovery !== undefined) guard(() => recovery, root);
-      if (vitals.ended && vitals.open === 0) this.#session.complete(dependency);
+      if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
@@ -263,17 +263,32 @@ export class Core implements Link {
         }
         if (!this.down) this.pause.end();
       }
-    }).finally(() => this.settle());
+    });
   }
 
   /** Corrects dirty results without an outage, when it is time to. */
   consider(): void {
     if (!this.settings.correct || this.down || this.corrections.busy) return;
     if (this.host === undefined || !this.dirt.isDue(this.frontier)) return;
-    const redone = this.corrections.atRest(async () => {
+    this.inBackground(this.corrections.atRest(async () => {
       if (!this.down) await this.corrections.moveBack();
-    });
-    this.inBackground(redone.finally(() => this.settle()));
+    }));
+  }
+
+  /** The dependent was at rest: more may have become dirty meanwhile. */
+  rested(): void {
+    this.consider();
+    this.settle();
+  }
+
+  /** A run is over; a pause stays, for the next one. */
+  end(): void {
+    this.pause.stopTimer();
+    this.dirt.clear();
+    this.track.reset();
+    this.settled = -Infinity;
+    this.#guard = undefined;
+    this.host = undefined;
   }
 
   /** Tells those that depend on the dependent how far its results will not be corrected any more. */

@@ -17,6 +17,8 @@ export interface CorrectionsHost {
   /** True while a dependency is down: then nothing is made again yet. */
   readonly down: boolean;
   tell(event: CheckpointEvent): void;
+  /** A step at rest is over. */
+  rested(): void;
 }
 
 /**
@@ -49,7 +51,7 @@ export class Corrections {
       } finally {
         if (--this.#waiting === 0) gate.resume(reason);
       }
-    });
+    }).finally(() => this.#host.rested());
     this.#last = done.catch(() => {}); // whoever asked for the step is told
     return done;
   }
@@ -58,7 +60,8 @@ export class Corrections {
   async moveBack(): Promise<void> {
     const { gate, track, results, dirt, settings, tell } = this.#host;
     const dirty = results.dirty;
-    if (!gate.seekable || dirty.size === 0) return;
+    if (!gate.seekable) return;
+    if (dirty.size === 0) return dirt.clear();
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
     let coming = false; // partitions that travel are forgotten when they go: others are about to be read
     for (const partition of dirty.keys()) {

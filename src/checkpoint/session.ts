@@ -154,10 +154,7 @@ export class Session implements Companion {
     this.#removeGuard();
     this.#leaveCuts?.();
     this.#leaveCuts = undefined;
-    core.pause.stopTimer();
-    core.dirt.stopTimer();
-    core.track.reset();
-    core.host = undefined;
+    core.end();
   }
 
   /** A dependency has given a sign of life. */
@@ -184,7 +181,7 @@ export class Session implements Companion {
     if (host === undefined || host.stopping.aborted) return;
     const vitals = dependency[inside];
     vitals.ended = true;
-    if (vitals.open === 0) this.complete(dependency);
+    if (vitals.open.size === 0) this.complete(dependency);
   }
 
   /** What is known of a part of a dependency says nothing about the whole. */

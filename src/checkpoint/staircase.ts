@@ -33,9 +33,10 @@ export class Staircase {
 
   /** Adds the result at `position`, which was made for `time`; those after it will be made again. */
   add(position: number, time: number): void {
-    this.cut(position);
+    this.cut(position + 1);
     const last = this.#steps.at(-1);
     if (last !== undefined && time <= last.time) return;
+    this.cut(position); // of one message the latest time counts
     this.#steps.push({ position, time });
     if (this.#steps.length > MAX_STEPS) this.#merge();
   }

@@ -113,7 +113,10 @@ export class Track implements Witness {
       }
       this.#closed();
       if (correction === undefined || this.behind) return;
-      for (const listener of this.listeners) listener.caughtUp();
+      // After the heartbeats of this message, which may make results of others dirty.
+      queueMicrotask(() => {
+        if (!this.behind) { for (const listener of this.listeners) listener.caughtUp(); }
+      });
     });
   }
 
@@ -168,7 +171,8 @@ export class Track implements Witness {
     const before = this.#partitions.get(partition);
     const known = this.#restored.get(partition) ?? before;
     this.#restored.delete(partition);
-    const start = Math.min(position, known?.cursor ?? position);
+    const again = known !== undefined && known.cursor < known.applied;
+    const start = again ? Math.min(position, known.cursor) : position;
     const progress = {
       cursor: start,
       applied: Math.max(position, known?.applied ?? position),

@@ -37,8 +37,8 @@ export class Vitals {
   target = -Infinity;
   /** The dependent's state at the last heartbeat. */
   checkpointState: Record<string, unknown> | undefined;
-  /** Heartbeats whose messages are under way. */
-  open = 0;
+  /** The heartbeats whose messages are under way, with what each holds the frontier at. */
+  readonly open: Map<unknown, number> = new Map();
   /** The source has come to its end. */
   ended = false;
 
@@ -54,7 +54,7 @@ export class Vitals {
 
   /** Begins a run: the source is read again. */
   begin(): void {
-    this.open = 0;
+    this.open.clear();
     this.ended = false;
     if (this.frontier === Infinity) this.frontier = this.expected;
   }
@@ -87,7 +87,8 @@ export class Vitals {
   advance(): void {
     const { parts } = this.#gate;
     this.#parts.expect(parts ?? []);
-    const stored = this.#parts.stored(parts) - this.#settings.latenessMs;
+    let stored = this.#parts.stored(parts) - this.#settings.latenessMs;
+    for (const time of this.open.values()) if (time < stored) stored = time;
     if (stored > this.frontier) this.frontier = stored;
   }
 

@@ -18,7 +18,7 @@ export class Receipt {
   root: Root | undefined;
   #open = 1;
   readonly #acknowledged: Acknowledged;
-  #callback: (() => void) | undefined;
+  #callbacks: (() => void)[] | undefined;
 
   /**
    * Makes the receipt of a message that was handed out.
@@ -49,17 +49,14 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.#acknowledged();
-    if (this.#callback !== undefined) onNobodysBehalf(this.#callback);
+    const callbacks = this.#callbacks;
+    if (callbacks !== undefined) onNobodysBehalf(() => callbacks.forEach((call) => call()));
     this.root?.leave();
   }
 
   /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
-    const before = this.#callback;
-    this.#callback = before === undefined ? callback : () => {
-      before();
-      callback();
-    };
+    (this.#callbacks ??= []).push(callback);
   }
 }
