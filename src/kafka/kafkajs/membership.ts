@@ -31,6 +31,8 @@ export class KafkaMembership implements Membership {
   readonly #sought = new Map<number, number>();
   #generation = 0;
   #assignment: Assignment | undefined;
+  /** Aborts when the assignment ends. */
+  #over: AbortController = new AbortController();
   #revoking: Promise<void> | undefined;
   #positioned = false;
   #wake: (() => void) | undefined;
@@ -99,6 +101,7 @@ export class KafkaMembership implements Membership {
     const { topic } = this.#options;
     const partitions = (payload.memberAssignment[topic] ?? []).toSorted((a, b) => a - b);
     this.#assignment = { generation: ++this.#generation, topic, partitions };
+    this.#over = new AbortController();
     this.#revoking = undefined;
     this.#positioned = false;
     this.#sought.clear();
@@ -111,8 +114,8 @@ export class KafkaMembership implements Membership {
   async #position(assignment: Assignment): Promise<void> {
     const { topic } = this.#options;
     try {
-      const isCurrent = () => assignment === this.#assignment;
-      const positions = await startOf(assignment, this.#handlers, this.#clock, isCurrent);
+      const { signal } = this.#over;
+      const positions = await startOf(assignment, this.#handlers, this.#clock, signal);
       if (!positions) return;
       for (const [partition, position] of positions) {
         const offset = String(this.#sought.get(partition) ?? position);
@@ -190,6 +193,7 @@ export class KafkaMembership implements Membership {
     if (!assignment) return;
     void this.#revoke(assignment, false);
     this.#assignment = undefined;
+    this.#over.abort();
     this.#commits.generationEnded();
     this.#wake?.();
   }
