@@ -6,23 +6,23 @@ import type { KafkaError } from "./errors.ts";
 const PAUSE_MS = 500;
 
 /**
- * Asks where an assignment starts, again while the answer is an error that passes. Undefined when the
- * assignment has ended meanwhile.
+ * Asks where an assignment starts, again while the answer is an error that passes. Undefined when
+ * `signal` has told meanwhile that the assignment has ended.
  */
 export async function startOf(
   assignment: Assignment,
   handlers: GroupHandlers,
   clock: Clock,
-  isCurrent: () => boolean,
+  signal: AbortSignal,
 ): Promise<Positions | undefined> {
-  while (isCurrent()) {
+  while (!signal.aborted) {
     try {
       const positions = await handlers.assigned(assignment);
-      if (isCurrent()) return positions;
+      if (!signal.aborted) return positions;
     } catch (error) {
-      if (!isCurrent()) return undefined;
+      if (signal.aborted) return undefined;
       if (!(error as KafkaError).retriable) throw error;
-      await delay(clock, PAUSE_MS);
+      await delay(clock, PAUSE_MS, signal).catch(() => {});
     }
   }
   return undefined;

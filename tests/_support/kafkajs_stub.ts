@@ -1,4 +1,6 @@
 import type { Consumer, Kafka, Producer, ProducerRecord as Sent } from "kafkajs";
+import type { Client } from "../../src/kafka/kafkajs/client.ts";
+import { Lifeline } from "../../src/kafka/kafkajs/lifeline.ts";
 
 /** What a stub of kafkajs does instead of asking brokers. */
 export interface StubOptions {
@@ -12,7 +14,7 @@ export interface StubOptions {
 export class KafkajsStub {
   readonly calls: string[] = [];
   readonly batches: Sent[] = [];
-  readonly kafka: Kafka;
+  readonly client: Client;
   /** Resolves when a client was disconnected. */
   readonly disconnected: Promise<void>;
   #next = 0;
@@ -50,9 +52,10 @@ export class KafkajsStub {
         return [{ topicName: sent.topic, partition: 0, baseOffset, errorCode: 0 }];
       },
     };
-    this.kafka = {
+    const kafka = {
       consumer: () => consumer as unknown as Consumer,
       producer: () => producer as unknown as Producer,
     } as unknown as Kafka;
+    this.client = { kafka, lifeline: new Lifeline() };
   }
 }

@@ -95,3 +95,14 @@ Deno.test("Commits fails at an error that it does not know, instead of repeating
   );
   assertEquals(asked, ["0:5"]);
 });
+
+Deno.test("Commits repeats nothing when the generation has ended meanwhile, and waits no more", async () => {
+  const { clock, commits, asked, commit, fail } = coordinator();
+  let isCurrent = true;
+  const committing = commit({ 0: 5 }, () => isCurrent);
+  fail();
+  await clock.tick(0);
+  isCurrent = false;
+  commits.generationEnded();
+  assertEquals([await committing, asked, clock.pending], ["fenced", ["0:5"], 0]);
+});

@@ -21,7 +21,7 @@ const handlers: GroupHandlers = {
 };
 
 function join(stub: KafkajsStub, clock: ManualClock, signal = new AbortController().signal) {
-  const context = { kafka: stub.kafka, handlers, clock, metadataMaxAge: 1_000 };
+  const context = { client: stub.client, handlers, clock, metadataMaxAge: 1_000 };
   return KafkaMembership.join(
     context,
     { topic: "t", groupId: "g", signal } as JoinOptions & {
@@ -88,7 +88,12 @@ function open(
   const stub = new KafkajsStub(options);
   const { signal } = new AbortController();
   const limits = () => Promise.resolve({ topic: "t", partitions: 1, maxBytes });
-  const producer = KafkaProducer.open(stub.kafka, { ...OPTIONS, ...more, signal }, limits, clock);
+  const producer = KafkaProducer.open(
+    () => stub.client,
+    { ...OPTIONS, ...more, signal },
+    limits,
+    clock,
+  );
   return { stub, clock, producer };
 }
 

@@ -34,6 +34,18 @@ Deno.test("Topic says that the brokers are away, and gives up after startTimeout
   await assertRejects(() => topic[Symbol.asyncIterator]().next(), KafkaError, "after 500 ms");
 });
 
+ownKafkaTest(
+  "committed() of a broker without groups waits until its coordinator is loaded",
+  async () => {
+    await using server = await KafkaServer.start();
+    await using broker = new KafkaBroker({ brokers: server.brokers });
+    await broker.ensure("emoji", { partitions: 1 });
+    const groups = Array.from({ length: 8 }, () => unique("group"));
+    const committed = await Promise.all(groups.map((group) => broker.committed(group, "emoji")));
+    assertEquals(committed.map(({ size }) => size), groups.map(() => 0));
+  },
+);
+
 ownKafkaTest("Topic goes on after the broker was killed and came back: nothing lost", async () => {
   await using server = await KafkaServer.start();
   const name = unique("killed");
@@ -73,6 +85,65 @@ ownKafkaTest("Topic goes on after the broker was frozen for longer than the sess
   await driver.until((messages) => messages.some(({ value }) => value === "meanwhile"));
 });
 
+const program = (name: string) => new URL(`../_support/${name}.ts`, import.meta.url).pathname;
+
+/** A program that uses a topic until it is told to close it. */
+class Closing {
+  readonly #way: string;
+  readonly #child: Deno.ChildProcess;
+
+  constructor(way: string, broker: string, topic: string) {
+    const args = ["run", "-A", program("closing_program"), broker, topic, way];
+    this.#way = way;
+    const pipes = { stdin: "piped", stdout: "piped", stderr: "null" } as const;
+    this.#child = new Deno.Command(Deno.execPath(), { args, ...pipes }).spawn();
+  }
+
+  /** Resolves when it uses the topic. */
+  async ready(): Promise<void> {
+    const said = await this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    assertEquals(said.value, "ready\n", this.#way);
+  }
+
+  /** Tells it to close the topic, and resolves to whether it has ended within `ms` milliseconds. */
+  async close(ms: number): Promise<[string, boolean]> {
+    await new Blob(["close\n"]).stream().pipeTo(this.#child.stdin);
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), ms);
+    const { success } = await this.#child.status;
+    clearTimeout(timer);
+    return [this.#way, success];
+  }
+}
+
+const WAS = { kill: "killed", freeze: "frozen" };
+const WAYS = ["iterate", "member", "commit", "send", "ask", "connect"];
+
+for (const how of ["kill", "freeze"] as const) {
+  for (const later of [0, 3_000]) {
+    const after = later === 0 ? "at once" : `after ${later} ms`;
+    ownKafkaTest(
+      `a process that closes its topics ${after} ends, though its broker was ${WAS[how]}`,
+      async () => {
+        await using server = await KafkaServer.start();
+        const [address] = server.brokers as [string];
+        const topic = unique("closing");
+        {
+          await using broker = new KafkaBroker({ brokers: server.brokers });
+          await broker.ensure(topic, { partitions: 2 });
+          await write(broker, topic, texts("v", 5));
+        }
+        const programs = WAYS.map((way) => new Closing(way, address, topic));
+        await Promise.all(programs.map((closing) => closing.ready()));
+        await server[how]();
+        await new Promise((resolve) => setTimeout(resolve, later));
+        const ended = await Promise.all(programs.map((closing) => closing.close(20_000)));
+        if (how === "freeze") await server.thaw();
+        assertEquals(ended, WAYS.map((way) => [way, true]));
+      },
+    );
+  }
+}
+
 ownKafkaTest(
   "a process that was frozen has its commit refused, and joins again; one killed is replaced",
   async () => {
@@ -81,9 +152,8 @@ ownKafkaTest(
     const topic = unique("member");
     await broker.ensure(topic, { partitions: 1 });
     await write(broker, topic, texts("v", 5));
-    const program = new URL("../_support/frozen_member.ts", import.meta.url).pathname;
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", program, server.brokers[0]!, topic, topic],
+      args: ["run", "-A", program("frozen_member"), server.brokers[0]!, topic, topic],
       stdout: "piped",
     }).spawn();
     const lines = child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(

@@ -1,6 +1,6 @@
 import { checkTopicOptions } from "../check_options.ts";
-import type { Admin, Kafka } from "kafkajs";
-import { type Clock, systemClock } from "../../clock.ts";
+import type { Admin } from "kafkajs";
+import { type Clock, delay, systemClock } from "../../clock.ts";
 import type {
   AskOptions,
   Broker,
@@ -18,9 +18,10 @@ import { KafkaError } from "../errors.ts";
 import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
 import { guarded } from "../guarded.ts";
-import { abortable, settledWithin } from "../patience.ts";
-import { isConnectionFailure, toKafkaError, typeOf } from "./failures.ts";
+import { abortable } from "../patience.ts";
+import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { Opening, type Wait } from "./opening.ts";
+import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
@@ -38,12 +39,13 @@ const DEFAULT_MAX_BYTES = 1_048_588;
 /** The kind of resource by which the protocol names a topic. */
 const TOPIC_RESOURCE = 2;
 
-/** How long closing waits for a connection that is just being opened, or does not answer. */
-const CLOSE_MS = 1_000;
+/** How long a question is asked again that the brokers cannot answer yet, and how often. */
+const NOT_YET_MS = 10_000, NOT_YET_PAUSE_MS = 100;
 
 interface Opened {
-  readonly kafka: Kafka;
   readonly admin: Admin;
+  /** Disconnects. */
+  readonly end: () => Promise<void>;
   /** Gives up a connection that failed; whoever needs one next makes another. */
   readonly discard: () => void;
 }
@@ -84,19 +86,21 @@ export class KafkaBroker implements Broker {
     const { KafkaMembership } = await import("./membership.ts");
     const { metadataMaxAge = 300_000 } = this.#options;
     // A client of its own: members of one group share, and spoil, what their client knows of offsets.
-    const kafka = createClient(this.#options);
-    const context = { kafka, handlers: told, clock: this.#clock, metadataMaxAge };
+    const client = createClient(this.#options);
+    const context = { client, handlers: told, clock: this.#clock, metadataMaxAge };
     return await this.#keep(await KafkaMembership.join(context, { ...options, signal }));
   }
 
   /** Opens a writer to one topic. */
   async producer(options: ProducerOptions): Promise<Producer> {
     const signal = this.#signal(options.signal);
-    const { kafka } = await this.#connect({ ...options, signal });
+    await this.#connect({ ...options, signal });
+    const { createClient } = await import("./client.ts");
     const { KafkaProducer } = await import("./producer.ts");
+    const client = () => createClient(this.#options);
     const limits = () => this.#limits(options.topic);
     return await this.#keep(
-      await KafkaProducer.open(kafka, { ...options, signal }, limits, this.#clock),
+      await KafkaProducer.open(client, { ...options, signal }, limits, this.#clock),
     );
   }
 
@@ -109,25 +113,19 @@ export class KafkaBroker implements Broker {
   }
 
   /** Creates a topic; resolves to false when it was there already. */
-  ensure(topic: string, spec: TopicSpec, { signal }: AskOptions = {}): Promise<boolean> {
-    const { partitions, replication, config = {} } = spec;
-    return this.#ask(`Cannot create topic "${topic}"`, topic, (admin) =>
-      admin.createTopics({
-        topics: [{
-          topic,
-          ...(partitions !== undefined && { numPartitions: partitions }),
-          ...(replication !== undefined && { replicationFactor: replication }),
-          configEntries: Object.entries(config).map(([name, value]) => ({ name, value })),
-        }],
-      }), this.#signal(signal));
+  async ensure(topic: string, spec: TopicSpec, options: AskOptions = {}): Promise<boolean> {
+    const what = `Cannot create topic "${topic}"`;
+    const signal = this.#signal(options.signal);
+    const created = await this.#ask(what, topic, (it) => createTopic(it, topic, spec), signal);
+    const count = created ? spec.partitions : undefined;
+    await this.#ask(what, topic, (admin) => checkKnown(admin, topic, count), signal);
+    return created;
   }
 
   /** How many partitions a topic has. */
   partitions(topic: string, { signal }: AskOptions = {}): Promise<number> {
-    return this.#ask(`Cannot find topic "${topic}"`, topic, async (admin) => {
-      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-      return topics[0]!.partitions.length;
-    }, this.#signal(signal));
+    const count = async (admin: Admin) => (await partitionsOf(admin, topic)).length;
+    return this.#ask(`Cannot find topic "${topic}"`, topic, count, this.#signal(signal));
   }
 
   /** The offsets at an instant, by partition. */
@@ -156,8 +154,7 @@ export class KafkaBroker implements Broker {
   async close(): Promise<void> {
     this.#closing.abort(new KafkaError("Cannot use the Kafka brokers as they are closed"));
     await Promise.allSettled([...this.#open].map((open) => open.close()));
-    const disconnected = this.#opening?.opened.then(({ admin }) => admin.disconnect());
-    if (disconnected) await settledWithin(this.#clock, CLOSE_MS, disconnected);
+    await this.#opening?.opened.then(({ end }) => end(), () => {});
   }
 
   /** Closes everything that was opened. */
@@ -185,15 +182,23 @@ export class KafkaBroker implements Broker {
     question: (admin: Admin) => Promise<T>,
     signal = this.#closing.signal,
   ): Promise<T> {
-    const ask = ({ admin }: Opened) => abortable(question(admin), signal);
+    const until = this.#clock.now() + NOT_YET_MS;
     try {
-      const opened = await this.#connect({ signal });
-      try {
-        return await ask(opened);
-      } catch (error) {
-        if (signal.aborted || !isConnectionFailure(error)) throw error;
-        opened.discard();
-        return await ask(await this.#connect({ signal }));
+      for (let renewed = false;;) {
+        const opened = await this.#connect({ signal });
+        try {
+          return await abortable(question(opened.admin), signal);
+        } catch (error) {
+          if (signal.aborted) throw error;
+          if (isConnectionFailure(error)) {
+            if (renewed) throw error;
+            renewed = true;
+            opened.discard();
+            continue;
+          }
+          if (!isNotYet(error) || this.#clock.now() >= until) throw error;
+        }
+        await delay(this.#clock, NOT_YET_PAUSE_MS, signal);
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -227,13 +232,14 @@ export class KafkaBroker implements Broker {
     };
     const opening = new Opening<Opened>(this.#clock, async (attempt) => {
       const { createClient, reach } = await import("./client.ts");
-      const kafka = createClient(this.#options);
-      const admin = await reach(kafka, this.#options, this.#clock, attempt);
+      const client = createClient(this.#options);
+      const admin = await reach(client, this.#options, this.#clock, attempt);
+      const end = () => client.lifeline.close(this.#clock, admin.disconnect());
       const discard = () => {
         forget();
-        admin.disconnect().catch(() => {});
+        void end();
       };
-      return { kafka, admin, discard };
+      return { admin, end, discard };
     });
     opening.opened.catch(forget);
     return opening;

@@ -5,7 +5,16 @@ import type { Admin, Kafka, KafkaConfig } from "kafkajs";
 import { type Clock, delay } from "../../clock.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
+import { Lifeline } from "./lifeline.ts";
 import type { Attempt } from "./opening.ts";
+
+/** A kafkajs, and what ends it. */
+export interface Client {
+  /** Makes producers, consumers and administrative clients. */
+  readonly kafka: Kafka;
+  /** Ends all that it has made. */
+  readonly lifeline: Lifeline;
+}
 
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
 export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_000 };
@@ -14,7 +23,7 @@ export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_00
  * Makes the client; nothing is connected yet. What it asks is repeated `retries` times, and more often
  * where that is what it takes to try each address: kafkajs goes from one to the next at a repetition.
  */
-export function createClient(options: ConnectionOptions, retries = 3): Kafka {
+export function createClient(options: ConnectionOptions, retries = 3): Client {
   const {
     brokers = [],
     clientId = "slipstream",
@@ -24,6 +33,7 @@ export function createClient(options: ConnectionOptions, retries = 3): Kafka {
     ssl = false,
     sasl,
   } = options;
+  const lifeline = new Lifeline();
   const config = {
     brokers,
     clientId,
@@ -33,13 +43,14 @@ export function createClient(options: ConnectionOptions, retries = 3): Kafka {
     ssl,
     ...(sasl !== undefined && { sasl }),
     retry: {
-      retries: Math.max(retries, brokers.length - 1),
+      retries: lifeline.retries(Math.max(retries, brokers.length - 1)),
       initialRetryTime: 100,
       maxRetryTime: 1_000,
     },
+    socketFactory: lifeline.socketFactory,
     logLevel: kafkajs.logLevel.NOTHING,
   };
-  return new kafkajs.Kafka(config as KafkaConfig);
+  return { kafka: new kafkajs.Kafka(config as KafkaConfig), lifeline };
 }
 
 /**
@@ -48,7 +59,7 @@ export function createClient(options: ConnectionOptions, retries = 3): Kafka {
  * @throws {KafkaError} When they refuse us (authentication, certificate).
  */
 export async function reach(
-  kafka: Kafka,
+  client: Client,
   options: ConnectionOptions,
   clock: Clock,
   { signal, status }: Attempt,
@@ -56,10 +67,16 @@ export async function reach(
   const { brokers = [] } = options;
   // Each address is tried once before the brokers are said to be away.
   const scout = createClient(options, 0);
+  // Who waits no more does not wait for brokers that take connections and answer nothing.
+  const cut = () => {
+    scout.lifeline.cut();
+    client.lifeline.cut();
+  };
+  signal.addEventListener("abort", cut, { once: true });
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
-    const first = scout.admin();
-    const lasting = kafka.admin();
+    const first = scout.kafka.admin();
+    const lasting = client.kafka.admin();
     try {
       await first.connect();
       await lasting.connect();

@@ -36,6 +36,8 @@ export class Commits {
   #identity: Identity | undefined;
   /** Resolves when there is a way to commit, or the generation has ended. */
   #able = Promise.withResolvers<void>();
+  /** Aborts at the end of the generation. */
+  #over = new AbortController();
   #last: Promise<unknown> | undefined;
   /** What was asked for last in this generation. */
   readonly #asked = new Map<number, number>();
@@ -45,6 +47,11 @@ export class Commits {
     this.#groupId = groupId;
     this.#topic = topic;
     this.#clock = clock;
+  }
+
+  /** Settles when the request that is under way is answered, or has failed. */
+  get underWay(): Promise<unknown> | undefined {
+    return this.#last;
   }
 
   /** Learns the connections of the member. */
@@ -73,6 +80,8 @@ export class Commits {
     this.#asked.clear();
     this.#able.resolve();
     this.#able = Promise.withResolvers();
+    this.#over.abort();
+    this.#over = new AbortController();
   }
 
   /** Forgets what belonged to a consumer that has stopped. */
@@ -105,7 +114,7 @@ export class Commits {
       } finally {
         this.#last = undefined;
       }
-      await delay(this.#clock, PAUSE_MS);
+      await delay(this.#clock, PAUSE_MS, this.#over.signal).catch(() => {});
     }
   }
 

@@ -1,13 +1,25 @@
-import type { Consumer, Kafka } from "kafkajs";
-import type { JoinOptions } from "../broker.ts";
+import type { Consumer } from "kafkajs";
+import type { Clock } from "../../clock.ts";
+import type { GroupHandlers, JoinOptions } from "../broker.ts";
 import { type AssignerHooks, subscribersOnly } from "./assigner.ts";
-import { ENDLESS } from "./client.ts";
+import { type Client, ENDLESS } from "./client.ts";
 
-/** Makes a consumer that never gives up and assigns topics to their subscribers; it is not connected yet. */
+/** What a member needs of its broker. */
+export interface MembershipContext {
+  /** A client that no other member uses. */
+  readonly client: Client;
+  /** What is told of the group; they throw nothing. */
+  readonly handlers: GroupHandlers;
+  /** The time. */
+  readonly clock: Clock;
+  /** Milliseconds after which what is known about topics is asked again. */
+  readonly metadataMaxAge: number;
+}
+
+/** Makes a consumer that gives up when it is ended, and assigns topics to their subscribers; it is not connected yet. */
 export function createConsumer(
-  kafka: Kafka,
+  { client: { kafka, lifeline }, metadataMaxAge }: MembershipContext,
   options: JoinOptions,
-  metadataMaxAge: number,
   hooks: AssignerHooks,
 ): Consumer {
   const { groupId, sessionTimeout, rebalanceTimeout, heartbeatInterval } = options;
@@ -22,7 +34,11 @@ export function createConsumer(
     minBytes,
     maxBytes,
     metadataMaxAge,
-    retry: ENDLESS,
+    retry: {
+      ...ENDLESS,
+      retries: lifeline.retries(ENDLESS.retries),
+      restartOnFailure: () => Promise.resolve(!lifeline.ended),
+    },
     partitionAssigners: [subscribersOnly(hooks)],
   });
 }

@@ -96,6 +96,16 @@ export function isRetriable(error: unknown): boolean {
     (SAY_THEMSELVES.has(name) && retriable === true);
 }
 
+/**
+ * Says whether a broker answered that it cannot tell yet, as while a coordinator is loaded or a leader is
+ * elected. That a topic is unknown is an answer.
+ */
+export function isNotYet(error: unknown): boolean {
+  if (error instanceof KafkaError) return error.retriable;
+  const type = typeOf(error);
+  return type !== undefined && type !== "UNKNOWN_TOPIC_OR_PARTITION" && isRetriable(error);
+}
+
 /** Turns an error of kafkajs into one of ours. */
 export function toKafkaError(
   what: string,

@@ -1,25 +1,14 @@
-import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload, Kafka } from "kafkajs";
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import { abortable, settledWithin } from "../patience.ts";
 import { startOf } from "../start_of.ts";
 import { toChunk } from "./chunk.ts";
 import { Commits } from "./commits.ts";
-import { createConsumer } from "./consumer.ts";
+import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
+import { END_MS, type Lifeline } from "./lifeline.ts";
 import { Pulse } from "./pulse.ts";
-
-/** What a member needs of its broker. */
-export interface MembershipContext {
-  /** A client that no other member uses. */
-  readonly kafka: Kafka;
-  /** What is told of the group; they throw nothing. */
-  readonly handlers: GroupHandlers;
-  /** The time. */
-  readonly clock: Clock;
-  /** Milliseconds after which what is known about topics is asked again. */
-  readonly metadataMaxAge: number;
-}
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -31,6 +20,7 @@ export interface MembershipContext {
  */
 export class KafkaMembership implements Membership {
   readonly #consumer: Consumer;
+  readonly #lifeline: Lifeline;
   readonly #options: JoinOptions;
   readonly #handlers: GroupHandlers;
   readonly #clock: Clock;
@@ -41,6 +31,8 @@ export class KafkaMembership implements Membership {
   readonly #sought = new Map<number, number>();
   #generation = 0;
   #assignment: Assignment | undefined;
+  /** Aborts when the assignment ends. */
+  #over: AbortController = new AbortController();
   #revoking: Promise<void> | undefined;
   #positioned = false;
   #wake: (() => void) | undefined;
@@ -51,14 +43,15 @@ export class KafkaMembership implements Membership {
   ended: () => void = () => {};
 
   private constructor(context: MembershipContext, options: JoinOptions) {
-    const { kafka, handlers, clock, metadataMaxAge } = context;
+    const { client, handlers, clock } = context;
     const { groupId, topic } = options;
     this.#options = options;
     this.#handlers = handlers;
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
-    this.#consumer = createConsumer(kafka, options, metadataMaxAge, {
+    this.#lifeline = client.lifeline;
+    this.#consumer = createConsumer(context, options, {
       cluster: (cluster) => this.#commits.use(cluster),
       joining: () => this.#end(),
     });
@@ -73,7 +66,11 @@ export class KafkaMembership implements Membership {
     const member = new KafkaMembership(context, options);
     member.#listen();
     try {
-      await abortable(member.#next(() => member.#connect()), signal);
+      const connect = async () => {
+        await member.#consumer.connect();
+        await member.#consumer.subscribe({ topic, fromBeginning: true });
+      };
+      await abortable(member.#next(connect), signal);
     } catch (error) {
       const closed = member.close().catch(() => {});
       signal.throwIfAborted();
@@ -82,11 +79,6 @@ export class KafkaMembership implements Membership {
     }
     member.rejoin();
     return member;
-  }
-
-  async #connect(): Promise<void> {
-    await this.#consumer.connect();
-    await this.#consumer.subscribe({ topic: this.#options.topic, fromBeginning: true });
   }
 
   #listen(): void {
@@ -99,8 +91,8 @@ export class KafkaMembership implements Membership {
       this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
     });
     this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => {
+      this.#commits.consumerEnded(); // it is disconnected: the end of the generation commits nothing
       this.#end();
-      this.#commits.consumerEnded();
       if (!restart) this.#fail(toKafkaError("The consumer stopped", error));
     });
   }
@@ -109,6 +101,7 @@ export class KafkaMembership implements Membership {
     const { topic } = this.#options;
     const partitions = (payload.memberAssignment[topic] ?? []).toSorted((a, b) => a - b);
     this.#assignment = { generation: ++this.#generation, topic, partitions };
+    this.#over = new AbortController();
     this.#revoking = undefined;
     this.#positioned = false;
     this.#sought.clear();
@@ -121,8 +114,8 @@ export class KafkaMembership implements Membership {
   async #position(assignment: Assignment): Promise<void> {
     const { topic } = this.#options;
     try {
-      const isCurrent = () => assignment === this.#assignment;
-      const positions = await startOf(assignment, this.#handlers, this.#clock, isCurrent);
+      const { signal } = this.#over;
+      const positions = await startOf(assignment, this.#handlers, this.#clock, signal);
       if (!positions) return;
       for (const [partition, position] of positions) {
         const offset = String(this.#sought.get(partition) ?? position);
@@ -200,11 +193,13 @@ export class KafkaMembership implements Membership {
     if (!assignment) return;
     void this.#revoke(assignment, false);
     this.#assignment = undefined;
+    this.#over.abort();
     this.#commits.generationEnded();
     this.#wake?.();
   }
 
   #fail(error: Error): void {
+    if (this.#closed) return;
     this.#handlers.status({ type: "failed", error });
   }
 
@@ -276,14 +271,18 @@ export class KafkaMembership implements Membership {
     }).catch((error) => this.#fail(toKafkaError("Cannot join the group", error)));
   }
 
-  /** Leaves the group for good. */
+  /** Leaves the group for good; brokers that do not answer are not waited for. */
   close(): Promise<void> {
     this.#end();
     this.#closed = true;
     this.#running = false;
     this.#pulse.stop();
     this.ended();
-    return this.#next(() => this.#consumer.disconnect());
+    this.#lifeline.end();
+    const left = this.#next(() => this.#consumer.disconnect());
+    const ending = Promise.allSettled([left, this.#commits.underWay]);
+    // It leaves when what is being fetched has come.
+    return this.#lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
   }
 
   /** Runs steps of the consumer's life one after the other: kafkajs breaks when they overlap. */

@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { Kafka, Producer as Client } from "kafkajs";
+import type { Producer as Connected } from "kafkajs";
 import kafkajs from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
@@ -9,6 +9,7 @@ import { abortable } from "../patience.ts";
 import type { BrokerStatus } from "../status.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
 import { toBuffer } from "./buffer.ts";
+import type { Client } from "./client.ts";
 import { compressionTypes } from "./compression.ts";
 import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
 
@@ -26,6 +27,11 @@ const OF_ONE_RECORD = [
   "INVALID_TIMESTAMP",
 ];
 
+/** A client that is connected, or just being. */
+interface Opened extends Pick<Client, "lifeline"> {
+  readonly connected: Promise<Connected>;
+}
+
 /** Says what a topic takes now. */
 export type LimitsOf = () => Promise<TopicLimits>;
 
@@ -37,27 +43,27 @@ export type LimitsOf = () => Promise<TopicLimits>;
  * batch for a repetition of it and drop it.
  */
 export class KafkaProducer implements Producer {
-  readonly #kafka: Kafka;
+  readonly #create: () => Client;
   readonly #options: ProducerOptions;
   readonly #limitsOf: LimitsOf;
   readonly #clock: Clock;
   readonly #queue: BatchQueue;
   readonly #ended = new Set<Promise<void>>();
   #limits: TopicLimits;
-  #client: Promise<Client> | undefined;
+  #client: Opened | undefined;
   #sticky = 0;
   #away = false;
   /** Is called when the producer was closed. */
   ended: () => void = () => {};
 
   private constructor(
-    kafka: Kafka,
+    create: () => Client,
     options: ProducerOptions,
     limits: TopicLimits,
     limitsOf: LimitsOf,
     clock: Clock,
   ) {
-    this.#kafka = kafka;
+    this.#create = create;
     this.#options = options;
     this.#limits = limits;
     this.#limitsOf = limitsOf;
@@ -72,14 +78,14 @@ export class KafkaProducer implements Producer {
 
   /** Opens a producer, connected. */
   static async open(
-    kafka: Kafka,
+    create: () => Client,
     options: ProducerOptions & { signal: AbortSignal },
     limitsOf: LimitsOf,
     clock: Clock = systemClock,
   ): Promise<KafkaProducer> {
     const { topic, signal } = options;
     const limits = await abortable(limitsOf(), signal);
-    const producer = new KafkaProducer(kafka, options, limits, limitsOf, clock);
+    const producer = new KafkaProducer(create, options, limits, limitsOf, clock);
     try {
       await abortable(producer.#connected(), signal);
     } catch (error) {
@@ -186,13 +192,18 @@ export class KafkaProducer implements Producer {
     });
   }
 
-  #connected(): Promise<Client> {
-    return this.#client ??= (async () => {
-      const client = this.#kafka.producer({
+  #connected(): Promise<Connected> {
+    return (this.#client ??= this.#connect()).connected;
+  }
+
+  #connect(): Opened {
+    const { kafka, lifeline } = this.#create();
+    const connect = async () => {
+      const client = kafka.producer({
         idempotent: true,
         allowAutoTopicCreation: false,
         createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-        retry: FEW,
+        retry: { ...FEW, retries: lifeline.retries(FEW.retries) },
       });
       try {
         await client.connect();
@@ -201,14 +212,17 @@ export class KafkaProducer implements Producer {
         throw error;
       }
       return client;
-    })();
+    };
+    return { connected: connect(), lifeline };
   }
 
   #discard(): void {
     const client = this.#client;
     this.#client = undefined;
-    const ended = client?.then((open) => open.disconnect()).catch(() => {});
-    if (!ended) return;
+    if (!client) return;
+    const { connected, lifeline } = client;
+    const disconnected = connected.then((open) => open.disconnect());
+    const ended = lifeline.close(this.#clock, disconnected);
     this.#ended.add(ended);
     ended.then(() => this.#ended.delete(ended));
   }

@@ -31,6 +31,8 @@ export class MemoryMembership implements Membership {
   readonly #sought = new Map<number, number>();
   #generation = 0;
   #assignment: Assignment | undefined;
+  /** Aborts when the assignment ends. */
+  #over: AbortController = new AbortController();
   #positions = new Map<number, number>();
   #wake: (() => void) | undefined;
   #release: (() => void) | undefined;
@@ -47,6 +49,8 @@ export class MemoryMembership implements Membership {
   /** Tells the member its partitions and begins to deliver their records. */
   assign(partitions: readonly number[]): void {
     const assignment = { generation: ++this.#generation, topic: this.topic, partitions };
+    this.#over.abort();
+    this.#over = new AbortController();
     this.#assignment = assignment;
     this.#sought.clear();
     this.#run(assignment).catch((error) => {
@@ -75,6 +79,7 @@ export class MemoryMembership implements Membership {
 
   #end(): void {
     this.#assignment = undefined;
+    this.#over.abort();
     this.#changed();
   }
 
@@ -93,7 +98,7 @@ export class MemoryMembership implements Membership {
     const { topic, partitions, generation } = assignment;
     const { clock } = this.#context;
     const isCurrent = () => assignment === this.#assignment;
-    const positions = await startOf(assignment, this.#handlers, clock, isCurrent);
+    const positions = await startOf(assignment, this.#handlers, clock, this.#over.signal);
     if (!positions) return;
     this.#positions = new Map([...positions, ...this.#sought]);
     this.#handlers.status({ type: "assigned", topic, partitions, generation });
