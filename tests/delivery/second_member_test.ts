@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { delay } from "@std/async/delay";
 import { App, type Cache, SourceError } from "../../mod.ts";
 import type { Topic } from "../../src/kafka/mod.ts";
 import { openState } from "../_support/numbers.ts";
@@ -69,6 +70,8 @@ async function assertGoesOn({ make }: Context, first: Program, folder: string): 
   await again.close();
   assertEquals(await contentOf(state), once(20));
   assertEquals(new Set([...first.outputs, ...again.outputs]), new Set(once(20).keys()));
+  // What kafkajs was about to try again when its member was closed sleeps for up to a second.
+  await delay(1_000);
 }
 
 for (const fixture of [memory, kafka]) {
