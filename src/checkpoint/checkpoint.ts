@@ -138,7 +138,7 @@ export class Checkpoint<M = unknown> {
    * those from which the dependent must be, or is, handled again.
    */
   get staleState(): Readonly<Record<number, number>> {
-    return Object.fromEntries(this.#core.stale ?? this.#core.results.dirty);
+    return Object.fromEntries(this.#core.corrections.stale ?? this.#core.results.dirty);
   }
 
   /**

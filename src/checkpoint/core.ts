@@ -42,9 +42,6 @@ export class Core implements Link {
   /** The time before which everything of all dependencies is stored. */
   frontier = -Infinity;
   settled = -Infinity;
-  /** The first stale positions, while the recovery callback runs. */
-  stale: ReadonlyMap<number, number> | undefined;
-
   readonly pause: Pause;
   /** The run that is under way. */
   host: Host | undefined;
@@ -63,7 +60,7 @@ export class Core implements Link {
       moved: (partition, position) => this.#moved(partition, position),
       caughtUp: () => this.settle(),
     });
-    this.dirt = new Dirt(settings.correctAfterMs, () => this.consider());
+    this.dirt = new Dirt(settings.correctAfterMs, () => this.corrections.consider());
     this.outages = new Outages(this);
     this.corrections = new Corrections(this);
     this.pause = new Pause(this.gate, `checkpoint ${name}`, settings.maxPauseMs, () => {
@@ -91,6 +88,10 @@ export class Core implements Link {
 
   get paused(): boolean {
     return this.pause.active;
+  }
+
+  get running(): boolean {
+    return this.host !== undefined;
   }
 
   get clock(): Clock {
@@ -173,7 +174,7 @@ export class Core implements Link {
     this.clock.macrotask(() => {
       if (this.host === undefined) return;
       this.dirt.add(undefined, this.largest, this.clock);
-      this.consider();
+      this.corrections.consider();
     });
   }
 
@@ -232,8 +233,8 @@ export class Core implements Link {
     const recovered = this.outages.recover();
     for (const { name } of recovered) this.tell({ type: "recovered", dependency: name });
     const last = recovered.at(-1);
-    if (last !== undefined && !this.down) return this.#recover(last);
-    this.consider();
+    if (last !== undefined && !this.down) return this.corrections.recover(last);
+    this.corrections.consider();
     this.settle();
   }
 
@@ -246,38 +247,9 @@ export class Core implements Link {
     return least;
   }
 
-  /** No dependency is down any more: corrects what is dirty, tells it, and lets the dependent go on. */
-  #recover(last: Dependency): Promise<void> {
-    const { correct, recoveryCallback } = this.settings;
-    return this.corrections.atRest(async () => {
-      if (this.down) return;
-      this.stale = this.results.dirty;
-      try {
-        if (correct) await this.corrections.moveBack();
-        await recoveryCallback?.(this.checkpoint, last);
-      } finally {
-        this.stale = undefined;
-        if (!correct) {
-          this.results.clean();
-          this.dirt.clear();
-        }
-        if (!this.down) this.pause.end();
-      }
-    });
-  }
-
-  /** Corrects dirty results without an outage, when it is time to. */
-  consider(): void {
-    if (!this.settings.correct || this.down || this.corrections.busy) return;
-    if (this.host === undefined || !this.dirt.isDue(this.frontier)) return;
-    this.inBackground(this.corrections.atRest(async () => {
-      if (!this.down) await this.corrections.moveBack();
-    }));
-  }
-
   /** The dependent was at rest: more may have become dirty meanwhile. */
   rested(): void {
-    this.consider();
+    this.corrections.consider();
     this.settle();
   }
 

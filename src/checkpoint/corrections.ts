@@ -1,17 +1,28 @@
 import type { Gate } from "../flow/gate.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
+import type { Dependency } from "./dependency.ts";
 import type { Dirt } from "./dirt.ts";
 import type { CheckpointEvent } from "./events.ts";
+import type { Pause } from "./pause.ts";
 import type { Results } from "./results.ts";
 import type { Track } from "./track.ts";
 
 /** What {@linkcode Corrections} needs to know of its checkpoint. */
 export interface CorrectionsHost {
+  /** The checkpoint, for callbacks. */
+  readonly checkpoint: Checkpoint;
   readonly gate: Gate;
   readonly track: Track;
   readonly results: Results;
   readonly dirt: Dirt;
   readonly settings: CheckpointSettings;
+  /** The pause of the dependent while dependencies are down. */
+  readonly pause: Pause;
+  /** The time before which everything of all dependencies is stored. */
+  readonly frontier: number;
+  /** True while a run is under way. */
+  readonly running: boolean;
   /** The reason that the dependent is paused for while it is moved. */
   readonly reason: string;
   /** True while a dependency is down: then nothing is made again yet. */
@@ -19,14 +30,18 @@ export interface CorrectionsHost {
   tell(event: CheckpointEvent): void;
   /** A step at rest is over. */
   rested(): void;
+  /** Takes care of the errors of what no handler waits for. */
+  inBackground(work: Promise<void>): void;
 }
 
 /**
- * Moves the dependent back to its first dirty results. One step after the other: the dependent is held, the
+ * Knows when dirty results are to be made again, after an outage or without one, and moves the dependent back to its first dirty results. One step after the other: the dependent is held, the
  * message under way is finished by all flows, then it moves, and goes on last.
  */
 export class Corrections {
   readonly #host: CorrectionsHost;
+  /** The first stale positions, while the recovery callback runs. */
+  stale: ReadonlyMap<number, number> | undefined;
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
@@ -39,8 +54,39 @@ export class Corrections {
     return this.#waiting > 0;
   }
 
+  /** No dependency is down any more: corrects what is dirty, tells it, and lets the dependent go on. */
+  recover(last: Dependency): Promise<void> {
+    const host = this.#host;
+    const { correct, recoveryCallback } = host.settings;
+    return this.#atRest(async () => {
+      if (host.down) return;
+      this.stale = host.results.dirty;
+      try {
+        if (correct) await this.#moveBack();
+        await recoveryCallback?.(host.checkpoint, last);
+      } finally {
+        this.stale = undefined;
+        if (!correct) {
+          host.results.clean();
+          host.dirt.clear();
+        }
+        if (!host.down) host.pause.end();
+      }
+    });
+  }
+
+  /** Corrects dirty results without an outage, when it is time to. */
+  consider(): void {
+    const host = this.#host;
+    if (!host.settings.correct || host.down || this.busy) return;
+    if (!host.running || !host.dirt.isDue(host.frontier)) return;
+    host.inBackground(this.#atRest(async () => {
+      if (!host.down) await this.#moveBack();
+    }));
+  }
+
   /** Runs `step` while no message of the dependent is under way, nor begins. */
-  atRest(step: () => Promise<void>): Promise<void> {
+  #atRest(step: () => Promise<void>): Promise<void> {
     const { gate, track, reason } = this.#host;
     this.#waiting++;
     gate.pause(reason);
@@ -57,7 +103,7 @@ export class Corrections {
   }
 
   /** Moves every partition back to its first dirty result. */
-  async moveBack(): Promise<void> {
+  async #moveBack(): Promise<void> {
     const { gate, track, results, dirt, settings, tell } = this.#host;
     const dirty = results.dirty;
     if (!gate.seekable) return;

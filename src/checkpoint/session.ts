@@ -83,7 +83,7 @@ export class Session implements Companion {
       const tooLong = () => this.#isSilent(dependency);
       this.#silences.set(dependency, new Silence(core.clock, downtimeAfterMs, gate, tooLong));
     }
-    core.consider();
+    core.corrections.consider();
   }
 
   /** Rows of partitions need partitions, which may go to others: those of a flow with exact state may not. */
