@@ -265,7 +265,9 @@ export class Core implements Link {
 
   /** Tells those that depend on the dependent how far its results will not be corrected any more. */
   settle(): void {
-    const busy = this.corrections.busy || this.track.behind || this.results.dirty.size > 0;
+    // Without `correct`, what is dirty is made again after an outage or never.
+    const dirty = (this.settings.correct || this.down) && this.results.dirty.size > 0;
+    const busy = this.corrections.busy || this.track.behind || dirty;
     if (busy || this.frontier <= this.settled) return;
     this.settled = this.frontier;
     tellDownstream(this.dependent);

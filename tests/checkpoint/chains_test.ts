@@ -108,3 +108,46 @@ Deno.test("A dependent that is also a dependency holds the frontier of its own d
       '"trips"',
   );
 });
+
+Deno.test("A dependent that is not corrected does not hold its own dependent back for what is wrong", async () => {
+  const logs = { weather: new Log<number>(), trips: new Log<number>(), bills: new Log<number>() };
+  const weather = new LogSource(logs.weather);
+  const trips = new LogSource(logs.trips);
+  const bills = new LogSource(logs.bills);
+  const upper = new Checkpoint("trips", {
+    dependent: trips,
+    dependencies: [new Dependency("weather", weather)],
+  });
+  const lower = new Checkpoint("bills", {
+    dependent: bills,
+    dependencies: [new Dependency("trips", trips)],
+    mode: "wait",
+    time: ({ value }) => value,
+  });
+  const billed: number[] = [];
+  const app = new App();
+  app.handle(weather, ({ value }) => void upper.heartbeat(value));
+  app.handle(trips, async ({ value }) => {
+    await upper.checkPulse(value);
+    await lower.heartbeat(value);
+  });
+  app.handle(bills, ({ value }) => void billed.push(value));
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+  const rest = async () => {
+    for (let turn = 0; turn < 30; turn++) await settle();
+  };
+  logs.weather.append(0);
+  await rest();
+  logs.trips.append(10);
+  await rest();
+  logs.weather.append(9); // makes the trip wrong
+  logs.weather.append(1000);
+  await rest();
+  logs.trips.append(900);
+  logs.bills.append(500);
+  await rest();
+  assertEquals(billed, [500]);
+  stop.abort();
+  await streaming;
+});
