@@ -53,7 +53,9 @@ export interface CheckpointOptions<M = unknown> {
   pauseDependent?: boolean | undefined;
   /**
    * Whether messages whose results were made from stale data are handled again, by moving the dependent
-   * back to the first of them. It needs a dependent with positions: a Topic.
+   * back to the first of them. It needs a dependent with positions: a Topic. No flow that gets its messages
+   * may hold some back until others come: `batch()` needs a time there, and pipe functions and
+   * TransformStreams are refused.
    *
    * @default {false}
    */

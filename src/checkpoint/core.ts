@@ -55,6 +55,7 @@ export class Core implements Link {
     this.times = new EventTimes(name, settings.maxAheadMs);
     this.gate = gateOf(settings.dependent);
     join(this);
+    if (settings.correct) this.gate.corrector = name;
     this.track = trackOf(settings.dependent as object);
     this.track.listeners.add({
       moved: (partition, position) => this.#moved(partition, position),

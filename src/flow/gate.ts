@@ -35,6 +35,8 @@ export class Gate {
   epoch = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
+  /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
+  corrector: string | undefined;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
