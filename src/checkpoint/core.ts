@@ -18,6 +18,7 @@ import { placeOf } from "./place.ts";
 import { Results } from "./results.ts";
 import { Session } from "./session.ts";
 import { type Track, trackOf } from "./track.ts";
+import { doUnder } from "./unattended.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
@@ -47,6 +48,8 @@ export class Core implements Link {
   host: Host | undefined;
   readonly #session: Session;
   #guard: Attribution["guard"] | undefined;
+  /** The listener has failed in this run. */
+  #silent = false;
 
   constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
     this.checkpoint = checkpoint;
@@ -99,8 +102,16 @@ export class Core implements Link {
     return this.settings.clock ?? this.host?.clock ?? systemClock;
   }
 
+  /** Tells what happens; in a run, a listener that throws ends it, and is not told any more. */
   tell(event: CheckpointEvent): void {
-    this.settings.onStatus?.(event);
+    if (this.#silent) return;
+    try {
+      this.settings.onStatus?.(event);
+    } catch (error) {
+      if (this.host === undefined) throw error;
+      this.#silent = true;
+      this.host.fail(error);
+    }
   }
 
   /** Reads a marker; undefined, and reported, when it is too far ahead of the clock. */
@@ -157,15 +168,14 @@ export class Core implements Link {
     vitals.open.set(beat, beat.isMessage ? time : Infinity);
     receipt.whenDone(() => {
       vitals.open.delete(beat);
-      const recovery = this.#stored(beat);
-      if (recovery !== undefined) guard(() => recovery, root);
+      doUnder(guard, () => this.#stored(beat), root, this.host);
       if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
 
   upstreamSettled(): void {
-    this.inBackground(this.advance());
+    this.inBackground(() => this.advance());
   }
 
   /** Reading goes on at `position`; once it does, what is dirty before that is seen to. */
@@ -261,6 +271,7 @@ export class Core implements Link {
     this.track.reset();
     this.settled = -Infinity;
     this.#guard = undefined;
+    this.#silent = false;
     this.host = undefined;
   }
 
@@ -274,10 +285,8 @@ export class Core implements Link {
     tellDownstream(this.dependent);
   }
 
-  /** Errors of what no handler waits for meet the policy of the flow that pulsed last. */
-  inBackground(work: void | Promise<void>): void {
-    if (work === undefined) return;
-    if (this.#guard !== undefined) this.#guard(() => work, undefined);
-    else work.catch((error) => this.host?.fail(error));
+  /** Does what no handler waits for: its errors meet the policy of the flow that pulsed last. */
+  inBackground(step: () => void | Promise<void>): void {
+    doUnder(this.#guard, step, undefined, this.host);
   }
 }

@@ -30,8 +30,8 @@ export interface CorrectionsHost {
   tell(event: CheckpointEvent): void;
   /** A step at rest is over. */
   rested(): void;
-  /** Takes care of the errors of what no handler waits for. */
-  inBackground(work: Promise<void>): void;
+  /** Does what no handler waits for, and takes care of its errors. */
+  inBackground(step: () => Promise<void>): void;
 }
 
 /**
@@ -80,9 +80,11 @@ export class Corrections {
     const host = this.#host;
     if (!host.settings.correct || host.down || this.busy) return;
     if (!host.running || !host.dirt.isDue(host.frontier)) return;
-    host.inBackground(this.#atRest(async () => {
-      if (!host.down) await this.#moveBack();
-    }));
+    host.inBackground(() =>
+      this.#atRest(async () => {
+        if (!host.down) await this.#moveBack();
+      })
+    );
   }
 
   /** Runs `step` while no message of the dependent is under way, nor begins. */

@@ -173,7 +173,7 @@ export class Session implements Companion {
     this.#silences.delete(dependency);
     if (dependency.settings.onEnd === "down") return this.#isSilent(dependency);
     dependency[inside].complete();
-    this.#core.inBackground(this.#core.advance());
+    this.#core.inBackground(() => this.#core.advance());
   }
 
   #ended(dependency: Dependency): void {
@@ -202,7 +202,7 @@ export class Session implements Companion {
     const core = this.#core;
     if (!core.outages.declare(dependency)) return;
     core.tell({ type: "down", dependency: dependency.name, downtimeMs: undefined });
-    core.inBackground(core.fell([dependency]));
+    core.inBackground(() => core.fell([dependency]));
   }
 
   #wait(clock: Clock): void {
