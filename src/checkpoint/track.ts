@@ -60,7 +60,7 @@ export class Track implements Witness {
     gate.attributed = true;
     gate.witnesses = [...gate.witnesses, this];
     gate.beforeStart((partitions) => this.#assigned(partitions));
-    gate.limitStart((partition, position) => this.#start(partition, position));
+    gate.limitStart((partition, position, exact) => this.#start(partition, position, exact));
   }
 
   /** A run begins or is over: nothing is under way. */
@@ -166,12 +166,15 @@ export class Track implements Witness {
     }
   }
 
-  /** A partition is about to be read: it begins where its record says, when that is earlier. */
-  #start(partition: number, position: number): number {
+  /**
+   * A partition is about to be read: it begins where its record says, when that is earlier and nobody has
+   * chosen exactly this position.
+   */
+  #start(partition: number, position: number, exact = false): number {
     const before = this.#partitions.get(partition);
     const known = this.#restored.get(partition) ?? before;
     this.#restored.delete(partition);
-    const again = known !== undefined && known.cursor < known.applied;
+    const again = !exact && known !== undefined && known.cursor < known.applied;
     const start = again ? Math.min(position, known.cursor) : position;
     const progress = {
       cursor: start,

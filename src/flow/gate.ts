@@ -8,8 +8,11 @@ export interface Positioned {
   parts?(): Iterable<PartState>;
 }
 
-/** Says where a partition is to begin whose own beginning is `position`. */
-export type StartLimit = (partition: number, position: number) => number;
+/**
+ * Says where a partition is to begin whose own beginning is `position`; with `exact` somebody has chosen that,
+ * and it begins there.
+ */
+export type StartLimit = (partition: number, position: number, exact: boolean) => number;
 
 /** Gets ready for reading `partitions`, which are all that a reader was given of a source that has `total`. */
 export type StartPreparation = (
@@ -157,10 +160,10 @@ export class Gate {
     return () => void this.#limits.delete(limit);
   }
 
-  /** For the feed: where to begin a partition whose own beginning is `position`. */
-  startAt(partition: number, position: number): number {
+  /** For the feed: where to begin a partition whose own beginning is `position`; there itself with `exact`. */
+  startAt(partition: number, position: number, exact = false): number {
     let start = position;
-    for (const limit of this.#limits) start = Math.min(start, limit(partition, position));
+    for (const limit of this.#limits) start = Math.min(start, limit(partition, position, exact));
     return start;
   }
 

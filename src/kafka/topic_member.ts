@@ -1,6 +1,6 @@
 import { delay } from "../clock.ts";
 import type { Commit, Host } from "../flow/feed.ts";
-import type { Gate, StartLimit } from "../flow/gate.ts";
+import type { Gate } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
@@ -182,10 +182,11 @@ export class TopicMember<K, V> {
     const prepare = async (total: number) => {
       if (assignment === this.#latest) await this.#gate.prepareStart(partitions, total);
     };
-    const limit: StartLimit = (partition, position) => {
+    const limit = (partition: number, position: number) => {
       if (assignment !== this.#latest) return position; // overtaken: nothing begins here
-      const done = sought.has(partition) ? position : this.progress.resume(partition, position);
-      return this.#gate.startAt(partition, done);
+      const exact = sought.has(partition);
+      const done = exact ? position : this.progress.resume(partition, position);
+      return this.#gate.startAt(partition, done, exact);
     };
     return findStart(this.#broker!, {
       topic,

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { App, Checkpoint, Dependency, MemoryCache } from "../../mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import type { Topic } from "../../src/kafka/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { type Event, eventTopic, until } from "../_support/events.ts";
 
@@ -121,4 +122,41 @@ Deno.test("Checkpoint marks a message that was under way when its partition was 
   assertEquals(seen, ["0", "0 again"]);
   stop.abort();
   await streaming;
+});
+
+Deno.test("Checkpoint has a Topic begin where it was told to by seek(), in the middle of a correction too", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("question", {});
+  await using cache = new MemoryCache();
+  const seen: number[] = [];
+  async function run(count: number, prepare: (question: Topic<string, Event>) => Promise<void>) {
+    await using question = eventTopic(broker, "question");
+    const silent = new Dependency("silent", new ReadableStream());
+    const checkpoint = new Checkpoint("question", {
+      dependent: question,
+      dependencies: [silent],
+      cache,
+    });
+    const app = new App();
+    app.handle(question, async ({ offset, value }) => {
+      await checkpoint.checkPulse(value.time);
+      seen.push(offset);
+    });
+    await prepare(question);
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    await until(() => seen.length === count);
+    stop.abort();
+    await streaming;
+  }
+  await run(4, async (question) => {
+    for (let time = 0; time < 4; time++) await question.send({ value: { time } });
+  });
+  const key = "__question_";
+  const record = structuredClone(await cache.get(key)) as { partitions: { cursor: number }[] };
+  record.partitions[0]!.cursor = 1;
+  await cache.set(key, record);
+  await run(5, (question) => question.seek({ 0: 3 }));
+  await run(6, async (question) => void await question.send({ value: { time: 4 } }));
+  assertEquals(seen, [0, 1, 2, 3, 3, 4]);
 });
