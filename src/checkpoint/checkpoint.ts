@@ -86,7 +86,8 @@ export class Checkpoint<M = unknown> {
    * Makes a checkpoint.
    *
    * @throws {TypeError} If an option is unknown, has the wrong shape or contradicts another; if the
-   * dependent depends on itself; if it is to be corrected and cannot be read again.
+   * dependent depends on itself, or has a checkpoint of that name; if it is to be corrected and cannot be
+   * read again.
    * @throws {RangeError} If a duration is out of bounds.
    */
   constructor(name: string, options: CheckpointOptions<M>) {

@@ -10,6 +10,9 @@ import { Silence } from "./silence.ts";
 import { Travel } from "./travel.ts";
 import { Waiting } from "./waiting.ts";
 
+/** The checkpoints that run now, by the cache and the key that they are kept under. */
+const running = new WeakMap<object, Map<string, Session>>();
+
 /** A checkpoint in its runs: loads what was kept, keeps it, and has timers only while messages flow. */
 export class Session implements Companion {
   readonly #core: Core;
@@ -51,6 +54,7 @@ export class Session implements Companion {
         `Cannot use checkpoint ${JSON.stringify(core.name)} in two streams at once`,
       );
     }
+    this.#claimKey();
     core.host = host;
     core.track.reset();
     for (const dependency of dependencies) dependency[inside].begin();
@@ -63,6 +67,20 @@ export class Session implements Companion {
     if (mode === "wait") this.#wait(core.clock);
     if (core.down && pauseDependent) core.pause.begin(core.clock);
     if (core.results.dirty.size > 0) core.dirt.add(undefined, core.largest, core.clock);
+  }
+
+  /** Two checkpoints under one key would each go on with what the other knew. */
+  #claimKey(): void {
+    const { name, settings: { cache } } = this.#core;
+    if (cache === undefined) return;
+    const keys = running.getOrInsertComputed(cache, () => new Map<string, Session>());
+    if (keys.has(this.#key)) {
+      throw new TypeError(
+        `Cannot keep checkpoint ${JSON.stringify(name)} under ${JSON.stringify(this.#key)}: ` +
+          "another one that runs is kept there; give it a name or a cacheKeyPrefix of its own",
+      );
+    }
+    keys.set(this.#key, this);
   }
 
   /** The sources are open. */
@@ -154,6 +172,8 @@ export class Session implements Companion {
     this.#removeGuard();
     this.#leaveCuts?.();
     this.#leaveCuts = undefined;
+    const keys = core.settings.cache && running.get(core.settings.cache);
+    if (keys?.get(this.#key) === this) keys.delete(this.#key);
     core.end();
   }
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { App, Checkpoint, Dependency } from "../../mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -148,6 +148,42 @@ Deno.test("A dependent that is not corrected does not hold its own dependent bac
   logs.bills.append(500);
   await rest();
   assertEquals(billed, [500]);
+  stop.abort();
+  await streaming;
+});
+
+Deno.test("Two checkpoints on one dependent need two names, and two in one cache need two keys", async () => {
+  const entries = new Map<string, unknown>();
+  const cache = {
+    get: (key: string) => Promise.resolve(entries.get(key)),
+    set: (key: string, value: unknown) => Promise.resolve(entries.set(key, value)),
+  };
+  const [first, second] = [new LogSource(new Log<number>()), new LogSource(new Log<number>())];
+  const make = (name: string, dependent: object, cacheKeyPrefix = "_") => {
+    const dependencies = [new Dependency("d", new LogSource(new Log<number>()))];
+    return new Checkpoint(name, { dependent, dependencies, cache, cacheKeyPrefix } as never);
+  };
+  make("c", first);
+  assertThrows(
+    () => make("c", first, "other"),
+    TypeError,
+    'Cannot make checkpoint "c": its dependent has one of that name',
+  );
+  make("c", second);
+  const app = new App();
+  app.handle(first, () => {});
+  app.handle(second, () => {});
+  for (let run = 0; run < 2; run++) {
+    await assertRejects(
+      () => app.stream(),
+      TypeError,
+      'Cannot keep checkpoint "c" under "__c_": another one that runs is kept there',
+    );
+  }
+  const alone = new App();
+  const stop = new AbortController();
+  alone.handle(first, () => {});
+  const streaming = alone.stream({ signal: stop.signal });
   stop.abort();
   await streaming;
 });
