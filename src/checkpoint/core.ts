@@ -163,7 +163,7 @@ export class Core implements Link {
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
     const message = currentMessage();
-    if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
+    if (message?.receipt === undefined) return Promise.try(() => this.#storedOutside(beat));
     const { receipt, root, guard } = message;
     vitals.open.set(beat, beat.isMessage ? time : Infinity);
     receipt.whenDone(() => {
@@ -214,6 +214,13 @@ export class Core implements Link {
     }
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all downtime callbacks");
+  }
+
+  /** A heartbeat of no message: what a recovery waits for may wait for this call, so it is not waited for. */
+  #storedOutside(beat: Beat): void | Promise<void> {
+    const isAwaited = this.host === undefined && !this.corrections.busy;
+    const recovery = this.#stored(beat);
+    return isAwaited ? recovery : this.inBackground(() => recovery);
   }
 
   /** What a heartbeat brought is stored. A promise is that of a recovery. */

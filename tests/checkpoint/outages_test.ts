@@ -256,6 +256,28 @@ Deno.test("Checkpoint ends the run with an error of onStatus, and tells it nothi
   await process.crash();
 });
 
+Deno.test("Checkpoint recovers again when its recovery callback waits for the heartbeat that says so", async () => {
+  const world = new World();
+  let recoveries = 0;
+  const process = world.start({
+    checkpoint: {
+      recoveryCallback: async (checkpoint) => {
+        if (++recoveries > 1) return;
+        await checkpoint.checkPulse(1000);
+        await checkpoint.keepAlive(2000);
+      },
+    },
+  });
+  world.say(0, "sun");
+  await process.rest();
+  world.ask([20]);
+  await process.rest();
+  world.say(30, "rain");
+  await process.rest();
+  assertEquals([recoveries, process.isPaused], [2, false]);
+  await process.crash();
+});
+
 Deno.test("Dependency that is silent for downtimeAfterMs is down, but not while we pause it", async () => {
   const world = new World();
   const process = world.start({ dependency: { downtimeAfterMs: 1000 } });
