@@ -109,7 +109,6 @@ export class Corrections {
     const { gate, track, results, dirt, settings, tell } = this.#host;
     const dirty = results.dirty;
     if (!gate.seekable) return;
-    if (dirty.size === 0) return dirt.clear();
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
     let coming = false; // partitions that travel are forgotten when they go: others are about to be read
     for (const partition of dirty.keys()) {

@@ -136,13 +136,15 @@ export class Track implements Witness {
     causes: readonly string[],
   ): { from: Record<number, number>; moved: void | Promise<void> } {
     const from: Record<number, number> = {};
+    if (!this.behind) this.#causes = [];
+    const all = new Set([...this.#causes, ...causes]); // others may have it moved too
+    if (all.size > this.#causes.length) this.#causes = [...all];
     for (const [partition, position] of positions) {
       const progress = this.#partitions.get(partition);
       if (position < (progress?.cursor ?? Infinity)) from[partition] = position;
     }
     if (Object.keys(from).length === 0) return { from, moved: undefined };
     this.epoch++;
-    this.#causes = causes;
     const moved = this.#gate.seek(from);
     for (const [partition, position] of Object.entries(from)) {
       this.#move(Number(partition), position);
@@ -220,8 +222,10 @@ export class Track implements Witness {
 
   #correctionAt(offset: number, progress: Progress): Correction | undefined {
     if (offset >= progress.applied) return progress.correction = undefined;
-    return progress.correction ??= {
-      epoch: this.epoch,
+    const { correction } = progress;
+    if (correction?.dependencies === this.#causes) return correction;
+    return progress.correction = {
+      epoch: correction?.epoch ?? this.epoch,
       until: progress.applied,
       dependencies: this.#causes,
     };

@@ -187,3 +187,49 @@ Deno.test("Two checkpoints on one dependent need two names, and two in one cache
   stop.abort();
   await streaming;
 });
+
+Deno.test("Context.correction names the dependencies of all checkpoints that want a message made again", async () => {
+  for (const late of [[5, 7], [7, 5]] as const) { // the second moves it on from there, or farther back
+    const questions = new Log<number>();
+    const dependent = new LogSource(questions);
+    const logs = [new Log<number>(), new Log<number>()];
+    const sources = logs.map((log) => new LogSource(log));
+    const checkpoints = sources.map((source, index) =>
+      new Checkpoint(`c${index}`, {
+        dependent,
+        dependencies: [new Dependency(`d${index}`, source)],
+        correct: true,
+      })
+    );
+    const seen: (readonly string[] | undefined)[] = [];
+    const slow = Promise.withResolvers<void>();
+    const app = new App();
+    sources.forEach((source, index) =>
+      app.handle(source, ({ value }) => void checkpoints[index]!.heartbeat(value))
+    );
+    app.handle(dependent, async ({ value }, { correction }) => {
+      for (const checkpoint of checkpoints) await checkpoint.checkPulse(value);
+      seen.push(correction?.dependencies.toSorted());
+      if (seen.length === 3) await slow.promise;
+    });
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    const rest = async () => {
+      for (let turn = 0; turn < 30; turn++) await settle();
+    };
+    for (const log of logs) log.append(0);
+    await rest();
+    for (const time of [5, 7, 8]) questions.append(time);
+    await rest();
+    logs.forEach((log, index) => {
+      log.append(late[index]!);
+      log.append(20);
+    });
+    await rest();
+    slow.resolve();
+    await rest();
+    assertEquals(seen.slice(3), [["d0", "d1"], ["d0", "d1"], ["d0", "d1"]]);
+    stop.abort();
+    await streaming;
+  }
+});
