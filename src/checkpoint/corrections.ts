@@ -107,8 +107,9 @@ export class Corrections {
   /** Moves every partition back to its first dirty result. */
   async #moveBack(): Promise<void> {
     const { gate, track, results, dirt, settings, tell } = this.#host;
-    const dirty = results.dirty;
+    const begins = results.dirty.size === 0 ? undefined : await gate.beginnings();
     if (!gate.seekable) return;
+    const dirty = results.dirty;
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
     let coming = false; // partitions that travel are forgotten when they go: others are about to be read
     for (const partition of dirty.keys()) {
@@ -117,6 +118,7 @@ export class Corrections {
         coming = settings.partitions !== undefined;
       }
     }
+    if (begins !== undefined) this.#giveUpLost(dirty, begins);
     const dependencies = dirt.causes;
     if (!coming) dirt.clear();
     const { from, moved } = track.moveBack(dirty, dependencies);
@@ -124,5 +126,20 @@ export class Corrections {
       tell.call(this.#host, { type: "correcting", from, dependencies });
     }
     await moved;
+  }
+
+  /** Replaces dirty positions that have left the log by its beginning, and tells it. */
+  #giveUpLost(dirty: Map<number, number>, begins: ReadonlyMap<number, number>): void {
+    const host = this.#host;
+    const from: Record<number, number> = {};
+    const to: Record<number, number> = {};
+    for (const [partition, position] of dirty) {
+      const begin = begins.get(partition) ?? position;
+      if (position >= begin) continue;
+      host.results.moved(partition, position); // nobody goes there any more
+      dirty.set(partition, to[partition] = begin);
+      from[partition] = position;
+    }
+    if (Object.keys(from).length > 0) host.tell({ type: "lost", from, to });
   }
 }

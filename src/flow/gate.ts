@@ -6,6 +6,8 @@ export interface Positioned {
   seek?(position: unknown): void | Promise<void>;
   /** The partitions that are read now; see `Feed.parts`. */
   parts?(): Iterable<PartState>;
+  /** The first positions that the partitions still have; see `Feed.beginnings`. */
+  beginnings?(): Promise<ReadonlyMap<number, number>>;
 }
 
 /**
@@ -140,6 +142,11 @@ export class Gate {
   /** The partitions that are read now; undefined when the source has none, or is not being read. */
   get parts(): Iterable<PartState> | undefined {
     return this.#target?.parts?.();
+  }
+
+  /** The first positions that the partitions still have; undefined when the source forgets nothing. */
+  beginnings(): Promise<ReadonlyMap<number, number>> | undefined {
+    return this.#target?.beginnings?.();
   }
 
   /** Has `prepare` called, and waited for, before reading begins. Returns what removes it. */

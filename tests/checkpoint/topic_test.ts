@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { App, Checkpoint, Dependency, MemoryCache } from "../../mod.ts";
+import { App, Checkpoint, type CheckpointEvent, Dependency, MemoryCache } from "../../mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import type { Topic } from "../../src/kafka/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
@@ -159,4 +159,53 @@ Deno.test("Checkpoint has a Topic begin where it was told to by seek(), in the m
   await run(5, (question) => question.seek({ 0: 3 }));
   await run(6, async (question) => void await question.send({ value: { time: 4 } }));
   assertEquals(seen, [0, 1, 2, 3, 3, 4]);
+});
+
+Deno.test("Checkpoint makes again what is left of a Topic whose log has lost the first wrong result, and tells it", async () => {
+  for (const lost of [2, 5]) { // in what was handled, and beyond
+    await using broker = new MemoryBroker({ maxRecords: 5 });
+    for (const name of ["weather", "question"]) await broker.ensure(name, {});
+    await using weather = eventTopic(broker, "weather");
+    await using question = eventTopic(broker, "question");
+    const events: CheckpointEvent[] = [];
+    const dependency = new Dependency("weather", weather, { downtimeThreshold: 10 });
+    const checkpoint = new Checkpoint("question", {
+      dependent: question,
+      dependencies: [dependency],
+      correct: true,
+      onStatus: (event) => void events.push(event),
+    });
+    const app = new App();
+    const again: number[] = [];
+    let handled = 0;
+    let stored = 0;
+    app.handle(weather, async ({ value }) => {
+      await checkpoint.heartbeat(value.time);
+      stored++;
+    });
+    app.handle(question, async ({ offset, value }, { correction }) => {
+      await checkpoint.checkPulse(value.time);
+      handled++;
+      if (correction !== undefined) again.push(offset);
+    });
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    await weather.send({ value: { time: 0 } });
+    await until(() => stored === 1);
+    for (const time of [5, 6, 7, 20]) await question.send({ value: { time } });
+    await until(() => dependency.isDown && handled === 4);
+    while ((await broker.offsets("question", "earliest")).get(0) !== lost) {
+      await question.send({ value: { time: 21 } });
+    }
+    await weather.send({ value: { time: 4 } });
+    await weather.send({ value: { time: 22 } });
+    await until(() => handled === 4 + 5); // the log has five
+    assertEquals(events.filter(({ type }) => type === "lost"), [
+      { type: "lost", from: { 0: 0 }, to: { 0: lost } },
+    ]);
+    assertEquals(again, lost === 2 ? [2, 3] : []);
+    assertEquals(checkpoint.staleState, {});
+    stop.abort();
+    await streaming;
+  }
 });
