@@ -129,7 +129,8 @@ export class Session implements Companion {
     const { cache, correct, dependencies } = core.settings;
     const store = cache?.driven ? cache[openState]?.() : undefined;
     this.#leaveCuts = store?.beforeCut(() => {
-      cache!.set(this.#key, recordOf(core, undefined)).catch((error) => core.host?.fail(error));
+      const record = recordOf(core, undefined);
+      cache!.set(this.#key, record, { ttlMs: Infinity }).catch((error) => core.host?.fail(error));
     });
     if (!correct) return;
     for (const source of [core.dependent, ...dependencies.map((each) => each.dependency)]) {
@@ -158,7 +159,8 @@ export class Session implements Companion {
     const rows = travel?.snapshot();
     if (record === undefined && rows === undefined) return undefined;
     return async () => {
-      await Promise.all([rows?.(), record && cache?.set(this.#key, record, { durable: true })]);
+      const options = { durable: true, ttlMs: Infinity }; // whatever the cache says
+      await Promise.all([rows?.(), record && cache?.set(this.#key, record, options)]);
     };
   }
 
