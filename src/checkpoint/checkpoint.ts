@@ -163,6 +163,10 @@ export class Checkpoint<M = unknown> {
    * Says that a dependency has a message for the time of `marker`. In a handler it counts as alive at once,
    * and the message as stored once it is done; elsewhere both at once.
    *
+   * A message is done when its sinks have taken what was made from it, before their next `flush()`. So what
+   * the dependent reads must be stored in the handler, or by a sink in `write()`: a result that is made
+   * before such a `flush()` and reads what only that stores is not corrected.
+   *
    * @returns How far the dependency is.
    * @throws {TypeError} If there are several dependencies and none is named, or the marker is none.
    */
