@@ -3,7 +3,7 @@ import type { Host } from "../flow/feed.ts";
 
 /**
  * Does `step`, once, which nobody waits for: its errors meet `guard`, the policy of a flow, as those of
- * `message`; without a guard they end the run.
+ * `message`; without a guard they end the run, and without a run they are unhandled rejections.
  */
 export function doUnder(
   guard: Attribution["guard"] | undefined,
@@ -19,5 +19,6 @@ export function doUnder(
   }
   if (done === undefined) return;
   if (guard !== undefined) guard(() => done, message);
-  else done.catch((error) => host?.fail(error));
+  else if (host !== undefined) done.catch((error) => host.fail(error));
+  else done.then(); // a promise that nobody handles
 }
