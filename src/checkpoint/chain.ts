@@ -18,7 +18,8 @@ const bySource = new WeakMap<object, Set<Link>>();
 /**
  * Adds a checkpoint to the chain.
  *
- * @throws {TypeError} If its dependent depends on itself through others: all would wait for each other.
+ * @throws {TypeError} If its dependent depends on itself through others: all would wait for each other. If
+ * there is one of its name on the dependent: each would end the other's pauses.
  */
 export function join(link: Link): void {
   const path = pathTo(link.dependent, link.sources, [link.name]);
@@ -28,7 +29,14 @@ export function join(link: Link): void {
         `through ${path.map((name) => JSON.stringify(name)).join(" and ")}`,
     );
   }
-  byDependent.getOrInsertComputed(link.dependent, () => new Set()).add(link);
+  const beside = byDependent.getOrInsertComputed(link.dependent, () => new Set());
+  for (const { name } of beside) {
+    if (name !== link.name) continue;
+    throw new TypeError(
+      `Cannot make checkpoint ${JSON.stringify(name)}: its dependent has one of that name`,
+    );
+  }
+  beside.add(link);
   for (const source of link.sources) {
     bySource.getOrInsertComputed(source, () => new Set()).add(link);
   }

@@ -86,7 +86,8 @@ export class Checkpoint<M = unknown> {
    * Makes a checkpoint.
    *
    * @throws {TypeError} If an option is unknown, has the wrong shape or contradicts another; if the
-   * dependent depends on itself; if it is to be corrected and cannot be read again.
+   * dependent depends on itself, or has a checkpoint of that name; if it is to be corrected and cannot be
+   * read again.
    * @throws {RangeError} If a duration is out of bounds.
    */
   constructor(name: string, options: CheckpointOptions<M>) {
@@ -138,7 +139,7 @@ export class Checkpoint<M = unknown> {
    * those from which the dependent must be, or is, handled again.
    */
   get staleState(): Readonly<Record<number, number>> {
-    return Object.fromEntries(this.#core.stale ?? this.#core.results.dirty);
+    return Object.fromEntries(this.#core.corrections.stale ?? this.#core.results.dirty);
   }
 
   /**
@@ -161,6 +162,10 @@ export class Checkpoint<M = unknown> {
   /**
    * Says that a dependency has a message for the time of `marker`. In a handler it counts as alive at once,
    * and the message as stored once it is done; elsewhere both at once.
+   *
+   * A message is done when its sinks have taken what was made from it, before their next `flush()`. So what
+   * the dependent reads must be stored in the handler, or by a sink in `write()`: a result that is made
+   * before such a `flush()` and reads what only that stores is not corrected.
    *
    * @returns How far the dependency is.
    * @throws {TypeError} If there are several dependencies and none is named, or the marker is none.

@@ -29,13 +29,17 @@ export interface CheckpointOptions<M = unknown> {
    * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
    * or of a dependency keep exact state (the option `state`) and `correct` is on, it is their `Cache`, or a
    * `space()` of it: then state, positions and checkpoint are always of one instant.
+   *
+   * The `ttlMs` of the cache does not count for it, `maxBytes` does: it is written anew at every barrier, so
+   * it is dropped only where that much is written after the last one. Where that may be, give it a cache, or
+   * a `space()`, with `maxBytes: Infinity`.
    */
   cache?: CheckpointStore | undefined;
   /**
    * A store that all processes have open which share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps an entry for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. Without it partitions are kept in `cache`, and what is known of one does not
+   * rest, each process its own. It must have no `ttlMs`. Without it partitions are kept in `cache`, and what is known of one does not
    * go with it to another process.
    */
   partitions?: PartitionStore | undefined;
@@ -53,7 +57,9 @@ export interface CheckpointOptions<M = unknown> {
   pauseDependent?: boolean | undefined;
   /**
    * Whether messages whose results were made from stale data are handled again, by moving the dependent
-   * back to the first of them. It needs a dependent with positions: a Topic.
+   * back to the first of them. It needs a dependent with positions: a Topic. No flow that gets its messages
+   * may hold some back until others come: `batch()` needs a time there, and pipe functions and
+   * TransformStreams are refused.
    *
    * @default {false}
    */

@@ -18,6 +18,7 @@ import { placeOf } from "./place.ts";
 import { Results } from "./results.ts";
 import { Session } from "./session.ts";
 import { type Track, trackOf } from "./track.ts";
+import { doUnder } from "./unattended.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
@@ -42,14 +43,13 @@ export class Core implements Link {
   /** The time before which everything of all dependencies is stored. */
   frontier = -Infinity;
   settled = -Infinity;
-  /** The first stale positions, while the recovery callback runs. */
-  stale: ReadonlyMap<number, number> | undefined;
-
   readonly pause: Pause;
   /** The run that is under way. */
   host: Host | undefined;
   readonly #session: Session;
   #guard: Attribution["guard"] | undefined;
+  /** The listener has failed in this run. */
+  #silent = false;
 
   constructor(checkpoint: Checkpoint, name: string, settings: CheckpointSettings) {
     this.checkpoint = checkpoint;
@@ -58,12 +58,13 @@ export class Core implements Link {
     this.times = new EventTimes(name, settings.maxAheadMs);
     this.gate = gateOf(settings.dependent);
     join(this);
+    if (settings.correct) this.gate.corrector = name;
     this.track = trackOf(settings.dependent as object);
     this.track.listeners.add({
       moved: (partition, position) => this.#moved(partition, position),
       caughtUp: () => this.settle(),
     });
-    this.dirt = new Dirt(settings.correctAfterMs, () => this.consider());
+    this.dirt = new Dirt(settings.correctAfterMs, () => this.corrections.consider());
     this.outages = new Outages(this);
     this.corrections = new Corrections(this);
     this.pause = new Pause(this.gate, `checkpoint ${name}`, settings.maxPauseMs, () => {
@@ -93,12 +94,24 @@ export class Core implements Link {
     return this.pause.active;
   }
 
+  get running(): boolean {
+    return this.host !== undefined;
+  }
+
   get clock(): Clock {
     return this.settings.clock ?? this.host?.clock ?? systemClock;
   }
 
+  /** Tells what happens; in a run, a listener that throws ends it, and is not told any more. */
   tell(event: CheckpointEvent): void {
-    this.settings.onStatus?.(event);
+    if (this.#silent) return;
+    try {
+      this.settings.onStatus?.(event);
+    } catch (error) {
+      if (this.host === undefined) throw error;
+      this.#silent = true;
+      this.host.fail(error);
+    }
   }
 
   /** Reads a marker; undefined, and reported, when it is too far ahead of the clock. */
@@ -150,20 +163,19 @@ export class Core implements Link {
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
     const message = currentMessage();
-    if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
+    if (message?.receipt === undefined) return Promise.try(() => this.#storedOutside(beat));
     const { receipt, root, guard } = message;
     vitals.open.set(beat, beat.isMessage ? time : Infinity);
     receipt.whenDone(() => {
       vitals.open.delete(beat);
-      const recovery = this.#stored(beat);
-      if (recovery !== undefined) guard(() => recovery, root);
+      doUnder(guard, () => this.#stored(beat), root, this.host);
       if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
 
   upstreamSettled(): void {
-    this.inBackground(this.advance());
+    this.inBackground(() => this.advance());
   }
 
   /** Reading goes on at `position`; once it does, what is dirty before that is seen to. */
@@ -173,7 +185,7 @@ export class Core implements Link {
     this.clock.macrotask(() => {
       if (this.host === undefined) return;
       this.dirt.add(undefined, this.largest, this.clock);
-      this.consider();
+      this.corrections.consider();
     });
   }
 
@@ -204,6 +216,13 @@ export class Core implements Link {
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all downtime callbacks");
   }
 
+  /** A heartbeat of no message: what a recovery waits for may wait for this call, so it is not waited for. */
+  #storedOutside(beat: Beat): void | Promise<void> {
+    const isAwaited = this.host === undefined && !this.corrections.busy;
+    const recovery = this.#stored(beat);
+    return isAwaited ? recovery : this.inBackground(() => recovery);
+  }
+
   /** What a heartbeat brought is stored. A promise is that of a recovery. */
   #stored({ dependency, time, parts, position, isMessage }: Beat): void | Promise<void> {
     const vitals = dependency[inside];
@@ -232,8 +251,8 @@ export class Core implements Link {
     const recovered = this.outages.recover();
     for (const { name } of recovered) this.tell({ type: "recovered", dependency: name });
     const last = recovered.at(-1);
-    if (last !== undefined && !this.down) return this.#recover(last);
-    this.consider();
+    if (last !== undefined && !this.down) return this.corrections.recover(last);
+    this.corrections.consider();
     this.settle();
   }
 
@@ -246,38 +265,9 @@ export class Core implements Link {
     return least;
   }
 
-  /** No dependency is down any more: corrects what is dirty, tells it, and lets the dependent go on. */
-  #recover(last: Dependency): Promise<void> {
-    const { correct, recoveryCallback } = this.settings;
-    return this.corrections.atRest(async () => {
-      if (this.down) return;
-      this.stale = this.results.dirty;
-      try {
-        if (correct) await this.corrections.moveBack();
-        await recoveryCallback?.(this.checkpoint, last);
-      } finally {
-        this.stale = undefined;
-        if (!correct) {
-          this.results.clean();
-          this.dirt.clear();
-        }
-        if (!this.down) this.pause.end();
-      }
-    });
-  }
-
-  /** Corrects dirty results without an outage, when it is time to. */
-  consider(): void {
-    if (!this.settings.correct || this.down || this.corrections.busy) return;
-    if (this.host === undefined || !this.dirt.isDue(this.frontier)) return;
-    this.inBackground(this.corrections.atRest(async () => {
-      if (!this.down) await this.corrections.moveBack();
-    }));
-  }
-
   /** The dependent was at rest: more may have become dirty meanwhile. */
   rested(): void {
-    this.consider();
+    this.corrections.consider();
     this.settle();
   }
 
@@ -288,21 +278,22 @@ export class Core implements Link {
     this.track.reset();
     this.settled = -Infinity;
     this.#guard = undefined;
+    this.#silent = false;
     this.host = undefined;
   }
 
   /** Tells those that depend on the dependent how far its results will not be corrected any more. */
   settle(): void {
-    const busy = this.corrections.busy || this.track.behind || this.results.dirty.size > 0;
+    // Without `correct`, what is dirty is made again after an outage or never.
+    const dirty = (this.settings.correct || this.down) && this.results.dirty.size > 0;
+    const busy = this.corrections.busy || this.track.behind || dirty;
     if (busy || this.frontier <= this.settled) return;
     this.settled = this.frontier;
     tellDownstream(this.dependent);
   }
 
-  /** Errors of what no handler waits for meet the policy of the flow that pulsed last. */
-  inBackground(work: void | Promise<void>): void {
-    if (work === undefined) return;
-    if (this.#guard !== undefined) this.#guard(() => work, undefined);
-    else work.catch((error) => this.host?.fail(error));
+  /** Does what no handler waits for: its errors meet the policy of the flow that pulsed last. */
+  inBackground(step: () => void | Promise<void>): void {
+    doUnder(this.#guard, step, undefined, this.host);
   }
 }

@@ -21,7 +21,8 @@ export interface DependencyOptions {
     | undefined;
   /**
    * Says whether a dependency that was down has caught up. With `correct` it is asked once the frontier has
-   * passed every pulse, without it is asked alone.
+   * passed every pulse, without it is asked alone. It is asked for each heartbeat twice: for the answer to
+   * that, and once its message is stored; so it must only look.
    *
    * @default {"the frontier has passed every pulse"}
    */

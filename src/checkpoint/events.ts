@@ -14,6 +14,12 @@ export type CheckpointEvent =
     readonly from: Readonly<Record<number, number>>;
     readonly dependencies: readonly string[];
   }
+  /** Messages whose results are wrong have left the log, from these positions on up to before those. */
+  | {
+    readonly type: "lost";
+    readonly from: Readonly<Record<number, number>>;
+    readonly to: Readonly<Record<number, number>>;
+  }
   /** A dependency message came after the frontier had passed it: what it makes wrong is not covered. */
   | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
   /** A marker is farther ahead of the clock than `maxAheadMs`, and was ignored. */

@@ -8,8 +8,12 @@ import type { VitalsRecord } from "./vitals.ts";
 export interface CheckpointStore {
   /** Returns the value of a key; undefined where there is none. */
   get(key: string): Promise<unknown>;
-  /** Writes a value; with `durable`, resolves when it is on disk. */
-  set(key: string, value: unknown, options?: { durable?: boolean }): Promise<unknown>;
+  /** Writes a value, which lives for `ttlMs`; with `durable`, resolves when it is on disk. */
+  set(
+    key: string,
+    value: unknown,
+    options?: { durable?: boolean; ttlMs?: number },
+  ): Promise<unknown>;
   /** True while it holds the exact state of flows: then it goes to disk with that. */
   readonly driven?: boolean;
   /**

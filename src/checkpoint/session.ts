@@ -10,6 +10,9 @@ import { Silence } from "./silence.ts";
 import { Travel } from "./travel.ts";
 import { Waiting } from "./waiting.ts";
 
+/** The checkpoints that run now, by the cache and the key that they are kept under. */
+const running = new WeakMap<object, Map<string, Session>>();
+
 /** A checkpoint in its runs: loads what was kept, keeps it, and has timers only while messages flow. */
 export class Session implements Companion {
   readonly #core: Core;
@@ -51,6 +54,7 @@ export class Session implements Companion {
         `Cannot use checkpoint ${JSON.stringify(core.name)} in two streams at once`,
       );
     }
+    this.#claimKey();
     core.host = host;
     core.track.reset();
     for (const dependency of dependencies) dependency[inside].begin();
@@ -63,6 +67,20 @@ export class Session implements Companion {
     if (mode === "wait") this.#wait(core.clock);
     if (core.down && pauseDependent) core.pause.begin(core.clock);
     if (core.results.dirty.size > 0) core.dirt.add(undefined, core.largest, core.clock);
+  }
+
+  /** Two checkpoints under one key would each go on with what the other knew. */
+  #claimKey(): void {
+    const { name, settings: { cache } } = this.#core;
+    if (cache === undefined) return;
+    const keys = running.getOrInsertComputed(cache, () => new Map<string, Session>());
+    if (keys.has(this.#key)) {
+      throw new TypeError(
+        `Cannot keep checkpoint ${JSON.stringify(name)} under ${JSON.stringify(this.#key)}: ` +
+          "another one that runs is kept there; give it a name or a cacheKeyPrefix of its own",
+      );
+    }
+    keys.set(this.#key, this);
   }
 
   /** The sources are open. */
@@ -83,7 +101,7 @@ export class Session implements Companion {
       const tooLong = () => this.#isSilent(dependency);
       this.#silences.set(dependency, new Silence(core.clock, downtimeAfterMs, gate, tooLong));
     }
-    core.consider();
+    core.corrections.consider();
   }
 
   /** Rows of partitions need partitions, which may go to others: those of a flow with exact state may not. */
@@ -111,7 +129,8 @@ export class Session implements Companion {
     const { cache, correct, dependencies } = core.settings;
     const store = cache?.driven ? cache[openState]?.() : undefined;
     this.#leaveCuts = store?.beforeCut(() => {
-      cache!.set(this.#key, recordOf(core, undefined)).catch((error) => core.host?.fail(error));
+      const record = recordOf(core, undefined);
+      cache!.set(this.#key, record, { ttlMs: Infinity }).catch((error) => core.host?.fail(error));
     });
     if (!correct) return;
     for (const source of [core.dependent, ...dependencies.map((each) => each.dependency)]) {
@@ -140,7 +159,8 @@ export class Session implements Companion {
     const rows = travel?.snapshot();
     if (record === undefined && rows === undefined) return undefined;
     return async () => {
-      await Promise.all([rows?.(), record && cache?.set(this.#key, record, { durable: true })]);
+      const options = { durable: true, ttlMs: Infinity }; // whatever the cache says
+      await Promise.all([rows?.(), record && cache?.set(this.#key, record, options)]);
     };
   }
 
@@ -154,6 +174,8 @@ export class Session implements Companion {
     this.#removeGuard();
     this.#leaveCuts?.();
     this.#leaveCuts = undefined;
+    const keys = core.settings.cache && running.get(core.settings.cache);
+    if (keys?.get(this.#key) === this) keys.delete(this.#key);
     core.end();
   }
 
@@ -173,7 +195,7 @@ export class Session implements Companion {
     this.#silences.delete(dependency);
     if (dependency.settings.onEnd === "down") return this.#isSilent(dependency);
     dependency[inside].complete();
-    this.#core.inBackground(this.#core.advance());
+    this.#core.inBackground(() => this.#core.advance());
   }
 
   #ended(dependency: Dependency): void {
@@ -202,7 +224,7 @@ export class Session implements Companion {
     const core = this.#core;
     if (!core.outages.declare(dependency)) return;
     core.tell({ type: "down", dependency: dependency.name, downtimeMs: undefined });
-    core.inBackground(core.fell([dependency]));
+    core.inBackground(() => core.fell([dependency]));
   }
 
   #wait(clock: Clock): void {

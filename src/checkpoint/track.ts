@@ -60,7 +60,7 @@ export class Track implements Witness {
     gate.attributed = true;
     gate.witnesses = [...gate.witnesses, this];
     gate.beforeStart((partitions) => this.#assigned(partitions));
-    gate.limitStart((partition, position) => this.#start(partition, position));
+    gate.limitStart((partition, position, exact) => this.#start(partition, position, exact));
   }
 
   /** A run begins or is over: nothing is under way. */
@@ -136,13 +136,15 @@ export class Track implements Witness {
     causes: readonly string[],
   ): { from: Record<number, number>; moved: void | Promise<void> } {
     const from: Record<number, number> = {};
+    if (!this.behind) this.#causes = [];
+    const all = new Set([...this.#causes, ...causes]); // others may have it moved too
+    if (all.size > this.#causes.length) this.#causes = [...all];
     for (const [partition, position] of positions) {
       const progress = this.#partitions.get(partition);
       if (position < (progress?.cursor ?? Infinity)) from[partition] = position;
     }
     if (Object.keys(from).length === 0) return { from, moved: undefined };
     this.epoch++;
-    this.#causes = causes;
     const moved = this.#gate.seek(from);
     for (const [partition, position] of Object.entries(from)) {
       this.#move(Number(partition), position);
@@ -166,12 +168,15 @@ export class Track implements Witness {
     }
   }
 
-  /** A partition is about to be read: it begins where its record says, when that is earlier. */
-  #start(partition: number, position: number): number {
+  /**
+   * A partition is about to be read: it begins where its record says, when that is earlier and nobody has
+   * chosen exactly this position.
+   */
+  #start(partition: number, position: number, exact = false): number {
     const before = this.#partitions.get(partition);
     const known = this.#restored.get(partition) ?? before;
     this.#restored.delete(partition);
-    const again = known !== undefined && known.cursor < known.applied;
+    const again = !exact && known !== undefined && known.cursor < known.applied;
     const start = again ? Math.min(position, known.cursor) : position;
     const progress = {
       cursor: start,
@@ -217,8 +222,10 @@ export class Track implements Witness {
 
   #correctionAt(offset: number, progress: Progress): Correction | undefined {
     if (offset >= progress.applied) return progress.correction = undefined;
-    return progress.correction ??= {
-      epoch: this.epoch,
+    const { correction } = progress;
+    if (correction?.dependencies === this.#causes) return correction;
+    return progress.correction = {
+      epoch: correction?.epoch ?? this.epoch,
       until: progress.applied,
       dependencies: this.#causes,
     };

@@ -57,6 +57,8 @@ export interface Feed<T> {
   lag?(): number;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
+  /** The first positions that the partitions still have; absent in a source that forgets nothing. */
+  beginnings?(): Promise<ReadonlyMap<number, number>>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
   readonly partitioned?: boolean;
 }

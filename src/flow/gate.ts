@@ -6,10 +6,15 @@ export interface Positioned {
   seek?(position: unknown): void | Promise<void>;
   /** The partitions that are read now; see `Feed.parts`. */
   parts?(): Iterable<PartState>;
+  /** The first positions that the partitions still have; see `Feed.beginnings`. */
+  beginnings?(): Promise<ReadonlyMap<number, number>>;
 }
 
-/** Says where a partition is to begin whose own beginning is `position`. */
-export type StartLimit = (partition: number, position: number) => number;
+/**
+ * Says where a partition is to begin whose own beginning is `position`; with `exact` somebody has chosen that,
+ * and it begins there.
+ */
+export type StartLimit = (partition: number, position: number, exact: boolean) => number;
 
 /** Gets ready for reading `partitions`, which are all that a reader was given of a source that has `total`. */
 export type StartPreparation = (
@@ -35,6 +40,8 @@ export class Gate {
   epoch = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
+  /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
+  corrector: string | undefined;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
@@ -137,6 +144,11 @@ export class Gate {
     return this.#target?.parts?.();
   }
 
+  /** The first positions that the partitions still have; undefined when the source forgets nothing. */
+  beginnings(): Promise<ReadonlyMap<number, number>> | undefined {
+    return this.#target?.beginnings?.();
+  }
+
   /** Has `prepare` called, and waited for, before reading begins. Returns what removes it. */
   beforeStart(prepare: StartPreparation): () => void {
     this.#preparations.add(prepare);
@@ -155,10 +167,10 @@ export class Gate {
     return () => void this.#limits.delete(limit);
   }
 
-  /** For the feed: where to begin a partition whose own beginning is `position`. */
-  startAt(partition: number, position: number): number {
+  /** For the feed: where to begin a partition whose own beginning is `position`; there itself with `exact`. */
+  startAt(partition: number, position: number, exact = false): number {
     let start = position;
-    for (const limit of this.#limits) start = Math.min(start, limit(partition, position));
+    for (const limit of this.#limits) start = Math.min(start, limit(partition, position, exact));
     return start;
   }
 

@@ -149,7 +149,12 @@ export class Hub<T> {
         }
       } else {
         const held = this.#held;
-        if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
+        try {
+          if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
+        } catch (error) {
+          this.host.fail(new SourceError(this.#place(), error));
+          return this.#end();
+        }
         this.#held = undefined;
         if (held.epoch !== gate.epoch) continue;
         ({ message, receipt } = held);

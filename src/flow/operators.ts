@@ -25,6 +25,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   [makeStage](place: StagePlace, clock: Clock): TransformStream<Turn<A>, Turn<B>>;
   /** True when it holds messages back: then what goes in and what comes out belong to different ones. */
   readonly holds: boolean;
+  /** True when it does so until others come, however long that takes. */
+  readonly waits?: boolean;
 }
 
 /**
@@ -125,6 +127,7 @@ export function batch<A>(
   }
   const pipe: ExactStage<A, A[]> = {
     holds: true,
+    waits: ms === Infinity && max > 1,
     [makeStage](place, clock) {
       const batcher = new Batcher<A>(max, ms, place, clock);
       return stage((emit) => batcher.into(emit), () => batcher.flush());

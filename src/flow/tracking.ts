@@ -3,6 +3,7 @@ import { type Attribution, passOnBehalf } from "./attribution.ts";
 import type { Binding } from "./binding.ts";
 import type { Feed } from "./feed.ts";
 import type { Lane, Slot } from "./lane.ts";
+import { gateOf } from "./gate.ts";
 import { isStreamPair } from "./pipe.ts";
 import { deadLetterSink } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
@@ -106,14 +107,42 @@ function queuesOf(ends: readonly unknown[]): ProxyQueue<unknown>[] {
  * A stage that holds messages back keeps them open, so that no cut comes, and nobody sees what it makes its
  * outputs of.
  */
-function assertExactPipes({ name, handler, pipes }: Binding): void {
-  const opaque = isStreamPair(handler) ||
-    pipes.some((pipe) => typeof pipe === "function" || isStreamPair(pipe) || pipe.holds);
-  if (!opaque) return;
+function assertExactPipes(binding: Binding): void {
+  if (!anyHolds(binding, "holds")) return;
   throw new TypeError(
-    `Cannot keep exact state with flow "${name}": batch(), pipe functions and TransformStreams hold ` +
+    `Cannot keep exact state with flow "${binding.name}": batch(), pipe functions and TransformStreams hold ` +
       "messages back; use map() and filter(), collect in the state, or read the source a second time",
   );
+}
+
+/**
+ * Checks the flows that get something of a source that a checkpoint moves back: the source rests until its
+ * messages are done, so a message that waits for the next one would wait for ever.
+ *
+ * @throws {TypeError} If a stage of theirs may hold messages back until others come.
+ */
+export function assertCorrectable(bindings: readonly Binding[], onError: OnError): void {
+  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
+    const { corrector } = gateOf(source);
+    if (corrector === undefined) continue;
+    const behind = new Set(bindings.filter(({ sources }) => sources.includes(source)));
+    for (const binding of behind) {
+      for (const reader of readersOf(outputsOf(binding, onError), bindings)) behind.add(reader);
+      if (!anyHolds(binding, "waits")) continue;
+      throw new TypeError(
+        `Cannot correct results of checkpoint ${JSON.stringify(corrector)} beside flow ` +
+          `"${binding.name}": pipe functions, TransformStreams and a batch() without a time may hold ` +
+          "messages back until others come; give batch() a time, use map() and filter(), or read the " +
+          "source a second time",
+      );
+    }
+  }
+}
+
+/** Says whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
+function anyHolds({ handler, pipes }: Binding, how: "holds" | "waits"): boolean {
+  return isStreamPair(handler) ||
+    pipes.some((pipe) => typeof pipe === "function" || isStreamPair(pipe) || pipe[how]);
 }
 
 /** After a failed call of the handler, what it had sent to a Proxy is counted behind it. */

@@ -109,6 +109,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#member.fetched.states((partition) => this.#prefetch.has(partition));
   }
 
+  /** Where the partitions begin, once there is an assignment; none when there will be none. */
+  async beginnings(): Promise<ReadonlyMap<number, number>> {
+    await this.ready();
+    const { broker } = this.#member;
+    if (broker === undefined || this.#closing !== undefined) return new Map();
+    return await broker.offsets(this.#context.topic, "earliest");
+  }
+
   /** How many records of the assigned partitions are not acknowledged, as of the last fetch of each. */
   lag(): number {
     let lag = 0;

@@ -1,6 +1,6 @@
 import { delay } from "../clock.ts";
 import type { Commit, Host } from "../flow/feed.ts";
-import type { Gate, StartLimit } from "../flow/gate.ts";
+import type { Gate } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
@@ -49,7 +49,8 @@ export class TopicMember<K, V> {
   readonly #losses: LossWatch;
   readonly #epochs = new Map<number, number>();
   readonly #seeks: Seeks;
-  #broker: Broker | undefined;
+  /** The broker, once it is connected. */
+  broker: Broker | undefined;
   #joining: Promise<Membership> | undefined;
   #member: Membership | undefined;
   #assignment: Assignment | undefined;
@@ -80,8 +81,8 @@ export class TopicMember<K, V> {
   async #join(): Promise<Membership> {
     const { topic, groupId, settings, connect } = this.#context;
     const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
-    this.#broker = await connect(signal);
-    return this.#member = await this.#broker.join({ ...settings, topic, groupId, signal }, {
+    this.broker = await connect(signal);
+    return this.#member = await this.broker.join({ ...settings, topic, groupId, signal }, {
       assigned: (assignment) => this.#assign(assignment),
       records: (chunk) => this.#receive(chunk),
       revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
@@ -135,7 +136,7 @@ export class TopicMember<K, V> {
     const { topic } = this.#context;
     let found: Positions | undefined;
     try {
-      found = await lookUp(this.#broker!, topic, partitions, position);
+      found = await lookUp(this.broker!, topic, partitions, position);
     } finally {
       for (const partition of partitions) {
         // A later seek, or a new assignment, has taken this one over.
@@ -182,12 +183,13 @@ export class TopicMember<K, V> {
     const prepare = async (total: number) => {
       if (assignment === this.#latest) await this.#gate.prepareStart(partitions, total);
     };
-    const limit: StartLimit = (partition, position) => {
+    const limit = (partition: number, position: number) => {
       if (assignment !== this.#latest) return position; // overtaken: nothing begins here
-      const done = sought.has(partition) ? position : this.progress.resume(partition, position);
-      return this.#gate.startAt(partition, done);
+      const exact = sought.has(partition);
+      const done = exact ? position : this.progress.resume(partition, position);
+      return this.#gate.startAt(partition, done, exact);
     };
-    return findStart(this.#broker!, {
+    return findStart(this.broker!, {
       topic,
       groupId,
       partitions,
@@ -236,7 +238,7 @@ export class TopicMember<K, V> {
     if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
     if (this.#seeks.moves(partition)) return;
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
-    this.#losses.see(this.#broker!, chunk);
+    this.#losses.see(this.broker!, chunk);
     this.fetched.see(chunk);
     const room = this.prefetch.add(chunk);
     this.#hooks.changed();

@@ -1,4 +1,3 @@
-import type { StartLimit } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
 import type { Broker, Positions } from "./broker.ts";
 import { KafkaError } from "./errors.ts";
@@ -36,8 +35,8 @@ export interface StartOptions {
   readonly resumption?: Resumption | undefined;
   /** Gets ready for the start; `total` is how many partitions the topic has. */
   readonly prepare: (total: number) => Promise<void>;
-  /** Says where to start at the latest: something before it is to be handled again. */
-  readonly limit: StartLimit;
+  /** Says where to start at the latest: something before it is to be handled again, unless it was sought. */
+  readonly limit: (partition: number, position: number) => number;
 }
 
 /** Where an assignment starts, and what the group had committed. */

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, Checkpoint, Dependency } from "../../mod.ts";
+import { App, batch, Checkpoint, Dependency, map, Proxy } from "../../mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { World } from "../_support/join_world.ts";
 import { Log, LogSource } from "../_support/log_source.ts";
@@ -156,4 +156,32 @@ Deno.test("Checkpoint with correct refuses a dependent that has no positions", a
     "its dependent has no positions to go back to",
   );
   assertEquals(checkpoint.name, "c");
+});
+
+Deno.test("Checkpoint with correct refuses flows beside it that hold messages back until others come", async () => {
+  const source = new LogSource(new Log<number>());
+  new Checkpoint("c", {
+    dependent: source,
+    dependencies: [new Dependency("d", new LogSource(new Log<number>()))],
+    correct: true,
+  });
+  const opaque = new TransformStream<unknown, unknown>();
+  for (const pipe of [batch(100), opaque, () => opaque]) {
+    const app = new App();
+    app.handle(source, () => {}, { name: "beside", pipe });
+    const message = 'Cannot correct results of checkpoint "c" beside flow "beside"';
+    await assertRejects(() => app.stream(), TypeError, message);
+    const proxied = new App();
+    const proxy = new Proxy<unknown>();
+    proxied.handle(source, (message) => message, { sink: proxy });
+    proxied.handle(proxy, () => {}, { name: "beside", pipe });
+    await assertRejects(() => proxied.stream(), TypeError, message);
+  }
+  const app = new App();
+  const stop = new AbortController();
+  app.handle(source, () => {}, { pipe: batch(100, 1000) });
+  app.handle(source, () => {}, { pipe: [map((message) => message), batch(1)] });
+  const streaming = app.stream({ signal: stop.signal });
+  stop.abort();
+  await streaming;
 });

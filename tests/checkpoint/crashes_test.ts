@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { MemoryCache } from "../../mod.ts";
 import { World } from "../_support/join_world.ts";
 
 Deno.test("Checkpoint starts paused after a crash while paused, and recovers", async () => {
@@ -87,4 +88,21 @@ Deno.test("Checkpoint begins at its cursor when it crashed between the record an
   assertEquals(second.questions.began, [2]);
   await second.close();
   assertEquals(world.answers, world.truth);
+});
+
+Deno.test("Checkpoint is kept for longer than the ttlMs of its cache", async () => {
+  const world = new World();
+  await using cache = new MemoryCache({ clock: world.clock, ttlMs: 5000 });
+  const first = world.start({ checkpoint: { cache } });
+  world.say(0, "sun");
+  await first.rest();
+  world.ask([20]);
+  await first.close();
+  await cache.set("other", 1);
+  await world.clock.tick(5000);
+  assertEquals(await cache.get("other"), undefined);
+  const second = world.start({ checkpoint: { cache } });
+  await second.rest();
+  assert(second.dependency.isDown && second.isPaused);
+  await second.close();
 });

@@ -130,3 +130,31 @@ Deno.test("Checkpoint.keepAlive() outside of handlers is for all parts, heartbea
   assertEquals(dependency.frontier, 4);
   await assertRejects(() => checkpoint.heartbeat(6), TypeError, "pass { part }");
 });
+
+Deno.test("Checkpoint outside of a run hides no error of a recovery that nobody waits for", async () => {
+  const failure = new Error("not again");
+  let recoveries = 0;
+  const checkpoint = new Checkpoint("c", {
+    dependent: [2],
+    dependencies: [new Dependency("d", [1], { downtimeThreshold: 10 })],
+    recoveryCallback: async (checkpoint) => {
+      if (++recoveries > 1) throw failure;
+      await checkpoint.checkPulse(100);
+      await checkpoint.keepAlive(200);
+    },
+  });
+  const unhandled = Promise.withResolvers<unknown>();
+  const listener = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    unhandled.resolve(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", listener);
+  try {
+    await checkpoint.heartbeat(0);
+    await checkpoint.checkPulse(20);
+    await checkpoint.keepAlive(30);
+    assertEquals(await unhandled.promise, failure);
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", listener);
+  }
+});

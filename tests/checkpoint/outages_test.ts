@@ -203,6 +203,81 @@ Deno.test("Checkpoint hands an error of a callback to the flow's policy, after i
   await recovering.crash();
 });
 
+Deno.test("Checkpoint hands an error of recoveryCheck to the flow's policy, also once the message is done", async () => {
+  for (const failing of [1, 2]) { // the heartbeat's answer asks first, then what is stored
+    const world = new World();
+    let calls = 0;
+    const process = world.start({
+      checkpoint: { correct: false },
+      dependency: {
+        recoveryCheck: () => {
+          if (++calls === failing) throw new Error("no answer");
+          return false;
+        },
+      },
+    });
+    world.say(0, "sun");
+    await process.rest();
+    world.ask([50]);
+    await process.rest();
+    world.say(60, "rain");
+    await process.rest();
+    await process.streaming.catch(() => {});
+    assert(process.error instanceof HandlerError);
+    assertEquals([process.error.flow, calls], ["weather", failing]);
+    assertEquals(process.error.message.split(": ").at(-1), "no answer");
+    await process.crash();
+  }
+});
+
+Deno.test("Checkpoint ends the run with an error of onStatus, and tells it nothing more", async () => {
+  const world = new World();
+  const told: string[] = [];
+  const failure = new Error("no ear");
+  const process = world.start({
+    checkpoint: {
+      onStatus: ({ type }) => {
+        told.push(type);
+        if (type === "recovered") throw failure;
+      },
+    },
+  });
+  world.say(0, "sun");
+  await process.rest();
+  world.ask([20]);
+  await process.rest();
+  world.say(4, "rain");
+  world.say(30, "snow"); // recovers, and has the result made again
+  await process.rest();
+  await process.streaming.catch(() => {});
+  assertEquals(process.error, failure);
+  assertEquals(told, ["down", "recovered"]);
+  assert(!process.dependency.isDown && !process.isPaused);
+  await process.crash();
+});
+
+Deno.test("Checkpoint recovers again when its recovery callback waits for the heartbeat that says so", async () => {
+  const world = new World();
+  let recoveries = 0;
+  const process = world.start({
+    checkpoint: {
+      recoveryCallback: async (checkpoint) => {
+        if (++recoveries > 1) return;
+        await checkpoint.checkPulse(1000);
+        await checkpoint.keepAlive(2000);
+      },
+    },
+  });
+  world.say(0, "sun");
+  await process.rest();
+  world.ask([20]);
+  await process.rest();
+  world.say(30, "rain");
+  await process.rest();
+  assertEquals([recoveries, process.isPaused], [2, false]);
+  await process.crash();
+});
+
 Deno.test("Dependency that is silent for downtimeAfterMs is down, but not while we pause it", async () => {
   const world = new World();
   const process = world.start({ dependency: { downtimeAfterMs: 1000 } });

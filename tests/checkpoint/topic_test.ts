@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { App, Checkpoint, Dependency, MemoryCache } from "../../mod.ts";
+import { App, Checkpoint, type CheckpointEvent, Dependency, MemoryCache } from "../../mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import type { Topic } from "../../src/kafka/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { type Event, eventTopic, until } from "../_support/events.ts";
 
@@ -121,4 +122,90 @@ Deno.test("Checkpoint marks a message that was under way when its partition was 
   assertEquals(seen, ["0", "0 again"]);
   stop.abort();
   await streaming;
+});
+
+Deno.test("Checkpoint has a Topic begin where it was told to by seek(), in the middle of a correction too", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("question", {});
+  await using cache = new MemoryCache();
+  const seen: number[] = [];
+  async function run(count: number, prepare: (question: Topic<string, Event>) => Promise<void>) {
+    await using question = eventTopic(broker, "question");
+    const silent = new Dependency("silent", new ReadableStream());
+    const checkpoint = new Checkpoint("question", {
+      dependent: question,
+      dependencies: [silent],
+      cache,
+    });
+    const app = new App();
+    app.handle(question, async ({ offset, value }) => {
+      await checkpoint.checkPulse(value.time);
+      seen.push(offset);
+    });
+    await prepare(question);
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    await until(() => seen.length === count);
+    stop.abort();
+    await streaming;
+  }
+  await run(4, async (question) => {
+    for (let time = 0; time < 4; time++) await question.send({ value: { time } });
+  });
+  const key = "__question_";
+  const record = structuredClone(await cache.get(key)) as { partitions: { cursor: number }[] };
+  record.partitions[0]!.cursor = 1;
+  await cache.set(key, record);
+  await run(5, (question) => question.seek({ 0: 3 }));
+  await run(6, async (question) => void await question.send({ value: { time: 4 } }));
+  assertEquals(seen, [0, 1, 2, 3, 3, 4]);
+});
+
+Deno.test("Checkpoint makes again what is left of a Topic whose log has lost the first wrong result, and tells it", async () => {
+  for (const lost of [2, 5]) { // in what was handled, and beyond
+    await using broker = new MemoryBroker({ maxRecords: 5 });
+    for (const name of ["weather", "question"]) await broker.ensure(name, {});
+    await using weather = eventTopic(broker, "weather");
+    await using question = eventTopic(broker, "question");
+    const events: CheckpointEvent[] = [];
+    const dependency = new Dependency("weather", weather, { downtimeThreshold: 10 });
+    const checkpoint = new Checkpoint("question", {
+      dependent: question,
+      dependencies: [dependency],
+      correct: true,
+      onStatus: (event) => void events.push(event),
+    });
+    const app = new App();
+    const again: number[] = [];
+    let handled = 0;
+    let stored = 0;
+    app.handle(weather, async ({ value }) => {
+      await checkpoint.heartbeat(value.time);
+      stored++;
+    });
+    app.handle(question, async ({ offset, value }, { correction }) => {
+      await checkpoint.checkPulse(value.time);
+      handled++;
+      if (correction !== undefined) again.push(offset);
+    });
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal });
+    await weather.send({ value: { time: 0 } });
+    await until(() => stored === 1);
+    for (const time of [5, 6, 7, 20]) await question.send({ value: { time } });
+    await until(() => dependency.isDown && handled === 4);
+    while ((await broker.offsets("question", "earliest")).get(0) !== lost) {
+      await question.send({ value: { time: 21 } });
+    }
+    await weather.send({ value: { time: 4 } });
+    await weather.send({ value: { time: 22 } });
+    await until(() => handled === 4 + 5); // the log has five
+    assertEquals(events.filter(({ type }) => type === "lost"), [
+      { type: "lost", from: { 0: 0 }, to: { 0: lost } },
+    ]);
+    assertEquals(again, lost === 2 ? [2, 3] : []);
+    assertEquals(checkpoint.staleState, {});
+    stop.abort();
+    await streaming;
+  }
 });

@@ -1,5 +1,7 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { App, Checkpoint, Dependency, SourceError } from "../../mod.ts";
 import { World } from "../_support/join_world.ts";
+import { Log, LogSource } from "../_support/log_source.ts";
 
 Deno.test('Checkpoint in mode "wait" holds each partition until the frontier has passed its next message', async () => {
   const world = new World({ questionParts: 2 });
@@ -89,4 +91,20 @@ Deno.test('Checkpoint in mode "wait" still waits for the frontier when recoveryC
   await process.rest();
   assertEquals(process.log, ["0:0 sun", "0:1 rain"]);
   await process.close();
+});
+
+Deno.test('Checkpoint in mode "wait" ends the run with an error of time, also of a source without partitions', async () => {
+  const questions = [5];
+  const checkpoint = new Checkpoint<number>("c", {
+    dependent: questions,
+    dependencies: [new Dependency("d", new LogSource(new Log<number>()))],
+    mode: "wait",
+    time: () => {
+      throw new Error("no time");
+    },
+  });
+  const app = new App();
+  app.handle(questions, (time) => void checkpoint.checkPulse(time), { name: "asks" });
+  const error = await assertRejects(() => app.stream(), SourceError, "no time");
+  assertEquals(error.flow, "asks");
 });
