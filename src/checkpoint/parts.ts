@@ -71,20 +71,22 @@ export class Parts {
     return position >= 0 && position <= this.#at(part).position;
   }
 
-  /** The time up to which all parts were heard of. */
-  get heard(): number {
-    return this.#least("heard", undefined);
+  /** The time up to which all parts were heard of; `read` tells which have been read to their end. */
+  heard(read: Iterable<PartState> | undefined): number {
+    return this.#least("heard", read);
   }
 
   /** The time up to which all parts are stored; `read` tells which have been read to their end. */
   stored(read: Iterable<PartState> | undefined): number {
-    return this.#least("stored", this.#idle === "pass" ? read : undefined);
+    return this.#least("stored", read);
   }
 
   #least(mark: "heard" | "stored", read: Iterable<PartState> | undefined): number {
     if (this.#marks.size === 0) return -Infinity;
     const passed = new Set<PartName>();
-    for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    if (this.#idle === "pass") {
+      for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    }
     let least = Infinity;
     let most = -Infinity;
     for (const [part, marks] of this.#marks) {

@@ -67,9 +67,10 @@ export class Vitals {
 
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
-    this.#parts.expect(this.#gate.parts ?? []);
+    const { parts } = this.#gate;
+    this.#parts.expect(parts ?? []);
     this.#parts.hear(part, time);
-    this.marker = Math.max(this.marker, this.#parts.heard);
+    this.marker = Math.max(this.marker, this.#parts.heard(parts));
   }
 
   /** Something for `time` is stored; `position` is its message's, -1 without. */
@@ -94,7 +95,7 @@ export class Vitals {
 
   /** How far the frontier will be when everything is stored that has arrived. */
   get expected(): number {
-    return this.#parts.heard - this.#settings.latenessMs;
+    return this.#parts.heard(this.#gate.parts) - this.#settings.latenessMs;
   }
 
   /** Takes the source for complete; not kept, since another run may read it again. */
