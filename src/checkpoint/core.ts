@@ -157,7 +157,7 @@ export class Core implements Link {
       vitals.open.delete(beat);
       const recovery = this.#stored(beat);
       if (recovery !== undefined) guard(() => recovery, root);
-      if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
+      if (vitals.isOver) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }

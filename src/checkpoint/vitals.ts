@@ -1,3 +1,4 @@
+import type { PartState } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import type { DependencySettings } from "./dependency_options.ts";
 import { type PartMarks, type PartName, Parts } from "./parts.ts";
@@ -39,6 +40,8 @@ export class Vitals {
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are under way, with what each holds the frontier at. */
   readonly open: Map<unknown, number> = new Map();
+  /** The messages under way, by receipt, with their partitions. */
+  readonly underWay: Map<unknown, number | undefined> = new Map();
   /** The source has come to its end. */
   ended = false;
 
@@ -55,8 +58,14 @@ export class Vitals {
   /** Begins a run: the source is read again. */
   begin(): void {
     this.open.clear();
+    this.underWay.clear();
     this.ended = false;
     if (this.frontier === Infinity) this.frontier = this.expected;
+  }
+
+  /** The source has ended, and everything that it gave is done. */
+  get isOver(): boolean {
+    return this.ended && this.open.size === 0 && this.underWay.size === 0;
   }
 
   /** The names of its parts. */
@@ -67,10 +76,8 @@ export class Vitals {
 
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
-    const { parts } = this.#gate;
-    this.#parts.expect(parts ?? []);
     this.#parts.hear(part, time);
-    this.marker = Math.max(this.marker, this.#parts.heard(parts));
+    this.#seeAlive(this.#read);
   }
 
   /** Something for `time` is stored; `position` is its message's, -1 without. */
@@ -84,18 +91,36 @@ export class Vitals {
     return this.#parts.isKnown(part, position);
   }
 
-  /** Looks how far everything is stored. */
-  advance(): void {
-    const { parts } = this.#gate;
-    this.#parts.expect(parts ?? []);
-    let stored = this.#parts.stored(parts) - this.#settings.latenessMs;
+  /** Looks how far everything is stored; true when that is farther than before. */
+  advance(): boolean {
+    const read = this.#read;
+    this.#seeAlive(read);
+    let stored = this.#parts.stored(read) - this.#settings.latenessMs;
     for (const time of this.open.values()) if (time < stored) stored = time;
-    if (stored > this.frontier) this.frontier = stored;
+    if (!(stored > this.frontier)) return false;
+    this.frontier = stored;
+    return true;
+  }
+
+  #seeAlive(read: readonly PartState[]): void {
+    this.#parts.expect(read);
+    this.marker = Math.max(this.marker, this.#parts.heard(read));
+  }
+
+  /** The partitions that are read; one whose last message is under way is not read to its end yet. */
+  get #read(): PartState[] {
+    const read = [...this.#gate.parts ?? []];
+    if (this.#settings.idleParts === "hold" || this.underWay.size === 0) return read;
+    const open = new Set(this.underWay.values());
+    return read.map(({ partition, caughtUp }) => ({
+      partition,
+      caughtUp: caughtUp && !open.has(partition),
+    }));
   }
 
   /** How far the frontier will be when everything is stored that has arrived. */
   get expected(): number {
-    return this.#parts.heard(this.#gate.parts) - this.#settings.latenessMs;
+    return this.#parts.heard(this.#read) - this.#settings.latenessMs;
   }
 
   /** Takes the source for complete; not kept, since another run may read it again. */

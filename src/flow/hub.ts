@@ -137,7 +137,10 @@ export class Hub<T> {
           this.host.fail(new SourceError(this.#place(), error));
           return this.#end();
         }
-        if (message === WAIT) return this.#waitFor(feed);
+        if (message === WAIT) {
+          for (const witness of gate.witnesses) witness.waits?.();
+          return this.#waitFor(feed);
+        }
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
           return this.#end();
