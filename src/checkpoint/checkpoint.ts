@@ -1,13 +1,14 @@
 import { closestString } from "@std/text/closest-string";
 import { currentMessage } from "../flow/attribution.ts";
 import { isFeedSource, isSource } from "../flow/feeds.ts";
+import { gateOf } from "../flow/gate.ts";
 import type { Source } from "../types.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
 import type { Marker } from "./marker.ts";
 import type { PartName } from "./parts.ts";
-import { placeOf } from "./place.ts";
+import type { Place } from "./place.ts";
 
 /** Options of {@linkcode Checkpoint.heartbeat}. */
 export interface HeartbeatOptions {
@@ -223,7 +224,7 @@ export class Checkpoint<M = unknown> {
     const dependency = this.#find(options.dependency);
     const time = core.read(marker, dependency.name);
     if (time !== undefined) {
-      const place = placeOf(currentMessage()?.root);
+      const place = this.#placeOf(dependency, isMessage);
       const parts = this.#parts(dependency, options.part ?? place?.partition, isMessage);
       await core.beat({ dependency, time, parts, position: place?.offset ?? -1, isMessage });
     }
@@ -232,6 +233,18 @@ export class Checkpoint<M = unknown> {
       dependentMarker: this.stateMarker,
       dependencyMarker: core.times.markerOf(dependency[inside].marker),
     };
+  }
+
+  /** The place of the dependency's message that is being handled, also behind a Proxy. */
+  #placeOf(dependency: Dependency, isMessage: boolean): Partial<Place> | undefined {
+    const receipt = currentMessage()?.receipt;
+    const place = receipt && dependency[inside].messages.get(receipt);
+    if (place !== undefined || !isMessage || !this.#core.settings.correct) return place;
+    if (receipt?.origin === undefined || !gateOf(dependency.dependency).read) return undefined;
+    throw new TypeError(
+      `Cannot tell when the message of dependency ${JSON.stringify(dependency.name)} is stored: ` +
+        "heartbeat() was called for a message of another source; call it in a flow of the dependency",
+    );
   }
 
   #parts(dependency: Dependency, part: PartName | undefined, isMessage: boolean): PartName[] {

@@ -14,7 +14,6 @@ import { EventTimes } from "./event_times.ts";
 import type { Marker } from "./marker.ts";
 import { Outages } from "./outages.ts";
 import { Pause } from "./pause.ts";
-import { placeOf } from "./place.ts";
 import { Results } from "./results.ts";
 import { Session } from "./session.ts";
 import { type Track, trackOf } from "./track.ts";
@@ -178,12 +177,14 @@ export class Core implements Link {
   }
 
   #addProvisional(message: Attribution | undefined, time: number): void {
-    const place = placeOf(message?.root);
+    const place = this.track.placeOf(message?.receipt);
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
-    if (!this.settings.correct || message === undefined) return;
+    if (!this.settings.correct || !this.gate.read || this.stale !== undefined) return;
     throw new TypeError(
-      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: the message that ` +
-        "checkPulse() was called for has no partition and offset",
+      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: ` +
+        (message === undefined
+          ? "checkPulse() was called outside of the flows of its dependent; call it in one"
+          : "the message that checkPulse() was called for has no partition and offset"),
     );
   }
 

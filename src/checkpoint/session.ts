@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { followProxies } from "../flow/attribution.ts";
 import type { Commit, Companion, Host } from "../flow/feed.ts";
 import { gateOf } from "../flow/gate.ts";
 import type { Receipt } from "../flow/receipt.ts";
@@ -27,6 +28,7 @@ export class Session implements Companion {
     const { cacheKeyPrefix, dependencies, partitions } = core.settings;
     this.#key = `${cacheKeyPrefix}_${core.name}_`;
     core.gate.companions.add(this);
+    followProxies();
     if (partitions !== undefined) {
       const travel = this.#travel = new Travel(partitions, this.#key, {
         record: (partition) => travelRecordOf(core, partition),
@@ -193,7 +195,8 @@ export class Session implements Companion {
   /** A message of a dependency is about to be handled. */
   #begun(dependency: Dependency, message: unknown, receipt: Receipt): void {
     const vitals = dependency[inside];
-    vitals.underWay.set(receipt, placeOf(message)?.partition);
+    vitals.messages.set(receipt, placeOf(message) ?? {});
+    vitals.underWay.add(receipt);
     receipt.whenDone(() => {
       vitals.underWay.delete(receipt);
       this.#look(dependency);

@@ -1,7 +1,9 @@
 import type { PartState } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
+import type { Receipt } from "../flow/receipt.ts";
 import type { DependencySettings } from "./dependency_options.ts";
 import { type PartMarks, type PartName, Parts } from "./parts.ts";
+import type { Place } from "./place.ts";
 
 /** What is kept of a dependency. Times are milliseconds of event time. */
 export interface VitalsRecord {
@@ -40,8 +42,10 @@ export class Vitals {
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are under way, with what each holds the frontier at. */
   readonly open: Map<unknown, number> = new Map();
-  /** The messages under way, by receipt, with their partitions. */
-  readonly underWay: Map<unknown, number | undefined> = new Map();
+  /** The messages of the source, by receipt, with their places. */
+  readonly messages: WeakMap<Receipt, Partial<Place>> = new WeakMap();
+  /** The receipts of those that are under way. */
+  readonly underWay: Set<Receipt> = new Set();
   /** The source has come to its end. */
   ended = false;
 
@@ -111,7 +115,7 @@ export class Vitals {
   get #read(): PartState[] {
     const read = [...this.#gate.parts ?? []];
     if (this.#settings.idleParts === "hold" || this.underWay.size === 0) return read;
-    const open = new Set(this.underWay.values());
+    const open = new Set([...this.underWay].map((each) => this.messages.get(each)?.partition));
     return read.map(({ partition, caughtUp }) => ({
       partition,
       caughtUp: caughtUp && !open.has(partition),

@@ -1,10 +1,11 @@
 import { SourceError } from "../errors.ts";
-import { onNobodysBehalf } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
+import { ProxyQueue } from "./proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import type { RootSource } from "./root_source.ts";
 import { type Emit, type Maybe, TURN } from "./turn.ts";
@@ -95,6 +96,11 @@ export class Hub<T> {
     if (this.#inTurn) return;
     if (over !== undefined) this.#arrived--;
     this.#beginWhenAllArrived();
+  }
+
+  /** True when what its flows do must be attributable to a message, also to one before a Proxy. */
+  get attributed(): boolean {
+    return this.gate.attributed || (followsProxies() && this.feed instanceof ProxyQueue);
   }
 
   #beginWhenAllArrived(): void {
