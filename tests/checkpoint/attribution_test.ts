@@ -9,8 +9,8 @@ async function rest(): Promise<void> {
 }
 
 /** A join that is corrected; its flows are made by the test. */
-function join() {
-  const weather = new Log<Weather>();
+function join(weatherParts = 1) {
+  const weather = new Log<Weather>(weatherParts);
   const questions = new Log<number>();
   const weathers = new LogSource(weather);
   const asked = new LogSource(questions);
@@ -114,6 +114,29 @@ Deno.test("Checkpoint that corrects refuses a heartbeat for a message of the dep
   app.handle(asked, async ({ value }) => void await checkpoint.heartbeat(value));
   const error = await streaming(app, () => ask(5));
   assertStringIncludes((error as Error).message, "a message of another source");
+});
+
+Deno.test("Checkpoint.keepAlive() for a message of the dependent is for all parts of the dependency", async () => {
+  const { app, weathers, asked, checkpoint, dependency, save, ask, say } = join(2);
+  app.handle(weathers, save);
+  app.handle(asked, async ({ value }) => void await checkpoint.keepAlive(value));
+  await streaming(app, async () => {
+    await ask(5);
+    assertEquals(dependency.frontier, 5);
+    await say({ time: 10, value: "sun" });
+    assertEquals(dependency.frontier, 5);
+  });
+});
+
+Deno.test("Checkpoint goes on after a keep-alive that came before the partitions were known", async () => {
+  const { app, weathers, asked, checkpoint, dependency, save, answer, say } = join();
+  app.handle(weathers, save);
+  app.handle(asked, answer);
+  await checkpoint.keepAlive(0);
+  await streaming(app, async () => {
+    await say({ time: 10, value: "sun" });
+    assertEquals(dependency.frontier, 10);
+  });
 });
 
 function seven(): Log<number> {
