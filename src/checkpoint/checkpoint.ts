@@ -160,11 +160,12 @@ export class Checkpoint<M = unknown> {
   }
 
   /**
-   * Says that a dependency has a message for the time of `marker`. In a handler it counts as alive at once,
-   * and the message as stored once it is done; elsewhere both at once.
+   * Says that a dependency has a message for the time of `marker`. In a flow of the dependency, also behind a
+   * Proxy, it counts as alive at once, and the message as stored once it is done; elsewhere both at once.
    *
    * @returns How far the dependency is.
-   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none.
+   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none; with
+   * `correct` also for a message of the dependent.
    */
   async heartbeat(marker: Marker, options: HeartbeatOptions = {}): Promise<Latency> {
     return await this.#beat(marker, options, true);
@@ -182,7 +183,7 @@ export class Checkpoint<M = unknown> {
 
   /**
    * Says that the dependent has a message for the time of `marker`, before its handler reads what the
-   * dependencies have stored.
+   * dependencies have stored. With `correct` it is called in a flow of the dependent, also behind a Proxy.
    *
    * @param state Whatever helps to find the message again; merged into {@linkcode Checkpoint.state}.
    * @returns For how many milliseconds of event time the worst dependency has been down; undefined when none
