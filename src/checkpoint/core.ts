@@ -131,7 +131,7 @@ export class Core implements Link {
       let downtime = this.outages.downtime(dependency, time);
       if (gaveUp && vitals.frontier <= time) downtime ??= Math.max(0, time - vitals.marker);
       if (downtime !== undefined && this.outages.declare(dependency)) {
-        this.tell({ type: "down", dependency: dependency.name, downtimeMs: downtime });
+        this.tell(this.outages.eventOf(dependency, downtime));
         (fallen ??= []).push(dependency);
       }
       if (!vitals.down) continue;

@@ -90,6 +90,13 @@ export class Parts {
     return this.#least("stored", read);
   }
 
+  /** The parts that are behind the others, where there are several; `read` as above. */
+  lagging(read: Iterable<PartState> | undefined): PartName[] {
+    const least = this.heard(read);
+    if (this.#marks.size < 2) return [];
+    return this.names.filter((part) => this.#marks.get(part)!.heard <= least);
+  }
+
   #least(mark: "heard" | "stored", read: Iterable<PartState> | undefined): number {
     if (this.#marks.size === 0) return -Infinity;
     const passed = new Set<PartName>();

@@ -228,7 +228,7 @@ export class Session implements Companion {
   #isSilent(dependency: Dependency): void {
     const core = this.#core;
     if (!core.outages.declare(dependency)) return;
-    core.tell({ type: "down", dependency: dependency.name, downtimeMs: undefined });
+    core.tell(core.outages.eventOf(dependency, undefined));
     core.inBackground(core.fell([dependency]));
   }
 

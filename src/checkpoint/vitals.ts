@@ -78,6 +78,11 @@ export class Vitals {
     return this.#parts.names;
   }
 
+  /** The parts that hold it back, where it has several. */
+  get lagging(): PartName[] {
+    return this.#parts.lagging(this.#read);
+  }
+
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
     this.#parts.hear(part, time);
