@@ -1,13 +1,14 @@
 import { closestString } from "@std/text/closest-string";
 import { currentMessage } from "../flow/attribution.ts";
 import { isFeedSource, isSource } from "../flow/feeds.ts";
+import { gateOf } from "../flow/gate.ts";
 import type { Source } from "../types.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
 import type { Marker } from "./marker.ts";
 import type { PartName } from "./parts.ts";
-import { placeOf } from "./place.ts";
+import type { Place } from "./place.ts";
 
 /** Options of {@linkcode Checkpoint.heartbeat}. */
 export interface HeartbeatOptions {
@@ -160,15 +161,16 @@ export class Checkpoint<M = unknown> {
   }
 
   /**
-   * Says that a dependency has a message for the time of `marker`. In a handler it counts as alive at once,
-   * and the message as stored once it is done; elsewhere both at once.
+   * Says that a dependency has a message for the time of `marker`. In a flow of the dependency, also behind a
+   * Proxy, it counts as alive at once, and the message as stored once it is done; elsewhere both at once.
    *
    * A message is done when its sinks have taken what was made from it, before their next `flush()`. So what
    * the dependent reads must be stored in the handler, or by a sink in `write()`: a result that is made
    * before such a `flush()` and reads what only that stores is not corrected.
    *
    * @returns How far the dependency is.
-   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none.
+   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none; with
+   * `correct` also for a message of the dependent.
    */
   async heartbeat(marker: Marker, options: HeartbeatOptions = {}): Promise<Latency> {
     return await this.#beat(marker, options, true);
@@ -186,7 +188,7 @@ export class Checkpoint<M = unknown> {
 
   /**
    * Says that the dependent has a message for the time of `marker`, before its handler reads what the
-   * dependencies have stored.
+   * dependencies have stored. With `correct` it is called in a flow of the dependent, also behind a Proxy.
    *
    * @param state Whatever helps to find the message again; merged into {@linkcode Checkpoint.state}.
    * @returns For how many milliseconds of event time the worst dependency has been down; undefined when none
@@ -228,7 +230,7 @@ export class Checkpoint<M = unknown> {
     const dependency = this.#find(options.dependency);
     const time = core.read(marker, dependency.name);
     if (time !== undefined) {
-      const place = placeOf(currentMessage()?.root);
+      const place = this.#placeOf(dependency, isMessage);
       const parts = this.#parts(dependency, options.part ?? place?.partition, isMessage);
       await core.beat({ dependency, time, parts, position: place?.offset ?? -1, isMessage });
     }
@@ -237,6 +239,18 @@ export class Checkpoint<M = unknown> {
       dependentMarker: this.stateMarker,
       dependencyMarker: core.times.markerOf(dependency[inside].marker),
     };
+  }
+
+  /** The place of the dependency's message that is being handled, also behind a Proxy. */
+  #placeOf(dependency: Dependency, isMessage: boolean): Partial<Place> | undefined {
+    const receipt = currentMessage()?.receipt;
+    const place = receipt && dependency[inside].messages.get(receipt);
+    if (place !== undefined || !isMessage || !this.#core.settings.correct) return place;
+    if (receipt?.origin === undefined || !gateOf(dependency.dependency).read) return undefined;
+    throw new TypeError(
+      `Cannot tell when the message of dependency ${JSON.stringify(dependency.name)} is stored: ` +
+        "heartbeat() was called for a message of another source; call it in a flow of the dependency",
+    );
   }
 
   #parts(dependency: Dependency, part: PartName | undefined, isMessage: boolean): PartName[] {

@@ -14,7 +14,6 @@ import { EventTimes } from "./event_times.ts";
 import type { Marker } from "./marker.ts";
 import { Outages } from "./outages.ts";
 import { Pause } from "./pause.ts";
-import { placeOf } from "./place.ts";
 import { Results } from "./results.ts";
 import { Session } from "./session.ts";
 import { type Track, trackOf } from "./track.ts";
@@ -145,7 +144,7 @@ export class Core implements Link {
       let downtime = this.outages.downtime(dependency, time);
       if (gaveUp && vitals.frontier <= time) downtime ??= Math.max(0, time - vitals.marker);
       if (downtime !== undefined && this.outages.declare(dependency)) {
-        this.tell({ type: "down", dependency: dependency.name, downtimeMs: downtime });
+        this.tell(this.outages.eventOf(dependency, downtime));
         (fallen ??= []).push(dependency);
       }
       if (!vitals.down) continue;
@@ -169,7 +168,7 @@ export class Core implements Link {
     receipt.whenDone(() => {
       vitals.open.delete(beat);
       doUnder(guard, () => this.#stored(beat), root, this.host);
-      if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
+      if (vitals.isOver) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
@@ -190,12 +189,14 @@ export class Core implements Link {
   }
 
   #addProvisional(message: Attribution | undefined, time: number): void {
-    const place = placeOf(message?.root);
+    const place = this.track.placeOf(message?.receipt);
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
-    if (!this.settings.correct || message === undefined) return;
+    if (!this.settings.correct || !this.gate.read || this.stale !== undefined) return;
     throw new TypeError(
-      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: the message that ` +
-        "checkPulse() was called for has no partition and offset",
+      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: ` +
+        (message === undefined
+          ? "checkPulse() was called outside of the flows of its dependent; call it in one"
+          : "the message that checkPulse() was called for has no partition and offset"),
     );
   }
 

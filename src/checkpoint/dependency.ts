@@ -4,6 +4,7 @@ import type { Source } from "../types.ts";
 import { type DependencyOptions, toDependencySettings } from "./dependency_options.ts";
 import type { EventTimes } from "./event_times.ts";
 import type { Marker } from "./marker.ts";
+import type { PartName } from "./parts.ts";
 import { Vitals } from "./vitals.ts";
 
 /** The inside of a {@linkcode Dependency}, for its checkpoint. */
@@ -76,11 +77,17 @@ export class Dependency {
     return this[inside].down;
   }
 
-  /** What it prints as. */
-  toJSON(): { checkpointState: unknown; checkpointMarker: Marker | null } {
+  /** What it prints as; while it is down, with the parts that are behind, where it has several. */
+  toJSON(): {
+    checkpointState: unknown;
+    checkpointMarker: Marker | null;
+    lagging?: readonly PartName[];
+  } {
+    const { lagging } = this[inside];
     return {
       checkpointState: this.checkpointState ?? null,
       checkpointMarker: this.checkpointMarker ?? null,
+      ...(this.isDown && lagging.length > 0 && { lagging }),
     };
   }
 

@@ -1,9 +1,18 @@
 import type { Marker } from "./marker.ts";
+import type { PartName } from "./parts.ts";
 
 /** What a checkpoint tells whoever listens (`onStatus`). */
 export type CheckpointEvent =
-  /** A dependency went down; `downtimeMs` is by event time, where a pulse found it. */
-  | { readonly type: "down"; readonly dependency: string; readonly downtimeMs: number | undefined }
+  /**
+   * A dependency went down; `downtimeMs` is by event time, where a pulse found it. `lagging` are the parts
+   * that are behind, where it has several.
+   */
+  | {
+    readonly type: "down";
+    readonly dependency: string;
+    readonly downtimeMs: number | undefined;
+    readonly lagging?: readonly PartName[];
+  }
   /** A dependency has caught up. */
   | { readonly type: "recovered"; readonly dependency: string }
   /** The dependent goes on although a dependency is still down: `maxPauseMs` are over. */

@@ -1,6 +1,6 @@
 /**
- * A point in event time. Numbers are milliseconds, since whatever they are counted from; markers of one
- * checkpoint are of one kind.
+ * A point in event time. Numbers are milliseconds since 1970; those counted from something else need
+ * `maxAheadMs: Infinity`, since it compares with the clock. Markers of one checkpoint are of one kind.
  */
 export type Marker = Date | Temporal.Instant | number;
 

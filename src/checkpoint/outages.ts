@@ -2,6 +2,7 @@ import { settledTime } from "./chain.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
 import { type Dependency, inside } from "./dependency.ts";
+import type { CheckpointEvent } from "./events.ts";
 
 /** What {@linkcode Outages} needs to know of its checkpoint. */
 export interface OutagesHost {
@@ -51,6 +52,13 @@ export class Outages {
     vitals.down = true;
     vitals.target = this.#host.largest;
     return true;
+  }
+
+  /** What to tell of `dependency`, which went down. */
+  eventOf(dependency: Dependency, downtimeMs: number | undefined): CheckpointEvent {
+    const { lagging } = dependency[inside];
+    const event = { type: "down", dependency: dependency.name, downtimeMs } as const;
+    return lagging.length === 0 ? event : { ...event, lagging };
   }
 
   /** A pulse came while the dependent is paused: recovery must pass that too. */

@@ -24,18 +24,22 @@ export type IdleParts = "hold" | "pass";
  * that was not heard of yet holds everything back.
  */
 export class Parts {
-  readonly #marks: Map<PartName, PartMarks>;
+  readonly #marks = new Map<PartName, PartMarks>();
+  readonly #expected: ReadonlySet<PartName>;
+  /** What was kept of parts that nobody has named or read yet: they hold nothing back. */
+  readonly #kept = new Map<PartName, PartMarks>();
   readonly #idle: IdleParts;
 
   /** Begins with the parts that are expected; `idle` says what one means that is read to its end. */
   constructor(expected: Iterable<PartName>, idle: IdleParts) {
-    this.#marks = new Map([...expected].map((part) => [part, unheard()]));
+    this.#expected = new Set([...expected].map(toPart));
+    for (const part of this.#expected) this.#marks.set(part, unheard());
     this.#idle = idle;
   }
 
-  /** The marks by part. */
+  /** All that is known, by part. */
   get marks(): ReadonlyMap<PartName, Readonly<PartMarks>> {
-    return this.#marks;
+    return new Map([...this.#kept, ...this.#marks]);
   }
 
   /** Expects the partitions that are read. */
@@ -43,9 +47,14 @@ export class Parts {
     for (const { partition } of read) this.#at(partition);
   }
 
-  /** Takes over marks from before. */
+  /** Takes over marks from before. Where parts are expected, others count once they are read or heard of. */
   restore(marks: Iterable<readonly [PartName, PartMarks]>): void {
-    for (const [part, kept] of marks) Object.assign(this.#at(part), kept);
+    for (const [name, kept] of marks) {
+      const part = toPart(name);
+      if (this.#expected.size === 0 || this.#expected.has(part)) {
+        Object.assign(this.#at(part), kept);
+      } else this.#kept.set(part, { ...kept });
+    }
   }
 
   /** The names of the parts that are known; one without a name where there are none. */
@@ -71,20 +80,29 @@ export class Parts {
     return position >= 0 && position <= this.#at(part).position;
   }
 
-  /** The time up to which all parts were heard of. */
-  get heard(): number {
-    return this.#least("heard", undefined);
+  /** The time up to which all parts were heard of; `read` tells which have been read to their end. */
+  heard(read: Iterable<PartState> | undefined): number {
+    return this.#least("heard", read);
   }
 
   /** The time up to which all parts are stored; `read` tells which have been read to their end. */
   stored(read: Iterable<PartState> | undefined): number {
-    return this.#least("stored", this.#idle === "pass" ? read : undefined);
+    return this.#least("stored", read);
+  }
+
+  /** The parts that are behind the others, where there are several; `read` as above. */
+  lagging(read: Iterable<PartState> | undefined): PartName[] {
+    const least = this.heard(read);
+    if (this.#marks.size < 2) return [];
+    return this.names.filter((part) => this.#marks.get(part)!.heard <= least);
   }
 
   #least(mark: "heard" | "stored", read: Iterable<PartState> | undefined): number {
     if (this.#marks.size === 0) return -Infinity;
     const passed = new Set<PartName>();
-    for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    if (this.#idle === "pass") {
+      for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    }
     let least = Infinity;
     let most = -Infinity;
     for (const [part, marks] of this.#marks) {
@@ -95,11 +113,23 @@ export class Parts {
     return least === Infinity ? most : least; // all are read to their end: nothing is behind the latest
   }
 
-  #at(part: PartName): PartMarks {
-    let marks = this.#marks.get(part);
-    if (marks === undefined) this.#marks.set(part, marks = unheard());
+  #at(name: PartName): PartMarks {
+    const part = toPart(name);
+    const known = this.#marks.get(part);
+    if (known !== undefined) return known;
+    const marks = this.#kept.get(part) ?? unheard();
+    // What was said of the whole before its parts were known is not one of them.
+    if (part === WHOLE && this.#marks.size > 0) return marks;
+    if (!this.#expected.has(WHOLE)) this.#marks.delete(WHOLE);
+    this.#kept.delete(part);
+    this.#marks.set(part, marks);
     return marks;
   }
+}
+
+/** A partition may be named by its number as a text. */
+function toPart(name: PartName): PartName {
+  return /^(0|[1-9]\d{0,9})$/.test(String(name)) ? Number(name) : name;
 }
 
 function unheard(): PartMarks {

@@ -1,10 +1,13 @@
 import type { Clock } from "../clock.ts";
+import { followProxies } from "../flow/attribution.ts";
 import type { Commit, Companion, Host } from "../flow/feed.ts";
 import { gateOf } from "../flow/gate.ts";
+import type { Receipt } from "../flow/receipt.ts";
 import { openState } from "../flow/state.ts";
 import type { Core } from "./core.ts";
 import { type Dependency, inside } from "./dependency.ts";
 import { recordOf, restore, restorePartition, travelRecordOf } from "./kept.ts";
+import { placeOf } from "./place.ts";
 import { type CheckpointRecord, toKept } from "./record.ts";
 import { Silence } from "./silence.ts";
 import { Travel } from "./travel.ts";
@@ -28,6 +31,7 @@ export class Session implements Companion {
     const { cacheKeyPrefix, dependencies, partitions } = core.settings;
     this.#key = `${cacheKeyPrefix}_${core.name}_`;
     core.gate.companions.add(this);
+    followProxies();
     if (partitions !== undefined) {
       const travel = this.#travel = new Travel(partitions, this.#key, {
         record: (partition) => travelRecordOf(core, partition),
@@ -41,7 +45,11 @@ export class Session implements Companion {
       gate.attributed = true;
       gate.companions.add(this);
       gate.beforeStart((given, total) => this.#assertWhole(dependency, given.length, total));
-      gate.witnesses = [...gate.witnesses, { ended: () => this.#ended(dependency) }];
+      gate.witnesses = [...gate.witnesses, {
+        begin: (message, receipt) => this.#begun(dependency, message, receipt),
+        waits: () => this.#look(dependency),
+        ended: () => this.#ended(dependency),
+      }];
     }
   }
 
@@ -203,7 +211,26 @@ export class Session implements Companion {
     if (host === undefined || host.stopping.aborted) return;
     const vitals = dependency[inside];
     vitals.ended = true;
-    if (vitals.open.size === 0) this.complete(dependency);
+    if (vitals.isOver) this.complete(dependency);
+  }
+
+  /** A message of a dependency is about to be handled. */
+  #begun(dependency: Dependency, message: unknown, receipt: Receipt): void {
+    const vitals = dependency[inside];
+    vitals.messages.set(receipt, placeOf(message) ?? {});
+    vitals.underWay.add(receipt);
+    receipt.whenDone(() => {
+      vitals.underWay.delete(receipt);
+      this.#look(dependency);
+      if (vitals.isOver) this.complete(dependency);
+    });
+  }
+
+  /** Parts of a dependency may have been read to their end, which no heartbeat tells. */
+  #look(dependency: Dependency): void {
+    const core = this.#core;
+    if (dependency.settings.idleParts === "hold" || !dependency[inside].advance()) return;
+    core.inBackground(() => core.advance());
   }
 
   /** What is known of a part of a dependency says nothing about the whole. */
@@ -223,7 +250,7 @@ export class Session implements Companion {
   #isSilent(dependency: Dependency): void {
     const core = this.#core;
     if (!core.outages.declare(dependency)) return;
-    core.tell({ type: "down", dependency: dependency.name, downtimeMs: undefined });
+    core.tell(core.outages.eventOf(dependency, undefined));
     core.inBackground(() => core.fell([dependency]));
   }
 

@@ -1,6 +1,9 @@
+import type { PartState } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
+import type { Receipt } from "../flow/receipt.ts";
 import type { DependencySettings } from "./dependency_options.ts";
 import { type PartMarks, type PartName, Parts } from "./parts.ts";
+import type { Place } from "./place.ts";
 
 /** What is kept of a dependency. Times are milliseconds of event time. */
 export interface VitalsRecord {
@@ -39,6 +42,10 @@ export class Vitals {
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are under way, with what each holds the frontier at. */
   readonly open: Map<unknown, number> = new Map();
+  /** The messages of the source, by receipt, with their places. */
+  readonly messages: WeakMap<Receipt, Partial<Place>> = new WeakMap();
+  /** The receipts of those that are under way. */
+  readonly underWay: Set<Receipt> = new Set();
   /** The source has come to its end. */
   ended = false;
 
@@ -55,8 +62,14 @@ export class Vitals {
   /** Begins a run: the source is read again. */
   begin(): void {
     this.open.clear();
+    this.underWay.clear();
     this.ended = false;
     if (this.frontier === Infinity) this.frontier = this.expected;
+  }
+
+  /** The source has ended, and everything that it gave is done. */
+  get isOver(): boolean {
+    return this.ended && this.open.size === 0 && this.underWay.size === 0;
   }
 
   /** The names of its parts. */
@@ -65,11 +78,15 @@ export class Vitals {
     return this.#parts.names;
   }
 
+  /** The parts that hold it back, where it has several. */
+  get lagging(): PartName[] {
+    return this.#parts.lagging(this.#read);
+  }
+
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
-    this.#parts.expect(this.#gate.parts ?? []);
     this.#parts.hear(part, time);
-    this.marker = Math.max(this.marker, this.#parts.heard);
+    this.#seeAlive(this.#read);
   }
 
   /** Something for `time` is stored; `position` is its message's, -1 without. */
@@ -83,18 +100,36 @@ export class Vitals {
     return this.#parts.isKnown(part, position);
   }
 
-  /** Looks how far everything is stored. */
-  advance(): void {
-    const { parts } = this.#gate;
-    this.#parts.expect(parts ?? []);
-    let stored = this.#parts.stored(parts) - this.#settings.latenessMs;
+  /** Looks how far everything is stored; true when that is farther than before. */
+  advance(): boolean {
+    const read = this.#read;
+    this.#seeAlive(read);
+    let stored = this.#parts.stored(read) - this.#settings.latenessMs;
     for (const time of this.open.values()) if (time < stored) stored = time;
-    if (stored > this.frontier) this.frontier = stored;
+    if (!(stored > this.frontier)) return false;
+    this.frontier = stored;
+    return true;
+  }
+
+  #seeAlive(read: readonly PartState[]): void {
+    this.#parts.expect(read);
+    this.marker = Math.max(this.marker, this.#parts.heard(read));
+  }
+
+  /** The partitions that are read; one whose last message is under way is not read to its end yet. */
+  get #read(): PartState[] {
+    const read = [...this.#gate.parts ?? []];
+    if (this.#settings.idleParts === "hold" || this.underWay.size === 0) return read;
+    const open = new Set([...this.underWay].map((each) => this.messages.get(each)?.partition));
+    return read.map(({ partition, caughtUp }) => ({
+      partition,
+      caughtUp: caughtUp && !open.has(partition),
+    }));
   }
 
   /** How far the frontier will be when everything is stored that has arrived. */
   get expected(): number {
-    return this.#parts.heard - this.#settings.latenessMs;
+    return this.#parts.heard(this.#read) - this.#settings.latenessMs;
   }
 
   /** Takes the source for complete; not kept, since another run may read it again. */

@@ -25,6 +25,19 @@ const current = new AsyncLocalStorage<Attribution>();
 /** True once some flow of the process needs attribution: until then nothing is looked up. */
 let entered = false;
 
+/** True once flows behind a Proxy are attributed too, to the message that a value was made from. */
+let followed = false;
+
+/** Has flows behind a Proxy attributed: those of the process that are opened from now on. */
+export function followProxies(): void {
+  followed = true;
+}
+
+/** Says whether flows behind a Proxy are attributed. */
+export function followsProxies(): boolean {
+  return followed;
+}
+
 /**
  * Returns the message that a call belongs to, however deep in the handler it is made; undefined outside of
  * handlers and in flows that do not need it (it costs about 0.2 microseconds a message).

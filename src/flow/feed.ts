@@ -78,6 +78,8 @@ export interface PartState {
 export interface Witness {
   /** A message is about to be handled; `receipt` tells when it is done. */
   begin?(message: unknown, receipt: Receipt): void;
+  /** There is no message now. */
+  waits?(): void;
   /** The source has come to its end: every message that it handed out was handled. */
   ended?(): void;
 }

@@ -1,10 +1,11 @@
 import { SourceError } from "../errors.ts";
-import { onNobodysBehalf } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { Lane, Slot } from "./lane.ts";
+import { ProxyQueue } from "./proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import type { RootSource } from "./root_source.ts";
 import { type Emit, type Maybe, TURN } from "./turn.ts";
@@ -97,6 +98,11 @@ export class Hub<T> {
     this.#beginWhenAllArrived();
   }
 
+  /** True when what its flows do must be attributable to a message, also to one before a Proxy. */
+  get attributed(): boolean {
+    return this.gate.attributed || (followsProxies() && this.feed instanceof ProxyQueue);
+  }
+
   #beginWhenAllArrived(): void {
     if (this.#arrived === this.branches.length && this.#begin()) this.#turnOver();
   }
@@ -137,7 +143,10 @@ export class Hub<T> {
           this.host.fail(new SourceError(this.#place(), error));
           return this.#end();
         }
-        if (message === WAIT) return this.#waitFor(feed);
+        if (message === WAIT) {
+          for (const witness of gate.witnesses) witness.waits?.();
+          return this.#waitFor(feed);
+        }
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
           return this.#end();

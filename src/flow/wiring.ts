@@ -259,7 +259,7 @@ export class Opened {
     const { args, stopping, signal } = this.#host;
     const context = { args, stopping, signal, attempt: 1 };
     const source = hubs.map((hub) => hub.name).join(", ");
-    const attributed = hubs.some((hub) => hub.gate.attributed);
+    const attributed = hubs.some((hub) => hub.attributed);
     const lane = new Lane(flow, source, context, attributed, this.#host);
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);

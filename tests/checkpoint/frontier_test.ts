@@ -47,6 +47,22 @@ Deno.test("Checkpoint goes on without parts that are read to their end, when tol
   await process.close();
 });
 
+Deno.test("Checkpoint does not take a dependency for down because of a part that is passed over", async () => {
+  const world = new World({ weatherParts: 2 });
+  const process = world.start({ dependency: { idleParts: "pass" } });
+  world.say(0, "sun");
+  await process.rest();
+  world.ask([5]);
+  await process.rest();
+  world.say(100, "rain");
+  await process.rest();
+  world.ask([90, 91]);
+  await process.rest();
+  assertEquals([process.events, process.isPaused], [[], false]);
+  assertEquals(process.log.length, 3);
+  await process.close();
+});
+
 Deno.test("Checkpoint covers a dependency out of order within latenessMs, and reports what comes later", async () => {
   const world = new World();
   const process = world.start({ dependency: { latenessMs: 10 } });

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { HandlerError } from "../../mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -50,6 +50,25 @@ Deno.test("Checkpoint that is paused within a message recovers when that one's t
   world.say(10, "snow");
   await process.rest();
   assert(!process.isPaused);
+  await process.close();
+});
+
+Deno.test("Checkpoint names the part of a dependency that is behind", async () => {
+  const world = new World({ weatherParts: 3 });
+  const process = world.start();
+  world.say(0, "sun", 0);
+  world.say(0, "sun", 1);
+  await process.rest();
+  world.ask([5]);
+  world.say(40, "sun", 0);
+  world.say(40, "sun", 1);
+  await process.rest();
+  world.ask([45]);
+  await process.rest();
+  assertEquals(process.events, [
+    { type: "down", dependency: "weather", downtimeMs: 40, lagging: [2] },
+  ]);
+  assertStringIncludes(String(process.dependency), '"lagging":[2]');
   await process.close();
 });
 

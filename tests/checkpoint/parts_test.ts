@@ -25,6 +25,37 @@ Deno.test("Parts with idle parts passed over goes on without those that are read
   assertEquals(parts.stored(read(true, true)), 10);
 });
 
+Deno.test("Parts forgets what was said of the whole once parts are known", () => {
+  const parts = new Parts([], "hold");
+  parts.store("", 0, -1);
+  assertEquals([parts.names, parts.stored(undefined)], [[""], 0]);
+  parts.expect([{ partition: 0, caughtUp: false }]);
+  parts.store("", 5, -1); // begun before
+  parts.store(0, 10, -1);
+  assertEquals([parts.names, parts.stored(undefined)], [[0], 10]);
+});
+
+Deno.test("Parts keeps what it knew of a part that is not expected any more, which holds nothing", () => {
+  const before = new Parts(["a", "b"], "hold");
+  before.store("a", 10, -1);
+  before.store("b", 10, -1);
+  const parts = new Parts(["a"], "hold");
+  parts.restore(before.marks);
+  parts.store("a", 100, -1);
+  assertEquals([parts.names, parts.stored(undefined)], [["a"], 100]);
+  assertEquals(parts.marks.get("b")?.stored, 10);
+  parts.store("b", 20, -1); // it is heard of again
+  assertEquals(parts.stored(undefined), 20);
+});
+
+Deno.test("Parts takes a number as a text for the partition", () => {
+  const parts = new Parts(["0", "01"], "hold");
+  parts.expect([{ partition: 0, caughtUp: false }]);
+  parts.store("0", 10, -1);
+  parts.store("01", 20, -1);
+  assertEquals([parts.names, parts.stored(undefined)], [[0, "01"], 10]);
+});
+
 Deno.test("Parts knows a message that is delivered again", () => {
   const parts = new Parts([], "hold");
   parts.store(0, 10, 7);
