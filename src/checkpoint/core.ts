@@ -182,8 +182,9 @@ export class Core implements Link {
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
     if (!this.settings.correct || message === undefined) return;
     throw new TypeError(
-      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: the message that ` +
-        "checkPulse() was called for has no partition and offset",
+      `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: what checkPulse() was ` +
+        `called for in flow "${message.flow}" has no partition and offset; batch(), pipe functions ` +
+        "and TransformStreams in front of it hide them, so use map() and filter()",
     );
   }
 
