@@ -49,6 +49,32 @@ Deno.test('Checkpoint in mode "wait" hands nothing out that a message in a Proxy
   await process.close();
 });
 
+Deno.test("Checkpoint: a message that waits in a Proxy at a crash holds the frontier of the next process, too", async () => {
+  const world = new World({ weatherParts: 2 });
+  const stored = Promise.withResolvers<void>();
+  const options = {
+    behindProxy: true,
+    beforeStore: ({ time }: Weather) => time === 10 && stored.promise,
+  };
+  const first = world.start(options);
+  world.say(0, "sun", 0);
+  await first.rest();
+  world.say(10, "rain", 1);
+  world.weather.append({ time: 20 }, 1);
+  await first.close();
+  world.weather.append({ time: 30 }, 0); // read before the rain
+  const second = world.start(options);
+  world.ask([15]);
+  await second.rest();
+  assertEquals(second.log, ["0:0 sun"]);
+  assertEquals(second.dependency.frontier, 10);
+  stored.resolve();
+  await second.rest();
+  assertEquals(second.log, ["0:0 sun", "0:0 rain again"]);
+  assertEquals(second.events.filter(({ type }) => type === "late"), []);
+  await second.close();
+});
+
 Deno.test("Checkpoint.keepAlive() outside of a handler does not pass the message under way", async () => {
   const world = new World();
   const stored = Promise.withResolvers<void>();
