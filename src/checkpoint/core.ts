@@ -149,13 +149,14 @@ export class Core implements Link {
     for (const part of parts) vitals.hear(time, part);
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
+    const again = vitals.isKnown(parts[0]!, beat.position); // later ones may be stored before it
     const message = currentMessage();
-    if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat));
+    if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat, again));
     const { receipt, root, guard } = message;
     vitals.open.set(beat, beat.isMessage ? time : Infinity);
     receipt.whenDone(() => {
       vitals.open.delete(beat);
-      const recovery = this.#stored(beat);
+      const recovery = this.#stored(beat, again);
       if (recovery !== undefined) guard(() => recovery, root);
       if (vitals.ended && vitals.open.size === 0) this.#session.complete(dependency);
     });
@@ -205,11 +206,12 @@ export class Core implements Link {
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all downtime callbacks");
   }
 
-  /** What a heartbeat brought is stored. A promise is that of a recovery. */
-  #stored({ dependency, time, parts, position, isMessage }: Beat): void | Promise<void> {
+  /** What a heartbeat brought is stored, perhaps `again`. A promise is that of a recovery. */
+  #stored(beat: Beat, again: boolean): void | Promise<void> {
+    const { dependency, time, parts, position, isMessage } = beat;
     const vitals = dependency[inside];
     if (isMessage) {
-      if (time < vitals.frontier && !vitals.isKnown(parts[0]!, position)) {
+      if (time < vitals.frontier && !again) {
         this.tell({
           type: "late",
           dependency: dependency.name,

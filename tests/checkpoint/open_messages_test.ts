@@ -75,6 +75,24 @@ Deno.test("Checkpoint: a message that waits in a Proxy at a crash holds the fron
   await second.close();
 });
 
+Deno.test("Checkpoint reports a late message also when later ones are stored before it", async () => {
+  const world = new World();
+  const stored = Promise.withResolvers<void>();
+  const process = world.start({
+    behindProxy: true,
+    beforeStore: ({ time }) => time === 10 && stored.promise,
+  });
+  world.say(20, "sun");
+  await process.rest();
+  world.say(10, "rain");
+  world.weather.append({ time: 30 });
+  await process.rest();
+  stored.resolve();
+  await process.rest();
+  assertEquals(process.events, [{ type: "late", dependency: "weather", marker: 10 }]);
+  await process.close();
+});
+
 Deno.test("Checkpoint.keepAlive() outside of a handler does not pass the message under way", async () => {
   const world = new World();
   const stored = Promise.withResolvers<void>();
