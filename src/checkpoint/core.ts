@@ -153,7 +153,7 @@ export class Core implements Link {
     const message = currentMessage();
     if (message?.receipt === undefined) return Promise.try(() => this.#stored(beat, again));
     const { receipt, root, guard } = message;
-    vitals.open.set(beat, beat.isMessage ? time : Infinity);
+    vitals.open.set(beat, beat.isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       vitals.open.delete(beat);
       const recovery = this.#stored(beat, again);

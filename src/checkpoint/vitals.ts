@@ -116,6 +116,7 @@ export class Vitals {
   #done(): Map<PartName, PartMarks> {
     const all = new Map([...this.#parts.marks].map(([part, marks]) => [part, { ...marks }]));
     for (const [{ parts, position }, time] of this.open) {
+      if (time === Infinity) continue;
       for (const part of parts) {
         const marks = all.get(part)!;
         marks.stored = Math.min(marks.stored, time);
