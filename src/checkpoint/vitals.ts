@@ -118,7 +118,8 @@ export class Vitals {
     for (const [{ parts, position }, time] of this.open) {
       if (time === Infinity) continue;
       for (const part of parts) {
-        const marks = all.get(part)!;
+        const marks = all.get(part);
+        if (marks === undefined) continue;
         marks.stored = Math.min(marks.stored, time);
         if (position >= 0) marks.position = Math.min(marks.position, position - 1);
       }
