@@ -99,6 +99,10 @@ export interface Context<Args = unknown> {
  * Whatever a handler does must be right when it is done again. Three recipes follow; a Topic as sink adds
  * the header `slipstream-correction` (the epoch) to the results of such messages.
  *
+ * Flows of the dependent are told, not those behind a Proxy: what is made of a message does not say that it
+ * is made again. There `context.correction` is absent and `replays: "skip"` skips nothing; skip in front of
+ * the Proxy, or send the correction along in the value.
+ *
  * @example Upsert by the position of the message: the new result replaces the old
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -218,7 +222,7 @@ export interface HandleOptions<O, Args = unknown> {
   onError?: OnError<Args> | undefined;
   /**
    * Whether messages that are handled again to correct an earlier result (`context.correction`) reach this
-   * flow.
+   * flow. Nothing is skipped behind a Proxy; see {@linkcode Correction}.
    *
    * @default {"deliver"}
    */

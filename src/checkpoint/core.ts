@@ -161,13 +161,14 @@ export class Core implements Link {
     for (const part of parts) vitals.hear(time, part);
     vitals.checkpointState = { ...this.state };
     this.#session.heard(dependency);
+    const again = vitals.isKnown(parts[0]!, beat.position); // later ones may be stored before it
     const message = currentMessage();
-    if (message?.receipt === undefined) return Promise.try(() => this.#storedOutside(beat));
+    if (message?.receipt === undefined) return Promise.try(() => this.#storedOutside(beat, again));
     const { receipt, root, guard } = message;
-    vitals.open.set(beat, beat.isMessage ? time : Infinity);
+    vitals.open.set(beat, beat.isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       vitals.open.delete(beat);
-      doUnder(guard, () => this.#stored(beat), root, this.host);
+      doUnder(guard, () => this.#stored(beat, again), root, this.host);
       if (vitals.isOver) this.#session.complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
@@ -191,12 +192,13 @@ export class Core implements Link {
   #addProvisional(message: Attribution | undefined, time: number): void {
     const place = this.track.placeOf(message?.receipt);
     if (place !== undefined) return this.results.add(place.partition, place.offset, time);
-    if (!this.settings.correct || !this.gate.read || this.stale !== undefined) return;
+    if (!this.settings.correct || !this.gate.read || this.corrections.stale !== undefined) return;
     throw new TypeError(
       `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: ` +
         (message === undefined
           ? "checkPulse() was called outside of the flows of its dependent; call it in one"
-          : "the message that checkPulse() was called for has no partition and offset"),
+          : `what checkPulse() was called for in flow "${message.flow}" has no partition and offset; ` +
+            "batch() in front of it hides them: use map() and filter()"),
     );
   }
 
@@ -207,28 +209,26 @@ export class Core implements Link {
     if (downtimeCallback === undefined) return;
     const errors: unknown[] = [];
     for (const dependency of fallen) {
-      try {
-        await downtimeCallback(this.checkpoint, dependency);
-      } catch (error) {
-        errors.push(error);
-      }
+      const call = Promise.try(() => downtimeCallback(this.checkpoint, dependency));
+      await call.catch((error) => errors.push(error));
     }
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all downtime callbacks");
   }
 
   /** A heartbeat of no message: what a recovery waits for may wait for this call, so it is not waited for. */
-  #storedOutside(beat: Beat): void | Promise<void> {
+  #storedOutside(beat: Beat, again: boolean): void | Promise<void> {
     const isAwaited = this.host === undefined && !this.corrections.busy;
-    const recovery = this.#stored(beat);
+    const recovery = this.#stored(beat, again);
     return isAwaited ? recovery : this.inBackground(() => recovery);
   }
 
-  /** What a heartbeat brought is stored. A promise is that of a recovery. */
-  #stored({ dependency, time, parts, position, isMessage }: Beat): void | Promise<void> {
+  /** What a heartbeat brought is stored, perhaps `again`. A promise is that of a recovery. */
+  #stored(beat: Beat, again: boolean): void | Promise<void> {
+    const { dependency, time, parts, position, isMessage } = beat;
     const vitals = dependency[inside];
     if (isMessage) {
-      if (time < vitals.frontier && !vitals.isKnown(parts[0]!, position)) {
+      if (time < vitals.frontier && !again) {
         this.tell({
           type: "late",
           dependency: dependency.name,

@@ -1,6 +1,7 @@
 import type { PartState } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import type { Receipt } from "../flow/receipt.ts";
+import type { Beat } from "./beat.ts";
 import type { DependencySettings } from "./dependency_options.ts";
 import { type PartMarks, type PartName, Parts } from "./parts.ts";
 import type { Place } from "./place.ts";
@@ -41,7 +42,7 @@ export class Vitals {
   /** The dependent's state at the last heartbeat. */
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are under way, with what each holds the frontier at. */
-  readonly open: Map<unknown, number> = new Map();
+  readonly open: Map<Beat, number> = new Map();
   /** The messages of the source, by receipt, with their places. */
   readonly messages: WeakMap<Receipt, Partial<Place>> = new WeakMap();
   /** The receipts of those that are under way. */
@@ -61,6 +62,7 @@ export class Vitals {
 
   /** Begins a run: the source is read again. */
   begin(): void {
+    this.#parts.restore(this.#done());
     this.open.clear();
     this.underWay.clear();
     this.ended = false;
@@ -141,8 +143,23 @@ export class Vitals {
   record(name: string): VitalsRecord {
     const { marker, down, target, checkpointState } = this;
     const frontier = this.frontier === Infinity ? this.expected : this.frontier;
-    const parts = [...this.#parts.marks].map(([part, marks]) => [part, { ...marks }] as const);
+    const parts = [...this.#done()];
     return { name, marker, frontier, down, target, checkpointState, parts };
+  }
+
+  /** The marks without those of messages that came after one that is under way: all of them are read again. */
+  #done(): Map<PartName, PartMarks> {
+    const all = new Map([...this.#parts.marks].map(([part, marks]) => [part, { ...marks }]));
+    for (const [{ parts, position }, time] of this.open) {
+      if (time === Infinity) continue;
+      for (const part of parts) {
+        const marks = all.get(part);
+        if (marks === undefined) continue;
+        marks.stored = Math.min(marks.stored, time);
+        if (position >= 0) marks.position = Math.min(marks.position, position - 1);
+      }
+    }
+    return all;
   }
 
   /** Takes over what was kept. */

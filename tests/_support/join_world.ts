@@ -1,11 +1,12 @@
-import { App } from "../../mod.ts";
 import {
+  App,
   Checkpoint,
   type CheckpointEvent,
   type CheckpointOptions,
   type Context,
   Dependency,
   type DependencyOptions,
+  Proxy,
 } from "../../mod.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { gateOf } from "../../src/flow/gate.ts";
@@ -37,6 +38,10 @@ export interface Emitted {
 export interface ProcessOptions {
   checkpoint?: Partial<CheckpointOptions<LogMessage<Question>>>;
   dependency?: DependencyOptions;
+  /** Whether weathers pass a Proxy between their heartbeat and their store write. */
+  behindProxy?: boolean;
+  /** Before a weather message's heartbeat. */
+  beforeBeat?: (weather: Weather, dependency: number) => unknown;
   /** Between a weather message's heartbeat and its store write. */
   beforeStore?: (weather: Weather, dependency: number) => unknown;
   /** Before a question's pulse. */
@@ -138,7 +143,8 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { beforeStore, beforePulse, beforeAnswer, onBarrier, replays } = options;
+    const { behindProxy, beforeBeat, beforeStore, beforePulse, beforeAnswer, onBarrier, replays } =
+      options;
     const { disk } = world;
     const at = async (step: string) => {
       await onBarrier?.(step);
@@ -186,15 +192,20 @@ export class Process {
     const app = new App({ clock: world.clock });
     this.weathers.forEach((source, index) => {
       const { name: dependency } = this.dependencies[index]!;
-      app.handle(source, async ({ value: weather }) => {
-        if (weather.value === undefined) {
-          await this.checkpoint.keepAlive(weather.time, { dependency });
-          return;
-        }
-        await this.checkpoint.heartbeat(weather.time, { dependency });
+      const proxy = behindProxy ? new Proxy<Weather>() : undefined;
+      const store = async (weather: Weather) => {
         await beforeStore?.(weather, index);
         stores[index]!.push(weather);
-      }, { name: dependency });
+      };
+      app.handle(source, async ({ value: weather }) => {
+        await beforeBeat?.(weather, index);
+        if (weather.value === undefined) {
+          return void await this.checkpoint.keepAlive(weather.time, { dependency });
+        }
+        await this.checkpoint.heartbeat(weather.time, { dependency });
+        return proxy === undefined ? void await store(weather) : weather;
+      }, { name: dependency, ...(proxy && { sink: proxy }) });
+      if (proxy !== undefined) app.handle(proxy, store);
     });
     const buffer: (readonly [string, string])[] = [];
     app.handle(this.questions, async (message, context) => {

@@ -21,6 +21,10 @@ export interface JoinSetup {
   /** Whether all topics are read in one group: then a member that comes or goes moves them all. */
   readonly oneGroup: boolean;
   readonly policy: "stop" | "skip" | "retry" | "dead letter";
+  /** Whether weathers pass a Proxy between their heartbeat and their store write. */
+  readonly behindProxy: boolean;
+  /** The probability that a step gives a sign of life outside of all handlers. */
+  readonly outside: number;
   /** Whether the answers are counted in exact state. */
   readonly exactState: boolean;
   /** The probability that a call of a handler fails. */
@@ -40,6 +44,10 @@ export class Join {
   readonly deadLetters: Set<string> = new Set();
   /** The places of the messages that nobody can handle. */
   readonly poison: Set<string> = new Set();
+  /** The last offset of each part of a dependency. */
+  readonly ends: readonly Map<number, number>[];
+  /** The weathers that are still to be sent, by dependency and part. */
+  readonly coming: readonly Map<number, Event[]>[];
   readonly #senders = new Map<string, Topic<string, Event>>();
 
   constructor(readonly scheduler: Scheduler, readonly options: JoinSetup) {
@@ -47,6 +55,8 @@ export class Join {
     this.broker = new MemoryBroker({ clock: scheduler.clock });
     this.weathers = Array.from({ length: dependencies }, () => []);
     this.questions = Array.from({ length: questionParts }, () => []);
+    this.ends = this.weathers.map(() => new Map());
+    this.coming = this.weathers.map(() => new Map());
   }
 
   /** Makes the topics. */
@@ -71,7 +81,9 @@ export class Join {
   /** Sends a weather. */
   async say(event: Event, index: number, partition: number): Promise<void> {
     this.weathers[index]!.push(event);
-    await this.#send(`weather-${index}`, event, partition);
+    this.ends[index]!.set(partition, await this.#send(`weather-${index}`, event, partition));
+    const coming = this.coming[index]!;
+    coming.set(partition, coming.get(partition)?.filter((each) => each !== event) ?? []);
   }
 
   /** Sends a question. */
@@ -80,10 +92,11 @@ export class Join {
     await this.#send("question", event, partition);
   }
 
-  async #send(name: string, value: Event, partition: number): Promise<void> {
+  async #send(name: string, value: Event, partition: number): Promise<number> {
     const sender = this.#senders.getOrInsertComputed(name, () => this.topic(name));
     const { offset } = await sender.send({ value, partition });
     if (value.poison) this.poison.add(`${name}:${partition}:${offset}`);
+    return offset;
   }
 
   /** Takes the partitions of all members back in peace, and gives them out again. */

@@ -7,6 +7,7 @@ import {
   deadLetter,
   Dependency,
   type ErrorPolicy,
+  Proxy,
   retry,
 } from "../../mod.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
@@ -30,6 +31,8 @@ export class JoinProcess {
   readonly gone: Promise<unknown>;
   dead = false;
   readonly watch: PauseWatch;
+  /** The last offset that was heard of each part of a dependency. */
+  readonly #heard: readonly Map<number, number>[];
   readonly #join: Join;
   readonly #kv: SimulatedKv;
   readonly #cache: Cache;
@@ -41,6 +44,7 @@ export class JoinProcess {
     this.#join = join;
     this.#kv = kv;
     this.#cache = cache;
+    this.#heard = join.weathers.map(() => new Map());
     const { scheduler, options } = join;
     const broker = this.#broker = new SimulatedBroker(join.broker, scheduler);
     const weathers = join.weathers.map((_, index) => join.topic(`weather-${index}`, broker));
@@ -72,10 +76,18 @@ export class JoinProcess {
     });
     const exact = options.exactState && { state: cache };
     for (const [index, weather] of weathers.entries()) {
-      app.handle(weather, ({ value }) => this.#store(value, index), {
-        name: weather.name,
+      const { name } = weather;
+      if (!options.behindProxy) {
+        app.handle(weather, (message) => this.#weather(message, index), { name, ...exact });
+        continue;
+      }
+      const proxy = new Proxy<Event>();
+      app.handle(weather, (message) => this.#announce(message, index), {
+        name,
+        sink: proxy,
         ...exact,
       });
+      app.handle(proxy, (event) => this.#store(event, index), { name: `${name} stored`, ...exact });
     }
     app.handle(questions, (message, context) => this.#answer(message, context), {
       name: "questions",
@@ -121,24 +133,54 @@ export class JoinProcess {
     return this.dead ? undefined : error;
   }
 
-  async #store({ time, value, poison }: Event, index: number): Promise<void> {
-    const dependency = `weather-${index}`;
-    if (value === undefined) {
-      await this.checkpoint.keepAlive(time, { dependency });
-      return;
+  /** Says outside of all handlers that nothing earlier will come, of every part of which that is known. */
+  showLife(): void {
+    if (this.dead || this.#abort.signal.aborted) return;
+    const { ends, coming, weathers } = this.#join;
+    for (const index of weathers.keys()) {
+      for (const [part, events] of coming[index]!) {
+        const end = ends[index]!.get(part);
+        if (end === undefined || this.#heard[index]!.get(part) !== end) continue;
+        const time = Math.min(...events.map(({ time }) => time));
+        if (time === Infinity) continue;
+        void this.checkpoint.keepAlive(time, { dependency: `weather-${index}`, part });
+      }
     }
-    await this.#step("a weather");
-    const early = this.#join.scheduler.random.chance(0.7);
-    if (early) await this.#beat(time, dependency);
-    await this.#step("a store write");
-    this.#fail(poison);
-    await this.#cache.set([index, time, value], value);
-    await this.#step("a store was written");
-    this.#fail();
-    if (!early) await this.#beat(time, dependency);
   }
 
-  async #beat(time: number, dependency: string): Promise<void> {
+  /** A weather, up to its store write. */
+  async #weather(message: Message<string, Event>, index: number): Promise<void> {
+    const { value } = message;
+    if (value.value === undefined) return await this.#beat(message, index);
+    await this.#step("a weather");
+    const early = this.#join.scheduler.random.chance(0.7);
+    if (early) await this.#beat(message, index);
+    await this.#store(value, index);
+    if (!early) await this.#beat(message, index);
+  }
+
+  /** A weather, up to the Proxy. */
+  async #announce(message: Message<string, Event>, index: number): Promise<Event | undefined> {
+    await this.#step("a weather");
+    await this.#beat(message, index);
+    return message.value.value === undefined ? undefined : message.value;
+  }
+
+  async #store({ time, value, poison }: Event, index: number): Promise<void> {
+    await this.#step("a store write");
+    this.#fail(poison);
+    await this.#cache.set([index, time, value!], value);
+    await this.#step("a store was written");
+    this.#fail();
+  }
+
+  async #beat(
+    { value: { time, value }, partition, offset }: Message<string, Event>,
+    index: number,
+  ): Promise<void> {
+    const dependency = `weather-${index}`;
+    this.#heard[index]!.set(partition, offset);
+    if (value === undefined) return void await this.checkpoint.keepAlive(time, { dependency });
     await this.checkpoint.heartbeat(time, { dependency });
     this.watch.beat(this.checkpoint.dependency(dependency));
   }
@@ -190,8 +232,8 @@ export class JoinProcess {
   #policy({ policy }: JoinSetup): ErrorPolicy {
     if (policy === "retry") return retry({ attempts: 20, minMs: 10, maxMs: 20 });
     if (policy !== "dead letter") return policy;
-    return deadLetter(({ input }) => {
-      const { topic, partition, offset } = input as Message;
+    return deadLetter(({ origin }) => {
+      const { topic, partition, offset } = origin as Message;
       if (!this.dead) this.#join.deadLetters.add(`${topic}:${partition}:${offset}`);
     });
   }
