@@ -173,8 +173,9 @@ export class Session implements Companion {
   }
 
   /** Ends everything that waits; a pause stays, for the next run. */
-  close(): void {
+  close(host: Host): void {
     const core = this.#core;
+    if (core.host !== host) return; // it was refused to that run, and is used in another one
     for (const silence of this.#silences.values()) silence.stop();
     this.#silences.clear();
     this.#waiting?.stop();

@@ -95,8 +95,8 @@ export interface Companion {
    * stores were flushed and before the positions are committed.
    */
   snapshot(): Commit | undefined;
-  /** The run is over. */
-  close(): void;
+  /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
+  close(host: Host): void;
 }
 
 /** What the run that opens a source or a sink offers to it. */

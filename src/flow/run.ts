@@ -96,7 +96,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     }
     this.#cancelDrain();
     this.#barrier?.close();
-    for (const companion of this.#companions) companion.close();
+    for (const companion of this.#companions) companion.close(this);
     for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);

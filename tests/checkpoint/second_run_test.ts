@@ -125,11 +125,13 @@ Deno.test("Checkpoint refuses two streams at once", async () => {
   const stop = new AbortController();
   const streaming = first.stream({ signal: stop.signal });
   for (let turn = 0; turn < 20; turn++) await settle();
-  await assertRejects(
-    () => second.stream(),
-    TypeError,
-    'Cannot use checkpoint "questions" in two streams at once',
-  );
+  for (let time = 0; time < 2; time++) { // a refused run ends nothing of the first one
+    await assertRejects(
+      () => second.stream(),
+      TypeError,
+      'Cannot use checkpoint "questions" in two streams at once',
+    );
+  }
   stop.abort();
   await streaming;
   await second.stream(); // it is free again
