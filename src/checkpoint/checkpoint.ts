@@ -8,7 +8,7 @@ import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
 import type { Marker } from "./marker.ts";
 import type { PartName } from "./parts.ts";
-import type { Place } from "./place.ts";
+import { type Place, placeOf } from "./place.ts";
 
 /** Options of {@linkcode Checkpoint.heartbeat}. */
 export interface HeartbeatOptions {
@@ -244,7 +244,8 @@ export class Checkpoint<M = unknown> {
   /** The place of the dependency's message that is being handled, also behind a Proxy. */
   #placeOf(dependency: Dependency, isMessage: boolean): Partial<Place> | undefined {
     const receipt = currentMessage()?.receipt;
-    const place = receipt && dependency[inside].messages.get(receipt);
+    const isOwn = receipt !== undefined && receipt.gate === gateOf(dependency.dependency);
+    const place = isOwn ? placeOf(receipt.origin) ?? {} : undefined;
     if (place !== undefined || !isMessage || !this.#core.settings.correct) return place;
     if (receipt?.origin === undefined || !gateOf(dependency.dependency).read) return undefined;
     throw new TypeError(

@@ -7,7 +7,6 @@ import { openState } from "../flow/state.ts";
 import type { Core } from "./core.ts";
 import { type Dependency, inside } from "./dependency.ts";
 import { recordOf, restore, restorePartition, travelRecordOf } from "./kept.ts";
-import { placeOf } from "./place.ts";
 import { type CheckpointRecord, toKept } from "./record.ts";
 import { Silence } from "./silence.ts";
 import { Travel } from "./travel.ts";
@@ -46,7 +45,7 @@ export class Session implements Companion {
       gate.companions.add(this);
       gate.beforeStart((given, total) => this.#assertWhole(dependency, given.length, total));
       gate.witnesses = [...gate.witnesses, {
-        begin: (message, receipt) => this.#begun(dependency, message, receipt),
+        begin: (_, receipt) => this.#begun(dependency, receipt),
         waits: () => this.#look(dependency),
         ended: () => this.#ended(dependency),
       }];
@@ -216,9 +215,8 @@ export class Session implements Companion {
   }
 
   /** A message of a dependency is about to be handled. */
-  #begun(dependency: Dependency, message: unknown, receipt: Receipt): void {
+  #begun(dependency: Dependency, receipt: Receipt): void {
     const vitals = dependency[inside];
-    vitals.messages.set(receipt, placeOf(message) ?? {});
     vitals.underWay.add(receipt);
     receipt.whenDone(() => {
       vitals.underWay.delete(receipt);

@@ -52,8 +52,6 @@ export class Track implements Witness {
   readonly #partitions = new Map<number, Progress>();
   #restored = new Map<number, ProgressRecord>();
   #causes: readonly string[] = [];
-  /** The messages under way that have a place. */
-  readonly #places = new WeakMap<Receipt, Place>();
   #open = 0;
   #idle: (() => void)[] = [];
 
@@ -101,7 +99,6 @@ export class Track implements Witness {
     const place = placeOf(message);
     if (place === undefined) return receipt.whenDone(() => this.#closed());
     const progress = this.#at(place);
-    this.#places.set(receipt, place);
     const { tickets } = progress;
     const ticket = { position: place.offset, done: false };
     tickets.push(ticket);
@@ -125,7 +122,9 @@ export class Track implements Witness {
 
   /** The place of the message that `receipt` acknowledges; undefined when it is not one of this source. */
   placeOf(receipt: Receipt | undefined): Place | undefined {
-    return receipt && this.#places.get(receipt);
+    return receipt !== undefined && receipt.gate === this.#gate
+      ? placeOf(receipt.origin)
+      : undefined;
   }
 
   /** Resolves when no message is under way; undefined when none is. */

@@ -4,7 +4,7 @@ import type { Receipt } from "../flow/receipt.ts";
 import type { Beat } from "./beat.ts";
 import type { DependencySettings } from "./dependency_options.ts";
 import { type PartMarks, type PartName, Parts } from "./parts.ts";
-import type { Place } from "./place.ts";
+import { placeOf } from "./place.ts";
 
 /** What is kept of a dependency. Times are milliseconds of event time. */
 export interface VitalsRecord {
@@ -43,9 +43,7 @@ export class Vitals {
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are under way, with what each holds the frontier at. */
   readonly open: Map<Beat, number> = new Map();
-  /** The messages of the source, by receipt, with their places. */
-  readonly messages: WeakMap<Receipt, Partial<Place>> = new WeakMap();
-  /** The receipts of those that are under way. */
+  /** The receipts of the messages of the source that are under way. */
   readonly underWay: Set<Receipt> = new Set();
   /** The source has come to its end. */
   ended = false;
@@ -122,7 +120,7 @@ export class Vitals {
   get #read(): PartState[] {
     const read = [...this.#gate.parts ?? []];
     if (this.#settings.idleParts === "hold" || this.underWay.size === 0) return read;
-    const open = new Set([...this.underWay].map((each) => this.messages.get(each)?.partition));
+    const open = new Set([...this.underWay].map((each) => placeOf(each.origin)?.partition));
     return read.map(({ partition, caughtUp }) => ({
       partition,
       caughtUp: caughtUp && !open.has(partition),

@@ -172,7 +172,10 @@ export class Hub<T> {
       this.#left--;
       if (root !== undefined) root.enter(receipt!);
       if (gate.attributed) receipt = this.#attribute(message, receipt);
-      if (receipt !== undefined) receipt.origin ??= message; // behind a Proxy it has one
+      if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
+        receipt.origin = message;
+        receipt.gate = gate;
+      }
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
         if (all === undefined) continue;

@@ -1,4 +1,5 @@
 import { onNobodysBehalf } from "./attribution.ts";
+import type { Gate } from "./gate.ts";
 import type { Root } from "./state.ts";
 
 /** Who is told that a message is done. */
@@ -14,6 +15,8 @@ export interface Acknowledged {
 export class Receipt {
   /** The message itself, as the outermost source gave it. */
   origin: unknown = undefined;
+  /** The gate of that source. */
+  gate: Gate | undefined;
   /** What the message belongs to, where its source's positions are held by a store. */
   root: Root | undefined;
   #open = 1;
