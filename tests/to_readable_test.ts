@@ -2,25 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@
 import { merge, Proxy, toReadable } from "../mod.ts";
 import { settle } from "../src/testing/mod.ts";
 import { Recorder } from "./_support/recorder.ts";
-
-/** A source that counts how often it was asked, and was closed. */
-function counting(limit = Infinity) {
-  const counts = { asked: 0, closed: 0 };
-  function* source() {
-    try {
-      while (counts.asked < limit) yield ++counts.asked;
-    } finally {
-      counts.closed++;
-    }
-  }
-  return { counts, source: source() };
-}
-
-// toReadable
-
-// toTransform
-
-// toWritable
+import { counting } from "./_support/converted.ts";
 
 Deno.test("toReadable() gives each message of any source as a chunk", async () => {
   const asyncSource = (async function* () {

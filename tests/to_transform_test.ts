@@ -1,33 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { toReadable, toTransform } from "../mod.ts";
 import { settle } from "../src/testing/mod.ts";
-
-/** A source that counts how often it was asked, and was closed. */
-function counting(limit = Infinity) {
-  const counts = { asked: 0, closed: 0 };
-  function* source() {
-    try {
-      while (counts.asked < limit) yield ++counts.asked;
-    } finally {
-      counts.closed++;
-    }
-  }
-  return { counts, source: source() };
-}
-
-/** Says whether a promise has settled once everything that is ready has run. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  promise.then(() => done = true, () => done = true);
-  await settle();
-  return done;
-}
-
-// toReadable
-
-// toTransform
-
-// toWritable
+import { counting, settled } from "./_support/converted.ts";
 
 Deno.test("toTransform() gives each result of the handler as a chunk", async () => {
   const transform = toTransform(function* (n: number) {

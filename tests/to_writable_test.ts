@@ -1,33 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { closing, toReadable, toTransform, toWritable } from "../mod.ts";
 import { settle } from "../src/testing/mod.ts";
-
-/** A source that counts how often it was asked, and was closed. */
-function counting(limit = Infinity) {
-  const counts = { asked: 0, closed: 0 };
-  function* source() {
-    try {
-      while (counts.asked < limit) yield ++counts.asked;
-    } finally {
-      counts.closed++;
-    }
-  }
-  return { counts, source: source() };
-}
-
-/** Says whether a promise has settled once everything that is ready has run. */
-async function settled(promise: Promise<unknown>): Promise<boolean> {
-  let done = false;
-  promise.then(() => done = true, () => done = true);
-  await settle();
-  return done;
-}
-
-// toReadable
-
-// toTransform
-
-// toWritable
+import { counting, settled } from "./_support/converted.ts";
 
 Deno.test("toWritable() gives each chunk to all sinks, in their order", async () => {
   const events: string[] = [];

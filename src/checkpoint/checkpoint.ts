@@ -242,12 +242,12 @@ export class Checkpoint<M = unknown> {
   }
 
   /** The place of the dependency's message that is being handled, also behind a Proxy. */
-  #placeOf(dependency: Dependency, isMessage: boolean): Partial<Place> | undefined {
+  #placeOf(dependency: Dependency, isMessage: boolean): Place | undefined {
     const receipt = currentMessage()?.receipt;
-    const isOwn = receipt !== undefined && receipt.gate === gateOf(dependency.dependency);
-    const place = isOwn ? placeOf(receipt.origin) ?? {} : undefined;
-    if (place !== undefined || !isMessage || !this.#core.settings.correct) return place;
-    if (receipt?.origin === undefined || !gateOf(dependency.dependency).read) return undefined;
+    const gate = gateOf(dependency.dependency);
+    if (receipt?.gate === gate) return placeOf(receipt.origin);
+    if (!isMessage || !this.#core.settings.correct) return undefined;
+    if (receipt?.origin === undefined || !gate.read) return undefined;
     throw new TypeError(
       `Cannot tell when the message of dependency ${JSON.stringify(dependency.name)} is stored: ` +
         "heartbeat() was called for a message of another source; call it in a flow of the dependency",

@@ -39,8 +39,8 @@ export interface CheckpointOptions<M = unknown> {
    * A store that all processes have open which share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps an entry for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. It must have no `ttlMs`. Without it partitions are kept in `cache`, and what is known of one does not
-   * go with it to another process.
+   * rest, each process its own. It must have no `ttlMs`. Without it partitions are kept in `cache`, and what
+   * is known of one does not go with it to another process.
    */
   partitions?: PartitionStore | undefined;
   /**

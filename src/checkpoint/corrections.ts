@@ -35,8 +35,9 @@ export interface CorrectionsHost {
 }
 
 /**
- * Knows when dirty results are to be made again, after an outage or without one, and moves the dependent back to its first dirty results. One step after the other: the dependent is held, the
- * message under way is finished by all flows, then it moves, and goes on last.
+ * Knows when dirty results are to be made again, after an outage or without one, and moves the dependent
+ * back to the first of them. One step after the other: the dependent is held, the message under way is
+ * finished by all flows, then it moves, and goes on last.
  */
 export class Corrections {
   readonly #host: CorrectionsHost;

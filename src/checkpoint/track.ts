@@ -122,9 +122,7 @@ export class Track implements Witness {
 
   /** The place of the message that `receipt` acknowledges; undefined when it is not one of this source. */
   placeOf(receipt: Receipt | undefined): Place | undefined {
-    return receipt !== undefined && receipt.gate === this.#gate
-      ? placeOf(receipt.origin)
-      : undefined;
+    return receipt?.gate === this.#gate ? placeOf(receipt.origin) : undefined;
   }
 
   /** Resolves when no message is under way; undefined when none is. */

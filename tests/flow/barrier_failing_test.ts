@@ -2,18 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
-
-/** Handles `messages` messages, then waits until the test lets it go on. */
-function holdingAfter(messages: number) {
-  const release = Promise.withResolvers<void>();
-  let seen = 0;
-  return {
-    release: release.resolve,
-    handler: async () => {
-      if (++seen > messages) await release.promise;
-    },
-  };
-}
+import { holdingAfter } from "../_support/holding_handler.ts";
 
 Deno.test("a barrier that fails commits nothing and is tried again", async () => {
   const clock = new ManualClock();

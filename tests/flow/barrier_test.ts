@@ -5,18 +5,7 @@ import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { Barrier, type BarrierScope } from "../../src/flow/barrier.ts";
 import type { Sinks } from "../../src/flow/sinks.ts";
-
-/** Handles `messages` messages, then waits until the test lets it go on. */
-function holdingAfter(messages: number) {
-  const release = Promise.withResolvers<void>();
-  let seen = 0;
-  return {
-    release: release.resolve,
-    handler: async () => {
-      if (++seen > messages) await release.promise;
-    },
-  };
-}
+import { holdingAfter } from "../_support/holding_handler.ts";
 
 Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
   const log: string[] = [];

@@ -13,22 +13,6 @@ import {
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
-/** What a graph of fan-out and Proxy did when one message failed at one place. */
-interface Outcome {
-  readonly error: unknown;
-  readonly log: string;
-  readonly acknowledged: number[];
-  readonly attempts: number;
-  readonly dead: FailedStep[];
-  readonly cancelled: number;
-}
-
-type Place =
-  | "handler"
-  | "handler after its first yield"
-  | "the first sink of two"
-  | "the second sink of two";
-
 Deno.test("an error of a source stops the app; what it handed out before is finished", async () => {
   const app = new App({ onError: "skip" });
   const proxy = new Proxy<number>();

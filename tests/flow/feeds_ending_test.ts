@@ -5,17 +5,9 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { App, DrainError, type Source, SourceError } from "../../mod.ts";
+import { App, DrainError, SourceError } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
-
-/** Streams `source` to its end and returns the messages that a handler got. */
-async function messagesOf<T>(source: Source<T>): Promise<T[]> {
-  const messages: T[] = [];
-  const app = new App();
-  app.handle(source, (message) => void messages.push(message));
-  await app.stream();
-  return messages;
-}
+import { messagesOf } from "../_support/messages_of.ts";
 
 Deno.test("an iterator without return() is left alone when the app stops early", async () => {
   const controller = new AbortController();

@@ -1,15 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
-import { App, type Source } from "../../mod.ts";
+import { App } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
-
-/** Streams `source` to its end and returns the messages that a handler got. */
-async function messagesOf<T>(source: Source<T>): Promise<T[]> {
-  const messages: T[] = [];
-  const app = new App();
-  app.handle(source, (message) => void messages.push(message));
-  await app.stream();
-  return messages;
-}
+import { messagesOf } from "../_support/messages_of.ts";
 
 Deno.test("an array is one source of its elements", async () => {
   assertEquals(await messagesOf([1, 2, 3]), [1, 2, 3]);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/as
 import { App, DrainError, PipeError, toTransform } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
+import { identity } from "../_support/identity.ts";
 
 function take(count: number) {
   return async function* <T>(source: AsyncIterable<T>): AsyncGenerator<T> {
@@ -11,12 +12,6 @@ function take(count: number) {
       if (++taken === count) return;
     }
   };
-}
-
-function identity<T>(): TransformStream<T, T> {
-  return new TransformStream<T, T>({
-    transform: (message, controller) => controller.enqueue(message),
-  });
 }
 
 Deno.test("a pipe that ends early ends its flow only: the others of the source go on", async () => {

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { App } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
+import { identity } from "../_support/identity.ts";
 
 async function* same<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const message of source) yield message;
@@ -16,12 +17,6 @@ async function* inPairs<T>(source: AsyncIterable<T>): AsyncGenerator<T[]> {
     pair = [];
   }
   if (pair.length > 0) yield pair;
-}
-
-function identity<T>(): TransformStream<T, T> {
-  return new TransformStream<T, T>({
-    transform: (message, controller) => controller.enqueue(message),
-  });
 }
 
 Deno.test("a pipe over async iterables stands between source and handler", async () => {
