@@ -1,0 +1,73 @@
+import type { Findings } from "./outputs.ts";
+import type { Growth } from "./vitals.ts";
+
+/** What a run may do at most. */
+export interface Bounds {
+  /** Milliseconds between two commits. */
+  readonly gapMs: number;
+  /** Bytes that the heap of a process may grow a minute. */
+  readonly heapPerMinute: number;
+  /** Handles and descriptors that a process may grow a minute. */
+  readonly handlesPerMinute: number;
+}
+
+/** What a run did. */
+export interface Outcome {
+  /** How many messages were sent. */
+  readonly sent: number;
+  readonly findings: Findings;
+  /** What the cache holds at the end. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** What it should hold. */
+  readonly truth: ReadonlyMap<string, number>;
+  /** Messages that the group has not committed at the end. */
+  readonly uncommitted: number;
+  readonly commits: number;
+  readonly longestGapMs: number;
+  /** How often a member came. */
+  readonly came: number;
+  /** By process and figure: `heap`, `handles`, `descriptors`. */
+  readonly growth: ReadonlyMap<string, ReadonlyMap<string, Growth>>;
+}
+
+/** How sure a growth must be: one that is nearer to the bound than this many standard errors counts as noise. */
+const SURE = 3;
+
+/** Says in a line each what is wrong with a run; nothing when nothing is. */
+export function verdict(outcome: Outcome, bounds: Bounds): string[] {
+  const { sent, findings, counts, truth, uncommitted, commits, longestGapMs, came } = outcome;
+  const faults = findings.faults.map((fault) => `wrong: ${fault}`);
+  if (findings.found !== sent) {
+    faults.push(`lost: ${sent - findings.found} of ${sent} messages have no output`);
+  }
+  const wrong = [...truth].filter(([key, count]) => counts.get(key) !== count);
+  for (const [key, count] of wrong.slice(0, 3)) {
+    faults.push(`wrong: "${key}" was sent ${count} times, the cache says ${counts.get(key)}`);
+  }
+  if (wrong.length > 3) faults.push(`wrong: ${wrong.length} of ${truth.size} counts in the cache`);
+  if (counts.size !== truth.size) {
+    faults.push(`wrong: the cache has ${counts.size} keys of ${truth.size}`);
+  }
+  if (uncommitted !== 0) faults.push(`${uncommitted} messages are not committed at the end`);
+  if (commits === 0) faults.push("nothing was committed");
+  if (longestGapMs > bounds.gapMs) {
+    faults.push(
+      `messages waited ${
+        Math.round(longestGapMs)
+      } ms for a commit: at most ${bounds.gapMs} are allowed`,
+    );
+  }
+  if (came === 0) faults.push("no member came");
+  for (const [process, figures] of outcome.growth) {
+    for (const [figure, growth] of figures) {
+      const bound = figure === "heap" ? bounds.heapPerMinute : bounds.handlesPerMinute;
+      if (!(growth.perMinute - SURE * growth.error > bound)) continue;
+      faults.push(
+        `${figure} of ${process} grows by ${
+          Math.round(growth.perMinute)
+        } a minute: at most ${bound} are allowed`,
+      );
+    }
+  }
+  return faults;
+}
