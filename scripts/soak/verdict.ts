@@ -33,21 +33,34 @@ export interface Outcome {
 /** How sure a growth must be: one that is nearer to the bound than this many standard errors counts as noise. */
 const SURE = 3;
 
-/** Says in a line each what is wrong with a run; nothing when nothing is. */
-export function verdict(outcome: Outcome, bounds: Bounds): string[] {
-  const { sent, findings, counts, truth, uncommitted, commits, longestGapMs, came } = outcome;
+/** Says in a line each how the counts of a cache differ from what was sent. */
+export function wrongCounts(
+  counts: ReadonlyMap<string, number>,
+  truth: ReadonlyMap<string, number>,
+): string[] {
+  const wrong = [...truth].filter(([key, count]) => counts.get(key) !== count);
+  const faults = wrong.slice(0, 3).map(([key, count]) =>
+    `wrong: "${key}" was sent ${count} times, the cache says ${counts.get(key) ?? 0}`
+  );
+  if (wrong.length > 3) faults.push(`wrong: ${wrong.length} of ${truth.size} counts in the cache`);
+  const foreign = [...counts.keys()].filter((key) => !truth.has(key)).length;
+  if (foreign > 0) faults.push(`wrong: the cache has ${foreign} keys that were never sent`);
+  return faults;
+}
+
+/** Says in a line each what is wrong with the outputs of `sent` messages. */
+export function wrongOutputs(findings: Findings, sent: number): string[] {
   const faults = findings.faults.map((fault) => `wrong: ${fault}`);
   if (findings.found !== sent) {
     faults.push(`lost: ${sent - findings.found} of ${sent} messages have no output`);
   }
-  const wrong = [...truth].filter(([key, count]) => counts.get(key) !== count);
-  for (const [key, count] of wrong.slice(0, 3)) {
-    faults.push(`wrong: "${key}" was sent ${count} times, the cache says ${counts.get(key)}`);
-  }
-  if (wrong.length > 3) faults.push(`wrong: ${wrong.length} of ${truth.size} counts in the cache`);
-  if (counts.size !== truth.size) {
-    faults.push(`wrong: the cache has ${counts.size} keys of ${truth.size}`);
-  }
+  return faults;
+}
+
+/** Says in a line each what is wrong with a run; nothing when nothing is. */
+export function verdict(outcome: Outcome, bounds: Bounds): string[] {
+  const { sent, findings, counts, truth, uncommitted, commits, longestGapMs, came } = outcome;
+  const faults = [...wrongOutputs(findings, sent), ...wrongCounts(counts, truth)];
   if (uncommitted !== 0) faults.push(`${uncommitted} messages are not committed at the end`);
   if (commits === 0) faults.push("nothing was committed");
   if (longestGapMs > bounds.gapMs) {

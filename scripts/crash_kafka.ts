@@ -1,0 +1,155 @@
+/**
+ * Kills a program with exact state on a real broker, at random moments, and checks what it did:
+ * `deno task crash:kafka [--rounds N] [--seed N]`.
+ *
+ * Topic → Cache with exact state → Topic, as in `deno task soak`. Each life of the program ends with SIGKILL:
+ * while it starts, while it joins its group, or while it works. The last one runs to the end. Then the counts
+ * must be those of what was sent, and every message must have its output, in order per key and with the
+ * exact count; an output may be there more than once.
+ */
+import { parseArgs } from "node:util";
+import { Cache } from "@slipstream/slipstream";
+import { Topic } from "@slipstream/slipstream/kafka";
+import { delay } from "@std/async/delay";
+import { Random } from "../src/testing/mod.ts";
+import type { CountingReport } from "./soak/counting.ts";
+import { truth } from "./soak/messages.ts";
+import { OutputCheck } from "./soak/outputs.ts";
+import { Program } from "./soak/program.ts";
+import { Sender } from "./soak/sender.ts";
+import { wrongCounts, wrongOutputs } from "./soak/verdict.ts";
+import { until } from "./soak/wait.ts";
+import { Workplace } from "./soak/workplace.ts";
+
+/** The shortest session that brokers allow by default: so long a member that was killed counts. */
+const SESSION_MS = 6_000;
+const PATIENCE_MS = 90_000;
+
+/** A life of the program, which reports to the loop. */
+class Life implements AsyncDisposable {
+  readonly program: Program<CountingReport>;
+  /** Resolves when it reads, or has ended. */
+  readonly started: Promise<unknown>;
+  messages = 0;
+
+  constructor({ brokers, input, output, folder }: Workplace) {
+    const { promise: started, resolve } = Promise.withResolvers<void>();
+    const path = `${folder}/counts`;
+    const args = { brokers, input, output, path, sessionTimeout: SESSION_MS, intervalMs: 100 };
+    this.program = new Program("counting", args, (report: CountingReport) => {
+      if (report.type === "started") resolve();
+      if (report.type === "progress") this.messages = report.messages;
+    });
+    this.started = Promise.race([started, this.program.ended]);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.program[Symbol.asyncDispose]();
+  }
+}
+
+/** Lets the program live `rounds` times and kills it; throws when it has ended before. */
+async function kill(place: Workplace, sender: Sender, rounds: number, seed: number): Promise<void> {
+  const random = new Random(seed);
+  for (let round = 1; round <= rounds; round++) {
+    const whileStarting = random.chance(1 / 3);
+    const ms = random.integer(whileStarting ? 1_000 : 2_000);
+    await using life = new Life(place);
+    let over = false;
+    const sending = (async () => {
+      await sender.send();
+      await life.started;
+      while (!over) {
+        await sender.send();
+        await delay(100);
+      }
+    })();
+    if (!whileStarting) await life.started;
+    await delay(ms);
+    life.program.kill("SIGKILL");
+    const { signal } = await life.program.ended;
+    over = true;
+    if (signal !== "SIGKILL") throw new Error(await life.program.ending());
+    await sending;
+    const when = whileStarting ? "its beginning" : "it began to read";
+    console.log(`round ${round}: killed ${ms} ms after ${when}, handled ${life.messages}`);
+  }
+}
+
+/** Lets the program run to the end of its topic, and end in good order. */
+async function finish(place: Workplace): Promise<void> {
+  const { brokers, input } = place;
+  await using topic = new Topic(input, { brokers, groupId: input });
+  await using life = new Life(place);
+  const ended = life.program.ending().then((how) => Promise.reject(new Error(how)));
+  ended.catch(() => {}); // whoever awaits it is told
+  const committed = async () => [...(await topic.lag()).values()].every((lag) => lag === 0);
+  await Promise.race([ended, until("not all messages are committed", committed, PATIENCE_MS)]);
+  await life.program.end(30_000);
+}
+
+/** Reads the output topic to its end. */
+async function readOutputs({ brokers, output }: Workplace): Promise<OutputCheck> {
+  const outputs = new OutputCheck();
+  await using topic = new Topic(output, {
+    brokers,
+    groupId: `${output}-check`,
+    offset: "earliest",
+  });
+  const ends = [...await topic.offsets()].map(([partition, { high }]) => ({ partition, high }));
+  const left = new Map(ends.filter(({ high }) => high > 0).map((e) => [e.partition, e.high]));
+  if (left.size === 0) return outputs;
+  for await (const message of topic) {
+    outputs.see(message);
+    if (message.offset + 1 >= left.get(message.partition)!) left.delete(message.partition);
+    if (left.size === 0) break;
+  }
+  return outputs;
+}
+
+/** Runs the loop, and returns what was wrong. */
+async function crash(place: Workplace, rounds: number, seed: number): Promise<string[]> {
+  await using sender = await Sender.open(place.brokers, place.input);
+  await kill(place, sender, rounds, seed);
+  await finish(place);
+  const { findings } = await readOutputs(place);
+  await using cache = await Cache.open<number>(`${place.folder}/counts`, { maxBytes: Infinity });
+  const counts = new Map<string, number>();
+  for await (const [key, count] of cache.entries()) counts.set(String(key), count);
+  const { sent } = sender;
+  console.log(
+    `rounds ${rounds}, sent ${sent}, outputs found ${findings.found}, again ${findings.again}`,
+  );
+  return [...wrongCounts(counts, truth(sent)), ...wrongOutputs(findings, sent)];
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: "6" },
+      seed: { type: "string", default: `${Math.floor(Math.random() * 1e6)}` },
+    },
+  });
+  const [rounds, seed] = [Number(values.rounds), Number(values.seed)];
+  if (!(Number.isSafeInteger(rounds) && rounds > 0)) {
+    console.error(`Cannot run "${values.rounds}" rounds: use a whole number > 0`);
+    return 2;
+  }
+  if (seed >>> 0 !== seed) {
+    console.error(`Cannot begin with the seed "${values.seed}": use a whole number >= 0`);
+    return 2;
+  }
+  let faults: string[];
+  try {
+    await using place = await Workplace.open();
+    console.log(`seed ${seed}`);
+    faults = await crash(place, rounds, seed);
+  } catch (error) {
+    faults = [error instanceof Error ? error.message : String(error)];
+  }
+  for (const fault of faults) console.error(`FAILED: ${fault}`);
+  if (faults.length === 0) console.log("ok: counts exact, every output there");
+  return faults.length === 0 ? 0 : 1;
+}
+
+Deno.exit(await main());
