@@ -28,19 +28,24 @@ const PATIENCE_MS = 90_000;
 /** A life of the program, which reports to the loop. */
 class Life implements AsyncDisposable {
   readonly program: Program<CountingReport>;
-  /** Resolves when it reads, or has ended. */
+  /** Resolves when it has opened everything and joins its group, or has ended. */
   readonly started: Promise<unknown>;
+  /** Resolves when it has handled a message, or has ended. */
+  readonly working: Promise<unknown>;
   messages = 0;
 
   constructor({ brokers, input, output, folder }: Workplace) {
-    const { promise: started, resolve } = Promise.withResolvers<void>();
+    const [started, working] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const path = `${folder}/counts`;
     const args = { brokers, input, output, path, sessionTimeout: SESSION_MS, intervalMs: 100 };
     this.program = new Program("counting", args, (report: CountingReport) => {
-      if (report.type === "started") resolve();
-      if (report.type === "progress") this.messages = report.messages;
+      if (report.type === "started") started.resolve();
+      if (report.type !== "progress") return;
+      this.messages = report.messages;
+      if (report.messages > 0) working.resolve();
     });
-    this.started = Promise.race([started, this.program.ended]);
+    this.started = Promise.race([started.promise, this.program.ended]);
+    this.working = Promise.race([working.promise, this.program.ended]);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -48,12 +53,14 @@ class Life implements AsyncDisposable {
   }
 }
 
+const WORDS = { spawned: "was spawned", started: "began to join", working: "began to work" };
+
 /** Lets the program live `rounds` times and kills it; throws when it has ended before. */
 async function kill(place: Workplace, sender: Sender, rounds: number, seed: number): Promise<void> {
   const random = new Random(seed);
   for (let round = 1; round <= rounds; round++) {
-    const whileStarting = random.chance(1 / 3);
-    const ms = random.integer(whileStarting ? 1_000 : 2_000);
+    const since = random.pick(["spawned", "started", "working", "working"] as const);
+    const ms = random.integer(1_000);
     await using life = new Life(place);
     let over = false;
     const sending = (async () => {
@@ -64,15 +71,16 @@ async function kill(place: Workplace, sender: Sender, rounds: number, seed: numb
         await delay(100);
       }
     })();
-    if (!whileStarting) await life.started;
+    if (since !== "spawned") await life[since];
     await delay(ms);
     life.program.kill("SIGKILL");
     const { signal } = await life.program.ended;
     over = true;
     if (signal !== "SIGKILL") throw new Error(await life.program.ending());
     await sending;
-    const when = whileStarting ? "its beginning" : "it began to read";
-    console.log(`round ${round}: killed ${ms} ms after ${when}, handled ${life.messages}`);
+    console.log(
+      `round ${round}: killed ${ms} ms after it ${WORDS[since]}, handled ${life.messages}`,
+    );
   }
 }
 

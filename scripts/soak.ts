@@ -84,8 +84,19 @@ class Soak {
     this.#signal = signal;
   }
 
-  /** Sends for so long, waits until all is done, ends the programs, and returns what was wrong. */
+  /** Runs for so long and returns what was wrong. */
   async run(minutes: number): Promise<string[]> {
+    try {
+      return await this.#run(minutes);
+    } catch (error) {
+      // What was found until then may be the cause.
+      const wrong = this.#findings.faults.map((fault) => `wrong: ${fault}`);
+      return [error instanceof Error ? error.message : String(error), ...wrong];
+    }
+  }
+
+  /** Sends, waits until all is done, ends the programs, and judges what they did. */
+  async #run(minutes: number): Promise<string[]> {
     const { brokers, input, output, folder } = this.#place;
     const path = `${folder}/counts`;
     const countingArgs: CountingArguments = {
@@ -120,6 +131,7 @@ class Soak {
         orEnded(until(what, condition, PATIENCE_MS, this.#signal));
 
       await wait("the programs have not started", () => this.#started === 2);
+      this.#say("started");
       const measuring = setInterval(
         () => lag().then((lag) => this.#records.add("input", { lag }), () => {}),
         2_000,
@@ -145,11 +157,11 @@ class Soak {
     return this.#judge(counts, await lag());
   }
 
-  /** Sends as long as nothing is wrong, and as fast as what is sent is handled and checked. */
+  /** Sends as fast as what is sent is handled and checked. */
   async #send(ms: number): Promise<void> {
     for (const end = performance.now() + ms; performance.now() < end;) {
       this.#signal.throwIfAborted();
-      if (this.#findings.faults.length > 0 || this.#longestGapMs > BOUNDS.gapMs * 4) return;
+      if (this.#findings.faults.length > 0) throw new Error("gave up at the first wrong output");
       const { sent } = this.#sender;
       const full = sent - this.#handled > AHEAD || sent - this.#findings.found > UNCHECKED;
       if (full) await new Promise((resolve) => setTimeout(resolve, 20));

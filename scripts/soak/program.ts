@@ -1,9 +1,16 @@
 /** What a program says of itself, beside its reports. */
 export type Said<Report> = Report | { readonly type: "failed"; readonly error: string };
 
-/** Reports to whoever started this process, as one line of JSON. */
+const encoder = new TextEncoder();
+
+/** Reports to whoever started this process, as one line of JSON; ends it when nobody listens any more. */
 export function say<Report>(report: Said<Report>): void {
-  console.log(JSON.stringify(report));
+  let bytes = encoder.encode(`${JSON.stringify(report)}\n`);
+  try {
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stdout.writeSync(bytes));
+  } catch {
+    Deno.exit(1);
+  }
 }
 
 /** Runs the body of a program; an error is said and makes the process end with code 1. */
