@@ -24,8 +24,8 @@ import { Workplace } from "./soak/workplace.ts";
 /** What is allowed. A commit is due each second; the rest is a machine that is busy with other things. */
 const BOUNDS: Bounds = {
   gapMs: 10_000,
-  heapPerMinute: 2_000_000,
-  handlesPerMinute: 10,
+  heap: { inAll: 2_000_000, perMinute: 500_000 },
+  handles: { inAll: 10, perMinute: 1 },
 };
 
 /** How many messages wait for the program, so that it never waits for them. */
@@ -42,8 +42,15 @@ const FIGURES = ["heap", "rss", "handles", "descriptors"] as const;
 class Records {
   readonly #began = performance.now();
   readonly #readings = new Map<string, Map<string, Reading[]>>();
+  #ended = false;
+
+  /** Takes nothing more: from now on what is in flight gets less. */
+  end(): void {
+    this.#ended = true;
+  }
 
   add(process: string, figures: Readonly<Record<string, number>>): void {
+    if (this.#ended) return;
     const x = (performance.now() - this.#began) / 60_000;
     let ours = this.#readings.get(process);
     if (ours === undefined) this.#readings.set(process, ours = new Map());
@@ -134,11 +141,12 @@ class Soak {
       this.#say("started");
       const measuring = setInterval(
         () => lag().then((lag) => this.#records.add("input", { lag }), () => {}),
-        2_000,
+        1_000,
       );
       const printing = setInterval(() => this.#print(), PRINT_MS);
       try {
         await orEnded(this.#send(minutes * 60_000));
+        this.#records.end();
         const { sent } = this.#sender;
         await wait("not all messages are handled", () => this.#handled >= sent);
         await wait("not all outputs are found", () => this.#findings.found >= sent);

@@ -5,10 +5,16 @@ import type { Growth } from "./vitals.ts";
 export interface Bounds {
   /** Milliseconds between two commits. */
   readonly gapMs: number;
-  /** Bytes that the heap of a process may grow a minute. */
-  readonly heapPerMinute: number;
-  /** Handles and descriptors that a process may grow a minute. */
-  readonly handlesPerMinute: number;
+  /** How many bytes the heap of a process may grow. */
+  readonly heap: Allowance;
+  /** How many handles, and how many descriptors, a process may have more. */
+  readonly handles: Allowance;
+}
+
+/** The larger of the two: a short run still warms up, a long one shows a leak that is slow. */
+export interface Allowance {
+  readonly inAll: number;
+  readonly perMinute: number;
 }
 
 /** What a run did. */
@@ -73,12 +79,13 @@ export function verdict(outcome: Outcome, bounds: Bounds): string[] {
   if (came === 0) faults.push("no member came");
   for (const [process, figures] of outcome.growth) {
     for (const [figure, growth] of figures) {
-      const bound = figure === "heap" ? bounds.heapPerMinute : bounds.handlesPerMinute;
-      if (!(growth.perMinute - SURE * growth.error > bound)) continue;
+      const { inAll, perMinute } = figure === "heap" ? bounds.heap : bounds.handles;
+      const { minutes } = growth;
+      const allowed = Math.max(inAll, perMinute * minutes);
+      if (!((growth.perMinute - SURE * growth.error) * minutes > allowed)) continue;
       faults.push(
-        `${figure} of ${process} grows by ${
-          Math.round(growth.perMinute)
-        } a minute: at most ${bound} are allowed`,
+        `${figure} of ${process} grew by ${Math.round(growth.perMinute * minutes)} ` +
+          `in ${minutes.toFixed(1)} minutes: at most ${Math.round(allowed)} are allowed`,
       );
     }
   }

@@ -33,10 +33,11 @@ function countDescriptors(): number {
   }
 }
 
-/** A line through figures: its growth a minute, and the standard error of that. */
+/** A line through figures: its growth a minute, the standard error of that, and how long the line is. */
 export interface Growth {
   readonly perMinute: number;
   readonly error: number;
+  readonly minutes: number;
 }
 
 /** A figure at a time, in minutes. */
@@ -45,15 +46,28 @@ export interface Reading {
   readonly y: number;
 }
 
-/** Fits a line through what was read after the first third, in which code is compiled and queues grow. */
+const BLOCK = 5;
+
+/**
+ * Fits a line through the least figure of each five that were read after the first third, in which code is
+ * compiled and queues grow: what is in flight comes on top of what stays, now more, now less.
+ */
 export function growthOf(readings: readonly Reading[]): Growth {
   const late = readings.slice(Math.ceil(readings.length / 3));
-  if (late.length < 3) return { perMinute: NaN, error: NaN };
-  const perMinute = slope(late);
+  const least: Reading[] = [];
+  for (let from = 0; from + BLOCK <= late.length; from += BLOCK) {
+    least.push(late.slice(from, from + BLOCK).reduce((a, b) => b.y < a.y ? b : a));
+  }
+  if (least.length < 3) return { perMinute: NaN, error: NaN, minutes: 0 };
+  const perMinute = slope(least);
   const mean = (of: (reading: Reading) => number) =>
-    late.reduce((sum, reading) => sum + of(reading), 0) / late.length;
+    least.reduce((sum, reading) => sum + of(reading), 0) / least.length;
   const [x, y] = [mean((reading) => reading.x), mean((reading) => reading.y)];
   const rest = mean((reading) => (reading.y - y - perMinute * (reading.x - x)) ** 2);
   const spread = mean((reading) => (reading.x - x) ** 2);
-  return { perMinute, error: Math.sqrt(rest / spread / (late.length - 2)) };
+  return {
+    perMinute,
+    error: Math.sqrt(rest / spread / (least.length - 2)),
+    minutes: late.at(-1)!.x - late[0]!.x,
+  };
 }

@@ -85,16 +85,36 @@ Deno.test("CommitWatch measures the longest time that something done waited for 
 });
 
 Deno.test("growthOf() fits a line to all but the first third, and tells how sure it is", () => {
-  const line = Array.from({ length: 30 }, (_, i) => ({ x: i, y: i < 10 ? 1e9 : 5 * i }));
-  const { perMinute, error } = growthOf(line);
+  const line = Array.from({ length: 60 }, (_, i) => ({ x: i, y: i < 20 ? 1e9 : 5 * i }));
+  const { perMinute, error, minutes } = growthOf(line);
+  assertEquals(minutes, 39);
   assertAlmostEquals(perMinute, 5);
   assertAlmostEquals(error, 0);
-  const noise = growthOf(line.map(({ x }) => ({ x, y: x % 2 === 0 ? 100 : -100 })));
+  const noise = growthOf(line.map(({ x }) => ({ x, y: Math.floor(x / 5) % 2 === 0 ? 1 : -1 })));
   assert(Math.abs(noise.perMinute) < 2 * noise.error);
-  assertEquals(growthOf(line.slice(0, 2)).perMinute, NaN);
+  assertEquals(growthOf(line.slice(0, 20)).perMinute, NaN);
 });
 
-const bounds: Bounds = { gapMs: 10_000, heapPerMinute: 1_000, handlesPerMinute: 10 };
+Deno.test("growthOf() takes what is in flight now and then for no growth", () => {
+  const { perMinute, error } = growthOf(
+    Array.from(
+      { length: 60 },
+      (_, i) => ({ x: i, y: i % 7 === 0 || i > 40 && i % 2 === 0 ? 9 : 1 }),
+    ),
+  );
+  assertEquals([perMinute, error], [0, 0]);
+});
+
+/** The growth of a figure of a process. */
+function grown(figure: string, perMinute: number, error: number, minutes: number) {
+  return { growth: new Map([["checking", new Map([[figure, { perMinute, error, minutes }]])]]) };
+}
+
+const bounds: Bounds = {
+  gapMs: 10_000,
+  heap: { inAll: 2_000, perMinute: 500 },
+  handles: { inAll: 10, perMinute: 1 },
+};
 const good: Outcome = {
   sent: 2,
   findings: { found: 2, again: 0, faults: [] },
@@ -104,7 +124,7 @@ const good: Outcome = {
   commits: 60,
   longestGapMs: 1_100,
   came: 5,
-  growth: new Map([["counting", new Map([["heap", { perMinute: 5_000, error: 2_000 }]])]]),
+  growth: new Map(),
 };
 
 const bad: [name: string, change: Partial<Outcome>, line: string][] = [
@@ -143,18 +163,32 @@ const bad: [name: string, change: Partial<Outcome>, line: string][] = [
   ["no member came", { came: 0 }, "no member came"],
   [
     "a heap grows",
-    { growth: new Map([["checking", new Map([["heap", { perMinute: 5_000, error: 1_000 }]])]]) },
-    "heap of checking grows by 5000 a minute: at most 1000 are allowed",
+    grown("heap", 3_000, 100, 1),
+    "heap of checking grew by 3000 in 1.0 minutes: at most 2000 are allowed",
+  ],
+  [
+    "a heap grows slowly, and long",
+    grown("heap", 600, 20, 10),
+    "heap of checking grew by 6000 in 10.0 minutes: at most 5000 are allowed",
   ],
   [
     "handles are left open",
-    { growth: new Map([["checking", new Map([["handles", { perMinute: 50, error: 1 }]])]]) },
-    "handles of checking grows by 50 a minute: at most 10 are allowed",
+    grown("handles", 50, 1, 1),
+    "handles of checking grew by 50 in 1.0 minutes: at most 10 are allowed",
   ],
 ];
 
 Deno.test("verdict() says nothing of a run in which nothing is wrong", () => {
-  assertEquals(verdict(good, bounds), []);
+  for (
+    const growth of [
+      grown("heap", 1_900, 0, 1), // it warms up
+      grown("heap", 400, 0, 10),
+      grown("heap", 10_000, 4_000, 1), // noise
+      grown("heap", NaN, NaN, 0), // too short to tell
+    ]
+  ) {
+    assertEquals(verdict({ ...good, ...growth }, bounds), []);
+  }
 });
 
 for (const [name, change, line] of bad) {
