@@ -10,6 +10,7 @@
 import { parseArgs } from "node:util";
 import { Cache } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
+import { runChecked } from "./soak/checked.ts";
 import type { CheckingArguments, CheckingReport } from "./soak/checking.ts";
 import type { CountingArguments, CountingReport } from "./soak/counting.ts";
 import { truth } from "./soak/messages.ts";
@@ -19,7 +20,7 @@ import { Sender } from "./soak/sender.ts";
 import { type Bounds, type Outcome, verdict } from "./soak/verdict.ts";
 import { growthOf, type Reading, type Vitals } from "./soak/vitals.ts";
 import { until } from "./soak/wait.ts";
-import { Workplace } from "./soak/workplace.ts";
+import type { Workplace } from "./soak/workplace.ts";
 
 /** What is allowed. A commit is due each second; the rest is a machine that is busy with other things. */
 const BOUNDS: Bounds = {
@@ -275,21 +276,10 @@ async function main(): Promise<number> {
     console.error(`Cannot soak for "${values.minutes}" minutes: use a number > 0 and <= 1440`);
     return 2;
   }
-  const interrupted = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => interrupted.abort(new Error(`stopped by ${signal}`)));
-  }
-  let faults: string[];
-  try {
-    await using place = await Workplace.open();
+  return await runChecked(async (place, signal) => {
     await using sender = await Sender.open(place.brokers, place.input);
-    faults = await new Soak(place, sender, interrupted.signal).run(minutes);
-  } catch (error) {
-    faults = [error instanceof Error ? error.message : String(error)];
-  }
-  for (const fault of faults) console.error(`FAILED: ${fault}`);
-  if (faults.length === 0) console.log("ok: nothing lost, nothing wrong, nothing grows");
-  return faults.length === 0 ? 0 : 1;
+    return await new Soak(place, sender, signal).run(minutes);
+  }, "nothing lost, nothing wrong, nothing grows");
 }
 
 Deno.exit(await main());
