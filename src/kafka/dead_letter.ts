@@ -116,6 +116,7 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
           );
         },
         flush: () => all("flush"),
+        patienceMs: Math.max(0, ...[...ports.values()].map(({ patienceMs = 0 }) => patienceMs)),
         close: () => all("close"),
       };
     },
