@@ -4,8 +4,8 @@
  */
 import type { BrokerStatus } from "./status.ts";
 
-/** One header: its name and its bytes. A name may come more than once. */
-export type Header = readonly [name: string, value: Uint8Array];
+/** One header: its name and its bytes; null where it has none. A name may come more than once. */
+export type Header = readonly [name: string, value: Uint8Array | null];
 
 /** A record as the broker keeps it. */
 export interface BrokerRecord {

@@ -13,6 +13,7 @@ import type { Client } from "./client.ts";
 import { compressionTypes } from "./compression.ts";
 import { CONFIRM, type Confirm, type Confirmable } from "./confirmations.ts";
 import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
+import { NULL_HEADER } from "./repairs.ts";
 
 /** Few attempts inside the client: what it gives up on goes through a new one. */
 const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
@@ -281,7 +282,9 @@ function toMessage({ record, partition }: Entry, confirm: Confirm): Message & Co
 
 function toHeaders(headers: ProducerRecord["headers"]): Record<string, Buffer[]> {
   const grouped: Record<string, Buffer[]> = Object.create(null);
-  for (const [name, value] of headers) (grouped[name] ??= []).push(toBuffer(value));
+  for (const [name, value] of headers) {
+    (grouped[name] ??= []).push(value === null ? NULL_HEADER : toBuffer(value));
+  }
   return grouped;
 }
 
