@@ -2,6 +2,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import kafkajs from "kafkajs";
 import produced from "kafkajs/src/protocol/requests/produce/v7/response.js";
+import { App } from "../../mod.ts";
+import { Topic } from "../../src/kafka/topic.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { GroupReader } from "../_support/group_reader.ts";
@@ -84,6 +86,27 @@ kafkaTest("KafkaProducer cuts batches to what the topic takes", async () => {
   await producer.flush();
   assertEquals((await broker.offsets(topic, "latest")).get(0), 500);
 });
+
+kafkaTest("a flow that writes to a Topic as fast as it can commits all the while", async () => {
+  await using topic = new Topic(unique("load"), { brokers });
+  await topic.ensure({ partitions: 2 });
+  const stop = new AbortController();
+  let barriers = 0;
+  const app = new App({
+    barrier: { intervalMs: 50, flushTimeoutMs: 10_000 },
+    onStatus: ({ type }) => {
+      if (type === "barrier" && ++barriers === 10) stop.abort();
+    },
+  });
+  app.handle(naturals(), (n) => [`k${n % 7}`, `value ${n}`] as const, { sink: topic });
+  await app.stream({ signal: stop.signal });
+  assert(barriers >= 10);
+});
+
+/** Numbers from 0, without end. */
+function* naturals(): Generator<number, void> {
+  for (let n = 0;; n++) yield n;
+}
 
 kafkaTest("KafkaProducer is bounded: add() asks to be awaited", async () => {
   await using broker = new KafkaBroker({ brokers });
