@@ -1,7 +1,7 @@
 /**
  * What a request to produce has stored, also when it failed: kafkajs 2.2.4 throws the answer of a broker away
- * when one of its partitions was refused, and those of all brokers when one of them did not answer. What
- * was accepted would be sent again.
+ * when one of its partitions was refused, and those of all brokers when one of them did not answer; it does
+ * not wait for one that is still to answer. What was accepted would be sent again.
  */
 import Broker from "kafkajs/src/broker/index.js";
 import v3 from "kafkajs/src/protocol/requests/produce/v3/response.js";
@@ -61,21 +61,29 @@ for (const response of new Set<Response>([v3, v4, v5, v6, v7])) {
 const broker: { produce(request: Request): Promise<Answer> } = Broker.prototype;
 const { produce } = broker;
 
+/** The requests of each batch: one for each broker, and more where it was tried again. */
+const requests = new WeakMap<Confirm, Promise<Answer>[]>();
+
 broker.produce = async function (request: Request): Promise<Answer> {
   const confirm = request.topicData[0]?.partitions[0]?.messages[0]?.[CONFIRM];
+  const asked = produce.call(this, request);
+  if (confirm === undefined) return await asked;
+  const all = requests.getOrInsertComputed(confirm, () => []);
+  all.push(asked);
   try {
-    const answer = await produce.call(this, request);
+    const answer = await asked;
     tell(answer, confirm);
     return answer;
   } catch (error) {
     tell(refused.get(error as object), confirm);
+    // kafkajs tries again at once, and would ask the brokers twice that have not answered yet.
+    await Promise.allSettled(all);
     throw error;
   }
 };
 
-function tell(answer: Answer | undefined, confirm: Confirm | undefined): void {
-  if (answer === undefined || confirm === undefined) return;
-  for (const { partitions } of answer.topics) {
+function tell(answer: Answer | undefined, confirm: Confirm): void {
+  for (const { partitions } of answer?.topics ?? []) {
     for (const { partition, errorCode, baseOffset } of partitions) {
       if (errorCode === 0) confirm(partition, Number(baseOffset));
     }
