@@ -24,7 +24,7 @@ export interface BarrierOptions {
   messages?: number | undefined;
   /**
    * How long a failing barrier is tried again before the app stops, and how long the `flush()` of a sink may
-   * take, in milliseconds.
+   * take, in milliseconds. A Topic may take its `deliveryTimeoutMs` more: so long its brokers may be away.
    *
    * @default {30000}
    */
@@ -61,7 +61,7 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
- * - A sink whose `flush()` does not settle stops the app, and there is no barrier any more: it would call that
+ * - A sink whose `flush()` does not settle within `flushTimeoutMs` and its own patience stops the app, and there is no barrier any more: it would call that
  *   sink again, or pass over it.
  */
 export class Barrier {
@@ -141,6 +141,7 @@ export class Barrier {
     const { clock, signal, status } = this.#host;
     const begin = clock.now();
     if (this.#stuck !== undefined) throw this.#stuck;
+    let failing: number | undefined; // since when: what a sink waited for its brokers does not count
     for (;;) {
       try {
         await this.#once();
@@ -151,7 +152,8 @@ export class Barrier {
         status?.({ type: "barrier_failed", error });
         const failure = new BarrierError("Cannot make what is done durable", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
-        if (clock.now() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
+        failing ??= clock.now();
+        if (clock.now() - failing + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
           throw failure;
         }
       }

@@ -142,6 +142,13 @@ export interface SinkPort<T> {
   readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
   /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
   flush?(): Promise<void>;
+  /**
+   * How long `flush()` may wait for brokers that are away, in milliseconds: a barrier gives it so much more
+   * than its `flushTimeoutMs`.
+   *
+   * @default {0}
+   */
+  readonly patienceMs?: number;
   /** Ends writing, after the last flush. */
   close?(): void | Promise<void>;
 }
