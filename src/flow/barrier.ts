@@ -139,19 +139,19 @@ export class Barrier {
 
   async #untilDone(): Promise<void> {
     const { clock, signal, status } = this.#host;
-    const begin = clock.now();
+    const begin = clock.monotonic();
     if (this.#stuck !== undefined) throw this.#stuck;
     for (;;) {
       try {
         await this.#once();
-        status?.({ type: "barrier", durationMs: clock.now() - begin });
+        status?.({ type: "barrier", durationMs: Math.round(clock.monotonic() - begin) });
         this.#report?.tell();
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
         const failure = new BarrierError("Cannot make what is done durable", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
-        if (clock.now() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
+        if (clock.monotonic() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
           throw failure;
         }
       }

@@ -159,11 +159,11 @@ export class TopicMember<K, V> {
     this.#latest = assignment;
     await this.#joining;
     const { clock } = this.#host;
-    const patience = clock.now() + this.#context.settings.sessionTimeout;
+    const patience = clock.monotonic() + this.#context.settings.sessionTimeout;
     while (assignment === this.#latest) {
       const { count } = this.#seeks;
       const isValid = () => assignment === this.#latest && count === this.#seeks.count;
-      const start = await this.#findStart(assignment, clock.now() > patience);
+      const start = await this.#findStart(assignment, clock.monotonic() > patience);
       if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
         this.#begin(assignment, start);
         return start.positions;

@@ -182,7 +182,7 @@ export class KafkaBroker implements Broker {
     question: (admin: Admin) => Promise<T>,
     signal = this.#closing.signal,
   ): Promise<T> {
-    const until = this.#clock.now() + NOT_YET_MS;
+    const until = this.#clock.monotonic() + NOT_YET_MS;
     try {
       for (let renewed = false;;) {
         const opened = await this.#connect({ signal });
@@ -196,7 +196,7 @@ export class KafkaBroker implements Broker {
             opened.discard();
             continue;
           }
-          if (!isNotYet(error) || this.#clock.now() >= until) throw error;
+          if (!isNotYet(error) || this.#clock.monotonic() >= until) throw error;
         }
         await delay(this.#clock, NOT_YET_PAUSE_MS, signal);
       }

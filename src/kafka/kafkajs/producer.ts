@@ -139,7 +139,7 @@ export class KafkaProducer implements Producer {
   /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
   async #deliver(entries: readonly Entry[]): Promise<void> {
     let batch = entries;
-    const deadline = this.#clock.now() + this.#options.deliveryTimeoutMs;
+    const deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs;
     for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
       try {
         batch = await this.#write(batch, deadline);
@@ -156,7 +156,7 @@ export class KafkaProducer implements Producer {
           await this.#deliver(batch.slice(0, half));
           return await this.#deliver(batch.slice(half));
         }
-        const late = this.#clock.now() + pause >= deadline;
+        const late = this.#clock.monotonic() + pause >= deadline;
         if (late || !isRetriable(error)) {
           for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
           return;
@@ -266,7 +266,7 @@ async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): P
   const { promise: late, reject } = Promise.withResolvers<never>();
   const cancel = clock.timer(
     () => reject(new KafkaError("no answer", { retriable: true })),
-    Math.max(0, deadline - clock.now()),
+    Math.max(0, deadline - clock.monotonic()),
   );
   promise.catch(() => {});
   try {
