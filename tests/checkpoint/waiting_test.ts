@@ -108,3 +108,17 @@ Deno.test('Checkpoint in mode "wait" ends the run with an error of time, also of
   const error = await assertRejects(() => app.stream(), SourceError, "no time");
   assertEquals(error.flow, "asks");
 });
+
+Deno.test('Checkpoint in mode "emit" accepts time and waitMs, so that one object of options serves both modes', async () => {
+  for (const mode of ["emit", "wait"] as const) {
+    const world = new World();
+    const options = { time: ({ value }: { value: { time: number } }) => value.time, waitMs: 500 };
+    const process = world.start({ checkpoint: { ...options, mode } });
+    world.say(10, "sun");
+    await process.rest();
+    world.ask([12]);
+    await process.rest();
+    assertEquals(process.log, mode === "emit" ? ["0:0 sun"] : []);
+    await process.close();
+  }
+});
