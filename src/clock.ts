@@ -65,3 +65,20 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     signal?.addEventListener("abort", abort, { once: true });
   });
 }
+
+/**
+ * Calls `tell` after `ms` milliseconds of `clock`, and again whenever it has taken twice as long: what lasts is
+ * told more than once, and not all the time.
+ *
+ * @returns What ends it.
+ */
+export function remind(clock: Clock, ms: number, tell: (passedMs: number) => void): () => void {
+  const begin = clock.monotonic();
+  const again = () => {
+    const passed = clock.monotonic() - begin;
+    cancel = clock.timer(again, passed);
+    tell(Math.round(passed));
+  };
+  let cancel = clock.timer(again, ms);
+  return () => cancel();
+}

@@ -4,7 +4,6 @@ import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { ProgressReport } from "./progress_report.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
@@ -66,7 +65,6 @@ const RETRY_MS = 100;
  */
 export class Barrier {
   readonly #scope: BarrierScope;
-  readonly #report: ProgressReport | undefined;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
   #running: Promise<void> | undefined;
@@ -82,7 +80,6 @@ export class Barrier {
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
     this.#scope = scope;
-    if (host.status !== undefined) this.#report = new ProgressReport(scope.hubs, host.status);
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
@@ -145,7 +142,6 @@ export class Barrier {
       try {
         await this.#once();
         status?.({ type: "barrier", durationMs: Math.round(clock.monotonic() - begin) });
-        this.#report?.tell();
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });

@@ -129,8 +129,9 @@ export class KafkaBroker implements Broker {
   }
 
   /** The offsets at an instant, by partition. */
-  offsets(topic: string, at: Instant): Promise<Positions> {
-    return this.#ask(`Cannot find the offsets of topic "${topic}"`, topic, async (admin) => {
+  offsets(topic: string, at: Instant, { signal }: AskOptions = {}): Promise<Positions> {
+    const what = `Cannot find the offsets of topic "${topic}"`;
+    return this.#ask(what, topic, async (admin) => {
       if (typeof at === "object") {
         return toPositions(await admin.fetchTopicOffsetsByTimestamp(topic, at.timestamp));
       }
@@ -139,7 +140,7 @@ export class KafkaBroker implements Broker {
         partition,
         offset: at === "earliest" ? low : high,
       })));
-    });
+    }, this.#signal(signal));
   }
 
   /** What a group has committed, by partition. */
