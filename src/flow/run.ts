@@ -147,8 +147,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   async #finish(opened: Opened): Promise<void> {
     for (const group of opened.groups) group.flowsEnded();
     const last: (() => Promise<unknown>)[] = [
-      () => this.#barrier!.run().then(() => this.#report?.tell()),
-      () => this.#options.exit(),
+      () => this.#barrier!.run(),
+      () => {
+        this.#report?.tell();
+        return this.#options.exit();
+      },
       () => this.sinks.close(),
       () => opened.close(),
     ];
