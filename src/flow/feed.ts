@@ -53,8 +53,16 @@ export interface Feed<T> {
    * that can give up nothing.
    */
   limit?(ms: number | undefined): number;
-  /** How many messages are known to be there that are not acknowledged; absent where it cannot tell. */
-  lag?(): number;
+  /**
+   * How many messages are known to be there that are not acknowledged; undefined as long as it cannot tell,
+   * absent where it never can.
+   */
+  lag?(): number | undefined;
+  /**
+   * Asks how far the source goes, for {@linkcode Feed.lag}, while nothing is read that would tell; undefined
+   * when there is nothing to ask.
+   */
+  lookAhead?(): Promise<void> | undefined;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /** The first positions that the partitions still have; absent in a source that forgets nothing. */

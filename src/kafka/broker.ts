@@ -223,7 +223,7 @@ export interface Broker extends AsyncDisposable {
   /** How many partitions a topic has. */
   partitions(topic: string, options?: AskOptions): Promise<number>;
   /** The offsets at an instant, by partition; at a time after the last record: the end. */
-  offsets(topic: string, at: Instant): Promise<Positions>;
+  offsets(topic: string, at: Instant, options?: AskOptions): Promise<Positions>;
   /** What a group has committed, by partition; partitions without a commit are absent. */
   committed(groupId: string, topic: string): Promise<Positions>;
   /** Closes everything that was opened. */

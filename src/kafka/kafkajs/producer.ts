@@ -149,7 +149,7 @@ export class KafkaProducer implements Producer {
   /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
   async #deliver(
     entries: readonly Entry[],
-    deadline = this.#clock.now() + this.#options.deliveryTimeoutMs,
+    deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs,
   ): Promise<void> {
     let batch = entries;
     for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
@@ -162,7 +162,7 @@ export class KafkaProducer implements Producer {
         await this.#deliver(batch.slice(0, half), deadline);
         return await this.#deliver(batch.slice(half), deadline);
       }
-      const late = this.#clock.now() + pause >= deadline;
+      const late = this.#clock.monotonic() + pause >= deadline;
       if (late || !isRetriable(error)) {
         for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
         return;
@@ -292,7 +292,7 @@ async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): P
   const { promise: late, reject } = Promise.withResolvers<never>();
   const cancel = clock.timer(
     () => reject(new KafkaError("no answer", { retriable: true })),
-    Math.max(0, deadline - clock.now()),
+    Math.max(0, deadline - clock.monotonic()),
   );
   promise.catch(() => {});
   try {

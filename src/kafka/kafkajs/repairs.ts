@@ -1,13 +1,18 @@
 /**
- * Repairs of kafkajs 2.2.4, which nobody maintains.
+ * Repairs of kafkajs 2.2.4, which nobody maintains:
  *
  * - An idle connection keeps a timer of 1 ms running, and makes Node's timers warn of a negative delay, since
  *   it looks for pending requests where none wait.
  * - A header whose value is null cannot be sent: its size is asked of something that has none.
+ * - It measures with the time of day: set back by an hour, it sends no heartbeat for an hour, and no request
+ *   to a broker that had throttled it; set on, all requests in flight have timed out.
  */
 import { Buffer } from "node:buffer";
-import Encoder from "kafkajs/src/protocol/encoder.js";
+import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
+import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
 import { systemClock } from "../../clock.ts";
 
 interface Queue {
@@ -37,3 +42,23 @@ const write = writer.writeVarIntBytes;
 writer.writeVarIntBytes = function (this: Writer, value: unknown): Writer {
   return write.call(this, value === NULL_HEADER ? null : value);
 };
+
+moveWithTheClock(ConsumerGroup.prototype, "lastRequest");
+moveWithTheClock(RequestQueue.prototype, "throttledUntil");
+moveWithTheClock(SocketRequest.prototype, "sentAt");
+moveWithTheClock(BrokerPool.prototype, "metadataExpireAt");
+
+/** Has what passes since a moment, or until it, stay the same when the clock is set: the moment moves with it. */
+function moveWithTheClock(prototype: object, property: string): void {
+  const { now, monotonic } = systemClock;
+  const moments = new WeakMap<object, number | null>();
+  Object.defineProperty(prototype, property, {
+    get(this: object) {
+      const moment = moments.get(this) ?? null;
+      return moment === null ? null : moment - monotonic() + now();
+    },
+    set(this: object, moment: number | null) {
+      moments.set(this, moment === null ? null : moment - now() + monotonic());
+    },
+  });
+}
