@@ -186,6 +186,10 @@ Deno.test("BatchQueue keeps no record longer than lingerMs and two deliveries", 
     world.add();
     await world.clock.tick(1);
   }
-  assertEquals(Math.max(...waited) <= 5 + 2 * 8, true, `the longest took ${Math.max(...waited)} ms`);
+  assertEquals(
+    Math.max(...waited) <= 5 + 2 * 8,
+    true,
+    `the longest took ${Math.max(...waited)} ms`,
+  );
   assertEquals(waited.length > 450, true, `${waited.length} of 500 were confirmed`);
 });
