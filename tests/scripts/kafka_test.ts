@@ -32,7 +32,7 @@ class Shells {
   async kafka(command: string, env: Record<string, string> = {}): Promise<string> {
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: ["run", "-A", `${this.#scripts}/kafka.ts`, command],
-      env: { ...this.#world.env, ...env },
+      env: { ...this.#world.env, KAFKA_BROKERS: "", ...env },
       detached: true,
     }).output();
     const text = new TextDecoder().decode(code === 0 ? stdout : stderr).trim();
