@@ -2,6 +2,7 @@ import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 import type { FeedSource, SinkTarget } from "./flow/feed.ts";
 import type { ExactPipe } from "./flow/operators.ts";
 import type { Merge } from "./flow/merge.ts";
+import type { PromisedPipe } from "./flow/promised.ts";
 import type { StateKeeper } from "./flow/state.ts";
 
 /**
@@ -57,15 +58,24 @@ export interface StreamPair<A, B> {
 }
 
 /**
- * What stands between a source and a handler: a function over async iterables, or a `TransformStream`.
+ * A pipe that nobody can see into: a function over async iterables, or a `TransformStream`.
  *
  * @typeParam A What goes in.
  * @typeParam B What comes out.
  */
-export type Pipe<A, B> =
+export type OpaquePipe<A, B> =
   | ((source: AsyncIterable<A>) => AsyncIterable<B> | StreamPair<A, B>)
-  | StreamPair<A, B>
-  | ExactPipe<A, B>;
+  | StreamPair<A, B>;
+
+/**
+ * What stands between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
+ * iterables, or a `TransformStream`. The last two need a promise of their author, `sequential` or `untilEnd`,
+ * where messages come from a source with positions.
+ *
+ * @typeParam A What goes in.
+ * @typeParam B What comes out.
+ */
+export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
 /**
  * What a handler may return: a value, a promise of one, or a generator of any number. `undefined` goes

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { StagePlace } from "./pipe.ts";
-import { Receipt } from "./receipt.ts";
+import { type Receipt, SharedReceipt } from "./receipt.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
 /**
@@ -12,7 +12,8 @@ import type { Emit, Maybe } from "./turn.ts";
 export class Batcher<T> {
   #emit: Emit<T[]> = () => {};
   #messages: T[] = [];
-  #receipts: Receipt[] = [];
+  /** Stands for the messages of the batch. */
+  #receipt: SharedReceipt | undefined;
   #passing: Promise<void> | undefined;
   /** True while the batch will be passed on by itself: somebody behind may wait for it. */
   #timed = false;
@@ -49,10 +50,7 @@ export class Batcher<T> {
   #add(message: T, receipt: Receipt | undefined): Maybe {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
     this.place.lane.goOn();
-    if (receipt !== undefined) {
-      receipt.retain();
-      this.#receipts.push(receipt);
-    }
+    if (receipt !== undefined) (this.#receipt ??= new SharedReceipt()).add(receipt);
     this.#messages.push(message);
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
@@ -94,12 +92,9 @@ export class Batcher<T> {
     const timed = this.#timed;
     this.#timed = false;
     const messages = this.#messages;
-    const receipts = this.#receipts;
+    const receipt = this.#receipt;
     this.#messages = [];
-    this.#receipts = [];
-    const receipt = receipts.length === 0 ? undefined : new Receipt(() => {
-      for (const each of receipts) each.release();
-    });
+    this.#receipt = undefined;
     const { lane, output } = this.place;
     output.root = messages;
     output.receipt = receipt;

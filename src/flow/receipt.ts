@@ -19,6 +19,8 @@ export class Receipt {
   gate: Gate | undefined;
   /** What the message belongs to, where its source's positions are held by a store. */
   root: Root | undefined;
+  /** True where its source relies on it: a message acknowledged too early is lost for good. */
+  positioned = false;
   #open = 1;
   readonly #acknowledged: Acknowledged;
   #callbacks: (() => void)[] | undefined;
@@ -36,6 +38,11 @@ export class Receipt {
     readonly partition: number = 0,
   ) {
     this.#acknowledged = acknowledged;
+  }
+
+  /** The receipts of the single messages that it acknowledges; none where nobody can tell. */
+  get leaves(): readonly Receipt[] {
+    return [this];
   }
 
   /** True when the message and everything made from it is done. */
@@ -61,5 +68,32 @@ export class Receipt {
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
     (this.#callbacks ??= []).push(callback);
+  }
+}
+
+/** Acknowledges several messages at once: those that a stage has made one value from. */
+export class SharedReceipt extends Receipt {
+  readonly #parts: Receipt[] = [];
+  readonly #traceable: boolean;
+
+  /** Makes one without messages; `traceable` unless nobody can tell which of them a value is made from. */
+  constructor(traceable = true) {
+    super(() => {
+      for (const part of this.#parts) part.release();
+    });
+    this.#traceable = traceable;
+  }
+
+  /** Adds a message. */
+  add(receipt: Receipt): void {
+    receipt.retain();
+    this.#parts.push(receipt);
+    this.positioned ||= receipt.positioned;
+  }
+
+  /** See {@linkcode Receipt.leaves}; each receipt once. */
+  override get leaves(): readonly Receipt[] {
+    if (!this.#traceable) return [];
+    return [...new Set(this.#parts.flatMap((part) => part.leaves))];
   }
 }

@@ -7,7 +7,9 @@ import {
   map,
   type OnError,
   retry,
+  sequential,
   SinkError,
+  untilEnd,
 } from "../../mod.ts";
 import type { Random } from "../../src/testing/random.ts";
 import type { Failed } from "./ledger.ts";
@@ -80,31 +82,32 @@ export class SimulatedFlows {
       case "batch":
         return batch<Value>(pipe.max, pipe.ms);
       case "generator":
-        return async function* (values: AsyncIterable<Value>) {
+        return sequential(async function* (values: AsyncIterable<Value>) {
           for await (const value of values) {
             enter(value);
             await nap();
             yield mappedValue(value, "generator");
           }
-        };
+        });
       case "collecting generator":
-        return async function* (values: AsyncIterable<Value>) {
+        return untilEnd(async function* (values: AsyncIterable<Value>) {
           const collected: Value[] = [];
           for await (const value of values) {
             enter(value);
             collected.push(mappedValue(value, "collected"));
           }
           yield* collected;
-        };
+        });
       case "transform stream":
-        return () =>
+        return sequential(() =>
           new TransformStream<Value, Value>({
             async transform(value, controller) {
               enter(value);
               await nap();
               controller.enqueue(mappedValue(value, "stream"));
             },
-          });
+          })
+        );
     }
   }
 
