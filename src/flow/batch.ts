@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { type Taken, takenFrom } from "./origins.ts";
 import type { StagePlace } from "./pipe.ts";
 import { type Receipt, SharedReceipt } from "./receipt.ts";
 import type { Emit, Maybe } from "./turn.ts";
@@ -12,6 +13,8 @@ import type { Emit, Maybe } from "./turn.ts";
 export class Batcher<T> {
   #emit: Emit<T[]> = () => {};
   #messages: T[] = [];
+  /** What the batch is made from. */
+  #from: Taken[] = [];
   /** Stands for the messages of the batch. */
   #receipt: SharedReceipt | undefined;
   #passing: Promise<void> | undefined;
@@ -52,6 +55,7 @@ export class Batcher<T> {
     this.place.lane.goOn();
     if (receipt !== undefined) (this.#receipt ??= new SharedReceipt()).add(receipt);
     this.#messages.push(message);
+    this.#from.push(...takenFrom(this.place.input));
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
       this.#holds();
@@ -93,11 +97,14 @@ export class Batcher<T> {
     this.#timed = false;
     const messages = this.#messages;
     const receipt = this.#receipt;
+    const from = this.#from;
     this.#messages = [];
     this.#receipt = undefined;
+    this.#from = [];
     const { lane, output } = this.place;
     output.root = messages;
     output.receipt = receipt;
+    output.from = from;
     const passed = () => {
       receipt?.release();
       if (timed) lane.letGo();

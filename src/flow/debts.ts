@@ -1,3 +1,5 @@
+import type { Slot } from "./lane.ts";
+import { type Taken, takenFrom } from "./origins.ts";
 import { type Receipt, SharedReceipt } from "./receipt.ts";
 
 /** What the author of a pipe promises about the messages in it; see promised.ts. */
@@ -12,21 +14,30 @@ export class Debts {
   /** Stands for all inputs of the group, for those who work on its outputs. */
   #group: SharedReceipt | undefined;
   #answered = false;
+  #from: Taken[] = [];
 
   /** What the author of the stage promises. */
   constructor(readonly promise: Promised | undefined) {}
 
   /** True when nothing is owed. */
   get settled(): boolean {
-    return this.#group === undefined;
+    return this.#group === undefined && this.#from.length === 0;
   }
 
-  /** The stage was given an input. */
-  give(receipt: Receipt | undefined): void {
+  /** What an output may be made from, as far as that can be known. */
+  get from(): readonly Taken[] | undefined {
+    return this.promise === "untilEnd" && this.#group !== undefined ? undefined : this.#from;
+  }
+
+  /** The stage was given what is in `input`. */
+  give(input: Slot): void {
     if (this.#answered) this.settle();
+    if (this.promise === "sequential") this.#from.push(...takenFrom(input));
+    const { receipt } = input;
     if (receipt === undefined) return;
-    this.#group ??= new SharedReceipt(this.promise !== "untilEnd");
+    this.#group ??= new SharedReceipt();
     this.#group.add(receipt);
+    if (this.promise !== "sequential") this.#group.traceable = false;
   }
 
   /** The stage put out a value; returns the receipt to work under. */
@@ -43,6 +54,7 @@ export class Debts {
   /** Nothing is owed any more. */
   settle(): void {
     this.#answered = false;
+    this.#from = [];
     const group = this.#group;
     this.#group = undefined;
     group?.release();

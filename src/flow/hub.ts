@@ -188,6 +188,7 @@ export class Hub<T> {
       const branch = this.branches[0]!;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       try {
         const done = branch.emit(message as T);
         if (done === undefined) {
@@ -217,6 +218,7 @@ export class Hub<T> {
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
         this.#failed(branch, error);

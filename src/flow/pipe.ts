@@ -4,6 +4,7 @@ import { onBehalf } from "./attribution.ts";
 import { Debts, type Promised } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
 import type { Lane, Slot } from "./lane.ts";
+import type { Recovery } from "./policy.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
@@ -11,6 +12,8 @@ export interface StagePlace {
   readonly lane: Lane;
   readonly input: Slot;
   readonly output: Slot;
+  /** Applies the flow's error policy to calls of user code. */
+  readonly recovery: Recovery;
 }
 
 /** The inside of an opaque stage: takes messages and gives values, nobody sees how. */
@@ -126,7 +129,7 @@ class OpaqueStage {
     if (this.#settling !== undefined) await this.#settling;
     lane.goOn();
     if (this.ended) return;
-    this.#debts.give(input.receipt);
+    this.#debts.give(input);
     await this.#unlessOver(opaque.give(message, this));
   }
 
@@ -190,6 +193,7 @@ class OpaqueStage {
     const receipt = this.#debts.answer();
     receipt?.retain();
     output.receipt = receipt;
+    output.from = this.#debts.from;
     try {
       const done = this.#emit(value);
       if (done !== undefined) await done;

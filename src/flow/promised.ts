@@ -68,8 +68,8 @@ export function sequential<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
  * pipes that hold messages back as long as they like. After a crash all of them come again. On a Topic the
  * pipe ends when the app stops.
  *
- * What fails behind it cannot become a dead letter, unless it is one of the messages itself: nobody can tell
- * what an output was made from.
+ * What fails behind it has no `origin`, and a Topic keeps no dead letter of it, unless it is one of the messages
+ * itself: nobody can tell what an output was made from.
  *
  * @example
  * ```ts

@@ -40,7 +40,10 @@ export class Receipt {
     this.#acknowledged = acknowledged;
   }
 
-  /** The receipts of the single messages that it acknowledges; none where nobody can tell. */
+  /** False where it acknowledges messages of which nobody can tell which one a value is made from. */
+  traceable = true;
+
+  /** The receipts of the single messages that it acknowledges. */
   get leaves(): readonly Receipt[] {
     return [this];
   }
@@ -74,14 +77,12 @@ export class Receipt {
 /** Acknowledges several messages at once: those that a stage has made one value from. */
 export class SharedReceipt extends Receipt {
   readonly #parts: Receipt[] = [];
-  readonly #traceable: boolean;
 
-  /** Makes one without messages; `traceable` unless nobody can tell which of them a value is made from. */
-  constructor(traceable = true) {
+  /** Makes one without messages. */
+  constructor() {
     super(() => {
       for (const part of this.#parts) part.release();
     });
-    this.#traceable = traceable;
   }
 
   /** Adds a message. */
@@ -89,11 +90,11 @@ export class SharedReceipt extends Receipt {
     receipt.retain();
     this.#parts.push(receipt);
     this.positioned ||= receipt.positioned;
+    this.traceable &&= receipt.traceable;
   }
 
   /** See {@linkcode Receipt.leaves}; each receipt once. */
   override get leaves(): readonly Receipt[] {
-    if (!this.#traceable) return [];
     return [...new Set(this.#parts.flatMap((part) => part.leaves))];
   }
 }

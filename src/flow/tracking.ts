@@ -68,7 +68,7 @@ export function trackStage(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
           "send it from a flow with state",
       );
-      throw lane.handlerError(sent, message);
+      throw lane.callError(sent, message, slot);
     }
     // What user code has sent is its own: nothing says whether it was handled.
     const step = receipt && all;

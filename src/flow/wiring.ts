@@ -94,10 +94,10 @@ export class Opened {
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const lane = this.#lane(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
-    const recovery = new Recovery(onError, lane, host, (sink) => {
+    const recovery = new Recovery(onError, lane, host, (sink, receipt) => {
       if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
-      return host.sinks.openOnce(sink, lane, "the dead-letter sink");
+      return host.sinks.openOnce(sink, lane, "the dead-letter sink", receipt);
     });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
@@ -107,7 +107,7 @@ export class Opened {
     let slot: Slot = lane;
     const opaque = (options: OpaqueStageOptions) => {
       const input = new Slot();
-      stages.unshift(pipeStage(options, { lane, input, output: slot }));
+      stages.unshift(pipeStage(options, { lane, input, output: slot, recovery }));
       slot = input;
     };
     if (typeof handler !== "function") opaque(toOpaque(handler)!);
@@ -123,7 +123,8 @@ export class Opened {
       }
       const exact = pipe as ExactStage<unknown, unknown>;
       const input = exact.holds ? new Slot() : slot;
-      stages.unshift(exact[makeStage]({ lane, input, output: slot }, host.clock));
+      const place = { lane, input, output: slot, recovery: recovery.forPipe() };
+      stages.unshift(exact[makeStage](place, host.clock));
       slot = input;
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
@@ -309,7 +310,7 @@ async function guard(
   lane: Lane,
   recovery: Recovery,
 ): Promise<void> {
-  const wrap = (error: unknown) => lane.handlerError(error, message);
+  const wrap = (error: unknown) => lane.laterError(error, message);
   try {
     // What is done later is no part of the message that is under way now.
     await onNobodysBehalf(() => recovery.guard(step, wrap));
