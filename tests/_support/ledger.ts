@@ -135,14 +135,14 @@ export class Ledger {
     value: Value,
     failures: number,
   ): { failures: number; settled: boolean } {
-    const fate = this.fate(flow, value.taken);
+    const settle = () => this.fate(flow, value.taken).settled = true;
     const step = {
       failures,
       get settled() {
-        return fate.settled;
+        return false;
       },
-      set settled(settled: boolean) {
-        fate.settled = settled;
+      set settled(_: boolean) {
+        settle(); // a value that goes on may share its fate with others
       },
     };
     this.flow(flow).inPipes.set(value, step);
