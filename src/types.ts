@@ -197,7 +197,8 @@ export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedSte
 
 /**
  * What follows after an error: `"stop"` ends the app, `"skip"` goes on without the message or the value,
- * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step.
+ * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step. What failed
+ * for several messages (behind `batch()`) is written for each of them, one after the other.
  */
 export type ErrorPolicy =
   | LastResort
@@ -225,7 +226,8 @@ export interface HandleOptions<O, Args = unknown> {
    */
   name?: string | undefined;
   /**
-   * What follows after an error in the handler or a sink.
+   * What follows after an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
+   * `HandlerError`), or in a sink. One in any other pipe is a `PipeError` and stops the app.
    *
    * @default {"the app's, which is \"stop\""}
    */
@@ -257,7 +259,7 @@ export interface HandleOptions<O, Args = unknown> {
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
    *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
    *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
-   * - `batch()`, pipe functions and `TransformStream`s are refused, also behind Proxies; a flow that writes to a
+   * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a flow that writes to a
    *   Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
@@ -296,6 +298,11 @@ export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptio
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
+   *
+   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
+   * functions and `TransformStream`s are refused, since nobody can see what they hold back: it would be
+   * committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`, or promise
+   * how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
    */
   pipe: Pipes<I, A, B, M>;
 }

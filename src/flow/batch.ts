@@ -13,7 +13,7 @@ import type { Emit, Maybe } from "./turn.ts";
 export class Batcher<T> {
   #emit: Emit<T[]> = () => {};
   #messages: T[] = [];
-  /** What the batch is made from. */
+  /** What the batch is made from, where dead letters may be written of it. */
   #from: Taken[] = [];
   /** Stands for the messages of the batch. */
   #receipt: SharedReceipt | undefined;
@@ -55,7 +55,7 @@ export class Batcher<T> {
     this.place.lane.goOn();
     if (receipt !== undefined) (this.#receipt ??= new SharedReceipt()).add(receipt);
     this.#messages.push(message);
-    this.#from.push(...takenFrom(this.place.input));
+    if (!this.place.recovery.stops) this.#from.push(...takenFrom(this.place.input));
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
       this.#holds();
@@ -104,7 +104,7 @@ export class Batcher<T> {
     const { lane, output } = this.place;
     output.root = messages;
     output.receipt = receipt;
-    output.from = from;
+    output.from = from.length === 0 ? undefined : from;
     const passed = () => {
       receipt?.release();
       if (timed) lane.letGo();

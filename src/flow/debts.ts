@@ -3,7 +3,7 @@ import { type Taken, takenFrom } from "./origins.ts";
 import { type Receipt, SharedReceipt } from "./receipt.ts";
 
 /** What the author of a pipe promises about the messages in it; see promised.ts. */
-export type Promised = "sequential" | "untilEnd";
+export type PipePromise = "sequential" | "untilEnd";
 
 /**
  * Which inputs of an opaque stage are still owed an output. Nobody can see what such a stage makes an
@@ -17,7 +17,7 @@ export class Debts {
   #from: Taken[] = [];
 
   /** What the author of the stage promises. */
-  constructor(readonly promise: Promised | undefined) {}
+  constructor(readonly promise: PipePromise | undefined) {}
 
   /** True when nothing is owed. */
   get settled(): boolean {

@@ -1,7 +1,7 @@
 import { PipeError } from "../errors.ts";
 import type { OpaquePipe, StreamPair } from "../types.ts";
 import { onBehalf } from "./attribution.ts";
-import { Debts, type Promised } from "./debts.ts";
+import { Debts, type PipePromise } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
 import type { Lane, Slot } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
@@ -35,7 +35,7 @@ interface Opaque {
 /** A pipe function or a `TransformStream`, and what its author promises. */
 export interface OpaqueStageOptions {
   readonly pipe: OpaquePipe<unknown, unknown>;
-  readonly promise: Promised | undefined;
+  readonly promise: PipePromise | undefined;
 }
 
 /** The stage of a pipe function, or of a `TransformStream` as a pipe or a handler. */
@@ -66,7 +66,7 @@ class OpaqueStage {
   ended = false;
 
   readonly #pipe: OpaquePipe<unknown, unknown>;
-  readonly #promise: Promised | undefined;
+  readonly #promise: PipePromise | undefined;
   readonly #place: StagePlace;
   readonly #debts: Debts;
   readonly #over = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 import type { OpaquePipe } from "../types.ts";
-import type { Promised } from "./debts.ts";
+import type { PipePromise } from "./debts.ts";
 import { isStreamPair, type OpaqueStageOptions } from "./pipe.ts";
 
 /**
@@ -15,7 +15,7 @@ export class PromisedPipe<A, B> {
   /** Notes what `pipe` promises. */
   constructor(
     /** What is promised. */
-    readonly promise: Promised,
+    readonly promise: PipePromise,
     /** The pipe itself. */
     readonly pipe: OpaquePipe<A, B>,
   ) {

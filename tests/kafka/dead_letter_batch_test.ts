@@ -379,7 +379,9 @@ Deno.test("a dead letter that a topic did not take is written when it is tried a
   const letters = new DeadLetters();
   let written = 0;
   assertThrows(() => letters.once(failures[0]!, boom), Error, "boom");
-  await assertRejects(async () => await letters.once(failures[0]!, async () => boom()));
+  await assertRejects(async () =>
+    await letters.once(failures[0]!, () => Promise.reject(new Error("no")))
+  );
   await letters.once(failures[0]!, () => void written++);
   await letters.once(failures[0]!, () => void written++);
   assertEquals(written, 1);
