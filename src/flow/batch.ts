@@ -53,7 +53,11 @@ export class Batcher<T> {
   #add(message: T, receipt: Receipt | undefined): Maybe {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
     this.place.lane.goOn();
-    if (receipt !== undefined) (this.#receipt ??= new SharedReceipt()).add(receipt);
+    if (receipt !== undefined) {
+      this.#receipt ??= new SharedReceipt();
+      if (this.ms === Infinity) this.#receipt.hold(receipt);
+      else this.#receipt.add(receipt);
+    }
     this.#messages.push(message);
     if (!this.place.recovery.stops) this.#from.push(...takenFrom(this.place.input));
     if (this.#messages.length >= this.max) return this.#pass();
@@ -105,6 +109,7 @@ export class Batcher<T> {
     output.root = messages;
     output.receipt = receipt;
     output.from = from.length === 0 ? undefined : from;
+    receipt?.letGo();
     const passed = () => {
       receipt?.release();
       if (timed) lane.letGo();

@@ -36,7 +36,8 @@ export class Debts {
     const { receipt } = input;
     if (receipt === undefined) return;
     this.#group ??= new SharedReceipt();
-    this.#group.add(receipt);
+    if (this.promise === "untilEnd") this.#group.hold(receipt);
+    else this.#group.add(receipt);
     if (this.promise !== "sequential") this.#group.traceable = false;
   }
 
@@ -57,6 +58,7 @@ export class Debts {
     this.#from = [];
     const group = this.#group;
     this.#group = undefined;
+    group?.letGo();
     group?.release();
   }
 }

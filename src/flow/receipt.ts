@@ -77,6 +77,7 @@ export class Receipt {
 /** Acknowledges several messages at once: those that a stage has made one value from. */
 export class SharedReceipt extends Receipt {
   readonly #parts: Receipt[] = [];
+  readonly #holding = new Set<Gate>();
 
   /** Makes one without messages. */
   constructor() {
@@ -91,6 +92,22 @@ export class SharedReceipt extends Receipt {
     this.#parts.push(receipt);
     this.positioned ||= receipt.positioned;
     this.traceable &&= receipt.traceable;
+  }
+
+  /** Adds a message that waits for others to come, for as long as that takes. */
+  hold(receipt: Receipt): void {
+    this.add(receipt);
+    for (const { gate } of receipt.leaves) {
+      if (gate === undefined || this.#holding.has(gate)) continue;
+      this.#holding.add(gate);
+      gate.holding++;
+    }
+  }
+
+  /** Its messages wait no longer. */
+  letGo(): void {
+    for (const gate of this.#holding) gate.holding = Math.max(0, gate.holding - 1);
+    this.#holding.clear();
   }
 
   /** See {@linkcode Receipt.leaves}; each receipt once. */
