@@ -90,9 +90,6 @@ async function kill(
     }
     const status = await life.program.ended;
     if (status.signal !== "SIGKILL") throw new Error(await life.program.ending());
-    // TEMPORARY, goes with the fix of fault 7 in issue 11: a second kill before the session of the first has
-    // timed out makes the next start fail.
-    await delay(SESSION_MS, { signal });
     console.log(
       `round ${round}: killed ${ms} ms after it ${WORDS[since]}, handled ${life.messages}`,
     );
