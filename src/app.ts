@@ -215,9 +215,13 @@ export class App<Args = unknown> implements AsyncDisposable {
     const stop = () => run.stop();
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
-    const removeSignals = onSignals((name) =>
-      run.stopping.aborted ? run.end(`a second signal arrived (${name})`) : run.stop()
-    );
+    // A run that stops for another reason, be it a listener of the user's for this very signal, has had none yet.
+    let signalled = false;
+    const removeSignals = onSignals((name) => {
+      if (signalled) return run.end(`a second signal arrived (${name})`);
+      signalled = true;
+      run.stop();
+    });
     this.#streaming = run.run(this.#bindings);
     try {
       await this.#streaming;
