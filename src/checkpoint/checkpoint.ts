@@ -247,7 +247,7 @@ export class Checkpoint<M = unknown> {
     const gate = gateOf(dependency.dependency);
     if (receipt?.gate === gate) return placeOf(receipt.origin);
     if (!isMessage || !this.#core.settings.correct) return undefined;
-    if (receipt?.origin === undefined || !gate.read) return undefined;
+    if (receipt?.origin === undefined || receipt.sent || !gate.read) return undefined;
     throw new TypeError(
       `Cannot tell when the message of dependency ${JSON.stringify(dependency.name)} is stored: ` +
         "heartbeat() was called for a message of another source; call it in a flow of the dependency",

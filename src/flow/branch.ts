@@ -17,7 +17,8 @@ export class Branch<T> {
   /** The turns of this flow, as a stream. */
   readable(): ReadableStream<Turn<T>> {
     const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
-    const run = this.lane.attributed ? onBehalf(this.lane, arrive) : arrive;
+    const { front } = this.lane;
+    const run = front === undefined ? arrive : onBehalf(front, arrive);
     return new ReadableStream<Turn<T>>({
       pull: (controller) => {
         if (this.ended || this.hub.ended) controller.close();

@@ -1,5 +1,4 @@
 import type { Handler } from "../types.ts";
-import { onBehalf } from "./attribution.ts";
 import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
@@ -24,12 +23,11 @@ function handling(
   emit: Emit<unknown>,
 ): Emit<unknown> {
   const { context } = lane;
-  const invoke = lane.attributed ? onBehalf(lane, handler) : handler;
   const call = (message: unknown): Maybe => {
     lane.input = message;
-    if (lane.attributed) context.correction = correctionOf(lane.root);
+    if (lane.witnessed) context.correction = correctionOf(lane.root);
     try {
-      const done = spread(invoke(message, context), emit, lane);
+      const done = spread(handler(message, context), emit, lane);
       return done === undefined || timeoutMs === Infinity ? done : inTime(done);
     } catch (error) {
       throw lane.handlerError(error);

@@ -1,5 +1,5 @@
 import { SourceError } from "../errors.ts";
-import { followsProxies, onNobodysBehalf } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf, runAs } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
@@ -175,6 +175,7 @@ export class Hub<T> {
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
         receipt.origin = message;
         receipt.gate = gate;
+        receipt.host = this.host;
       }
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
@@ -236,8 +237,10 @@ export class Hub<T> {
 
   #delivered(receipt: Receipt | undefined): void {
     this.done++;
-    if (receipt !== undefined) receipt.release();
-    else if (!this.host.flushes) return;
+    if (receipt !== undefined) {
+      receipt.release();
+      if (receipt.done && receipt.host === this.host) return; // it has told
+    } else if (!this.host.flushes) return;
     this.host.delivered();
   }
 
@@ -269,12 +272,16 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    onNobodysBehalf(this.#goOn);
+    const [branch, other] = this.branches;
+    const front = branch?.lane.front;
+    // The next message is likely to need what the last one needed: entered once, not for each of the turn.
+    if (front?.receipt !== undefined && other === undefined) runAs(front, this.#goOn);
+    else onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {
     this.#waiting = true;
-    what.wait(this.#resume);
+    onNobodysBehalf(() => what.wait(this.#resume)); // a source works for no message
     return false;
   }
 

@@ -1,6 +1,8 @@
 import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
+import type { Attribution } from "./attribution.ts";
 import type { Breath } from "./breath.ts";
+import type { Pending } from "./pending.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Step } from "./step.ts";
@@ -19,6 +21,7 @@ export class Slot {
 
 /** What a lane tells the run that it belongs to. */
 export interface LaneHost {
+  readonly pending: Pending;
   readonly breath: Breath;
   /** Ends the run with `error`. */
   fail(error: unknown): void;
@@ -51,6 +54,8 @@ export class Lane extends Slot {
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
   leave: () => void = () => {};
+  /** Whom the stages in front work for, where calls are attributed to messages. */
+  front: Attribution | undefined;
   /** All the work of the flow, where stores are to know it; see tracking.ts. */
   step: Step | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
@@ -60,7 +65,8 @@ export class Lane extends Slot {
     readonly flow: string,
     readonly source: string,
     readonly context: Context,
-    readonly attributed: boolean,
+    /** True where a message may be handled again to correct earlier results. */
+    readonly witnessed: boolean,
     readonly host: LaneHost,
   ) {
     super();

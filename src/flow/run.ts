@@ -10,6 +10,7 @@ import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
+import { Pending } from "./pending.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
 import { assertCorrectable } from "./tracking.ts";
@@ -40,6 +41,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
+  readonly pending: Pending;
 
   readonly #options: RunOptions;
   readonly #stopping = new AbortController();
@@ -56,6 +58,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.pending = new Pending(options.clock);
     this.breath = new Breath(options.clock);
     this.status = options.status && ((event) => this.#tell(event));
   }
@@ -140,6 +143,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   async #finish(opened: Opened): Promise<void> {
     for (const group of opened.groups) group.flowsEnded();
     const last: (() => Promise<unknown>)[] = [
+      () => this.pending.settled(),
       () => this.#barrier!.run(),
       () => this.#options.exit(),
       () => this.sinks.close(),
@@ -246,7 +250,8 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     if (this.#opened === undefined) return;
     for (const [queue, hub] of this.#opened.proxies) {
       queue.writers.clear();
-      if (hub === undefined || !this.#opened.written.has(queue)) queue.end();
+      if (hub === undefined) queue.end();
+      else if (!this.#opened.written.has(queue)) queue.drain();
     }
     for (const hub of this.#opened.hubs) {
       if (!this.#opened.isProxy(hub)) hub.stop();
@@ -260,8 +265,13 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.#checking = true;
     this.clock.macrotask(() => {
       this.#checking = false;
-      const { flows, proxies } = this.#opened!;
-      const done = finished(flows, proxies);
+      const { flows, proxies, written } = this.#opened!;
+      // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
+      const sentTo = this.stopping.aborted
+        ? [...proxies.keys()].filter((queue) => !written.has(queue))
+        : [];
+      const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
+      const done = finished(sentTo.length === 0 ? flows : writing, proxies);
       // What their readers hold back may still come to one of them: first it is passed on.
       const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
       if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();

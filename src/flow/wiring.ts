@@ -22,7 +22,8 @@ import { RootSource } from "./root_source.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
 import { isStateKept, type StateStore } from "./state.ts";
 import { type GroupHost, StateGroup } from "./state_group.ts";
-import { assertKnown, findTracked, isAcknowledged, nameStage, trackStage } from "./tracking.ts";
+import { assertKnown, findTracked, isAcknowledged, nameStage, trackStage, Working } from "./tracking.ts";
+import { Step } from "./step.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
@@ -96,9 +97,19 @@ export class Opened {
     // From the end to the beginning, since each stage must know the slot that it writes for the next one.
     const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
     let slot: Slot = lane;
+    const isTracked = this.#tracked.has(binding);
+    const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
+    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) lane.step = new Step(name);
+    const named = () => {
+      if (!isAttributed || isTracked) return;
+      lane.front = new Working(lane, slot);
+      stages.unshift(nameStage(lane.front, slot, lane.witnessed || isStateKept()));
+    };
     const opaque = (pipe: Parameters<typeof pipeStage>[0]) => {
+      named();
       const input = new Slot();
-      stages.unshift(pipeStage(pipe, { lane, input, output: slot }));
+      const work = isAttributed ? new Working(lane, input) : undefined;
+      stages.unshift(pipeStage(pipe, { lane, input, output: slot, work }));
       slot = input;
     };
     if (isStreamPair(handler)) opaque(handler);
@@ -111,16 +122,16 @@ export class Opened {
         opaque(pipe);
         continue;
       }
+      if (pipe.holds) named();
       const input = pipe.holds ? new Slot() : slot;
       stages.unshift(pipe[makeStage]({ lane, input, output: slot }, host.clock));
       slot = input;
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
-    if (this.#tracked.has(binding)) {
+    named();
+    if (isTracked) {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(lane, slot, { exact, state: this.#tracked.get(binding) }));
-    } else if (isStateKept() && hubs.some(({ feed }) => isAcknowledged(feed))) {
-      stages.unshift(nameStage(lane, slot));
     }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
@@ -189,7 +200,7 @@ export class Opened {
         this.#host.fail(error);
       }
     };
-    this.#cancelled.set(hub, cancel());
+    this.#cancelled.set(hub, onNobodysBehalf(cancel));
   }
 
   #hub(source: unknown, flow: string): Hub<unknown> {
@@ -259,8 +270,8 @@ export class Opened {
     const { args, stopping, signal } = this.#host;
     const context = { args, stopping, signal, attempt: 1 };
     const source = hubs.map((hub) => hub.name).join(", ");
-    const attributed = hubs.some((hub) => hub.attributed);
-    const lane = new Lane(flow, source, context, attributed, this.#host);
+    const witnessed = hubs.some((hub) => hub.attributed);
+    const lane = new Lane(flow, source, context, witnessed, this.#host);
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {

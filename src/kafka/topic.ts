@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { Codec } from "../codecs/codec.ts";
 import { TextCodec } from "../codecs/text_codec.ts";
+import { asPart } from "../flow/attribution.ts";
 import {
   type Feed,
   type FeedSource,
@@ -109,12 +110,18 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic.
+   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic. In a
+   * flow whose messages are acknowledged it belongs to the message for which it is sent, whether it is awaited
+   * or not; elsewhere an unawaited send is the caller's.
    *
    * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
    * @throws {CodecError} If key or value cannot be encoded.
    */
-  async send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+  send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+    return asPart(`send() to topic "${this.name}"`, () => this.#sendWatched(message));
+  }
+
+  async #sendWatched(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
     this.#connection.checkOpen();
     const failed = Promise.withResolvers<never>();
     const unwatch = this.#teller.watch(failed.reject);
