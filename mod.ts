@@ -53,6 +53,7 @@ export type {
   HandleOptions,
   Handler,
   LastResort,
+  NodeSink,
   OnError,
   Pipe,
   PipedOptions,

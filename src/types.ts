@@ -37,8 +37,26 @@ export interface SinkObject<T> {
 }
 
 /**
- * What results go to: a function, a `WritableStream`, an object with `write`, or a sink of our own (Topic,
- * Proxy, Cache).
+ * A `Writable` of Node (a file, a socket, a response), as `closing()` takes it.
+ *
+ * @typeParam T The values.
+ */
+export interface NodeSink<T> {
+  /** Takes one value, and calls back when it is done with it. */
+  write(value: T, callback: (error?: Error | null) => void): unknown;
+  /** Ends it. */
+  end(): unknown;
+}
+
+/**
+ * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or a sink of
+ * our own (Topic, Proxy, Cache).
+ *
+ * - What a function, or `write`, returns is awaited where it is a promise. Of what it does not return nobody
+ *   knows: give a stream itself, not `(value) => stream.write(value)`.
+ * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
+ *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
+ * - A stream, of either kind, stays open unless it is wrapped in `closing()`.
  *
  * @typeParam T The values.
  */

@@ -1,13 +1,14 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
 import type { Lane } from "./lane.ts";
+import { isNodeWritable, nodePort, type NodeWritable } from "./node_writable.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
-import type { SinkObject } from "../types.ts";
+import type { NodeSink, SinkObject } from "../types.ts";
 
 /**
- * Makes a sink of a `WritableStream` that is closed when the app ends. A bare stream as a sink is only
- * released, since whoever opens closes.
+ * Makes a sink of a `WritableStream`, or of a `Writable` of Node, that is closed when the app ends. A bare
+ * stream as a sink is only released, since whoever opens closes.
  *
  * @example
  * ```ts
@@ -21,26 +22,39 @@ import type { SinkObject } from "../types.ts";
  * assertEquals(text, "ab");
  * ```
  */
-export function closing<T>(stream: WritableStream<T>): SinkTarget<T> {
-  return new Closing(stream);
+export function closing<T>(stream: WritableStream<T> | NodeSink<T>): SinkTarget<T> {
+  if (stream instanceof WritableStream || isNodeWritable(stream)) return new Closing<T>(stream);
+  throw new TypeError(
+    `Cannot close ${
+      Deno.inspect(stream, { depth: 0 })
+    } when the app ends: it is no WritableStream, and no ` +
+      "Writable of Node",
+  );
 }
 
 class Closing<T> implements SinkTarget<T> {
-  readonly #stream: WritableStream<T>;
+  readonly #stream: WritableStream<T> | NodeWritable;
 
-  constructor(stream: WritableStream<T>) {
+  constructor(stream: WritableStream<T> | NodeWritable) {
     this.#stream = stream;
   }
 
   [openSink](): SinkPort<T> {
-    return streamPort(this.#stream, true);
+    const stream = this.#stream;
+    return stream instanceof WritableStream ? streamPort(stream, true) : nodePort(stream, true);
   }
 }
 
 /** Says whether `value` can be written to at all. */
 export function isSink(value: unknown): boolean {
-  return typeof value === "function" || value instanceof WritableStream ||
+  return isSinkFunction(value) || value instanceof WritableStream ||
     queueOf(value) !== undefined || isTarget(value) || isSinkObject(value);
+}
+
+/** A generator function would never run, and a class of ours is no sink before it is made. */
+function isSinkFunction(value: unknown): value is (value: unknown) => unknown {
+  if (typeof value !== "function" || isTarget(value.prototype)) return false;
+  return !/Generator/.test((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "");
 }
 
 /** The name of a sink in errors: the function's, or its place in the list. */
@@ -114,7 +128,8 @@ export class Sinks {
    * without `close()` is forgotten when it has been flushed.
    */
   openOnce(sink: unknown, lane: Lane, name: string): Emit<unknown> {
-    const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream;
+    const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream ||
+      isNodeWritable(sink);
     if (isOther || sink.close !== undefined) return this.open(sink, lane, name);
     const opened = this.#open(sink, lane, name, true);
     return (value) => opened.write(value);
@@ -132,9 +147,12 @@ export class Sinks {
   #port(sink: unknown): SinkPort<unknown> {
     if (isTarget(sink)) return sink[openSink](this.host);
     if (sink instanceof WritableStream) return streamPort(sink, false);
+    if (isNodeWritable(sink)) return nodePort(sink, false);
     const { write, flush, close } = sink as SinkObject<unknown>;
     return {
-      write: (value) => write.call(sink, value) as Maybe,
+      write: isWriter(sink)
+        ? (value) => writeFully(sink, value)
+        : (value) => write.call(sink, value) as Maybe,
       ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
       ...(close !== undefined && { close: () => close.call(sink) }),
     };
@@ -197,6 +215,26 @@ export class Sinks {
   }
 }
 
+/** A writer of Deno, an open file for instance: it may take a part of the bytes that it is given. */
+interface Writer {
+  readonly writable: WritableStream<Uint8Array>;
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+function isWriter(sink: unknown): sink is Writer {
+  return (sink as Partial<Writer>).writable instanceof WritableStream;
+}
+
+async function writeFully(sink: Writer, value: unknown): Promise<void> {
+  let rest = value as Uint8Array;
+  do {
+    const taken = await sink.write(rest);
+    if (typeof taken !== "number") return;
+    if (taken === 0 && rest.length > 0) throw new TypeError("write() took none of the bytes");
+    rest = rest.subarray(taken);
+  } while (rest.length > 0);
+}
+
 function streamPort<T>(stream: WritableStream<T>, close: boolean): SinkPort<T> {
   const writer = stream.getWriter();
   writer.closed.catch(() => {}); // an error of the stream is met by the next write
@@ -237,6 +275,11 @@ export function toSinks(sinks: readonly unknown[], lane: Lane, opened: Sinks, re
   };
 }
 
+function isGenerator(value: object): boolean {
+  const tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return tag === "Generator" || tag === "AsyncGenerator";
+}
+
 async function theRest(
   first: Promise<void>,
   emits: readonly Emit<unknown>[],
@@ -267,8 +310,14 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
     } catch (error) {
       throw lane.sinkError(error);
     }
-    if (!isPromiseLike<void>(done)) return;
-    return done instanceof Promise ? done : Promise.resolve(done);
+    if (typeof done !== "object" || done === null) return;
+    if (isPromiseLike<void>(done)) return done instanceof Promise ? done : Promise.resolve(done);
+    if (!isGenerator(done)) return;
+    throw lane.sinkError(
+      new TypeError(
+        "it returned a generator, which runs only while somebody asks it: return nothing",
+      ),
+    );
   };
   if (recovery.stops) return write;
   return (value) => recovery.guard(() => write(value), (error) => lane.sinkError(error));

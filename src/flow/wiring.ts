@@ -22,7 +22,14 @@ import { RootSource } from "./root_source.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
 import { isStateKept, type StateStore } from "./state.ts";
 import { type GroupHost, StateGroup } from "./state_group.ts";
-import { assertKnown, findTracked, isAcknowledged, nameStage, trackStage, Working } from "./tracking.ts";
+import {
+  assertKnown,
+  findTracked,
+  isAcknowledged,
+  nameStage,
+  trackStage,
+  Working,
+} from "./tracking.ts";
 import { Step } from "./step.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
