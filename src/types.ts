@@ -103,7 +103,10 @@ export interface Context<Args = unknown> {
   readonly args: Args;
   /** Aborts when the app begins to stop; messages under way are still finished. */
   readonly stopping: AbortSignal;
-  /** Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more. */
+  /**
+   * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
+   * takes longer than `handlerTimeoutMs`.
+   */
   readonly signal: AbortSignal;
   /** 1, and one more for each repetition after an error. */
   attempt: number;
@@ -246,9 +249,11 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A Topic that the flow reads then
-   * leaves its group, so that others go on with its partitions; and once the call is over, it counts as failed
-   * with a `TimeoutError` and meets `onError`. Of several flows of a Topic the shortest limit makes it leave.
+   * How long a call of the handler may take with its sinks, in milliseconds. A call that is not over then has
+   * failed: `context.signal` aborts, a generator is closed, and nothing more of it is written; what it sends by
+   * itself after that is still sent, and belongs to its message. Once it is over, it meets `onError` with a
+   * `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that others go on with its
+   * partitions; of several flows of a Topic the shortest limit makes it leave.
    *
    * A flow behind a Proxy has no limit unless it is given one, and then only its own calls fail by it: the Topic
    * leaves by its own limit.

@@ -11,6 +11,9 @@ import type { Maybe } from "./turn.ts";
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
 export const STOPPED: unique symbol = Symbol("stopped");
 
+/** Thrown through a call that has failed since it was not over in time: nothing of it is written any more. */
+export const LATE: unique symbol = Symbol("late");
+
 /** What is being delivered between two stages, and for which message. */
 export class Slot {
   /** The message, as the source gave it. */
@@ -44,6 +47,8 @@ export class Lane extends Slot {
   sink = "";
   /** The Proxy that the flow waits for. */
   blockedOn: ProxyQueue<unknown> | undefined;
+  /** Why the call of the handler has failed that is waited for still: it was not over in time. */
+  late: HandlerError | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
   /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
@@ -102,6 +107,7 @@ export class Lane extends Slot {
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */
   also(error: unknown, first: unknown): void {
+    if (first === LATE) return void this.late?.others.push(error);
     this.host.fail(first);
     this.host.also(error);
   }
@@ -143,5 +149,5 @@ export class Lane extends Slot {
 
 /** Says whether an error has met its flow already. */
 function isWrapped(error: unknown): boolean {
-  return error === STOPPED || error instanceof FlowError;
+  return error === STOPPED || error === LATE || error instanceof FlowError;
 }

@@ -1,5 +1,5 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, LATE } from "./lane.ts";
 import { isNodeWritable, nodePort, type NodeWritable } from "./node_writable.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
@@ -302,6 +302,7 @@ async function theRest(
 /** One sink of a flow: notes what it was given, wraps what it throws, and applies the policy. */
 function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery): Emit<unknown> {
   const write: Emit<unknown> = (value) => {
+    if (lane.late !== undefined) throw LATE;
     lane.output = value;
     lane.sink = name;
     let done: unknown;
@@ -320,5 +321,10 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
     );
   };
   if (recovery.stops) return write;
-  return (value) => recovery.guard(() => write(value), (error) => lane.sinkError(error));
+  const wrap = (error: unknown) => {
+    if (lane.late === undefined) return lane.sinkError(error);
+    if (error !== LATE) lane.also(lane.sinkError(error), LATE); // the call has failed already
+    return LATE;
+  };
+  return (value) => recovery.guard(() => write(value), wrap);
 }
