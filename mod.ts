@@ -80,6 +80,7 @@ export {
   ProxyFullError,
   SinkError,
   SourceError,
+  type Stuck,
 } from "./src/errors.ts";
 export { BytesCodec } from "./src/codecs/bytes_codec.ts";
 export { type Codec } from "./src/codecs/codec.ts";

@@ -28,6 +28,7 @@ function handling(
   const limit = timeoutMs === Infinity ? undefined : new CallLimit(lane, clock, timeoutMs);
   const call = (message: unknown): Maybe => {
     lane.input = message;
+    lane.writing = "";
     if (lane.witnessed) context.correction = correctionOf(lane.root);
     limit?.begin();
     try {

@@ -194,6 +194,7 @@ export class Hub<T> {
         }
         this.#branch = branch;
         this.#receipt = receipt;
+        this.host.breath.begin(branch);
         done.then(this.#arrivedAtSinks, this.#lost);
         return false;
       } catch (error) {
@@ -217,11 +218,15 @@ export class Hub<T> {
       branch.slot.receipt = receipt;
       const lost = (error: unknown) => {
         failed = true;
+        branch.waiting = false;
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
-        if (done !== undefined) (pending ??= []).push(done.then(undefined, lost));
+        if (done === undefined) continue;
+        this.host.breath.begin(branch);
+        const over = () => void (branch.waiting = false);
+        (pending ??= []).push(done.then(over, lost));
       } catch (error) {
         lost(error);
       }
@@ -251,11 +256,13 @@ export class Hub<T> {
   }
 
   #arrivedAtSinks = (): void => {
+    this.#branch!.waiting = false;
     this.#delivered(this.#receipt);
     this.#goOn();
   };
 
   #lost = (error: unknown): void => {
+    this.#branch!.waiting = false;
     this.#failed(this.#branch!, error);
     this.#goOn();
   };

@@ -45,6 +45,8 @@ export class Lane extends Slot {
   output: unknown;
   /** See `output`. */
   sink = "";
+  /** The sink that is being waited for; empty while none is. */
+  writing = "";
   /** The Proxy that the flow waits for. */
   blockedOn: ProxyQueue<unknown> | undefined;
   /** Why the call of the handler has failed that is waited for still: it was not over in time. */
@@ -127,6 +129,7 @@ export class Lane extends Slot {
    * @throws STOPPED once the flow has failed, or the run was ended at once.
    */
   goOn(): void {
+    this.writing = "";
     if (this.dead) throw STOPPED;
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DrainError, FlowError } from "../errors.ts";
+import { DrainError, FlowError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
@@ -13,6 +13,7 @@ import { finished } from "./liveness.ts";
 import { Pending } from "./pending.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
+import { stuckFlows } from "./stuck.ts";
 import { assertCorrectable } from "./tracking.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
@@ -53,6 +54,10 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   #cancelDrain: () => void = () => {};
   #checking = false;
   #over = false;
+  /** When it began to stop. */
+  #stopped: number | undefined;
+  /** What it waits for, beside its flows and the barrier. */
+  #step = "";
   #silent = false;
 
   constructor(options: RunOptions) {
@@ -111,7 +116,9 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   async #flow(bindings: readonly Binding[]): Promise<void> {
     assertCorrectable(bindings, this.onError);
     const companions = this.#companions = companionsOf(bindings);
+    this.#step = "a checkpoint is being opened";
     for (const companion of companions) await companion.open(this);
+    this.#step = "";
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;
@@ -142,14 +149,15 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Every flow has ended: makes it durable and closes what was opened. */
   async #finish(opened: Opened): Promise<void> {
     for (const group of opened.groups) group.flowsEnded();
-    const last: (() => Promise<unknown>)[] = [
-      () => this.pending.settled(),
-      () => this.#barrier!.run(),
-      () => this.#options.exit(),
-      () => this.sinks.close(),
-      () => opened.close(),
+    const last: [string, () => Promise<unknown>][] = [
+      ["", () => this.pending.settled()],
+      ["", () => this.#barrier!.run()],
+      ["a hook of onExit() has not ended", () => this.#options.exit()],
+      ["a sink is being closed", () => this.sinks.close()],
+      ["a source is being closed", () => opened.close()],
     ];
-    for (const step of last) {
+    for (const [what, step] of last) {
+      this.#step = what;
       if (this.signal.aborted) return; // the hard end came first
       try {
         await step();
@@ -163,6 +171,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   stop(): void {
     if (this.stopping.aborted || this.#over) return;
     this.status?.({ type: "stopping" });
+    this.#stopped = this.clock.now();
     this.#stopping.abort();
     const { drainMs } = this.#options;
     if (drainMs !== Infinity) {
@@ -177,10 +186,22 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
   end(why: string): void {
     if (this.signal.aborted) return;
-    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
+    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`, this.#stuck()));
     this.stop();
     this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
+  }
+
+  /** What has not come to its end. */
+  #stuck(): Stuck[] {
+    const now = this.clock.now();
+    const since = this.#stopped ?? now;
+    const stuck = [
+      ...stuckFlows(this.#opened?.flows ?? [], this.pending.calls, now, since),
+      ...this.#barrier?.stuck() ?? [],
+    ];
+    if (stuck.length > 0 || this.#step === "") return stuck;
+    return [{ what: this.#step, sinceMs: now - since }];
   }
 
   /** Ends the run with an error. */

@@ -73,7 +73,7 @@ function isSinkObject(value: unknown): value is SinkObject<unknown> {
 }
 
 /** A sink that is open. */
-class OpenSink {
+export class OpenSink {
   /** Values that are being written to it. */
   writing = 0;
   /** True when something was written that no flush has seen to its end. */
@@ -81,6 +81,7 @@ class OpenSink {
 
   constructor(
     readonly name: string,
+    readonly flow: string,
     readonly port: SinkPort<unknown>,
     /** True when it is opened anew for every value: then it need not be kept once it is flushed. */
     readonly brief: boolean,
@@ -104,6 +105,8 @@ export class Sinks {
   flushes = false;
   /** Why nothing can be flushed any more: a `flush()` has not settled in time. */
   stuck: Error | undefined;
+  /** Those whose `flush()` is being waited for. */
+  flushing: ReadonlySet<OpenSink> = new Set();
   readonly #opened = new Map<unknown, OpenSink>();
 
   constructor(readonly host: Host) {}
@@ -138,7 +141,7 @@ export class Sinks {
   #open(sink: unknown, lane: Lane, name: string, brief: boolean): OpenSink {
     const known = this.#opened.get(sink);
     if (known !== undefined) return known;
-    const opened = new OpenSink(`${name} of flow "${lane.flow}"`, this.#port(sink), brief);
+    const opened = new OpenSink(name, lane.flow, this.#port(sink), brief);
     if (opened.port.flush !== undefined) this.flushes = true;
     if (!brief || opened.port.flush !== undefined) this.#opened.set(sink, opened);
     return opened;
@@ -169,6 +172,7 @@ export class Sinks {
     if (this.stuck !== undefined) throw this.stuck;
     if (!this.flushes) return;
     const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));
+    this.flushing = waiting;
     const flushed = Promise.allSettled([...waiting].map(async (opened) => {
       opened.unflushed = opened.writing > 0;
       try {
@@ -181,7 +185,8 @@ export class Sinks {
     this.host.signal.throwIfAborted();
     const [late] = waiting;
     if (late !== undefined) {
-      throw this.stuck = new Error(`${late.name} has not settled flush() after ${timeoutMs} ms`);
+      const which = `${late.name} of flow "${late.flow}"`;
+      throw this.stuck = new Error(`${which} has not settled flush() after ${timeoutMs} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
@@ -312,7 +317,10 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
       throw lane.sinkError(error);
     }
     if (typeof done !== "object" || done === null) return;
-    if (isPromiseLike<void>(done)) return done instanceof Promise ? done : Promise.resolve(done);
+    if (isPromiseLike<void>(done)) {
+      lane.writing = name;
+      return done instanceof Promise ? done : Promise.resolve(done);
+    }
     if (!isGenerator(done)) return;
     throw lane.sinkError(
       new TypeError(

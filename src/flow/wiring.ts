@@ -45,6 +45,7 @@ export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, Group
 
 /** One flow, opened. */
 interface Flow extends LiveFlow {
+  readonly branches: readonly Branch<unknown>[];
   ended: boolean;
   /** Pulls the first turn; resolves when the flow has ended. */
   start(): Promise<void>;
@@ -149,6 +150,7 @@ export class Opened {
     const flow: Flow = {
       lane,
       hubs,
+      branches,
       ended: false,
       writes,
       start: async () => {

@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
-import { App, type Context, HandlerError, type OnError, retry, type StatusEvent } from "../../mod.ts";
+import {
+  App,
+  type Context,
+  HandlerError,
+  type OnError,
+  retry,
+  type StatusEvent,
+} from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 
 /** An app on a clock that is moved by hand, and what it tells. */
