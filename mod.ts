@@ -63,7 +63,9 @@ export type {
   Sink,
   SinkObject,
   Source,
+  Stage,
   StreamPair,
+  Wanted,
 } from "./src/types.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";

@@ -1,7 +1,7 @@
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
-import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
+import { type Binding, checkPolicy, toBinding } from "./flow/binding.ts";
 import { isSource } from "./flow/feeds.ts";
 import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
@@ -10,15 +10,7 @@ import { onSignals } from "./flow/signals.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type {
-  Context,
-  HandleOptions,
-  OnError,
-  PipedOptions,
-  Result,
-  Source,
-  StreamPair,
-} from "./types.ts";
+import type { OnError, PipedOptions, Source, Stage } from "./types.ts";
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
@@ -114,30 +106,17 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Binds a source to a handler through a pipe, and the handler's results to sinks. Flows of one source get
-   * each message in the order in which they were bound.
+   * Binds a source to a handler (a function, or a `TransformStream`), perhaps through a pipe, and what it gives
+   * to sinks. Flows of one source get each message in the order in which they were bound.
    *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
-  handle<I, A, B, M, const O>(
+  handle<I, A, B, const O, H, M = I>(
     source: Source<I>,
-    handler: (message: M, context: Context<Args>) => Result<O>,
-    options: PipedOptions<I, A, B, M, O, Args>,
-  ): (message: M, context: Context<Args>) => Result<O>;
-  /** Binds a source to a handler, and the handler's results to sinks. */
-  handle<I, const O, H extends (message: I, context: Context<Args>) => Result<O>>(
-    source: Source<I>,
-    handler: H & ((message: I, context: Context<Args>) => Result<O>),
-    options?: HandleOptions<O, Args> & { pipe?: undefined },
-  ): H;
-  /** Binds a source to a `TransformStream`, and what comes out of it to sinks. */
-  handle<I, O>(
-    source: Source<I>,
-    handler: StreamPair<I, O>,
-    options?: HandleOptions<O, Args>,
-  ): StreamPair<I, O>;
-  handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
+    handler: H & Stage<NoInfer<M>, O, Args>,
+    options: PipedOptions<I, A, B, M, O, H, Args> = {},
+  ): H {
     if (this.#run !== undefined) {
       throw new TypeError(
         "Cannot bind a flow while the app streams: call handle() before stream()",

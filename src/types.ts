@@ -292,23 +292,36 @@ export interface HandleOptions<O, Args = unknown> {
 }
 
 /**
+ * What stands behind the source and its pipes: a function, or a `TransformStream`.
+ *
+ * @typeParam M What it gets.
+ * @typeParam O What it gives.
+ */
+export type Stage<M, O, Args = unknown> = Handler<M, O, Args> | StreamPair<M, O>;
+
+/** What a handler wants, where it says so; it helps to infer what the pipes in front of it give. */
+export type Wanted<H> = H extends (message: infer M, ...rest: never[]) => unknown ? M : unknown;
+
+/**
  * One pipe, or up to three, each of which gets what the one before gives.
  *
  * @typeParam I What the source gives.
  * @typeParam A What the first of several gives.
  * @typeParam B What the second of three gives.
  * @typeParam M What the handler gets.
+ * @typeParam H The handler.
  */
-export type Pipes<I, A, B, M> =
+export type Pipes<I, A, B, M, H = unknown> =
   | Pipe<I, M>
-  | readonly [Pipe<I, A>, Pipe<A, M>]
-  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
+  | readonly [Pipe<I, A>, Pipe<A, M> | Pipe<A, Wanted<H>>]
+  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M> | Pipe<B, Wanted<H>>];
 
-/** Options of `handle` with pipes between source and handler. */
-export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
+/** Options of `handle`. */
+export interface PipedOptions<I, A, B, M, O, H = unknown, Args = unknown>
+  extends HandleOptions<O, Args> {
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
    */
-  pipe: Pipes<I, A, B, M>;
+  pipe?: Pipes<I, A, B, M, H> | undefined;
 }

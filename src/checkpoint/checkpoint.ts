@@ -1,8 +1,8 @@
-import { closestString } from "@std/text/closest-string";
 import { currentMessage } from "../flow/attribution.ts";
 import { isFeedSource, isSource } from "../flow/feeds.ts";
 import { gateOf } from "../flow/gate.ts";
 import type { Source } from "../types.ts";
+import { suggestion } from "../options.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
@@ -151,12 +151,10 @@ export class Checkpoint<M = unknown> {
   dependency(name: string): Dependency {
     const dependency = this.dependencies.get(name);
     if (dependency !== undefined) return dependency;
-    const nearest = closestString(name, [...this.dependencies.keys()]);
     throw new TypeError(
       `Cannot find dependency ${JSON.stringify(name)} of checkpoint ${
         JSON.stringify(this.name)
-      }: ` +
-        `did you mean ${JSON.stringify(nearest)}?`,
+      }: ` + suggestion(name, [...this.dependencies.keys()]),
     );
   }
 
