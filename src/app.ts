@@ -1,3 +1,4 @@
+import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";

@@ -1,3 +1,4 @@
+import "../deno_only.ts";
 import { systemClock } from "../clock.ts";
 import type { Codec } from "../codecs/codec.ts";
 import { TextCodec } from "../codecs/text_codec.ts";
@@ -42,6 +43,7 @@ const text = new TextCodec();
  *
  * - As a source it is one member of its group. A message is committed after it, and all before it in its
  *   partition, are done; what was not committed is delivered again.
+ * - Iterated, a message is done when the next one is asked for: `break` leaves the last one uncommitted.
  * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
  * - Nothing is connected before the first use; `await using` or `close()` disconnects.
  *
@@ -186,8 +188,9 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Reads the topic: a message is acknowledged when the next one is asked for. Each second, and at the end,
-   * all open caches of the process are flushed and the positions committed.
+   * Reads the topic: a message is acknowledged when the next one is asked for, so `break` leaves the last one
+   * uncommitted, and the group gets it again. Each second, and at the end, all open caches of the process are
+   * flushed and the positions committed.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
     const gate = gateOf(this);
