@@ -55,6 +55,7 @@ export type {
   HandleOptions,
   Handler,
   LastResort,
+  NodeSink,
   OnError,
   OpaquePipe,
   Pipe,
@@ -82,6 +83,7 @@ export {
   ProxyFullError,
   SinkError,
   SourceError,
+  type Stuck,
 } from "./src/errors.ts";
 export { BytesCodec } from "./src/codecs/bytes_codec.ts";
 export { type Codec } from "./src/codecs/codec.ts";

@@ -1,3 +1,4 @@
+import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
@@ -117,8 +118,8 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Binds a source to a handler through a pipe, and the handler's results to sinks. Flows of one source get
-   * each message in the order in which they were bound.
+   * Binds a source to a handler (a function, or a `TransformStream`), perhaps through a pipe, and what it gives
+   * to sinks. Flows of one source get each message in the order in which they were bound.
    *
    * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
    * functions, `TransformStream`s and stream handlers are refused, since nobody can see what they hold back: it

@@ -148,12 +148,43 @@ export class BarrierError extends FlowError {
   }
 }
 
-/** The run was ended at once, by a second signal or because stopping took longer than `drainMs`. */
+/** Something that had not come to its end when a run was ended at once. */
+export interface Stuck extends ErrorPlace {
+  /** In words, for instance `handles a message` or `flush()`. */
+  readonly what: string;
+  /** The sink that was waited for, in words. */
+  readonly sink?: string | undefined;
+  /** For how many milliseconds, as far as is known. */
+  readonly sinceMs: number;
+}
+
+/**
+ * The run was ended at once, by a second signal or because stopping took longer than `drainMs`. Its message says
+ * what had not come to its end, and so does `stuck`.
+ */
 export class DrainError extends Error {
   /** The name of the class. */
   override readonly name = "DrainError";
+  /** What had not come to its end. */
+  readonly stuck: readonly Stuck[];
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
+
+  /** Makes the error; what is stuck is added to `message`. */
+  constructor(message: string, stuck: readonly Stuck[] = []) {
+    const named = stuck.slice(0, MOST_NAMED).map((each) => stuckInWords(each));
+    if (stuck.length > MOST_NAMED) named.push(`${stuck.length - MOST_NAMED} more`);
+    super([message, ...named].join("; "));
+    this.stuck = stuck;
+  }
+}
+
+/** How many things that are stuck an error names. */
+const MOST_NAMED = 5;
+
+function stuckInWords({ what, sink, sinceMs, ...place }: Stuck): string {
+  const to = sink === undefined ? "" : ` ${sink}`;
+  return `${what}${to}${inWords(place)} for ${sinceMs} ms`;
 }
 
 /** A value was sent to a Proxy that has ended. */
@@ -190,7 +221,7 @@ export function aboutMessage(
 }
 
 /** Reads topic, partition, offset and key from a message that has them. */
-function positionOf(input: unknown): ErrorPlace {
+export function positionOf(input: unknown): ErrorPlace {
   if (typeof input !== "object" || input === null || !("offset" in input)) return {};
   const { topic, partition, offset } = input as ErrorPlace;
   const key = keyOf(input);

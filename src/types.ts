@@ -39,8 +39,26 @@ export interface SinkObject<T> {
 }
 
 /**
- * What results go to: a function, a `WritableStream`, an object with `write`, or a sink of our own (Topic,
- * Proxy, Cache).
+ * A `Writable` of Node (a file, a socket, a response), as `closing()` takes it.
+ *
+ * @typeParam T The values.
+ */
+export interface NodeSink<T> {
+  /** Takes one value, and calls back when it is done with it. */
+  write(value: T, callback: (error?: Error | null) => void): unknown;
+  /** Ends it. */
+  end(): unknown;
+}
+
+/**
+ * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or a sink of
+ * our own (Topic, Proxy, Cache).
+ *
+ * - What a function, or `write`, returns is awaited where it is a promise. Of what it does not return nobody
+ *   knows: give a stream itself, not `(value) => stream.write(value)`.
+ * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
+ *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
+ * - A stream, of either kind, stays open unless it is wrapped in `closing()`.
  *
  * @typeParam T The values.
  */
@@ -96,7 +114,10 @@ export interface Context<Args = unknown> {
   readonly args: Args;
   /** Aborts when the app begins to stop; messages under way are still finished. */
   readonly stopping: AbortSignal;
-  /** Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more. */
+  /**
+   * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
+   * takes longer than `handlerTimeoutMs`.
+   */
   readonly signal: AbortSignal;
   /** 1, and one more for each repetition after an error. */
   attempt: number;
@@ -241,9 +262,11 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A Topic that the flow reads then
-   * leaves its group, so that others go on with its partitions; and once the call is over, it counts as failed
-   * with a `TimeoutError` and meets `onError`. Of several flows of a Topic the shortest limit makes it leave.
+   * How long a call of the handler may take with its sinks, in milliseconds. A call that is not over then has
+   * failed: `context.signal` aborts, a generator is closed, and nothing more of it is written; what it sends by
+   * itself after that is still sent, and belongs to its message. Once it is over, it meets `onError` with a
+   * `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that others go on with its
+   * partitions; of several flows of a Topic the shortest limit makes it leave.
    *
    * A flow behind a Proxy has no limit unless it is given one, and then only its own calls fail by it: the Topic
    * leaves by its own limit.

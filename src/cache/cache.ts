@@ -1,3 +1,4 @@
+import { asPart } from "../flow/attribution.ts";
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
@@ -153,10 +154,12 @@ export class Cache<V = unknown>
   }
 
   /** Removes all entries; in a shared store not in one step. */
-  async clear(): Promise<void> {
-    this.#writes.assertOpen();
-    this.#store.assertMayWait("clear a cache");
-    await this.#writes.clear();
+  clear(): Promise<void> {
+    return asPart("clear() of a Cache", async () => {
+      this.#writes.assertOpen();
+      this.#store.assertMayWait("clear a cache");
+      await this.#writes.clear();
+    });
   }
 
   /**
@@ -195,13 +198,15 @@ export class Cache<V = unknown>
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
-  async transaction<R>(
+  transaction<R>(
     keys: readonly Key[],
     run: (tx: Transaction<V>) => R | Promise<R>,
     options?: TransactionOptions,
   ): Promise<R> {
-    this.#writes.assertOpen();
-    return await runTransaction<V, R>(this.#writes, keys, run, options);
+    return asPart("a transaction of a Cache", async () => {
+      this.#writes.assertOpen();
+      return await runTransaction<V, R>(this.#writes, keys, run, options);
+    });
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { asPart } from "../flow/attribution.ts";
 import { checkAtLeast } from "../options.ts";
 import {
   assertDeleteOptions,
@@ -14,6 +15,8 @@ import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
 
+/** What a write is in errors. */
+const WRITE = "a write to a Cache";
 const DONE = Promise.resolve();
 
 /** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
@@ -44,7 +47,7 @@ export class Writes<V> implements TransactionHost {
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.put(key, value, options?.ttlMs), options?.durable);
     } catch (error) {
-      return Promise.reject(error);
+      return refused(error);
     }
   }
 
@@ -62,7 +65,7 @@ export class Writes<V> implements TransactionHost {
       this.assertOpen();
       return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
     } catch (error) {
-      return Promise.reject(error);
+      return refused(error);
     }
   }
 
@@ -142,7 +145,12 @@ export class Writes<V> implements TransactionHost {
   }
 
   #finish(written: void | Promise<void>, durable = false): Promise<void> {
-    if (durable) return Promise.all([written, this.#store.flush()]).then(() => {});
-    return written ?? DONE;
+    if (!durable) return written === undefined ? DONE : asPart(WRITE, () => written);
+    return asPart(WRITE, () => Promise.all([written, this.#store.flush()]).then(() => {}));
   }
+}
+
+/** A write that was not made: where nobody handles that, its message is not acknowledged. */
+function refused(error: unknown): Promise<void> {
+  return asPart(WRITE, () => Promise.reject(error));
 }

@@ -1,8 +1,8 @@
-import { closestString } from "@std/text/closest-string";
 import { currentMessage } from "../flow/attribution.ts";
 import { isFeedSource, isSource } from "../flow/feeds.ts";
 import { gateOf } from "../flow/gate.ts";
 import type { Source } from "../types.ts";
+import { suggestion } from "../options.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { Core } from "./core.ts";
 import { Dependency, inside } from "./dependency.ts";
@@ -151,12 +151,10 @@ export class Checkpoint<M = unknown> {
   dependency(name: string): Dependency {
     const dependency = this.dependencies.get(name);
     if (dependency !== undefined) return dependency;
-    const nearest = closestString(name, [...this.dependencies.keys()]);
     throw new TypeError(
       `Cannot find dependency ${JSON.stringify(name)} of checkpoint ${
         JSON.stringify(this.name)
-      }: ` +
-        `did you mean ${JSON.stringify(nearest)}?`,
+      }: ` + suggestion(name, [...this.dependencies.keys()]),
     );
   }
 
@@ -247,7 +245,7 @@ export class Checkpoint<M = unknown> {
     const gate = gateOf(dependency.dependency);
     if (receipt?.gate === gate) return placeOf(receipt.origin);
     if (!isMessage || !this.#core.settings.correct) return undefined;
-    if (receipt?.origin === undefined || !gate.read) return undefined;
+    if (receipt?.origin === undefined || receipt.sent || !gate.read) return undefined;
     throw new TypeError(
       `Cannot tell when the message of dependency ${JSON.stringify(dependency.name)} is stored: ` +
         "heartbeat() was called for a message of another source; call it in a flow of the dependency",

@@ -207,7 +207,7 @@ export class Core implements Link {
     if (!this.settings.correct || !this.gate.read || this.corrections.stale !== undefined) return;
     throw new TypeError(
       `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: ` +
-        (message === undefined
+        (message === undefined || (message.receipt?.gate ?? this.gate) !== this.gate
           ? "checkPulse() was called outside of the flows of its dependent; call it in one"
           : `what checkPulse() was called for in flow "${message.flow}" has no partition and offset; ` +
             "batch() in front of it hides them: use map() and filter()"),

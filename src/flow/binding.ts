@@ -1,5 +1,6 @@
 import { checkOptions } from "../options.ts";
 import type { Handler, OnError, OpaquePipe, StreamPair } from "../types.ts";
+import { advice, type Role } from "./advice.ts";
 import { openFeed } from "./feed.ts";
 import { keepState, openState, type StateKeeper, type StateStore } from "./state.ts";
 import { isSource } from "./feeds.ts";
@@ -60,26 +61,26 @@ export function toBinding(
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
   const flow = name ?? unusedName(typeof handler === "function" ? handler.name : "", names);
-  const wrong = (what: string, expected: string, value: unknown) =>
+  const wrong = (what: string, expected: string, value: unknown, role?: Role) =>
     new TypeError(
       `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
         describe(value)
-      }`,
+      }${role === undefined ? "" : advice(value, role)}`,
     );
 
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (!isSource(each)) {
-      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each);
+      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each, "source");
     }
   }
   if (toOpaque(handler) === undefined) {
-    throw wrong("the handler", "a function or a TransformStream", handler);
+    throw wrong("the handler", "a function or a TransformStream", handler, "handler");
   }
   const pipes = list(pipe);
   for (const each of pipes) {
     if (toOpaque(each) === undefined && !isExactPipe(each)) {
-      throw wrong("a pipe", "a function over async iterables or a TransformStream", each);
+      throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
     }
   }
   const sinks = list(sink);
@@ -89,6 +90,7 @@ export function toBinding(
         sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
         "a function, a WritableStream, an object with write() or a sink of ours",
         each,
+        "sink",
       );
     }
   });

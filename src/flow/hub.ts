@@ -1,5 +1,5 @@
 import { SourceError } from "../errors.ts";
-import { followsProxies, onNobodysBehalf } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf, runAs } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
@@ -178,6 +178,7 @@ export class Hub<T> {
         receipt.origin = message;
         receipt.gate = gate;
         if (this.positioned) receipt.positioned = true;
+        receipt.host = this.host;
       }
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
@@ -197,6 +198,7 @@ export class Hub<T> {
         }
         this.#branch = branch;
         this.#receipt = receipt;
+        this.host.breath.begin(branch);
         done.then(this.#arrivedAtSinks, this.#lost);
         return false;
       } catch (error) {
@@ -221,11 +223,15 @@ export class Hub<T> {
       branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
+        branch.waiting = false;
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
-        if (done !== undefined) (pending ??= []).push(done.then(undefined, lost));
+        if (done === undefined) continue;
+        this.host.breath.begin(branch);
+        const over = () => void (branch.waiting = false);
+        (pending ??= []).push(done.then(over, lost));
       } catch (error) {
         lost(error);
       }
@@ -241,8 +247,10 @@ export class Hub<T> {
 
   #delivered(receipt: Receipt | undefined): void {
     this.done++;
-    if (receipt !== undefined) receipt.release();
-    else if (!this.host.flushes) return;
+    if (receipt !== undefined) {
+      receipt.release();
+      if (receipt.done && receipt.host === this.host) return; // it has told
+    } else if (!this.host.flushes) return;
     this.host.delivered();
   }
 
@@ -253,11 +261,13 @@ export class Hub<T> {
   }
 
   #arrivedAtSinks = (): void => {
+    this.#branch!.waiting = false;
     this.#delivered(this.#receipt);
     this.#goOn();
   };
 
   #lost = (error: unknown): void => {
+    this.#branch!.waiting = false;
     this.#failed(this.#branch!, error);
     this.#goOn();
   };
@@ -274,12 +284,16 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    onNobodysBehalf(this.#goOn);
+    const [branch, other] = this.branches;
+    const front = branch?.lane.front;
+    // The next message is likely to need what the last one needed: entered once, not for each of the turn.
+    if (front?.receipt !== undefined && other === undefined) runAs(front, this.#goOn);
+    else onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {
     this.#waiting = true;
-    what.wait(this.#resume);
+    onNobodysBehalf(() => what.wait(this.#resume)); // a source works for no message
     return false;
   }
 

@@ -1,6 +1,6 @@
 import { PipeError } from "../errors.ts";
 import type { OpaquePipe, StreamPair } from "../types.ts";
-import { onBehalf } from "./attribution.ts";
+import { type Attribution, onBehalf } from "./attribution.ts";
 import { Debts, type PipePromise } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
 import type { Lane, Slot } from "./lane.ts";
@@ -14,6 +14,8 @@ export interface StagePlace {
   readonly output: Slot;
   /** Applies the flow's error policy to calls of user code. */
   readonly recovery: Recovery;
+  /** Whom an opaque stage works for, where calls are attributed. */
+  readonly work?: Attribution | undefined;
 }
 
 /** The inside of an opaque stage: takes messages and gives values, nobody sees how. */
@@ -88,8 +90,8 @@ class OpaqueStage {
   into(emit: Emit<unknown>): Emit<unknown> {
     this.#emit = emit;
     // What the pipe goes on with by itself is the flow's too, where stores are to know that.
-    const { lane } = this.#place;
-    this.#opaque ??= lane.step ? onBehalf(lane, () => this.#open())() : this.#open();
+    const { work } = this.#place;
+    this.#opaque ??= work ? onBehalf(work, () => this.#open())() : this.#open();
     return (message) => this.#push(message);
   }
 

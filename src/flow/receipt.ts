@@ -8,6 +8,12 @@ export interface Acknowledged {
   (): void;
 }
 
+/** Who makes durable what is done. */
+export interface DoneHost {
+  /** A message is done that can be acknowledged. */
+  delivered(): void;
+}
+
 /**
  * The shared acknowledgement of one message: everything made from it retains it, and every finished part
  * releases it. What fails never releases, so a message that was lost on the way is never acknowledged.
@@ -21,6 +27,10 @@ export class Receipt {
   root: Root | undefined;
   /** True where its source relies on it: a message acknowledged too early is lost for good. */
   positioned = false;
+  /** The run of that source. */
+  host: DoneHost | undefined;
+  /** True for a value that user code has sent: nothing tells what it was made from. */
+  sent = false;
   #open = 1;
   readonly #acknowledged: Acknowledged;
   #callbacks: (() => void)[] | undefined;
@@ -64,7 +74,17 @@ export class Receipt {
     this.#acknowledged();
     const callbacks = this.#callbacks;
     if (callbacks !== undefined) onNobodysBehalf(() => callbacks.forEach((call) => call()));
-    this.root?.leave();
+    if (!this.sent) this.root?.leave();
+    this.host?.delivered();
+  }
+
+  /** The receipt of a value that user code sends for this message, which is not done before that one is. */
+  forSent(): Receipt {
+    const sent = new Receipt(() => this.release());
+    sent.sent = true;
+    sent.root = this.root;
+    this.retain();
+    return sent;
   }
 
   /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */

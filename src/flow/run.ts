@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DrainError, FlowError } from "../errors.ts";
+import { DrainError, FlowError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
@@ -10,9 +10,11 @@ import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
+import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
+import { stuckFlows } from "./stuck.ts";
 import { assertCorrectable, assertPromised } from "./tracking.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
@@ -41,6 +43,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
+  readonly pending: Pending;
 
   readonly #options: RunOptions;
   readonly #stopping = new AbortController();
@@ -53,11 +56,16 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   #cancelDrain: () => void = () => {};
   #checking = false;
   #over = false;
+  /** When it began to stop. */
+  #stopped: number | undefined;
+  /** What it waits for, beside its flows and the barrier. */
+  #step = "";
   #silent = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.pending = new Pending(options.clock);
     this.breath = new Breath(options.clock);
     this.status = options.status && ((event) => this.#tell(event));
   }
@@ -112,7 +120,9 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     assertCorrectable(bindings, this.onError);
     assertPromised(bindings, this.onError);
     const companions = this.#companions = companionsOf(bindings);
+    this.#step = "a checkpoint is being opened";
     for (const companion of companions) await companion.open(this);
+    this.#step = "";
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;
@@ -147,16 +157,18 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Every flow has ended: makes it durable and closes what was opened. */
   async #finish(opened: Opened): Promise<void> {
     for (const group of opened.groups) group.flowsEnded();
-    const last: (() => Promise<unknown>)[] = [
-      () => this.#barrier!.run(),
-      () => {
+    const last: [string, () => Promise<unknown>][] = [
+      ["", () => this.pending.settled()],
+      ["", () => this.#barrier!.run()],
+      ["a hook of onExit() has not ended", () => {
         this.#report?.tell();
         return this.#options.exit();
-      },
-      () => this.sinks.close(),
-      () => opened.close(),
+      }],
+      ["a sink is being closed", () => this.sinks.close()],
+      ["a source is being closed", () => opened.close()],
     ];
-    for (const step of last) {
+    for (const [what, step] of last) {
+      this.#step = what;
       if (this.signal.aborted) return; // the hard end came first
       try {
         await step();
@@ -170,6 +182,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   stop(): void {
     if (this.stopping.aborted || this.#over) return;
     this.status?.({ type: "stopping" });
+    this.#stopped = this.clock.monotonic();
     this.#stopping.abort();
     const { drainMs } = this.#options;
     if (drainMs !== Infinity) {
@@ -184,10 +197,22 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
   end(why: string): void {
     if (this.signal.aborted) return;
-    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
+    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`, this.#stuck()));
     this.stop();
     this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
+  }
+
+  /** What has not come to its end. */
+  #stuck(): Stuck[] {
+    const now = this.clock.monotonic();
+    const since = this.#stopped ?? now;
+    const stuck = [
+      ...stuckFlows(this.#opened?.flows ?? [], this.pending.calls, now, since),
+      ...this.#barrier?.stuck() ?? [],
+    ];
+    if (stuck.length > 0 || this.#step === "") return stuck;
+    return [{ what: this.#step, sinceMs: Math.round(now - since) }];
   }
 
   /** Ends the run with an error. */
@@ -257,7 +282,8 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     if (this.#opened === undefined) return;
     for (const [queue, hub] of this.#opened.proxies) {
       queue.writers.clear();
-      if (hub === undefined || !this.#opened.written.has(queue)) queue.end();
+      if (hub === undefined) queue.end();
+      else if (!this.#opened.written.has(queue)) queue.drain();
     }
     for (const hub of this.#opened.hubs) {
       if (!this.#opened.isProxy(hub)) hub.stop();
@@ -271,8 +297,13 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.#checking = true;
     this.clock.macrotask(() => {
       this.#checking = false;
-      const { flows, proxies } = this.#opened!;
-      const done = finished(flows, proxies);
+      const { flows, proxies, written } = this.#opened!;
+      // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
+      const sentTo = this.stopping.aborted
+        ? [...proxies.keys()].filter((queue) => !written.has(queue))
+        : [];
+      const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
+      const done = finished(sentTo.length === 0 ? flows : writing, proxies);
       // What their readers hold back may still come to one of them: first it is passed on.
       const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
       if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();

@@ -1,5 +1,5 @@
 import type { OnError } from "../types.ts";
-import { type Attribution, passOnBehalf } from "./attribution.ts";
+import { type Attribution, onBehalf, passOnBehalf } from "./attribution.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Feed, FeedSource } from "./feed.ts";
 import type { Lane, Slot } from "./lane.ts";
@@ -7,10 +7,12 @@ import { gateOf } from "./gate.ts";
 import { toOpaque } from "./promised.ts";
 import type { ExactStage } from "./operators.ts";
 import { deadLetterSink } from "./policy.ts";
+import type { Pending } from "./pending.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
+import type { Receipt } from "./receipt.ts";
 import type { StateStore } from "./state.ts";
-import { Step } from "./step.ts";
+import type { Step } from "./step.ts";
 import { stage, type Turn } from "./turn.ts";
 
 /**
@@ -59,11 +61,10 @@ export function trackStage(
   slot: Slot,
   { exact, state }: { exact: boolean; state: StateStore | undefined },
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const { flow } = lane;
-  const all = lane.step = new Step(flow);
+  const { flow, step: all } = lane;
   return stage((emit) => (message) => {
     const { root, receipt } = slot;
-    if (exact && receipt?.root === undefined) {
+    if (exact && (receipt?.root === undefined || receipt.sent)) {
       const sent = new TypeError(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
           "send it from a flow with state",
@@ -71,20 +72,58 @@ export function trackStage(
       throw lane.callError(sent, message, slot);
     }
     // What user code has sent is its own: nothing says whether it was handled.
-    const step = receipt && all;
-    const attribution: Attribution = { flow, root, receipt, guard: lane.guard, step, state };
+    const step = receipt === undefined || receipt.sent ? undefined : all;
+    const { guard, host: { pending } } = lane;
+    const attribution: Attribution = { flow, root, receipt, guard, pending, step, state };
     return passOnBehalf(attribution, emit, message);
   });
 }
 
-/** The stage in front of a flow without state: what it does can be told from what code outside of flows does. */
-export function nameStage(lane: Lane, slot: Slot): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const { flow } = lane;
-  lane.step = new Step(flow);
-  return stage((emit) => (message) => {
-    const { root, receipt } = slot;
-    if (receipt !== undefined) return passOnBehalf(lane, emit, message);
-    return passOnBehalf({ flow, root, receipt, guard: lane.guard }, emit, message);
+/** Whom what reads a slot works for: the message that is in it. */
+export class Working implements Attribution {
+  readonly flow: string;
+  readonly pending: Pending;
+  readonly #lane: Lane;
+  readonly #slot: Slot;
+
+  constructor(lane: Lane, slot: Slot) {
+    this.flow = lane.flow;
+    this.pending = lane.host.pending;
+    this.#lane = lane;
+    this.#slot = slot;
+  }
+
+  get root(): unknown {
+    return this.#slot.root;
+  }
+
+  get receipt(): Receipt | undefined {
+    return this.#slot.receipt;
+  }
+
+  get guard(): Attribution["guard"] {
+    return this.#lane.guard;
+  }
+
+  /** What user code has sent is its own: nothing says whether it was handled. */
+  get step(): Step | undefined {
+    return this.receipt?.sent === false ? this.#lane.step : undefined;
+  }
+}
+
+/**
+ * The stage in front of what reads `slot`: it works for the message there.
+ *
+ * @param always Also for what has no receipt; else that costs nothing.
+ */
+export function nameStage(
+  work: Attribution,
+  slot: Slot,
+  always: boolean,
+): TransformStream<Turn<unknown>, Turn<unknown>> {
+  return stage((emit) => {
+    const named = onBehalf(work, emit);
+    return (message) => slot.receipt || always ? named(message) : emit(message);
   });
 }
 

@@ -30,7 +30,9 @@ import {
   isAcknowledged,
   nameStage,
   trackStage,
+  Working,
 } from "./tracking.ts";
+import { Step } from "./step.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
@@ -45,6 +47,7 @@ export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, Group
 
 /** One flow, opened. */
 interface Flow extends LiveFlow {
+  readonly branches: readonly Branch<unknown>[];
   ended: boolean;
   /** Pulls the first turn; resolves when the flow has ended. */
   start(): Promise<void>;
@@ -105,9 +108,19 @@ export class Opened {
     // From the end to the beginning, since each stage must know the slot that it writes for the next one.
     const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
     let slot: Slot = lane;
+    const isTracked = this.#tracked.has(binding);
+    const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
+    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) lane.step = new Step(name);
+    const named = () => {
+      if (!isAttributed || isTracked) return;
+      lane.front = new Working(lane, slot);
+      stages.unshift(nameStage(lane.front, slot, lane.witnessed || isStateKept()));
+    };
     const opaque = (options: OpaqueStageOptions) => {
+      named();
       const input = new Slot();
-      stages.unshift(pipeStage(options, { lane, input, output: slot, recovery }));
+      const work = isAttributed ? new Working(lane, input) : undefined;
+      stages.unshift(pipeStage(options, { lane, input, output: slot, recovery, work }));
       slot = input;
     };
     if (typeof handler !== "function") opaque(toOpaque(handler)!);
@@ -122,17 +135,17 @@ export class Opened {
         continue;
       }
       const exact = pipe as ExactStage<unknown, unknown>;
+      if (exact.holds) named();
       const input = exact.holds ? new Slot() : slot;
       const place = { lane, input, output: slot, recovery: recovery.forPipe() };
       stages.unshift(exact[makeStage](place, host.clock));
       slot = input;
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
-    if (this.#tracked.has(binding)) {
+    named();
+    if (isTracked) {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(lane, slot, { exact, state: this.#tracked.get(binding) }));
-    } else if (isStateKept() && hubs.some(({ feed }) => isAcknowledged(feed))) {
-      stages.unshift(nameStage(lane, slot));
     }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
@@ -143,6 +156,7 @@ export class Opened {
     const flow: Flow = {
       lane,
       hubs,
+      branches,
       ended: false,
       writes,
       start: async () => {
@@ -208,7 +222,7 @@ export class Opened {
         this.#host.fail(error);
       }
     };
-    this.#cancelled.set(hub, cancel());
+    this.#cancelled.set(hub, onNobodysBehalf(cancel));
   }
 
   #hub(source: unknown, flow: string): Hub<unknown> {
@@ -280,8 +294,8 @@ export class Opened {
     const { args, stopping, signal } = this.#host;
     const context = { args, stopping, signal, attempt: 1 };
     const source = hubs.map((hub) => hub.name).join(", ");
-    const attributed = hubs.some((hub) => hub.attributed);
-    const lane = new Lane(flow, source, context, attributed, this.#host);
+    const witnessed = hubs.some((hub) => hub.attributed);
+    const lane = new Lane(flow, source, context, witnessed, this.#host);
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {

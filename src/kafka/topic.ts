@@ -1,6 +1,8 @@
+import "../deno_only.ts";
 import { systemClock } from "../clock.ts";
 import type { Codec } from "../codecs/codec.ts";
 import { TextCodec } from "../codecs/text_codec.ts";
+import { asPart } from "../flow/attribution.ts";
 import {
   type Feed,
   type FeedSource,
@@ -41,6 +43,7 @@ const text = new TextCodec();
  *
  * - As a source it is one member of its group. A message is committed after it, and all before it in its
  *   partition, are done; what was not committed is delivered again.
+ * - Iterated, a message is done when the next one is asked for: `break` leaves the last one uncommitted.
  * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
  * - Nothing is connected before the first use; `await using` or `close()` disconnects.
  *
@@ -111,12 +114,18 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic.
+   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic. In a
+   * flow whose messages are acknowledged it belongs to the message for which it is sent, whether it is awaited
+   * or not; elsewhere an unawaited send is the caller's.
    *
    * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
    * @throws {CodecError} If key or value cannot be encoded.
    */
-  async send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+  send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+    return asPart(`send() to topic "${this.name}"`, () => this.#sendWatched(message));
+  }
+
+  async #sendWatched(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
     this.#connection.checkOpen();
     const failed = Promise.withResolvers<never>();
     const unwatch = this.#teller.watch(failed.reject);
@@ -181,8 +190,9 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Reads the topic: a message is acknowledged when the next one is asked for. Each second, and at the end,
-   * all open caches of the process are flushed and the positions committed.
+   * Reads the topic: a message is acknowledged when the next one is asked for, so `break` leaves the last one
+   * uncommitted, and the group gets it again. Each second, and at the end, all open caches of the process are
+   * flushed and the positions committed.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
     const gate = gateOf(this);

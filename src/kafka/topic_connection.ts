@@ -1,3 +1,4 @@
+import { onNobodysBehalf } from "../flow/attribution.ts";
 import type { AskOptions, Broker, Producer, TopicSpec } from "./broker.ts";
 import { dryProducer } from "./dry_producer.ts";
 import { KafkaBroker } from "./kafkajs/broker.ts";
@@ -26,7 +27,11 @@ export class TopicConnection<K, V> {
    *
    * @throws The signal's reason, as soon as it aborts.
    */
-  async open(signal?: AbortSignal): Promise<Broker> {
+  open(signal?: AbortSignal): Promise<Broker> {
+    return onNobodysBehalf(() => this.#open(signal)); // what lives on belongs to no message
+  }
+
+  async #open(signal?: AbortSignal): Promise<Broker> {
     const broker = this.#own();
     if (this.#settings.allowAutoTopicCreation && !this.#exists) {
       await this.#create(broker, { signal: this.#until(signal) });
@@ -51,7 +56,11 @@ export class TopicConnection<K, V> {
   }
 
   /** Opens a writer to the topic. */
-  async openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
+  openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
+    return onNobodysBehalf(() => this.#openProducer(lingerMs, signal));
+  }
+
+  async #openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
     const topic = this.#topic;
     const { dry, onStatus: status } = this.#settings;
     if (dry) return dryProducer(({ key, value }) => status?.({ type: "dry", topic, key, value }));

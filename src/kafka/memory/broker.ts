@@ -1,3 +1,4 @@
+import "../../deno_only.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
   Broker,
