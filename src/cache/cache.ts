@@ -1,6 +1,7 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
+import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
@@ -76,7 +77,9 @@ export class Cache<V = unknown>
    * @param target A path, whose folder is made if it is not there; the URL of a KV Connect server; or an
    * open `Deno.Kv`, which stays open when the cache is closed.
    * @throws {CacheHeldError} If another process has the store open.
-   * @throws {CacheStorageError} If the file cannot be opened, is no store, or is of a newer version.
+   * @throws {CacheDamagedError} If something in it is not there any more as it was written: it says what, how much,
+   * and how to keep the rest. A shared store finds that out entry by entry, when they are read.
+   * @throws {CacheStorageError} If the file cannot be opened, is no store, or is of another version.
    * @throws {TypeError} If an option is unknown or wrong, or Deno runs without `--unstable-kv`.
    */
   static async open<V = unknown>(
@@ -257,6 +260,11 @@ export class Cache<V = unknown>
     this.#store.assertMayWait("flush a cache");
     this.#writes.assertOpen();
     await this.#store.flush();
+  }
+
+  /** What was damaged and left out when it was opened with `damaged: "salvage"`; undefined where nothing was. */
+  get damage(): CacheDamage | undefined {
+    return this.#store.damage;
   }
 
   /** True while flows decide what goes to disk; see `state` in {@linkcode HandleOptions}. */

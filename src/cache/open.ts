@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
-import { CacheHeldError, CacheStorageError } from "./errors.ts";
+import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
 import { openRows } from "./rows/open.ts";
@@ -25,7 +25,7 @@ export async function openStore(
   }
   const { path, remote } = toPath(target);
   const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
-  const { flushIntervalMs = 100, maxTransactionBytes } = options;
+  const { flushIntervalMs = 100, maxTransactionBytes, damaged = "refuse" } = options;
   if (remote && !shared) {
     throw new TypeError(
       `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
@@ -36,10 +36,11 @@ export async function openStore(
     if (!remote && path !== ":memory:") await prepareFolder(path);
     const openKv = () => Deno.openKv(path);
     if (!shared) {
-      return await openResident(path, openKv, { clock, flushIntervalMs, maxTransactionBytes });
+      const resident = { clock, flushIntervalMs, maxTransactionBytes, damaged };
+      return await openResident(path, openKv, resident);
     }
     const place = { path, remote, borrowed: false };
-    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes });
+    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
   } catch (error) {
     throw explain(path, error);
   }
@@ -55,12 +56,14 @@ async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheSt
     throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
   }
   assertNoWindow(options);
-  const { clock = systemClock, deadlineMs = DEADLINE_MS, maxTransactionBytes } = options;
+  const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
+  const { maxTransactionBytes, damaged = "refuse" } = options;
   const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };
   return await openRows(() => Promise.resolve(kv), place, {
     clock,
     deadlineMs,
     maxTransactionBytes,
+    damaged,
   });
 }
 
@@ -79,7 +82,7 @@ function toPath(target: string | URL): { path: string; remote: boolean } {
 
 /** Says what to do about what the system said. */
 function explain(path: string, error: unknown): unknown {
-  if (error instanceof CacheHeldError) return error;
+  if (error instanceof CacheHeldError || error instanceof CacheDamagedError) return error;
   const wrapped = error instanceof CacheStorageError;
   const reason = wrapped ? error.cause : error;
   const hint = reason instanceof Error ? hintFor(path, reason) : undefined;
@@ -95,7 +98,7 @@ function hintFor(path: string, reason: Error): string | undefined {
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {
-    return "which is no Deno KV file or a damaged one";
+    return "which is no Deno KV file or a damaged one (the .recover of the sqlite3 shell may help)";
   }
   if (/unable to open|read-?only/i.test(reason.message)) return "check that it can be written";
   return undefined;

@@ -127,9 +127,9 @@ Deno.test("A page never exceeds the limit of Deno KV, and comes back as it was",
         const entry = new Entry(key, { ...copyIn(value), expires: 0 });
         if (entry.valueSize < 24_000 && page.fits(entry)) page.add(entry);
       }
-      const row = encodePage("space", page);
+      const row = encodePage("space", page, { sequence: 1, ends: true });
       await kv.set(["page"], row);
-      const { records } = decodePage((await kv.get(["page"])).value);
+      const { records } = decodePage(1, (await kv.get(["page"])).value);
       assertEquals(
         records.map(({ key, value }) => [key, value]),
         page.records.map((r) => [r.key, r.value]),

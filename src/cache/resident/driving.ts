@@ -13,7 +13,7 @@ import { TableChange } from "./table_change.ts";
 import type { Table } from "./table.ts";
 
 /** The space of the positions; no user can name it. */
-const POSITIONS = "$positions";
+export const POSITIONS = "$positions";
 
 /** What driving needs of the store. */
 export interface DrivenStore {

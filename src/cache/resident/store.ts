@@ -1,9 +1,10 @@
 import type { Writer } from "../../flow/state.ts";
-import { FORMAT, ROOT } from "../format.ts";
+import { ROOT } from "../format.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
-import type { Journal, Row, State } from "./journal.ts";
+import type { Journal, Row, SpaceState, State } from "./journal.ts";
+import type { Page } from "./page.ts";
 import { rowsOfPage } from "./rows_of_page.ts";
 import { Table } from "./table.ts";
 import type { TableHost } from "./table_host.ts";
@@ -35,6 +36,7 @@ const SWEEP_ENTRIES = 10_000;
  */
 export class ResidentStore implements TableHost, Uncommitted {
   readonly #options: StoreOptions;
+  readonly #journal: Journal | undefined;
   /** Undefined where there is no disk. */
   readonly #commits: GroupCommit | undefined;
   readonly #tables = new Map<string, Table>();
@@ -56,8 +58,17 @@ export class ResidentStore implements TableHost, Uncommitted {
   constructor(options: StoreOptions, state: State, journal?: Journal) {
     this.#options = options;
     this.#state = state;
+    this.#journal = journal;
     if (journal) this.#commits = new GroupCommit(this, journal, options);
     this.driving = new Driving(this, options.maxTransactionBytes);
+  }
+
+  /** Takes the disk over, with the content that was restored, and deletes rows that this does not need. */
+  async claim(garbage: Deno.KvKey[]): Promise<void> {
+    for (const { window } of this.#tables.values()) {
+      for (const id of window.takeGone()) garbage.push([ROOT, "l", id]);
+    }
+    await this.#journal?.claim({ ...this.#state, spaces: this.#spaces() }, garbage);
   }
 
   /** What it is called in errors. */
@@ -205,12 +216,17 @@ export class ResidentStore implements TableHost, Uncommitted {
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
+    const written: [Table, Page][] = [];
     for (const table of this.#tables.values()) {
-      const pages = table.takeBuffer(() => ++state.last);
-      for (const page of pages) rows.push(...rowsOfPage(table.name, page));
+      for (const page of table.takeBuffer(() => ++state.last)) written.push([table, page]);
       for (const id of table.window.takeGone()) garbage.push([ROOT, "l", id]);
     }
-    state.heads = this.#heads();
+    for (const [index, [table, page]] of written.entries()) {
+      const ends = index === written.length - 1;
+      rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends }));
+      table.window.push(page);
+    }
+    state.spaces = this.#spaces();
     this.#buffered = 0;
     this.#dirty = false;
     this.#commits.add({ rows, removed: [], state, garbage });
@@ -228,10 +244,17 @@ export class ResidentStore implements TableHost, Uncommitted {
       for (let from = 0; runs > 0; runs--) {
         const compacted = table.window.compact(from);
         if (compacted === undefined) break;
-        const rows = compacted.page ? rowsOfPage(table.name, compacted.page) : [];
-        const removed = compacted.removed.map((id) => [ROOT, "l", id]);
-        commits.add({ rows, removed, state: this.#nextState(), garbage: [] });
-        from = compacted.next;
+        const { page, removed: ids, next } = compacted;
+        const rows: Row[] = [];
+        const state = this.#nextState();
+        if (page !== undefined) {
+          rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends: true }));
+          table.window.count(page);
+        }
+        state.spaces = this.#spaces();
+        const removed = ids.map((id) => [ROOT, "l", id]);
+        commits.add({ rows, removed, state, garbage: [] });
+        from = next;
       }
     }
   }
@@ -240,7 +263,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   #turnOver(): void {
     this.#takeDiscarded();
     for (const table of this.#tables.values()) {
-      table.takeBuffer(() => ++this.#state.last);
+      for (const page of table.takeBuffer(() => ++this.#state.last)) table.window.push(page);
       table.window.takeGone();
       if (!table.window.sparse) continue;
       let compacted = table.window.compact(0);
@@ -249,20 +272,14 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.#buffered = 0;
   }
 
+  /** The state of the next batch, but for its spaces. */
   #nextState(): State {
-    const { owner, sequence, last } = this.#state;
-    return this.#state = {
-      format: FORMAT,
-      layout: "resident",
-      owner,
-      sequence: sequence + 1,
-      last,
-      heads: this.#heads(),
-    };
+    const { sequence } = this.#state;
+    return this.#state = { ...this.#state, sequence: sequence + 1 };
   }
 
-  #heads(): State["heads"] {
-    return [...this.#tables.values()].map((table) => [table.name, ...table.window.head]);
+  #spaces(): SpaceState[] {
+    return Array.from(this.#tables.values(), ({ window }) => window.state);
   }
 
   #takeDiscarded(): Deno.KvKey[] {

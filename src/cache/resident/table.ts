@@ -165,16 +165,15 @@ export class Table {
     this.#buffer.settle();
   }
 
-  /** Empties the buffer into new pages; `nextId` numbers them. */
+  /** Empties the buffer into new pages, which are to be pushed to the window; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
-    const pages = this.#buffer.take(nextId);
-    this.window.push(pages);
-    return pages;
+    return this.#buffer.take(nextId);
   }
 
   /** Takes a page that was read from the disk, in the order of their ids; later records win. */
-  restore(id: number, records: readonly Entry[]): void {
+  restore(id: number, records: readonly Entry[], sum: number): void {
     const page = new Page(id);
+    page.sum = sum;
     const passed = this.window.passed(id);
     for (let index = 0; index < records.length; index++) {
       const entry = records[index]!;
@@ -191,7 +190,7 @@ export class Table {
         this.#graves.set(entry.key, entry);
       }
     }
-    this.window.push([page]);
+    this.window.push(page);
   }
 
   /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
