@@ -22,9 +22,10 @@ export class CacheStorageError extends Error {
   /** Whether the same may succeed later: nothing that was accepted is lost meanwhile. */
   readonly retriable: boolean;
 
-  /** Says what could not be done; `cause` is what the storage threw. */
+  /** Says what could not be done; `cause` is what the storage threw, or the reason in words. */
   constructor(what: string, cause: unknown, retriable: boolean) {
-    super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    if (cause instanceof Error) super(`${what}: ${cause.message}`, { cause });
+    else super(`${what}: ${cause}`);
     this.retriable = retriable;
   }
 }

@@ -54,6 +54,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
         : "it was made with { shared: true }: open it with that, or use another path",
     );
   }
+  if (found !== layout) throw new NotAsWrittenError("it is nothing that was written there");
   return unseal(body, placeOf(layout));
 }
 

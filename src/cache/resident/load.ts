@@ -4,7 +4,6 @@ import { decodeKey, inspectKey } from "../keys.ts";
 import { fromPieces } from "../pieces.ts";
 import { NotAsWrittenError, sealOf } from "../sealed.ts";
 import { Damage } from "./damage.ts";
-import { POSITIONS } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import type { SpaceState, State } from "./journal.ts";
 import { type DecodedPage, decodePage } from "./page.ts";
@@ -33,6 +32,8 @@ export interface Found {
   readonly pages: readonly FoundPage[];
   /** Rows that the content does not need. */
   readonly left: Deno.KvKey[];
+  /** The highest id of a page that there is a row of. */
+  readonly highest: number;
   /** What is not there as it was written. */
   readonly damage: Damage;
 }
@@ -58,16 +59,16 @@ export async function find(kv: Deno.Kv, options: LoadOptions): Promise<Found> {
   const damage = new Damage();
   const left: Deno.KvKey[] = [];
   const row = await readState(kv, options, damage);
-  const read = await readPages(kv, options.path, damage, left);
+  const { read, highest } = await readPages(kv, options.path, damage, left);
   const { versionstamp } = row;
   if (row.state !== undefined && !isStale(row.state, read, damage)) {
     const pages = pagesOf(row.state, read, damage, left);
-    return { state: row.state, versionstamp, pages, left, damage };
+    return { state: row.state, versionstamp, pages, left, highest, damage };
   }
   await assertResident(kv, options.path);
   damage.pages += left.length; // no state counts them
   const pages = completeGroups(read, left);
-  return { state: stateOf(pages), versionstamp, pages, left, damage };
+  return { state: stateOf(pages), versionstamp, pages, left, highest, damage };
 }
 
 /**
@@ -97,8 +98,7 @@ export async function load(
     }
   }
   for (const table of tables) table.restored();
-  // At those positions the content was another one.
-  if (damage.found) void store.table(POSITIONS).clear(() => {});
+  if (damage.found) store.driving.forbid();
 }
 
 /** Throws if a file whose state is lost has the rows of the other layout. */
@@ -112,10 +112,10 @@ async function assertResident(kv: Deno.Kv, path: string): Promise<void> {
 /** Reads the state row; one that is not as it was written is none. */
 async function readState(
   kv: Deno.Kv,
-  { path, fresh }: LoadOptions,
+  { path, fresh, salvage }: LoadOptions,
   damage: Damage,
 ): Promise<{ state: State | undefined; versionstamp: string | null }> {
-  let versionstamp: string | null = null;
+  let versionstamp: string | null | undefined;
   let what = "is missing, or another program made the file";
   try {
     const row = await kv.get(STATE_KEY);
@@ -128,7 +128,9 @@ async function readState(
     what = notAsWritten(error);
   }
   damage.add(`the row that says what is in the file: ${what}`, { entries: Infinity });
-  return { state: undefined, versionstamp };
+  // What cannot be read has no version to begin from.
+  if (salvage) versionstamp ??= (await kv.set(STATE_KEY, null)).versionstamp;
+  return { state: undefined, versionstamp: versionstamp ?? null };
 }
 
 /** Reads all pages that are as they were written. */
@@ -137,26 +139,26 @@ async function readPages(
   path: string,
   damage: Damage,
   left: Deno.KvKey[],
-): Promise<FoundPage[]> {
-  const pages: FoundPage[] = [];
-  let last: unknown = -1;
+): Promise<{ read: FoundPage[]; highest: number }> {
+  const read: FoundPage[] = [];
+  let highest = 0;
   const rows = kv.list<Uint8Array>({ prefix: [ROOT, "l"] }, { batchSize: PAGES_PER_READ });
   for await (const { key, value } of rows) {
     const id = key[2] as number;
     // The order of the rows is the order in which entries were written.
-    if (typeof id === "number" && !(id > (last as number))) {
-      const cause = `the file is malformed: page ${id} comes after page ${last}`;
+    if (typeof id === "number" && id <= highest) {
+      const cause = `the file is malformed: page ${id} comes after page ${highest}`;
       throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
     }
-    last = id;
+    if (Number.isSafeInteger(id)) highest = id;
     try {
-      pages.push({ ...decodePage(id, value), id, sum: sealOf(value) });
+      read.push({ ...decodePage(id, value), id, sum: sealOf(value) });
     } catch (error) {
       damage.add(`page ${id}: ${notAsWritten(error)}`);
       left.push(key);
     }
   }
-  return pages;
+  return { read, highest };
 }
 
 /** Finds out whether a state is older than the pages. */
@@ -268,7 +270,7 @@ async function readPieces(
 /** Says in which way a row is not as it was written; throws what is no answer to that. */
 function notAsWritten(error: unknown): string {
   if (error instanceof NotAsWrittenError) return error.message;
-  if (error instanceof RangeError && /could not deserialize/.test(error.message)) {
+  if (error instanceof Error && /could not deserialize|column type/.test(error.message)) {
     return "it is nothing that was written there";
   }
   throw error;

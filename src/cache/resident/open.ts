@@ -52,11 +52,23 @@ export async function openResident(
   const state = { ...found.state, owner: crypto.randomUUID() };
   const store = new ResidentStore(storeOptions, state, journal);
   await load(kv, store, found, loading);
+  if (damage.found) await saveSalvaged(store, found.highest);
   await store.claim(found.left);
   await held?.settle();
   const kept = opened.move();
   const release = () => kept.dispose();
   return toCacheStore(store, storeOptions, release, damage.found ? damage : undefined);
+}
+
+/** Brings to disk, in one group, what was left out; no page is written over one that is deleted after that. */
+async function saveSalvaged(store: ResidentStore, highest: number): Promise<void> {
+  store.skipPages(highest);
+  try {
+    await store.flush();
+  } catch (error) {
+    await store.close().catch(() => {}); // the first error says more
+    throw error;
+  }
 }
 
 /** Makes the folder of a file, and refuses a folder in place of the file. */

@@ -63,11 +63,13 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.driving = new Driving(this, options.maxTransactionBytes);
   }
 
-  /** Takes the disk over, with the content that was restored, and deletes rows that this does not need. */
-  async claim(garbage: Deno.KvKey[]): Promise<void> {
-    for (const { window } of this.#tables.values()) {
-      for (const id of window.takeGone()) garbage.push([ROOT, "l", id]);
-    }
+  /** Gives new pages ids above `id`. */
+  skipPages(id: number): void {
+    this.#state = { ...this.#state, last: Math.max(this.#state.last, id) };
+  }
+
+  /** Takes the disk over, as it was read, and deletes rows that are not needed. */
+  async claim(garbage: readonly Deno.KvKey[]): Promise<void> {
     await this.#journal?.claim({ ...this.#state, spaces: this.#spaces() }, garbage);
   }
 
