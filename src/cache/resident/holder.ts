@@ -2,6 +2,9 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheHeldError } from "../errors.ts";
 
+/** Every note has as many bytes, so that one covers the other. */
+const NOTE_BYTES = 120;
+
 /** The lock on a store. */
 export interface Hold extends Disposable {
   /** Whether there was no file yet, or one in which nothing can have been written. */
@@ -62,10 +65,11 @@ async function isEmpty(path: string): Promise<boolean> {
   }
 }
 
+/** Writes in one step, so that a crash leaves the note before or this one. */
 async function write(file: Deno.FsFile, holder: Holder): Promise<void> {
-  await file.truncate();
+  const note = JSON.stringify(holder).padEnd(NOTE_BYTES);
   await file.seek(0, Deno.SeekMode.Start);
-  await file.write(new TextEncoder().encode(JSON.stringify(holder)));
+  await file.write(new TextEncoder().encode(note));
 }
 
 async function read(lockPath: string): Promise<Holder | undefined> {

@@ -28,6 +28,7 @@ const MIN_RUNS = 16;
 /** Spaces of a store: the row of the state, which Deno KV takes up to 65,536 bytes, names them all. */
 const MAX_TABLES = 500;
 const SWEEP_MS = 1_000;
+/** Expired entries that are removed in one step. */
 const SWEEP_ENTRIES = 10_000;
 
 /**
@@ -153,6 +154,9 @@ export class ResidentStore implements TableHost, Uncommitted {
       this.#since = this.now();
     }
     this.#setSweep();
+    const looks = ++this.#writes % WRITES_PER_LOOK === 0;
+    // More expires than is written at no time for long, so whoever writes keeps the content small.
+    if (looks) this.#sweep(4 * WRITES_PER_LOOK);
     const commits = this.#commits;
     if (commits === undefined) {
       if (this.#buffered > MAX_MEMORY_BUFFER_BYTES) this.#turnOver();
@@ -162,7 +166,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     const { driver } = this.driving;
     if (driver !== undefined) return full ? driver.full() : undefined;
     if (full) return this.flush();
-    if (++this.#writes % WRITES_PER_LOOK === 0 && this.#overdue()) {
+    if (looks && this.#overdue()) {
       return commits.job ?? this.flush();
     }
     commits.schedule();
@@ -303,13 +307,22 @@ export class ResidentStore implements TableHost, Uncommitted {
     return false;
   }
 
-  #setSweep(): void {
+  #setSweep(ms: number = SWEEP_MS): void {
     if (this.#cancelSweep !== undefined || this.#closed) return;
     if (!this.expiring) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
+      const more = this.#sweep(SWEEP_ENTRIES);
       this.#cancelSweep = undefined;
-      for (const table of this.#tables.values()) if (table.expiring) table.sweep(SWEEP_ENTRIES);
-      this.#setSweep();
-    }, SWEEP_MS);
+      this.#setSweep(more ? 0 : SWEEP_MS); // others have their turn in between
+    }, ms);
+  }
+
+  /** Removes up to `count` entries of each table that have expired; says whether there may be more. */
+  #sweep(count: number): boolean {
+    let more = false;
+    for (const table of this.#tables.values()) {
+      if (table.expiring && table.sweep(count)) more = true;
+    }
+    return more;
   }
 }
