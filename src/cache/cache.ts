@@ -62,7 +62,7 @@ export class Cache<V = unknown>
     this.#name = name;
     this.#spaces = spaces;
     this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
-    this.#writes = new Writes(store, this.#space, ttlMs);
+    this.#writes = new Writes(store, name, this.#space, ttlMs);
     this.#reads = new Reads(this.#space, this.#writes);
     const retire = () => {
       this.#closed ??= Promise.resolve();
@@ -208,12 +208,17 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Returns every write from its first read on, as key and value; undefined where a key was deleted. A
-   * transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
-   * comes as one more write. What the window drops or what expires is no write; in a shared store only the
-   * writes of this object are seen.
+   * Returns every write from this call on, as key and value; undefined where a key was deleted. With
+   * `initial: true` what is there comes first, without a gap or a double between the two.
    *
-   * It ends when the signal aborts, by `return()` and when the cache is closed. It may be the source of a flow.
+   * - Whoever reads more slowly than is written gets the newest write of each key, or, with `overflow: "wait"`, all
+   *   of them, and holds the writers back.
+   * - A transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
+   *   comes as one more write. What the window drops or what expires is no write; in a shared store only the
+   *   writes of this object are seen.
+   *
+   * It ends when the signal aborts, by `return()` and when the cache is closed; until then what was not read is
+   * kept. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();

@@ -18,6 +18,8 @@ export interface SpaceLimits {
  * it.
  */
 export interface CacheStore extends Store {
+  /** What it is called in words. */
+  readonly name: string;
   /** The time. */
   readonly clock: Clock;
   /** The most that a transaction may write, in estimated bytes. */

@@ -94,6 +94,7 @@ function toCacheStore(
 ): CacheStore {
   const { driving } = store;
   return {
+    name: store.name,
     clock,
     maxTransactionBytes,
     damage,

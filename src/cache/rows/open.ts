@@ -51,7 +51,8 @@ export async function openRows(
     await pieces.collectAbandoned();
     const maxChecks = place.remote ? REMOTE_CHECKS : LOCAL_CHECKS;
     const parts = { kv, calls, writer, pieces, maxChecks };
-    return toCacheStore(parts, clock, maxTransactionBytes, release, damage);
+    const name = `shared cache ${words}`;
+    return { name, ...toCacheStore(parts, clock, maxTransactionBytes, release, damage) };
   } catch (error) {
     release();
     throw error;
@@ -110,7 +111,7 @@ function toCacheStore(
   maxTransactionBytes: number,
   release: () => void,
   damage: CacheDamage | undefined,
-): CacheStore {
+): Omit<CacheStore, "name"> {
   const { writer } = parts;
   return {
     clock,
