@@ -55,7 +55,7 @@ export class Cache<V = unknown>
     name = "",
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
-    const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
+    const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     const retention = { maxBytes, ttlMs };
     spaces.assertExact(name, retention);
     this.#store = store;
@@ -227,7 +227,7 @@ export class Cache<V = unknown>
 
   /**
    * Returns another cache in the same store: its entries are apart, and what both have written becomes
-   * durable together.
+   * durable together. Unless its options say so, it keeps as much as the cache that was opened.
    *
    * @throws {TypeError} If an option or the name is wrong, the space is open and options are given, or it would
    * drop entries by itself in the state of a flow.

@@ -9,7 +9,7 @@ export interface SpaceOptions<V = unknown> {
    * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
    * shared store has no window: there it is an error.
    *
-   * @default {25_000_000}
+   * @default {25_000_000, in a space as much as the cache that it is of}
    */
   maxBytes?: number | undefined;
   /**

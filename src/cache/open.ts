@@ -23,12 +23,12 @@ export async function openStore(
   if (typeof target !== "string" && !(target instanceof URL)) {
     return await openBorrowed(target, options);
   }
-  const { path, remote } = toPath(target);
+  const { path, name, remote } = toPath(target);
   const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
   const { flushIntervalMs = 100, maxTransactionBytes, damaged = "refuse" } = options;
   if (remote && !shared) {
     throw new TypeError(
-      `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
+      `Cannot open ${JSON.stringify(name)} with { shared: false }: it is a server`,
     );
   }
   if (shared) assertNoWindow(options);
@@ -39,10 +39,10 @@ export async function openStore(
       const resident = { clock, flushIntervalMs, maxTransactionBytes, damaged };
       return await openResident(path, openKv, resident);
     }
-    const place = { path, remote, borrowed: false };
+    const place = { path: name, remote, borrowed: false };
     return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
   } catch (error) {
-    throw explain(path, error);
+    throw explain(name, error);
   }
 }
 
@@ -67,17 +67,40 @@ async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheSt
   });
 }
 
-function toPath(target: string | URL): { path: string; remote: boolean } {
+/** Where a store is, and what it is called in errors: without credentials. */
+interface Target {
+  path: string;
+  name: string;
+  remote: boolean;
+}
+
+function toPath(target: string | URL): Target {
   const url = URL.parse(target);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    return { path: url.href, remote: true };
+    return { path: url.href, name: masked(url), remote: true };
   }
-  if (url?.protocol === "file:") return { path: decodeURIComponent(url.pathname), remote: false };
-  if (target instanceof URL) {
-    throw new TypeError(`Cannot open a cache at ${target}: the URL must be http:, https: or file:`);
+  if (url?.protocol === "file:") return local(decodeURIComponent(url.pathname));
+  if (url !== null && (target instanceof URL || /^[a-z][a-z\d+.-]*:\/\//i.test(target))) {
+    throw new TypeError(
+      `Cannot open a cache at ${
+        masked(url)
+      }: the URL must be http: or https:, of a KV Connect server, or ` +
+        "file:; or give a path",
+    );
   }
   if (target === "") throw new TypeError('Cannot open a cache at "": give a path or a URL');
-  return { path: target, remote: false };
+  return local(target as string);
+}
+
+function local(path: string): Target {
+  return { path, name: path, remote: false };
+}
+
+function masked(url: URL): string {
+  const shown = new URL(url);
+  if (shown.username !== "") shown.username = "***";
+  if (shown.password !== "") shown.password = "***";
+  return shown.href;
 }
 
 /** Says what to do about what the system said. */

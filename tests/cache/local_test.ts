@@ -211,6 +211,24 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   await assertRejects(() => Cache.open(""), TypeError);
 });
 
+Deno.test("Cache.open() at a URL that is no store's makes no folder, and names what is supported", async () => {
+  await using folder = await temporaryFolder();
+  const before = Deno.cwd();
+  Deno.chdir(folder.path);
+  try {
+    for (const target of ["ftp://user:secret@host/db", "redis://host", "S3://bucket/a"]) {
+      for (const given of [target, new URL(target)]) {
+        const error = await assertRejects(() => Cache.open(given), TypeError, "http: or https:");
+        assertEquals(error.message.includes("secret"), false);
+      }
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(".")), []);
+    await (await Cache.open("a:b")).close(); // a name that a file can have
+  } finally {
+    Deno.chdir(before);
+  }
+});
+
 Deno.test("A Cache says which flags are missing", async () => {
   await using folder = await temporaryFolder();
   const script = `import { Cache } from "${new URL("../../mod.ts", import.meta.url)}";

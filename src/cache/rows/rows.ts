@@ -166,9 +166,13 @@ export class Rows implements Space {
     return new RowCursor(this.#store, this.#root, range, this);
   }
 
-  /** Deletes all rows, some at a time. */
+  /** Deletes all rows that are there at the call, some at a time. */
   async clear(removed: (key: string) => void): Promise<void> {
-    const cursor = new RowCursor(this.#store, this.#root, toRange(), this);
+    const walk = (range: Range) => new RowCursor(this.#store, this.#root, range, this);
+    const last = await walk(toRange({ reverse: true })).nextKey();
+    if (last === undefined) return;
+    // Not up to the end: who writes ever higher keys would have it go on for ever.
+    const cursor = walk({ ...toRange(), high: `${last}\0` });
     for (;;) {
       const keys: string[] = [];
       while (keys.length < CLEAR_BATCH) {
@@ -177,7 +181,10 @@ export class Rows implements Space {
         keys.push(key);
       }
       if (keys.length === 0) return;
-      while (!await this.commit(new Map(), keys.map((key) => ({ key, put: undefined }))));
+      const writes = keys.map((key) => ({ key, put: undefined }));
+      for (let attempt = 1; !await this.commit(new Map(), writes); attempt++) {
+        await this.#store.calls.pause(attempt);
+      }
       for (const key of keys) removed(key);
     }
   }
