@@ -107,7 +107,8 @@ export class App<Args = unknown> implements AsyncDisposable {
     }
     if (clock !== undefined && !isClock(clock)) {
       throw new TypeError(
-        "Cannot make an App: clock must be a Clock, with now(), timer(), macrotask() and random()",
+        "Cannot make an App: clock must be a Clock, with now(), monotonic(), timer(), macrotask() and " +
+          "random()",
       );
     }
     this.#options = options;

@@ -1,8 +1,15 @@
-/** Time, timers and chance, as the library sees them: everything in `src/` that waits goes through this. */
+/**
+ * Time, timers and chance, as the library sees them: everything in `src/` that waits goes through this.
+ *
+ * The time of day can be set, by hand or by NTP, so it dates things and nothing else; every duration is a
+ * difference of {@linkcode Clock.monotonic}.
+ */
 export interface Clock {
-  /** Milliseconds since the Unix epoch. */
+  /** The time of day: milliseconds since the Unix epoch. It jumps when the clock is set. */
   now(): number;
-  /** Calls `callback` once after `ms` milliseconds; returns what cancels it. */
+  /** Milliseconds since a moment of the clock's choice. It never jumps or goes back. */
+  monotonic(): number;
+  /** Calls `callback` once after `ms` monotonic milliseconds; returns what cancels it. */
   timer(callback: () => void, ms: number): () => void;
   /** Calls `callback` in a new macrotask, after timers and I/O had their turn. */
   macrotask(callback: () => void): void;
@@ -16,6 +23,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   timer(callback, ms) {
     if (ms === Infinity) return () => {};
     let id: ReturnType<typeof setTimeout> | undefined;
@@ -32,10 +40,10 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** Says whether `value` has all that a clock has. */
+/** Returns whether `value` has all that a clock has. */
 export function isClock(value: unknown): value is Clock {
-  const { now, timer, macrotask, random } = (value ?? {}) as Partial<Clock>;
-  return [now, timer, macrotask, random].every((method) => typeof method === "function");
+  const { now, monotonic, timer, macrotask, random } = (value ?? {}) as Partial<Clock>;
+  return [now, monotonic, timer, macrotask, random].every((of) => typeof of === "function");
 }
 
 /**
@@ -56,4 +64,21 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
     }, ms);
     signal?.addEventListener("abort", abort, { once: true });
   });
+}
+
+/**
+ * Calls `tell` after `ms` milliseconds of `clock`, and again whenever it has taken twice as long: what lasts is
+ * told more than once, and not all the time.
+ *
+ * @returns What ends it.
+ */
+export function remind(clock: Clock, ms: number, tell: (passedMs: number) => void): () => void {
+  const begin = clock.monotonic();
+  const again = () => {
+    const passed = clock.monotonic() - begin;
+    cancel = clock.timer(again, passed);
+    tell(Math.round(passed));
+  };
+  let cancel = clock.timer(again, ms);
+  return () => cancel();
 }

@@ -24,8 +24,9 @@ export type StatusEvent =
   /** Sinks and stores are flushed and positions committed. */
   | { readonly type: "barrier"; readonly durationMs: number }
   /**
-   * After each barrier, for each source: `messages` were done since the start; `lag` is how many more are
-   * known to be there, where the source can tell.
+   * Each second and after the last barrier, for each source, whatever it waits for: `messages` were done
+   * since the start; `lag` is how many more are there. Undefined where a source cannot tell: other than a
+   * Topic never, a Topic not before it was assigned its partitions.
    */
   | {
     readonly type: "progress";
@@ -33,7 +34,7 @@ export type StatusEvent =
     readonly messages: number;
     readonly lag: number | undefined;
   }
-  /** The windows of caches (`maxBytes`) dropped entries since the barrier before. */
+  /** The windows of caches (`maxBytes`) dropped entries since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }
   /**
    * Writers of a cache have waited for `waitedMs` until somebody reads on who has `overflow: "wait"`: `updates` wait

@@ -29,7 +29,8 @@ export interface SinkObject<T> {
   readonly write: (value: T) => unknown;
   /**
    * Resolves when everything given so far is where it belongs. When it rejects the barrier is tried again;
-   * when it does not settle within the barrier's `flushTimeoutMs` the app stops.
+   * when it does not settle within the barrier's `flushTimeoutMs` the app stops. What is written after the
+   * call need not be waited for: writing may never pause.
    */
   flush?(): void | Promise<void>;
   /** Called once at the end of `stream()`, after the last flush. */

@@ -93,7 +93,7 @@ Deno.test("App refuses an onError, an onStatus and a clock that are none", () =>
   );
   assertEquals(
     refused((options) => new App(options), { clock: Date }),
-    "Cannot make an App: clock must be a Clock, with now(), timer(), macrotask() and random()",
+    "Cannot make an App: clock must be a Clock, with now(), monotonic(), timer(), macrotask() and random()",
   );
 });
 

@@ -73,7 +73,8 @@ export interface CheckpointOptions<M = unknown> {
   correctAfterMs?: number | undefined;
   /**
    * `"emit"` handles messages at once and corrects results later; `"wait"` holds each message back until
-   * the frontier has passed its time, so that nothing stale is emitted.
+   * the frontier has passed its time, so that nothing stale is emitted. `time` and `waitMs` mean nothing in
+   * mode `"emit"`, so that one object of options serves both.
    *
    * @default {"emit"}
    */
@@ -198,11 +199,6 @@ export function toCheckpointSettings<M>(
   if (mode === "wait" && time === undefined) {
     throw new TypeError(
       `Cannot make ${owner} in mode "wait" without time: say what the event time of a message is`,
-    );
-  }
-  if (mode === "emit" && (time !== undefined || waitMs !== Infinity)) {
-    throw new TypeError(
-      `Cannot make ${owner} in mode "emit" with time or waitMs: they belong to mode "wait"`,
     );
   }
   return {

@@ -120,6 +120,18 @@ export class Core implements Link {
     return time;
   }
 
+  /** Tells for which dependencies a message waits. */
+  tellWaiting(partition: number | undefined, time: number, waitedMs: number): void {
+    const marker = this.times.markerOf(time)!;
+    for (
+      const { name: dependency, dependency: source, [inside]: vitals } of this.settings.dependencies
+    ) {
+      if (Math.min(vitals.frontier, settledTime(source)) > time) continue;
+      const lagging = vitals.behind(time);
+      this.tell({ type: "waiting", dependency, lagging, partition, marker, waitedMs });
+    }
+  }
+
   /** A message of the dependent is about to be handled. */
   pulse(marker: Marker, state: Record<string, unknown> | undefined): Promise<number | undefined> {
     const time = this.read(marker);

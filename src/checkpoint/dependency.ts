@@ -77,16 +77,22 @@ export class Dependency {
     return this[inside].down;
   }
 
-  /** What it prints as; while it is down, with the parts that are behind, where it has several. */
+  /**
+   * What it prints as; where it has several parts, with the marker that was last heard of each, and while it
+   * is down with those that are behind.
+   */
   toJSON(): {
     checkpointState: unknown;
     checkpointMarker: Marker | null;
+    heard?: Readonly<Record<PartName, Marker | null>>;
     lagging?: readonly PartName[];
   } {
-    const { lagging } = this[inside];
+    const { heard, lagging } = this[inside];
+    const markers = [...heard].map(([part, time]) => [part, this.times?.markerOf(time) ?? null]);
     return {
       checkpointState: this.checkpointState ?? null,
       checkpointMarker: this.checkpointMarker ?? null,
+      ...(heard.size > 1 && { heard: Object.fromEntries(markers) }),
       ...(this.isDown && lagging.length > 0 && { lagging }),
     };
   }
@@ -102,6 +108,8 @@ export class Dependency {
     options: unknown,
   ): string {
     const { checkpointState, checkpointMarker } = this;
-    return `Dependency ${inspect({ checkpointState, checkpointMarker }, options)}`;
+    return `Dependency ${
+      inspect({ ...this.toJSON(), checkpointState, checkpointMarker }, options)
+    }`;
   }
 }

@@ -29,6 +29,20 @@ export type CheckpointEvent =
     readonly from: Readonly<Record<number, number>>;
     readonly to: Readonly<Record<number, number>>;
   }
+  /**
+   * Mode `"wait"` holds a message of `partition`, at `marker`, since `dependency` is not known that far yet:
+   * told after 3 s, and again whenever it has taken twice as long. `lagging` are the partitions, or other
+   * parts, of which nothing later was heard. Where it has parts and none lags, what was heard is still being
+   * handled, or may be corrected.
+   */
+  | {
+    readonly type: "waiting";
+    readonly dependency: string;
+    readonly lagging: readonly PartName[];
+    readonly partition: number | undefined;
+    readonly marker: Marker;
+    readonly waitedMs: number;
+  }
   /** A dependency message came after the frontier had passed it: what it makes wrong is not covered. */
   | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
   /** A marker is farther ahead of the clock than `maxAheadMs`, and was ignored. */

@@ -97,12 +97,18 @@ export class Parts {
     return this.names.filter((part) => this.#marks.get(part)!.heard <= least);
   }
 
+  /** The parts that hold the others back, since nothing later than `time` was heard of them; `read` as above. */
+  behind(time: number, read: Iterable<PartState>): PartName[] {
+    const parts = [...this.#marks].filter(([part]) => part !== WHOLE);
+    const passed = this.#passed(read);
+    const counts = parts.filter(([part]) => !passed.has(part));
+    const late = (counts.length > 0 ? counts : parts).filter(([, { heard }]) => heard <= time);
+    return late.map(([part]) => part);
+  }
+
   #least(mark: "heard" | "stored", read: Iterable<PartState> | undefined): number {
     if (this.#marks.size === 0) return -Infinity;
-    const passed = new Set<PartName>();
-    if (this.#idle === "pass") {
-      for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
-    }
+    const passed = this.#passed(read);
     let least = Infinity;
     let most = -Infinity;
     for (const [part, marks] of this.#marks) {
@@ -111,6 +117,14 @@ export class Parts {
       if (time < least && !passed.has(part)) least = time;
     }
     return least === Infinity ? most : least; // all are read to their end: nothing is behind the latest
+  }
+
+  /** The parts that are passed over: they have been read to their end. */
+  #passed(read: Iterable<PartState> | undefined): Set<PartName> {
+    const passed = new Set<PartName>();
+    if (this.#idle === "hold") return passed;
+    for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    return passed;
   }
 
   #at(name: PartName): PartMarks {

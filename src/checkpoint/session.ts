@@ -260,6 +260,7 @@ export class Session implements Companion {
       frontier: () => core.frontier,
       timeOf: (message) => core.read(time!(message)),
       recheck: () => core.gate.recheck(),
+      tell: (partition, time, waitedMs) => core.tellWaiting(partition, time, waitedMs),
     });
     this.#removeGuard = core.gate.guard((message) => waiting.admits(message));
   }

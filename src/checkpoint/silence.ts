@@ -20,14 +20,14 @@ export class Silence {
     this.#ms = ms;
     this.#gate = gate;
     this.#tooLong = tooLong;
-    this.#since = clock.now();
+    this.#since = clock.monotonic();
     this.#unobserve = gate.observe(() => this.heard());
     this.heard();
   }
 
   /** The source has spoken, or may speak again. */
   heard(): void {
-    this.#since = this.#clock.now();
+    this.#since = this.#clock.monotonic();
     if (this.#gate.closed) return this.#stopTimer();
     this.#cancelTimer ??= this.#clock.timer(this.#look, this.#ms);
   }
@@ -40,7 +40,7 @@ export class Silence {
 
   #look = (): void => {
     this.#cancelTimer = undefined;
-    const left = this.#since + this.#ms - this.#clock.now();
+    const left = this.#since + this.#ms - this.#clock.monotonic();
     if (left > 0) this.#cancelTimer = this.#clock.timer(this.#look, left);
     else this.#tooLong();
   };

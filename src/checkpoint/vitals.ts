@@ -83,6 +83,17 @@ export class Vitals {
     return this.#parts.lagging(this.#read);
   }
 
+  /** The parts that hold it back from knowing everything before `time`, and `time`, for want of messages. */
+  behind(time: number): PartName[] {
+    return this.#parts.behind(time + this.#settings.latenessMs, this.#read);
+  }
+
+  /** The latest time that was heard of, by part. */
+  get heard(): Map<PartName, number> {
+    this.#parts.expect(this.#gate.parts ?? []);
+    return new Map([...this.#parts.marks].map(([part, { heard }]) => [part, heard]));
+  }
+
   /** Something for `time` has arrived. */
   hear(time: number, part: PartName): void {
     this.#parts.hear(part, time);

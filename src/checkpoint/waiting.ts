@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, remind } from "../clock.ts";
 import { placeOf } from "./place.ts";
 
 /** What {@linkcode Waiting} needs to know. */
@@ -9,11 +9,17 @@ export interface WaitingHost {
   timeOf(message: unknown): number | undefined;
   /** Asks for the held messages again. */
   recheck(): void;
+  /** A message of `partition`, for `time`, has been held for `waitedMs`. */
+  tell(partition: number | undefined, time: number, waitedMs: number): void;
 }
+
+/** After how long it is told that a message is held, in milliseconds. */
+const TOLD_AFTER_MS = 3_000;
 
 /** A message that is held. */
 interface Held {
   readonly message: unknown;
+  readonly stopTelling: () => void;
   expired: boolean;
   cancelTimer: () => void;
 }
@@ -45,7 +51,7 @@ export class Waiting {
     }
     if (held !== undefined && held.message === message) return held.expired;
     this.#release(partition);
-    this.#hold(partition, message);
+    this.#hold(partition, message, time);
     return false;
   }
 
@@ -60,18 +66,25 @@ export class Waiting {
     for (const partition of [...this.#held.keys()]) this.#release(partition);
   }
 
-  #hold(partition: number, message: unknown): void {
-    const held: Held = { message, expired: false, cancelTimer: () => {} };
+  #hold(partition: number, message: unknown, time: number): void {
+    const stopTelling = remind(this.#clock, TOLD_AFTER_MS, (waitedMs) => {
+      this.#host.tell(placeOf(message)?.partition, time, waitedMs);
+    });
+    const held: Held = { message, stopTelling, expired: false, cancelTimer: () => {} };
     this.#held.set(partition, held);
     if (this.#waitMs === Infinity) return;
     held.cancelTimer = this.#clock.timer(() => {
       held.expired = true;
+      held.stopTelling();
       this.#host.recheck();
     }, this.#waitMs);
   }
 
   #release(partition: number): void {
-    this.#held.get(partition)?.cancelTimer();
+    const held = this.#held.get(partition);
+    if (held === undefined) return;
+    held.stopTelling();
+    held.cancelTimer();
     this.#held.delete(partition);
   }
 }

@@ -4,7 +4,6 @@ import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { ProgressReport } from "./progress_report.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
@@ -24,7 +23,7 @@ export interface BarrierOptions {
   messages?: number | undefined;
   /**
    * How long a failing barrier is tried again before the app stops, and how long the `flush()` of a sink may
-   * take, in milliseconds.
+   * take, in milliseconds. A Topic may take its `deliveryTimeoutMs` more: so long its brokers may be away.
    *
    * @default {30000}
    */
@@ -61,12 +60,11 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
- * - A sink whose `flush()` does not settle stops the app, and there is no barrier any more: it would call that
+ * - A sink whose `flush()` does not settle within `flushTimeoutMs` and its own patience stops the app, and there is no barrier any more: it would call that
  *   sink again, or pass over it.
  */
 export class Barrier {
   readonly #scope: BarrierScope;
-  readonly #report: ProgressReport | undefined;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
   #running: Promise<void> | undefined;
@@ -82,7 +80,6 @@ export class Barrier {
     { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: BarrierOptions,
   ) {
     this.#scope = scope;
-    if (host.status !== undefined) this.#report = new ProgressReport(scope.hubs, host.status);
     this.#host = host;
     this.#options = { intervalMs, messages, flushTimeoutMs };
   }
@@ -139,19 +136,22 @@ export class Barrier {
 
   async #untilDone(): Promise<void> {
     const { clock, signal, status } = this.#host;
-    const begin = clock.now();
+    const begin = clock.monotonic();
     if (this.#stuck !== undefined) throw this.#stuck;
+    let failing: number | undefined; // since when: what a sink waited for its brokers does not count
     for (;;) {
       try {
         await this.#once();
-        status?.({ type: "barrier", durationMs: clock.now() - begin });
-        this.#report?.tell();
+        status?.({ type: "barrier", durationMs: Math.round(clock.monotonic() - begin) });
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
         const failure = new BarrierError("Cannot make what is done durable", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
-        if (clock.now() - begin + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted) {
+        failing ??= clock.monotonic();
+        if (
+          clock.monotonic() - failing + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted
+        ) {
           throw failure;
         }
       }

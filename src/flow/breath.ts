@@ -17,19 +17,19 @@ export class Breath {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#last = clock.now();
+    this.#last = clock.monotonic();
   }
 
-  /** True when the last breath is long ago; the clock may have been set back. */
+  /** True when the last breath is long ago. */
   get due(): boolean {
-    return Math.abs(this.#clock.now() - this.#last) > BREATH_MS;
+    return this.#clock.monotonic() - this.#last > BREATH_MS;
   }
 
   /** Calls `resume` in the next macrotask, with all others that wait for it. */
   take(resume: () => void): void {
     if (this.#waiting.push(resume) > 1) return;
     this.#clock.macrotask(() => {
-      this.#last = this.#clock.now();
+      this.#last = this.#clock.monotonic();
       const waiting = this.#waiting;
       this.#waiting = [];
       for (const each of waiting) each();

@@ -54,8 +54,16 @@ export interface Feed<T> {
    * that can give up nothing.
    */
   limit?(ms: number | undefined): number;
-  /** How many messages are known to be there that are not acknowledged; absent where it cannot tell. */
-  lag?(): number;
+  /**
+   * How many messages are known to be there that are not acknowledged; undefined as long as it cannot tell,
+   * absent where it never can.
+   */
+  lag?(): number | undefined;
+  /**
+   * Asks how far the source goes, for {@linkcode Feed.lag}, while nothing is read that would tell; undefined
+   * when there is nothing to ask.
+   */
+  lookAhead?(): Promise<void> | undefined;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /** The first positions that the partitions still have; absent in a source that forgets nothing. */
@@ -143,6 +151,13 @@ export interface SinkPort<T> {
   readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
   /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
   flush?(): Promise<void>;
+  /**
+   * How long `flush()` may wait for brokers that are away, in milliseconds: a barrier gives it so much more
+   * than its `flushTimeoutMs`.
+   *
+   * @default {0}
+   */
+  readonly patienceMs?: number;
   /** Ends writing, after the last flush. */
   close?(): void | Promise<void>;
 }

@@ -38,11 +38,11 @@ function handling(
   // Nothing can end a call of the user's: one that took too long has failed once it is over.
   const { clock } = recovery.host;
   const inTime = async (done: Promise<void>) => {
-    const begin = clock.now();
+    const begin = clock.monotonic();
     await done;
-    const ms = clock.now() - begin;
+    const ms = clock.monotonic() - begin;
     if (ms < timeoutMs) return;
-    const late = `it took ${ms} ms, handlerTimeoutMs is ${timeoutMs}`;
+    const late = `it took ${Math.round(ms)} ms, handlerTimeoutMs is ${timeoutMs}`;
     throw lane.handlerError(new DOMException(late, "TimeoutError"));
   };
   if (recovery.stops) return call;

@@ -10,6 +10,7 @@ import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
+import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
 import { assertCorrectable } from "./tracking.ts";
@@ -47,6 +48,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   readonly #errors: unknown[] = [];
   #opened: Opened | undefined;
   #barrier: Barrier | undefined;
+  #report: ProgressReport | undefined;
   #companions: readonly Companion[] = [];
   #cancelDrain: () => void = () => {};
   #checking = false;
@@ -96,6 +98,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
       this.fail(error);
     }
     this.#cancelDrain();
+    this.#report?.stop();
     this.#barrier?.close();
     if (this.status !== undefined) listeners.delete(this.status);
     for (const companion of this.#companions) companion.close(this);
@@ -116,6 +119,10 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     const { hubs, groups } = opened;
     const scope = { hubs, groups, companions, sinks: this.sinks };
     this.#barrier = new Barrier(scope, this, this.#options.barrier);
+    if (this.status !== undefined) {
+      this.#report = new ProgressReport(hubs, this.clock, this.status);
+      this.#report.start();
+    }
     try {
       for (const companion of companions) companion.start();
       await this.#ready([...hubs].map(({ feed }) => feed.ready?.()));
@@ -143,7 +150,10 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     for (const group of opened.groups) group.flowsEnded();
     const last: (() => Promise<unknown>)[] = [
       () => this.#barrier!.run(),
-      () => this.#options.exit(),
+      () => {
+        this.#report?.tell();
+        return this.#options.exit();
+      },
       () => this.sinks.close(),
       () => opened.close(),
     ];

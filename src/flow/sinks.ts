@@ -72,6 +72,11 @@ class OpenSink {
     readonly brief: boolean,
   ) {}
 
+  /** How long its `flush()` may take where a barrier gives each `timeoutMs`. */
+  flushLimit(timeoutMs: number): number {
+    return timeoutMs + (this.port.patienceMs ?? 0);
+  }
+
   /** Takes one value. */
   async write(value: unknown): Promise<void> {
     this.writing++;
@@ -144,7 +149,8 @@ export class Sinks {
    * Resolves when everything written so far is where it belongs. All sinks are waited for, also when one
    * fails, so no `flush()` is called beside an earlier call of it.
    *
-   * @throws What a sink threw, or {@linkcode Sinks.stuck} when one has not settled after `timeoutMs`.
+   * @throws What a sink threw, or {@linkcode Sinks.stuck} when one has not settled after `timeoutMs` and its
+   * own patience.
    */
   async flush(timeoutMs: number): Promise<void> {
     this.host.signal.throwIfAborted();
@@ -159,11 +165,11 @@ export class Sinks {
         waiting.delete(opened);
       }
     }));
-    await this.#race(flushed, timeoutMs);
+    const late = await this.#race(flushed, waiting, timeoutMs);
     this.host.signal.throwIfAborted();
-    const [late] = waiting;
     if (late !== undefined) {
-      throw this.stuck = new Error(`${late.name} has not settled flush() after ${timeoutMs} ms`);
+      const ms = late.flushLimit(timeoutMs);
+      throw this.stuck = new Error(`${late.name} has not settled flush() after ${ms} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
@@ -171,16 +177,25 @@ export class Sinks {
     }
   }
 
-  /** Waits for `flushed`, but not longer than `timeoutMs`, and not beyond the hard end. */
-  async #race(flushed: Promise<unknown>, timeoutMs: number): Promise<void> {
+  /** Waits for `flushed`, but not beyond the hard end; returns the first that is `waiting` past its limit. */
+  async #race(
+    flushed: Promise<unknown>,
+    waiting: ReadonlySet<OpenSink>,
+    timeoutMs: number,
+  ): Promise<OpenSink | undefined> {
     const { clock, signal } = this.host;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const over = () => resolve();
-    const cancel = clock.timer(over, timeoutMs);
+    const { promise, resolve } = Promise.withResolvers<OpenSink | undefined>();
+    const over = () => resolve(undefined);
+    const cancels = [...waiting].map((opened) =>
+      clock.timer(() => {
+        if (waiting.has(opened)) resolve(opened);
+      }, opened.flushLimit(timeoutMs))
+    );
     signal.addEventListener("abort", over, { once: true });
-    await Promise.race([flushed, promise]);
-    cancel();
+    const late = await Promise.race([flushed.then(() => undefined), promise]);
+    for (const cancel of cancels) cancel();
     signal.removeEventListener("abort", over);
+    return late;
   }
 
   /** Closes what was opened; a sink that cannot be closed fails the run, and the others are closed. */

@@ -4,8 +4,8 @@
  */
 import type { BrokerStatus } from "./status.ts";
 
-/** One header: its name and its bytes. A name may come more than once. */
-export type Header = readonly [name: string, value: Uint8Array];
+/** One header: its name and its bytes; null where it has none. A name may come more than once. */
+export type Header = readonly [name: string, value: Uint8Array | null];
 
 /** A record as the broker keeps it. */
 export interface BrokerRecord {
@@ -164,7 +164,7 @@ export interface ProducerOptions {
   readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
-  /** How long a record may take to be confirmed. */
+  /** How long the brokers may take to confirm a record once its turn has come. */
   readonly deliveryTimeoutMs: number;
   /** How long the first connection may take. */
   readonly startTimeoutMs: number;
@@ -189,8 +189,8 @@ export interface Producer {
   add(record: ProducerRecord): void | Promise<void>;
   /** Resolves when everything that was added is confirmed. */
   flush(): Promise<void>;
-  /** Sends what is left, and ends. */
-  close(): Promise<void>;
+  /** Sends what is left, and ends; when `signal` aborts, what is left is dropped. */
+  close(signal?: AbortSignal): Promise<void>;
 }
 
 /** With what a topic is created. */
@@ -223,7 +223,7 @@ export interface Broker extends AsyncDisposable {
   /** How many partitions a topic has. */
   partitions(topic: string, options?: AskOptions): Promise<number>;
   /** The offsets at an instant, by partition; at a time after the last record: the end. */
-  offsets(topic: string, at: Instant): Promise<Positions>;
+  offsets(topic: string, at: Instant, options?: AskOptions): Promise<Positions>;
   /** What a group has committed, by partition; partitions without a commit are absent. */
   committed(groupId: string, topic: string): Promise<Positions>;
   /** Closes everything that was opened. */

@@ -31,8 +31,8 @@ const oneOf = (...values: unknown[]): Rule => ({
   test: (value) => values.includes(value),
 });
 const text: Rule = {
-  must: "a string that is not empty",
-  test: (value) => typeof value === "string" && value !== "",
+  must: "a string that is not empty, and has no half of a surrogate pair",
+  test: (value) => typeof value === "string" && value !== "" && value.isWellFormed(),
 };
 const flag = oneOf(true, false);
 const callback: Rule = { must: "a function", test: (value) => typeof value === "function" };

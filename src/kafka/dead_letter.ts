@@ -116,6 +116,7 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
           );
         },
         flush: () => all("flush"),
+        patienceMs: Math.max(0, ...[...ports.values()].map(({ patienceMs = 0 }) => patienceMs)),
         close: () => all("close"),
       };
     },
@@ -124,7 +125,7 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
 
 function originOf(letter: Message<unknown, unknown>): string {
   const name = letter.headers.get(`${PREFIX}topic`);
-  if (name !== undefined) return decoder.decode(name);
+  if (name) return decoder.decode(name);
   throw new TypeError(
     `Cannot send a message back: offset ${letter.offset} of topic "${letter.topic}" is no dead letter of a topic`,
   );

@@ -4,10 +4,13 @@ import type { Chunk, Positions } from "./broker.ts";
 /** How far each partition has been fetched, compared with its end when that was last seen. */
 export class Fetched {
   readonly #partitions = new Map<number, { next: number; end: number }>();
+  /** Ends that were looked up while nothing was fetched: they count for the lag alone. */
+  #lookedUp: Positions = new Map();
 
   /** Begins anew at `positions`; `ends` are the ends of the partitions. */
   begin(positions: Positions, ends: Positions): void {
     this.#partitions.clear();
+    this.#lookedUp = new Map();
     for (const [partition, next] of positions) {
       this.#partitions.set(partition, { next, end: ends.get(partition) ?? Infinity });
     }
@@ -19,9 +22,17 @@ export class Fetched {
     if (fetched !== undefined) fetched.next = position;
   }
 
-  /** The end of a partition when it was last seen. */
+  /** The end of a partition when it was last seen, or looked up. */
   endOf(partition: number): number {
-    return this.#partitions.get(partition)?.end ?? 0;
+    const seen = this.#partitions.get(partition)?.end ?? 0;
+    const lookedUp = this.#lookedUp.get(partition);
+    if (lookedUp === undefined) return seen;
+    return seen === Infinity ? lookedUp : Math.max(seen, lookedUp);
+  }
+
+  /** The partitions end at `ends`. */
+  lookedUp(ends: Positions): void {
+    this.#lookedUp = ends;
   }
 
   /** A chunk was fetched. */

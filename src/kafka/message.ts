@@ -1,6 +1,7 @@
 import type { Codec } from "../codecs/codec.ts";
 import { CodecError } from "../errors.ts";
 import type { BrokerRecord } from "./broker.ts";
+import { tombstone } from "./tombstone.ts";
 
 /** The codecs of a topic. */
 export interface Codecs<K, V> {
@@ -27,8 +28,8 @@ const RAW: unique symbol = Symbol("raw");
  * bytes.
  *
  * @typeParam K The keys.
- * @typeParam V The values. A tombstone has the value `null`, whatever the codec: say so in `V` where the
- * topic has them.
+ * @typeParam V The values. A deletion has the value {@linkcode tombstone}, whatever the codec: add
+ * {@linkcode Tombstone} to `V` where the topic has them.
  */
 export class Message<K = string, V = string> {
   readonly #origin: Origin;
@@ -82,7 +83,7 @@ export class Message<K = string, V = string> {
   }
 
   /**
-   * The value; null for a tombstone.
+   * The value; {@linkcode tombstone} where the message deletes its key.
    *
    * @throws {CodecError} If it cannot be decoded.
    */
@@ -91,7 +92,7 @@ export class Message<K = string, V = string> {
     if (this.#failed?.value) throw this.#failed.value;
     const bytes = this.#record.value;
     try {
-      return this.#value = (bytes === null ? null : this.#codecs.value.decode(bytes)) as V;
+      return this.#value = (bytes === null ? tombstone : this.#codecs.value.decode(bytes)) as V;
     } catch (error) {
       throw this.#fail("value", error);
     }
@@ -100,9 +101,9 @@ export class Message<K = string, V = string> {
   /**
    * The headers by name, in the order of the record, which is Kafka's own: that in which they were written
    * (kafkajs puts names that are array indices before the others). Of a name that came more than once, the
-   * last.
+   * last; null for a header without a value.
    */
-  get headers(): ReadonlyMap<string, Uint8Array> {
+  get headers(): ReadonlyMap<string, Uint8Array | null> {
     return new Map(this.#record.headers);
   }
 

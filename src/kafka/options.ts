@@ -61,7 +61,13 @@ export interface TopicDefaults extends ConnectionOptions {
    * @default {33554432}
    */
   bufferMemory?: number | undefined;
-  /** Milliseconds within which a record must be confirmed. @default {120000} */
+  /**
+   * Milliseconds within which the brokers must confirm a batch once its turn has come: so long an outage is
+   * survived. A barrier waits as much longer for a Topic than its `flushTimeoutMs`; stopping is bounded by
+   * `drainMs` all the same.
+   *
+   * @default {120000}
+   */
   deliveryTimeoutMs?: number | undefined;
   /** Sends nothing, and tells `onStatus` what it would send. @default {false} */
   dry?: boolean | undefined;

@@ -6,15 +6,16 @@ import type { Header, ProducerRecord } from "./broker.ts";
 import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
 import { type Codecs, Message } from "./message.ts";
 import { RawRecord } from "./raw_record.ts";
-import { checkTimestamp } from "./record_check.ts";
+import { checkText, checkTimestamp } from "./record_check.ts";
+import { type Tombstone, tombstone } from "./tombstone.ts";
 
 /** A message to be sent. */
 export interface OutgoingMessage<K = string, V = string> {
   /** The key; null or absent for none. */
   key?: K | null | undefined;
-  /** The value; null for a tombstone. */
-  value: V | null;
-  /** Headers by name; texts are sent as UTF-8. */
+  /** The value, or {@linkcode tombstone}. */
+  value: V | Tombstone;
+  /** Headers by name; texts are sent as UTF-8, null as a header without a value. */
   headers?: OutgoingHeaders | undefined;
   /** The partition; absent lets the key decide as the Java client does. */
   partition?: number | undefined;
@@ -24,15 +25,15 @@ export interface OutgoingMessage<K = string, V = string> {
 
 /** Headers by name, or as a list, in which a name may come more than once. */
 export type OutgoingHeaders =
-  | Readonly<Record<string, string | Uint8Array>>
-  | Iterable<readonly [name: string, value: string | Uint8Array]>;
+  | Readonly<Record<string, string | Uint8Array | null>>
+  | Iterable<readonly [name: string, value: string | Uint8Array | null]>;
 
 /**
  * What a topic takes as a sink: a key and a value, a message, a message that was read from a topic, or an
  * error that met `onError`: then the message that failed becomes a dead letter.
  */
 export type TopicOutput<K = string, V = string> =
-  | readonly [key: K | null, value: V | null]
+  | readonly [key: K | null, value: V | Tombstone]
   | OutgoingMessage<K, V>
   | Message<K, V>
   | FailedStep;
@@ -61,13 +62,15 @@ export function toRecord<K, V>(
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);
   if (value === undefined) {
     throw new TypeError(
-      `Cannot send to topic "${topic}" as the value is undefined: null is a tombstone`,
+      `Cannot send to topic "${topic}" as there is no value: tombstone is what deletes a key`,
     );
   }
   checkTimestamp(topic, timestamp);
   const rest = { headers: toHeaders(topic, headers), partition, timestamp };
-  const keyBytes = encode(topic, "key", key, (given) => codecs.key.encode(given));
-  const valueBytes = encode(topic, "value", value, (given) => codecs.value.encode(given));
+  const keyBytes = key === null ? null : encode(topic, "key", () => codecs.key.encode(key));
+  const valueBytes = value === tombstone
+    ? null
+    : encode(topic, "value", () => codecs.value.encode(value), value === null);
   if (keyBytes instanceof Promise || valueBytes instanceof Promise) {
     return Promise.all([keyBytes, valueBytes]).then(([key, value]) => ({ key, value, ...rest }));
   }
@@ -106,27 +109,28 @@ function toOutgoing<K, V>(
   );
 }
 
-function isPair<K, V>(output: unknown): output is readonly [K | null, V | null] {
+function isPair<K, V>(output: unknown): output is readonly [K | null, V | Tombstone] {
   return Array.isArray(output);
 }
 
 /** Encodes a key or a value; a codec may make a tombstone by `null`. */
-function encode<T>(
+function encode(
   topic: string,
   of: "key" | "value",
-  given: T | null,
-  encoded: (given: T) => Uint8Array | Promise<Uint8Array>,
+  encoded: () => Uint8Array | Promise<Uint8Array>,
+  isNull = false,
 ): Uint8Array | null | Promise<Uint8Array | null> {
-  if (given === null) return null;
   const failed = (error: unknown) => {
-    throw new CodecError(`Cannot encode the ${of} of a message`, { topic }, undefined, error);
+    const hint = isNull ? ", which is null (tombstone is what deletes a key)" : "";
+    const what = `Cannot encode the ${of} of a message${hint}`;
+    throw new CodecError(what, { topic }, undefined, error);
   };
   const checked = (bytes: unknown) => {
     if (bytes !== null) assertBytes(bytes, `encode() of the ${of}'s codec returned something else`);
     return bytes;
   };
   try {
-    const bytes = encoded(given);
+    const bytes = encoded();
     return bytes instanceof Promise ? bytes.then(checked).catch(failed) : checked(bytes);
   } catch (error) {
     return failed(error);
@@ -138,7 +142,7 @@ const NO_HEADERS: readonly Header[] = [];
 function toHeaders(topic: string, headers: OutgoingHeaders | undefined): readonly Header[] {
   if (headers === undefined) return NO_HEADERS;
   const entries = Symbol.iterator in Object(headers)
-    ? [...headers as Iterable<readonly [string, string | Uint8Array]>]
+    ? [...headers as Iterable<readonly [string, string | Uint8Array | null]>]
     : Object.entries(headers);
   return entries.map((entry) => {
     if (!Array.isArray(entry) || entry.length !== 2 || typeof entry[0] !== "string") {
@@ -149,8 +153,11 @@ function toHeaders(topic: string, headers: OutgoingHeaders | undefined): readonl
       );
     }
     const [name, value] = entry;
-    if (typeof value === "string") return [name, encoder.encode(value)];
-    assertBytes(value, `Cannot send header "${name}" to topic "${topic}"`);
+    if (typeof value === "string") {
+      checkText(value, `Cannot send header ${JSON.stringify(name)} to topic "${topic}"`);
+      return [name, encoder.encode(value)];
+    }
+    if (value !== null) assertBytes(value, `Cannot send header "${name}" to topic "${topic}"`);
     return [name, value];
   });
 }

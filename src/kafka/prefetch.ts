@@ -73,6 +73,11 @@ export class Prefetch<T> {
     return partitions;
   }
 
+  /** Whether something is not fetched at the moment: all, for want of room, or what was set aside. */
+  get rests(): boolean {
+    return this.#room !== undefined || this.#aside.size > 0;
+  }
+
   /** Forgets what was fetched, of one partition or of all. */
   drop(partition?: number): void {
     const kept = this.#cursors.filter(({ chunk }) =>

@@ -29,7 +29,9 @@ const OVERHEAD = 32 + 61;
 /** Returns how many bytes a record takes in a batch of its own, at most. */
 export function sizeOf(record: ProducerRecord): number {
   let size = OVERHEAD + (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
-  for (const [name, value] of record.headers) size += 10 + 3 * name.length + value.byteLength;
+  for (const [name, value] of record.headers) {
+    size += 10 + 3 * name.length + (value?.byteLength ?? 0);
+  }
   return size;
 }
 
@@ -50,7 +52,19 @@ function checkBytes(topic: string, { key, value, headers }: ProducerRecord): voi
   if (key !== null) assertBytes(key, `Cannot send a key to topic "${topic}"`);
   if (value !== null) assertBytes(value, `Cannot send a value to topic "${topic}"`);
   for (const [name, bytes] of headers) {
-    assertBytes(bytes, `Cannot send header "${name}" to topic "${topic}"`);
+    checkText(name, `Cannot send the name ${JSON.stringify(name)} of a header to topic "${topic}"`);
+    if (bytes !== null) assertBytes(bytes, `Cannot send header "${name}" to topic "${topic}"`);
+  }
+}
+
+/**
+ * Checks a text that is sent as UTF-8; `what` begins the message.
+ *
+ * @throws {TypeError} If it contains half of a surrogate pair, which would arrive as U+FFFD.
+ */
+export function checkText(text: string, what: string): void {
+  if (!text.isWellFormed()) {
+    throw new TypeError(`${what}: it contains half of a surrogate pair`);
   }
 }
 
@@ -58,7 +72,7 @@ function checkBytes(topic: string, { key, value, headers }: ProducerRecord): voi
  * Finds the partition of a record: its own, the one of its key as the Java client computes it, or
  * `otherwise`.
  *
- * @throws {TypeError} If key, value or a header are no bytes.
+ * @throws {TypeError} If key, value or a header are no bytes, or UTF-8 cannot hold the name of a header.
  * @throws {RangeError} If the time is no whole number of milliseconds.
  * @throws {KafkaError} If the partition does not exist, or the record is larger than the topic takes.
  */

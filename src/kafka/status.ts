@@ -4,6 +4,17 @@ export type BrokerStatus =
   | { readonly type: "away"; readonly error?: unknown }
   /** The brokers answer again. */
   | { readonly type: "back" }
+  /**
+   * Has no partitions, and waits for them: told when it begins to join, after 3 s, and again whenever it has
+   * taken twice as long. `waitsFor` says for what.
+   */
+  | {
+    readonly type: "joining";
+    readonly topic: string;
+    readonly groupId: string;
+    readonly waitedMs: number;
+    readonly waitsFor: string;
+  }
   /** Partitions were given. */
   | {
     readonly type: "assigned";

@@ -224,6 +224,8 @@ export class Topic<K = string, V = string>
         unwatch();
         this.#sinks.delete(sink);
       },
+      deliveryTimeoutMs: this.#settings.deliveryTimeoutMs,
+      signal: host.signal,
     });
     this.#sinks.add(sink);
     return sink;

@@ -117,13 +117,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return await broker.offsets(this.#context.topic, "earliest");
   }
 
-  /** How many records of the assigned partitions are not acknowledged, as of the last fetch of each. */
-  lag(): number {
-    let lag = 0;
-    for (const [partition, position] of this.#progress.positions()) {
-      lag += Math.max(0, this.#member.fetched.endOf(partition) - position);
-    }
-    return lag;
+  /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */
+  lag(): number | undefined {
+    return this.#member.lag;
+  }
+
+  /** Looks up where the partitions end; see {@linkcode TopicMember.lookAhead}. */
+  lookAhead(): Promise<void> | undefined {
+    return this.#member.lookAhead();
   }
 
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */

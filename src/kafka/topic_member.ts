@@ -5,6 +5,7 @@ import type { Resumption } from "../flow/state.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
+import { JoinWatch } from "./join_watch.ts";
 import { LossWatch } from "./loss_watch.ts";
 import type { Message } from "./message.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
@@ -47,6 +48,7 @@ export class TopicMember<K, V> {
   readonly #host: Host;
   readonly #hooks: MemberHooks;
   readonly #losses: LossWatch;
+  readonly #joinWatch: JoinWatch;
   readonly #epochs = new Map<number, number>();
   readonly #seeks: Seeks;
   /** The broker, once it is connected. */
@@ -71,11 +73,36 @@ export class TopicMember<K, V> {
     this.#hooks = hooks;
     this.#seeks = new Seeks(context.sought);
     this.#losses = new LossWatch(hooks.status);
+    this.#joinWatch = new JoinWatch(host.clock, (waitedMs) => this.#tellJoining(waitedMs));
   }
 
   /** Joins; called once. */
   async join(): Promise<void> {
-    await (this.#joining = this.#join());
+    this.#tellJoining(0);
+    this.#joinWatch.begin();
+    try {
+      await (this.#joining = this.#join());
+    } catch (error) {
+      this.#joinWatch.end();
+      throw error;
+    }
+  }
+
+  #tellJoining(waitedMs: number): void {
+    const { topic, groupId } = this.#context;
+    this.#hooks.status({ type: "joining", topic, groupId, waitedMs, waitsFor: this.#waitsFor });
+  }
+
+  /** What has to happen before it has an assignment. */
+  get #waitsFor(): string {
+    const { rebalanceTimeout, sessionTimeout } = this.#context.settings;
+    if (this.broker === undefined) return "a connection to the brokers";
+    if (this.#latest !== undefined) return "where its partitions begin";
+    return "the other members of the group to join again, which may take them " +
+      `${
+        rebalanceTimeout / 1_000
+      } s (rebalanceTimeout): a member that was killed counts until its ` +
+      `session times out, ${sessionTimeout / 1_000} s (sessionTimeout)`;
   }
 
   async #join(): Promise<Membership> {
@@ -87,6 +114,26 @@ export class TopicMember<K, V> {
       records: (chunk) => this.#receive(chunk),
       revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
       status: this.#hooks.status,
+    });
+  }
+
+  /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */
+  get lag(): number | undefined {
+    if (this.#assignment === undefined) return undefined;
+    let lag = 0;
+    for (const [partition, position] of this.progress.positions()) {
+      lag += Math.max(0, this.fetched.endOf(partition) - position);
+    }
+    return lag === Infinity ? undefined : lag;
+  }
+
+  /** Looks up where the partitions end while nothing is fetched that would tell; undefined while it is. */
+  lookAhead(): Promise<void> | undefined {
+    const assignment = this.#assignment;
+    if (assignment === undefined || !(this.#gate.closed || this.prefetch.rests)) return undefined;
+    const { signal } = this.#aborted;
+    return this.broker!.offsets(this.#context.topic, "latest", { signal }).then((ends) => {
+      if (assignment === this.#assignment) this.fetched.lookedUp(ends);
     });
   }
 
@@ -159,11 +206,11 @@ export class TopicMember<K, V> {
     this.#latest = assignment;
     await this.#joining;
     const { clock } = this.#host;
-    const patience = clock.now() + this.#context.settings.sessionTimeout;
+    const patience = clock.monotonic() + this.#context.settings.sessionTimeout;
     while (assignment === this.#latest) {
       const { count } = this.#seeks;
       const isValid = () => assignment === this.#latest && count === this.#seeks.count;
-      const start = await this.#findStart(assignment, clock.now() > patience);
+      const start = await this.#findStart(assignment, clock.monotonic() > patience);
       if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
         this.#begin(assignment, start);
         return start.positions;
@@ -214,6 +261,7 @@ export class TopicMember<K, V> {
   #begin(assignment: Assignment, start: Start): void {
     const { positions, committed, decided, ends, moved } = start;
     this.#begun = true;
+    this.#joinWatch.end();
     this.#context.began();
     this.#assignment = assignment;
     this.#seeks.clear();
@@ -255,6 +303,7 @@ export class TopicMember<K, V> {
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
     this.progress.clear();
+    if (!this.#aborted.signal.aborted) this.#joinWatch.begin();
   }
 
   /** Begins to commit, before it returns, what needs no barrier: flushed by the last one, or by none. */
@@ -285,12 +334,16 @@ export class TopicMember<K, V> {
     this.progress.giveUp();
     this.#assignment = undefined;
     void this.#member?.leave();
-    return () => this.#member?.rejoin();
+    return () => {
+      this.#joinWatch.begin();
+      this.#member?.rejoin();
+    };
   }
 
   /** Leaves the group for good; what was not committed is delivered again. */
   async close(): Promise<void> {
     this.#latest = this.#assignment = undefined; // what ends at once commits nothing
+    this.#joinWatch.end();
     this.#aborted.abort();
     const member = await this.#joining?.catch(() => undefined);
     await member?.close();

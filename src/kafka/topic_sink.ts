@@ -16,6 +16,10 @@ export interface SinkContext<K, V> {
   readonly toRecord: (output: TopicOutput<K, V>) => ProducerRecord | Promise<ProducerRecord>;
   /** Is called when the writing has ended. */
   readonly closed: () => void;
+  /** How long the brokers may be away. */
+  readonly deliveryTimeoutMs: number;
+  /** Aborts at the hard end: what is not confirmed is dropped. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -23,8 +27,12 @@ export interface SinkContext<K, V> {
  *
  * A value that can be seen to be refused (its partition, its size, its codec) throws in `write()`. One that
  * the brokers refuse later fails every `flush()` from then on: no acknowledgement may go out for its source.
+ *
+ * While the brokers are away `flush()` waits for them, up to `deliveryTimeoutMs`.
  */
 export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
+  /** See `SinkPort`. */
+  readonly patienceMs: number;
   readonly #context: SinkContext<K, V>;
   #opening: Promise<Producer> | undefined;
   #producer: Producer | undefined;
@@ -32,6 +40,7 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
   /** Opens nothing before the first value. */
   constructor(context: SinkContext<K, V>) {
     this.#context = context;
+    this.patienceMs = context.deliveryTimeoutMs;
   }
 
   /** Takes one value; a promise is backpressure. */
@@ -68,10 +77,10 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
     await this.#producer?.flush();
   }
 
-  /** Ends writing. */
+  /** Ends writing; at the hard end it waits for nothing. */
   async close(): Promise<void> {
     const producer = this.#producer ?? await this.#opening?.catch(() => undefined);
-    await producer?.close();
+    await producer?.close(this.#context.signal);
     this.#context.closed();
   }
 }

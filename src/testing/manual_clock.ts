@@ -19,25 +19,41 @@ interface Timer {
  * ```
  */
 export class ManualClock implements Clock {
-  #now: number;
+  /** What has passed since the beginning. */
+  #passed = 0;
+  /** The time of day at the beginning, and all steps of it since. */
+  #offset: number;
   #order = 0;
   readonly #timers = new Set<Timer>();
   readonly #random: () => number;
 
   /** Starts at `now`, in milliseconds since the epoch; `random` is what jitter is made of. */
   constructor(now = 0, random: () => number = () => 0.5) {
-    this.#now = now;
+    this.#offset = now;
     this.#random = random;
   }
 
-  /** The time it stands at. */
+  /** The time of day it stands at; {@linkcode ManualClock.step} sets it. */
   now(): number {
-    return this.#now;
+    return this.#offset + this.#passed;
+  }
+
+  /** The milliseconds that it was moved on by: what durations are measured with. */
+  monotonic(): number {
+    return this.#passed;
+  }
+
+  /**
+   * Sets the time of day forward by `ms`, or back by a negative number, as NTP or an operator does. No time
+   * passes: no timer fires, and no duration changes.
+   */
+  step(ms: number): void {
+    this.#offset += ms;
   }
 
   /** Sets a timer that only {@linkcode ManualClock.tick} fires. */
   timer(callback: () => void, ms: number): () => void {
-    const timer: Timer = { at: this.#now + Math.max(0, ms), order: this.#order++, callback };
+    const timer: Timer = { at: this.#passed + Math.max(0, ms), order: this.#order++, callback };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
@@ -60,20 +76,20 @@ export class ManualClock implements Clock {
   /** Milliseconds until the next timer; undefined when none waits. */
   get next(): number | undefined {
     const timer = this.#first();
-    return timer && timer.at - this.#now;
+    return timer && timer.at - this.#passed;
   }
 
   /** Moves on by `ms`, firing each timer at its time and letting what it started run before the next. */
   async tick(ms: number): Promise<void> {
-    const end = this.#now + ms;
+    const end = this.#passed + ms;
     await settle();
     for (let timer = this.#first(); timer && timer.at <= end; timer = this.#first()) {
       this.#timers.delete(timer);
-      this.#now = Math.max(this.#now, timer.at);
+      this.#passed = Math.max(this.#passed, timer.at);
       timer.callback();
       await settle();
     }
-    this.#now = end;
+    this.#passed = end;
   }
 
   #first(): Timer | undefined {

@@ -90,6 +90,7 @@ export class Scheduler {
     const manual = this.#manual = new ManualClock(0, () => this.#order.number());
     this.clock = {
       now: () => manual.now(),
+      monotonic: () => manual.monotonic(),
       timer: (callback, ms) => manual.timer(callback, ms),
       macrotask: (callback) => this.#wait("a macrotask", callback),
       random: () => manual.random(),

@@ -1,4 +1,5 @@
 import type {
+  AskOptions,
   Broker,
   GroupHandlers,
   JoinOptions,
@@ -8,6 +9,8 @@ import type {
 
 /** What an {@linkcode alteredBroker} does otherwise; each is given what the broker would do. */
 export interface Alterations {
+  readonly join?: (join: () => Promise<Membership>) => Promise<Membership>;
+  readonly offsets?: (look: () => Promise<Positions>, options?: AskOptions) => Promise<Positions>;
   readonly committed?: (look: () => Promise<Positions>) => Promise<Positions>;
   readonly commit?: (
     positions: Positions,
@@ -19,10 +22,11 @@ export interface Alterations {
 
 /** Returns a broker that does as `broker` does, but for `alterations`; closing it closes nothing. */
 export function alteredBroker(broker: Broker, alterations: Alterations): Broker {
-  const { committed, commit, joined } = alterations;
+  const { committed, commit, joined, join, offsets } = alterations;
   return {
     async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-      const member = await broker.join(options, handlers);
+      const enter = () => broker.join(options, handlers);
+      const member = await (join === undefined ? enter() : join(enter));
       joined?.(member, handlers);
       const altered: Partial<Membership> = commit === undefined ? {} : {
         commit: (generation, positions) =>
@@ -46,7 +50,10 @@ export function alteredBroker(broker: Broker, alterations: Alterations): Broker 
     producer: (options) => broker.producer(options),
     ensure: (topic, spec) => broker.ensure(topic, spec),
     partitions: (topic) => broker.partitions(topic),
-    offsets: (topic, at) => broker.offsets(topic, at),
+    offsets(topic, at, options) {
+      const look = () => broker.offsets(topic, at, options);
+      return offsets === undefined ? look() : offsets(look, options);
+    },
     close: () => Promise.resolve(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

@@ -120,6 +120,33 @@ export function testBrokerContract(fixture: BrokerFixture): void {
     assertEquals(reader.values, values);
   });
 
+  test("keeps headers without a value", async (broker, topic) => {
+    await broker.ensure(topic, { partitions: 1 });
+    const producer = await openProducer(broker, topic);
+    const bytes = new Uint8Array([1, 2]);
+    const headers = [["a", null], ["b", bytes], ["b", null], ["c", new Uint8Array()]] as const;
+    await producer.send(record("k", "v", { headers }));
+    await producer.send(record("k", "w", { headers: [["only", null]] }));
+    await using reader = await GroupReader.join(broker, { topic, groupId: topic });
+    await reader.until(({ seen }) => seen.length === 2);
+    const [first, second] = reader.chunks.flatMap(recordsOf);
+    assertEquals(first!.headers, headers);
+    assertEquals(second!.headers, [["only", null]]);
+    assertEquals(reader.values, ["v", "w"]);
+  });
+
+  test("refuses a header whose name UTF-8 cannot hold", async (broker, topic) => {
+    await broker.ensure(topic, { partitions: 1 });
+    const producer = await openProducer(broker, topic);
+    const headers = [["half \ud83d", new Uint8Array()]] as const;
+    await assertRejects(
+      () => producer.send(record("k", "v", { headers })),
+      TypeError,
+      `Cannot send the name "half \\ud83d" of a header to topic "${topic}"`,
+    );
+    assertEquals([...await broker.offsets(topic, "latest")], [[0, 0]]);
+  });
+
   test("keeps keys, tombstones, timestamps and headers", async (broker, topic) => {
     await broker.ensure(topic, { partitions: 1 });
     const producer = await openProducer(broker, topic);
@@ -132,7 +159,7 @@ export function testBrokerContract(fixture: BrokerFixture): void {
     const [first, second] = reader.chunks.flatMap(recordsOf);
     assertEquals(new TextDecoder().decode(first!.key!), "k");
     assertEquals([first!.value, first!.timestamp], [null, 1_700_000_000_123]);
-    const read = first!.headers.map(([header, bytes]) => [header, bytes[0]]);
+    const read = first!.headers.map(([header, bytes]) => [header, bytes![0]]);
     assertEquals(read.toSorted(), [["constructor", 0], ["constructor", 2], ["toString", 1]]);
     assertEquals([second!.key, second!.value!.byteLength, second!.headers.length], [null, 0, 0]);
     assert(Math.abs(second!.timestamp - Date.now()) < 60_000);

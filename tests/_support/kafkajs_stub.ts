@@ -49,7 +49,13 @@ export class KafkajsStub {
         this.batches.push(sent);
         const baseOffset = String(this.#next);
         this.#next += sent.messages.length;
-        return [{ topicName: sent.topic, partition: 0, baseOffset, errorCode: 0 }];
+        const partitions = new Set(sent.messages.map(({ partition = 0 }) => partition));
+        return [...partitions].map((partition) => ({
+          topicName: sent.topic,
+          partition,
+          baseOffset,
+          errorCode: 0,
+        }));
       },
     };
     const kafka = {

@@ -9,6 +9,7 @@ import {
 } from "@std/assert";
 import { AvroCodec } from "../../src/codecs/avro/mod.ts";
 import type { Codec } from "../../src/codecs/codec.ts";
+import { JsonCodec } from "../../src/codecs/json_codec.ts";
 import { TextCodec } from "../../src/codecs/text_codec.ts";
 import { CodecError } from "../../src/errors.ts";
 import { openSink } from "../../src/flow/feed.ts";
@@ -16,8 +17,10 @@ import { gateOf } from "../../src/flow/gate.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { Message } from "../../src/kafka/message.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { type Tombstone, tombstone } from "../../src/kafka/tombstone.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { FeedDriver } from "./feed_driver.ts";
+import { unique } from "./kafka.ts";
 import { texts, write } from "./records.ts";
 import { testOn, type TopicFixture } from "./topic_fixture.ts";
 
@@ -133,7 +136,7 @@ export function testMessageContract(fixture: TopicFixture): void {
     await make({ codec }).send({ key: "k", value: "v" });
     await using driver = new FeedDriver(make());
     await driver.until((messages) => messages.length === 1);
-    assertEquals(driver.messages[0]!.value as unknown, null);
+    assertEquals(driver.messages[0]!.value as unknown, tombstone);
   });
 
   test("refuses headers that are none, and times that are none", async ({ name, make }) => {
@@ -192,15 +195,67 @@ export function testMessageContract(fixture: TopicFixture): void {
     assertThrows(() => bad!.value, CodecError, "offset 1");
   });
 
+  test("tells the value null from a deletion, as it was sent and passed on in any way", async ({ broker, make }) => {
+    type Value = string | null | Tombstone;
+    const codec = new JsonCodec<Value>();
+    const topic = make({ codec });
+    await topic.send({ key: "null", value: null });
+    await topic.send({ key: "gone", value: tombstone });
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 2);
+    const copies = make({ codec }, unique("copies"));
+    await broker.ensure(copies.name, { partitions: 1 });
+    const sink = copies[openSink](host);
+    for (const message of driver.messages) {
+      const { key, value } = message;
+      await sink.write(message);
+      await sink.write([key, value]);
+      await sink.write({ key, value });
+      await copies.send(message);
+    }
+    await sink.flush!();
+    await sink.close!();
+    await using copied = new FeedDriver(copies);
+    await copied.until((messages) => messages.length === 8);
+    for (const { key, value, record } of copied.messages) {
+      const expected = key === "null" ? [null, "null"] : [tombstone, null];
+      assertEquals([value, record.value && new TextDecoder().decode(record.value)], expected);
+    }
+  });
+
+  test("passes headers without a value through, and refuses text that UTF-8 cannot hold", async ({ name, make }) => {
+    const topic = make();
+    await topic.send({ key: "k", value: "v", headers: { none: null, empty: "" } });
+    await using driver = new FeedDriver(topic);
+    await driver.until((messages) => messages.length === 1);
+    const sink = topic[openSink](host);
+    await sink.write(driver.messages[0]!);
+    await sink.flush!();
+    await sink.close!();
+    await driver.until((messages) => messages.length === 2);
+    for (const { headers } of driver.messages) {
+      assertEquals([...headers], [["none", null], ["empty", new Uint8Array()]]);
+    }
+    const send = (headers: Record<string, string>) => topic.send({ key: "k", value: "v", headers });
+    const half = "half of a surrogate pair";
+    await assertRejects(() => send({ "\ud83d": "x" }), TypeError, half);
+    await assertRejects(() => send({ x: "\udc20" }), TypeError, `header "x" to topic "${name}"`);
+    assertEquals([...await topic.lag()], [[0, 2]]);
+  });
+
   test("passes tombstones, keyless messages and headers through", async ({ make }) => {
     const topic = make();
-    await topic.send({ key: "k", value: null, headers: { constructor: "x", "__proto__x": "y" } });
+    await topic.send({
+      key: "k",
+      value: tombstone,
+      headers: { constructor: "x", "__proto__x": "y" },
+    });
     await topic.send(["k2", "v2"]);
     await using driver = new FeedDriver(topic);
     await driver.until((messages) => messages.length === 2);
     const [first, second] = driver.messages;
-    assertEquals([first!.key, first!.value as unknown], ["k", null]);
-    assertEquals(new TextDecoder().decode(first!.headers.get("constructor")), "x");
+    assertEquals([first!.key, first!.value as unknown], ["k", tombstone]);
+    assertEquals(new TextDecoder().decode(first!.headers.get("constructor")!), "x");
     assertEquals(first!.headers.get("toString"), undefined);
     assertEquals([second!.key, second!.value, second!.headers.size], ["k2", "v2", 0]);
   });
@@ -227,7 +282,7 @@ export function testMessageContract(fixture: TopicFixture): void {
     await driver.until((messages) => messages.length === 2);
     const copy = driver.messages[1]!;
     assertEquals([copy.key, copy.value, copy.timestamp], ["k", "v", 5_000]);
-    assertEquals(new TextDecoder().decode(copy.headers.get("a")), "b");
+    assertEquals(new TextDecoder().decode(copy.headers.get("a")!), "b");
   });
 
   test("as a sink refuses what has the wrong shape, the wrong partition or too many bytes", async ({ make }) => {
@@ -237,7 +292,13 @@ export function testMessageContract(fixture: TopicFixture): void {
     await assertRejects(() => write(5), TypeError, "neither [key, value] nor { key, value }");
     await assertRejects(() => write(["k"]), TypeError, "has 1 items");
     await assertRejects(() => write({ key: "k", valeu: "v" }), TypeError, 'no "valeu"');
-    await assertRejects(() => write(["k", undefined]), TypeError, "null is a tombstone");
+    await assertRejects(
+      () => write(["k", undefined]),
+      TypeError,
+      "tombstone is what deletes a key",
+    );
+    await assertRejects(() => write({ key: "k" }), TypeError, "as there is no value");
+    await assertRejects(() => write(["k", null]), CodecError, "tombstone is what deletes a key");
     await assertRejects(() => write(["k", 5]), CodecError, "a string is needed");
     await assertRejects(
       () => write({ value: "v", partition: 3 }),

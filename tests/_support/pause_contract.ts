@@ -25,7 +25,7 @@ export function testPauseContract(fixture: TopicFixture): void {
     assertEquals(driver.messages.length, 0);
     gateOf(topic).resume("test");
     await driver.until((messages) => messages.length === 1);
-    assertEquals(statuses.map(({ type }) => type), ["assigned"]);
+    assertEquals(statuses.map(({ type }) => type), ["joining", "assigned"]);
   });
 
   test("holds single partitions and goes on with the others", async ({ broker, name, make }) => {

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Checkpoint, Dependency } from "../../mod.ts";
+import { Checkpoint, type CheckpointEvent, Dependency } from "../../mod.ts";
+import { ManualClock } from "../../src/testing/mod.ts";
 import { World } from "../_support/join_world.ts";
 
 Deno.test("Checkpoint takes equal times on two partitions for not known yet", async () => {
@@ -135,6 +136,39 @@ Deno.test("Checkpoint ignores and reports a message stamped 2099", async () => {
     { type: "ahead", dependency: "weather", marker: far },
   ]);
   await process.close();
+});
+
+Deno.test("Checkpoint takes nothing from a first marker that is too far ahead, not even its kind", async () => {
+  const clock = new ManualClock();
+  const events: CheckpointEvent[] = [];
+  const dependent: string[] = [];
+  const checkpoint = new Checkpoint("c", {
+    dependent,
+    dependencies: [new Dependency("d", [])],
+    clock,
+    onStatus: (event) => events.push(event),
+  });
+  const nanoseconds = Date.UTC(2026, 0) * 1e6; // a number, where all others are dates
+  assertEquals(await checkpoint.checkPulse(nanoseconds), undefined);
+  await checkpoint.heartbeat(nanoseconds);
+  assertEquals(events.map(({ type }) => type), ["ahead", "ahead"]);
+  assertEquals(
+    String(checkpoint.dependency("d")),
+    '{"checkpointState":null,"checkpointMarker":null}',
+  );
+  await checkpoint.checkPulse(new Date(5));
+  await checkpoint.heartbeat(new Date(7));
+  assertEquals(checkpoint.dependency("d").frontier, new Date(7));
+});
+
+Deno.test("Checkpoint ignores what is too far ahead of a clock that was set right", async () => {
+  const clock = new ManualClock(Date.UTC(2099, 0));
+  const dependency = new Dependency("d", []);
+  const checkpoint = new Checkpoint("c", { dependent: [], dependencies: [dependency], clock });
+  await checkpoint.heartbeat(Date.UTC(2026, 0));
+  clock.step(Date.UTC(2026, 0) - clock.now());
+  await checkpoint.heartbeat(Date.UTC(2098, 0));
+  assertEquals(dependency.frontier, Date.UTC(2026, 0));
 });
 
 Deno.test("Checkpoint.keepAlive() outside of handlers is for all parts, heartbeat() must name one", async () => {

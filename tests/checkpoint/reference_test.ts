@@ -221,7 +221,6 @@ Deno.test("Checkpoint refuses what it cannot be made of", () => {
   wrong({ dependencies: [{}] }, "a dependency must be a Dependency");
   wrong({ mode: "wait" }, 'in mode "wait" without time');
   wrong({ mode: "later" }, 'mode must be "emit" or "wait": got later');
-  wrong({ waitMs: 5 }, "they belong to mode");
   wrong({ maxPauseMs: -1 }, "maxPauseMs must be milliseconds >= 0: current value is -1");
   wrong({ recoveryCallback: 5 }, "recoveryCallback must be a function: got number");
   wrong({ cache: new Map([["get", 1]]).values() }, "cache must have get() and set()");

@@ -108,3 +108,83 @@ Deno.test('Checkpoint in mode "wait" ends the run with an error of time, also of
   const error = await assertRejects(() => app.stream(), SourceError, "no time");
   assertEquals(error.flow, "asks");
 });
+
+Deno.test('Checkpoint in mode "emit" accepts time and waitMs, so that one object of options serves both modes', async () => {
+  for (const mode of ["emit", "wait"] as const) {
+    const world = new World();
+    const options = { time: ({ value }: { value: { time: number } }) => value.time, waitMs: 500 };
+    const process = world.start({ checkpoint: { ...options, mode } });
+    world.say(10, "sun");
+    await process.rest();
+    world.ask([12]);
+    await process.rest();
+    assertEquals(process.log, mode === "emit" ? ["0:0 sun"] : []);
+    await process.close();
+  }
+});
+
+Deno.test('Checkpoint in mode "wait" tells for which dependency and partition it waits, and prints what was heard', async () => {
+  const world = new World({ dependencies: 2, weatherParts: 2, questionParts: 2 });
+  const mode = {
+    mode: "wait",
+    time: ({ value }: { value: { time: number } }) => value.time,
+  } as const;
+  const process = world.start({ checkpoint: mode });
+  for (const part of [0, 1]) world.say(50, "calm", part, 1);
+  world.say(30, "sun", 0);
+  world.ask([20, 21], 1);
+  await process.rest();
+  assertEquals(
+    String(process.dependency),
+    '{"checkpointState":{},"checkpointMarker":null,"heard":{"0":30,"1":null}}',
+  );
+  assert(String(process.checkpoint).includes('"heard":{"0":30,"1":null}'));
+  const stalled = {
+    type: "waiting",
+    dependency: "weather",
+    lagging: [1],
+    partition: 1,
+    marker: 20,
+  } as const;
+  await world.clock.tick(2_999);
+  assertEquals(process.events, []);
+  await world.clock.tick(4_000);
+  assertEquals(process.events, [
+    { ...stalled, waitedMs: 3_000 },
+    { ...stalled, waitedMs: 6_000 },
+  ]);
+  world.say(20, "fog", 1); // not later than the message
+  await process.rest();
+  await world.clock.tick(6_000);
+  assertEquals(process.events.splice(0).at(-1), { ...stalled, waitedMs: 12_000 });
+  world.say(21, "fog", 1);
+  await process.rest();
+  assertEquals(process.log.length, 1);
+  await world.clock.tick(3_000); // of the next message
+  assertEquals(process.events.splice(0), [{ ...stalled, marker: 21, waitedMs: 3_000 }]);
+  world.say(40, "fog", 1);
+  await process.rest();
+  await world.clock.tick(60_000);
+  assertEquals([process.log.length, process.events], [2, []]);
+  await process.close();
+});
+
+Deno.test('Checkpoint in mode "wait" tells that what was heard is still being handled', async () => {
+  const world = new World();
+  const slow = Promise.withResolvers<void>();
+  const process = world.start({
+    checkpoint: { mode: "wait", time: ({ value }) => value.time },
+    beforeStore: () => slow.promise,
+  });
+  world.say(30, "sun");
+  world.ask([20]);
+  await process.rest();
+  await world.clock.tick(3_000);
+  const events = process.events.map((event) => event.type === "waiting" && event.lagging);
+  assertEquals(events, [[]]);
+  slow.resolve();
+  await process.rest();
+  assertEquals(process.log, ["0:0 ?"]);
+  await process.close();
+  assertEquals(world.clock.pending, 0);
+});

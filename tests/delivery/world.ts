@@ -24,6 +24,7 @@ export interface World {
 export async function makeWorld(plan: Plan): Promise<World> {
   const clock: Clock = {
     now: () => world.clock.now(),
+    monotonic: () => world.clock.monotonic(),
     timer: (callback, ms) => world.clock.timer(callback, ms),
     macrotask: (callback) => world.clock.macrotask(callback),
     random: () => world.clock.random(),

@@ -1,6 +1,14 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, CodecError, deadLetter, HandlerError, Proxy, SinkError } from "../../mod.ts";
-import { type Message, sendBack, Topic } from "../../src/kafka/mod.ts";
+import {
+  App,
+  CodecError,
+  deadLetter,
+  HandlerError,
+  JsonCodec,
+  Proxy,
+  SinkError,
+} from "../../mod.ts";
+import { type Message, sendBack, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
 import { type Host, openSink } from "../../src/flow/feed.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -205,4 +213,46 @@ Deno.test("a dead letter keeps the headers of the user's that begin like ours, t
   }, { sink: sendBack(input) });
   await app.stream();
   assertEquals(facts(seen[0]!), { "dead-letter-office": "x" });
+});
+
+Deno.test("a dead letter of a deletion, or of the value null, stays one, also when it is sent back", async () => {
+  await using broker = new MemoryBroker();
+  const codec = new JsonCodec<string | null | Tombstone>();
+  const options = { broker, groupId: "g", offset: "earliest", codec } as const;
+  await using input = new Topic("in", options);
+  await using dead = new Topic("dead", options);
+  await input.send({ key: "null", value: null, headers: { none: null } });
+  await input.send({ key: "gone", value: tombstone, headers: { none: null } });
+  const app = new App();
+  let fixed = false, left = 2;
+  const read: unknown[] = [];
+  app.handle(input, ({ key, value, headers }) => {
+    read.push([key, value, [...headers]]);
+    if (read.length === 4) queueMicrotask(() => app.close());
+    if (!fixed) throw new TypeError("not now");
+  }, { onError: deadLetter(dead) });
+  app.handle(dead, (letter) => {
+    fixed = --left === 0;
+    return letter;
+  }, { sink: sendBack(input) });
+  await app.stream();
+  const none = [["none", null]];
+  const once = [["null", null, none], ["gone", tombstone, none]];
+  assertEquals(read, [...once, ...once]);
+});
+
+Deno.test("a dead letter of a value that is null and of no topic has the value null", async () => {
+  await using broker = new MemoryBroker();
+  const codec = new JsonCodec<null>();
+  await using dead = new Topic("dead", { broker, groupId: "g", offset: "earliest", codec });
+  await dead.ensure();
+  const app = new App();
+  app.handle([null], () => {
+    throw new TypeError("not now");
+  }, { onError: deadLetter(dead) });
+  await app.stream();
+  for await (const { value, record } of dead) {
+    assertEquals([value, text(record.value)], [null, "null"]);
+    break;
+  }
 });

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { jars } from "../../scripts/kafka/java.ts";
 import type { Compression } from "../../src/kafka/broker.ts";
 import { partitionOf } from "../../src/kafka/murmur2.ts";
+import { tombstone } from "../../src/kafka/tombstone.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 
@@ -80,7 +81,7 @@ kcatTest(
     });
     await topic.ensure({ partitions: 1 });
     const headers = [["a", "1"], ["a", "2"], ["b", "é"]] as const;
-    await topic.send({ key: "gone", value: null });
+    await topic.send({ key: "gone", value: tombstone });
     await topic.send({ value: "keyless", headers });
     const both = ["-b", brokers.join(), "-t", topic.name];
     const options = headers.flatMap(([name, value]) => ["-H", `${name}=${value}`]);
@@ -91,13 +92,17 @@ kcatTest(
     assertEquals(read, [gone, keyless + all, gone + all, keyless + all]);
     const seen: unknown[] = [];
     for await (const { key, value, record } of topic) {
-      seen.push([key, value, record.headers.map(([name, bytes]) => [name, decoder.decode(bytes)])]);
+      seen.push([
+        key,
+        value,
+        record.headers.map(([name, bytes]) => [name, decoder.decode(bytes!)]),
+      ]);
       if (seen.length === 4) break;
     }
-    const [tombstone, text] = [["gone", null], [null, "keyless"]];
+    const [deleted, text] = [["gone", tombstone], [null, "keyless"]];
     assertEquals(seen, [
-      [...tombstone, []],
-      ...[text, tombstone, text].map((m) => [...m, headers]),
+      [...deleted, []],
+      ...[text, deleted, text].map((m) => [...m, headers]),
     ]);
   },
 );

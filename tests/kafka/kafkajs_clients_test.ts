@@ -7,6 +7,7 @@ import type {
   ProducerOptions,
 } from "../../src/kafka/broker.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
+import { CONFIRM, type Confirmable } from "../../src/kafka/kafkajs/confirmations.ts";
 import { KafkaMembership } from "../../src/kafka/kafkajs/membership.ts";
 import { KafkaProducer } from "../../src/kafka/kafkajs/producer.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
@@ -81,13 +82,13 @@ const OPTIONS: ProducerOptions = {
 
 function open(
   options: StubOptions,
-  more: Partial<ProducerOptions> = {},
+  { partitions = 1, ...more }: Partial<ProducerOptions> & { partitions?: number } = {},
   clock = new ManualClock(),
   maxBytes = 1_000_000,
 ) {
   const stub = new KafkajsStub(options);
   const { signal } = new AbortController();
-  const limits = () => Promise.resolve({ topic: "t", partitions: 1, maxBytes });
+  const limits = () => Promise.resolve({ topic: "t", partitions, maxBytes });
   const producer = KafkaProducer.open(
     () => stub.client,
     { ...OPTIONS, ...more, signal },
@@ -127,6 +128,32 @@ Deno.test("KafkaProducer ends with what its status callback throws", async () =>
   lost = false;
   await clock.tick(10_000);
   await assertRejects(() => writer.flush(), TypeError, "of the user's");
+  await writer.close();
+});
+
+Deno.test("KafkaProducer sends again only what was not confirmed when one of two brokers is lost", async () => {
+  let lost = true;
+  const { stub, clock, producer } = open({
+    send({ messages }) {
+      if (!lost) return Promise.resolve();
+      lost = false;
+      (messages[0] as Confirmable)[CONFIRM]!(0, 7); // the broker of partition 0 has answered
+      return Promise.reject(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
+    },
+  }, { partitions: 2 });
+  const writer = await producer;
+  const sent = [0, 1, 0, 1].map((partition, i) =>
+    writer.send(record("k", String(i), { partition }))
+  );
+  await clock.tick(1_000);
+  assertEquals(await Promise.all(sent), [
+    { partition: 0, offset: 7 },
+    { partition: 1, offset: 0 },
+    { partition: 0, offset: 8 },
+    { partition: 1, offset: 1 },
+  ]);
+  const again = stub.batches.flatMap(({ messages }) => messages.map(({ value }) => String(value)));
+  assertEquals(again, ["1", "3"]);
   await writer.close();
 });
 

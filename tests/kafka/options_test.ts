@@ -73,6 +73,7 @@ const refused: [string, TopicOptions<string, string>, string][] = [
     { brokers: ["localhost"] },
     '"brokers" must be a list of addresses',
   ],
+  ["a group whose name UTF-8 cannot hold", { groupId: "\ud83d" }, "half of a surrogate pair"],
   ["a group without a name", { groupId: "" }, '"groupId" must be a string that is not empty'],
   ["a time-out of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
   ["a fraction", { batchSize: 1.5 }, '"batchSize" must be an integer >= 1'],

@@ -8,10 +8,12 @@ import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import type { TopicOptions } from "../../src/kafka/options.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
 import { Topic } from "../../src/kafka/topic.ts";
+import { App } from "../../mod.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
 import { GroupReader } from "../_support/group_reader.ts";
 import { brokers, kafkaTest, ownKafkaTest, unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";
+import { Recorder } from "../_support/recorder.ts";
 
 const QUICK: TopicOptions = {
   offset: "earliest",
@@ -69,6 +71,42 @@ ownKafkaTest("Topic goes on after the broker was killed and came back: nothing l
   const committed = [...(await topic.offsets()).values()];
   assertEquals(committed.map(({ high, committed }) => high - committed!), [0, 0]);
 });
+
+for (const how of ["kill", "freeze"] as const) {
+  const was = how === "kill" ? "killed" : "frozen";
+  ownKafkaTest(
+    `a flow goes on after the broker of its sink was ${was} for longer than flushTimeoutMs`,
+    async () => {
+      await using server = await KafkaServer.start();
+      const { brokers } = server;
+      await using out = new Topic(unique("out"), { ...QUICK, brokers, groupId: unique("g") });
+      await out.ensure({ partitions: 1 });
+      const source = new Recorder<number>([], { open: true });
+      const committed = Promise.withResolvers<void>();
+      source.onCommit = () => committed.resolve();
+      const app = new App({ barrier: { intervalMs: 50, flushTimeoutMs: 500 } });
+      app.handle(source, (n) => ["k", String(n)] as const, { sink: out });
+      const streaming = app.stream();
+      let count = 0;
+      const timer = setInterval(() => source.push(count++), 10);
+      await committed.promise;
+      await (how === "kill" ? server.kill() : server.freeze());
+      await new Promise((resolve) => setTimeout(resolve, 4_000));
+      const atReturn = count;
+      await (how === "kill" ? server.restart() : server.thaw());
+      clearInterval(timer);
+      source.end();
+      await streaming;
+      assert(atReturn > 50, `${atReturn} messages came while the broker was away`);
+      assertEquals(source.committed.at(-1), count);
+      const values = new Set<string>();
+      for await (const { value } of out) {
+        if (values.add(value).size === count) break;
+      }
+      assertEquals([...values], texts("", count)); // in order; what was in flight may be there twice
+    },
+  );
+}
 
 ownKafkaTest("Topic goes on after the broker was frozen for longer than the session", async () => {
   await using server = await KafkaServer.start();

@@ -1,6 +1,7 @@
 /** Topic as the source and the sink of flows, in the engine, on every broker. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, Proxy, SinkError } from "../../mod.ts";
+import { tombstone } from "../../src/kafka/tombstone.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";
@@ -103,7 +104,7 @@ function testApp(fixture: TopicFixture): void {
     const app = new App({ barrier: RARELY });
     app.handle(topic, function* ({ offset, value }) {
       yield [value, value.toUpperCase()] as const;
-      yield { key: value, value: null };
+      yield { key: value, value: tombstone };
       if (offset === 299) stop();
     }, { sink: out });
     await app.stream({ signal });

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { App, BytesCodec, type Codec, JsonCodec, TextCodec } from "../../mod.ts";
 import { AvroCodec } from "../../src/codecs/avro/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { type Message, Topic } from "../../src/kafka/mod.ts";
+import { type Message, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
 
 // What must compile, and what must not: the compiler is the test, and the test runner compiles this file.
 
@@ -57,4 +57,34 @@ Deno.test("Topic gives its types to handlers, and asks them of what flows into i
   // @ts-expect-error the values are reactions
   const send = () => topic.send({ key: "fish", value: "🐟" });
   assertEquals(typeof send, "function");
+});
+
+Deno.test("Topic takes a tombstone wherever it takes a value; reading tells it where the type does", () => {
+  const options = { broker: new MemoryBroker(), groupId: "types" };
+  const topic = new Topic("json", { ...options, codec: new JsonCodec<Reaction>() });
+  const app = new App();
+  app.handle(["🐟"], (emoji) => ({ key: emoji, value: tombstone }), { sink: topic });
+  app.handle(["🐟"], (emoji) => [emoji, tombstone] as const, { sink: topic });
+  app.handle(["🐟"], function* (emoji) {
+    yield [emoji, tombstone] as const;
+    yield { key: emoji, value: tombstone };
+  }, { sink: topic });
+  app.handle(["🐟"], (emoji) => [emoji, emoji === "🐟" ? tombstone : { emoji }] as const, {
+    sink: topic,
+  });
+  const send = () => topic.send(["fish", tombstone]);
+  // @ts-expect-error null is a value, which this topic does not have
+  const sendNull = () => topic.send(["fish", null]);
+  // @ts-expect-error a message has a value
+  const sendNothing = () => topic.send({ key: "fish" });
+  const deleting = new Topic<string, Reaction | Tombstone>("json", {
+    ...options,
+    codec: new JsonCodec<Reaction>(),
+  });
+  app.handle(deleting, ({ key, value }) => {
+    if (value === tombstone) isExactly<typeof value, Tombstone>(true);
+    else isExactly<typeof value, Reaction>(true);
+    return [key, value] as const;
+  }, { sink: topic });
+  assertEquals([send, sendNull, sendNothing].map((call) => typeof call).length, 3);
 });

@@ -105,7 +105,7 @@ export class Journal {
    * @throws {CacheStorageError} If the disk does not take it, or another process has taken the store over.
    */
   async send(batch: Batch, signal: AbortSignal): Promise<void> {
-    const until = this.#clock.now() + this.#retryMs;
+    const until = this.#clock.monotonic() + this.#retryMs;
     for (;;) {
       try {
         if (this.#unsure) await this.#lookUp(batch.state.owner);
@@ -114,8 +114,8 @@ export class Journal {
       } catch (error) {
         if (error instanceof CacheStorageError) throw error;
         this.#unsure = true;
-        if (!isLocked(error) || this.#clock.now() >= until || signal.aborted) {
-          const what = `${this.#what()}, it stays in memory and is tried again`;
+        if (!isLocked(error) || this.#clock.monotonic() >= until || signal.aborted) {
+          const what = `${this.#what}, it stays in memory and is tried again`;
           throw new CacheStorageError(what, error, true);
         }
       }

@@ -96,7 +96,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     return table;
   }
 
-  /** The time. */
+  /** The time of day, which TTLs are counted by. */
   now(): number {
     return this.#options.clock.now();
   }
@@ -151,7 +151,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.#buffered += bytes;
     if (!this.#dirty) {
       this.#dirty = true;
-      this.#since = this.now();
+      this.#since = this.#options.clock.monotonic();
     }
     this.#setSweep();
     const looks = ++this.#writes % WRITES_PER_LOOK === 0;
@@ -298,7 +298,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   }
 
   #overdue(): boolean {
-    return this.now() - this.#since > this.#options.flushIntervalMs;
+    return this.#options.clock.monotonic() - this.#since > this.#options.flushIntervalMs;
   }
 
   /** Whether something may expire; asked for every write. */

@@ -4,7 +4,7 @@ import type { Table } from "./table.ts";
 
 /** What a table needs of the store that it belongs to. */
 export interface TableHost {
-  /** The time, for expiry. */
+  /** The time of day, for expiry. */
   now(): number;
   /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
   wrote(bytes: number): void | Promise<void>;

@@ -20,7 +20,7 @@ export class Calls {
     this.#place = place;
   }
 
-  /** The time. */
+  /** The time of day, which rows are dated by. */
   now(): number {
     return this.#clock.now();
   }

@@ -41,11 +41,17 @@ export class BatchQueue {
   #waiting = 0;
   /** The bytes of the batch that is being delivered. */
   #underWay = 0;
+  /** The number of its entries. */
+  #inFlight = 0;
+  /** How many entries were ever added. */
+  #added = 0;
   #delivering: Promise<void> | undefined;
   #flushing = 0;
   #closed = false;
   #error: Error | undefined;
   #cancelLinger: (() => void) | undefined;
+  /** The entries have lingered while a batch was in flight: they follow it at once. */
+  #overdue = false;
   #room: PromiseWithResolvers<void> | undefined;
 
   /** Begins empty. */
@@ -80,11 +86,15 @@ export class BatchQueue {
     return promise;
   }
 
-  /** Resolves when everything that was added is confirmed; rejects when something was refused. */
+  /**
+   * Resolves when everything that was added before this call is confirmed, however much is added meanwhile;
+   * rejects when something was refused.
+   */
   async flush(): Promise<void> {
+    const count = this.#added;
     this.#flushing++;
     try {
-      while (this.#entries.length > 0 || this.#delivering) {
+      while (this.#settled < count) {
         this.#deliver();
         await this.#delivering;
       }
@@ -112,8 +122,14 @@ export class BatchQueue {
     await this.flush().catch(() => {});
   }
 
+  /** How many of the entries added are confirmed, refused or dropped: the oldest ones. */
+  get #settled(): number {
+    return this.#added - this.#entries.length - this.#inFlight;
+  }
+
   #push(entry: Entry): void {
     this.#entries.push(entry);
+    this.#added++;
     this.#waiting += entry.bytes;
   }
 
@@ -130,13 +146,20 @@ export class BatchQueue {
     const isFull = this.#entries.length >= batchSize || this.#waiting >= maxBytes() ||
       this.#waiting + this.#underWay >= bufferMemory;
     if (hurry || isFull) this.#deliver();
-    else this.#cancelLinger ??= clock.timer(() => this.#deliver(), lingerMs);
+    else this.#cancelLinger ??= clock.timer(() => this.#lingered(), lingerMs);
+  }
+
+  #lingered(): void {
+    this.#cancelLinger = undefined;
+    if (this.#delivering) this.#overdue = true;
+    else this.#deliver();
   }
 
   #deliver(): void {
     if (this.#delivering || this.#entries.length === 0) return;
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;
+    this.#overdue = false;
     const batch = this.#take();
     // Now, not when it is delivered: what follows is made while the brokers write.
     this.#makeRoom();
@@ -145,14 +168,14 @@ export class BatchQueue {
 
   #delivered(): void {
     this.#delivering = undefined;
-    this.#underWay = 0;
+    this.#underWay = this.#inFlight = 0;
     if (this.#error) {
       this.#entries = this.#entries.filter((entry) => entry.refuse);
       this.#waiting = this.#entries.reduce((sum, { bytes }) => sum + bytes, 0);
     }
     this.#makeRoom();
     if (this.#entries.length === 0) return;
-    const isAwaited = this.#flushing > 0 || this.#room !== undefined;
+    const isAwaited = this.#flushing > 0 || this.#room !== undefined || this.#overdue;
     this.#deliverOrLinger(isAwaited || this.#entries.some((entry) => entry.confirm));
   }
 
@@ -176,6 +199,7 @@ export class BatchQueue {
     }
     this.#waiting -= bytes;
     this.#underWay = bytes;
+    this.#inFlight = count;
     return this.#entries.splice(0, count);
   }
 }

@@ -129,8 +129,9 @@ export class KafkaBroker implements Broker {
   }
 
   /** The offsets at an instant, by partition. */
-  offsets(topic: string, at: Instant): Promise<Positions> {
-    return this.#ask(`Cannot find the offsets of topic "${topic}"`, topic, async (admin) => {
+  offsets(topic: string, at: Instant, { signal }: AskOptions = {}): Promise<Positions> {
+    const what = `Cannot find the offsets of topic "${topic}"`;
+    return this.#ask(what, topic, async (admin) => {
       if (typeof at === "object") {
         return toPositions(await admin.fetchTopicOffsetsByTimestamp(topic, at.timestamp));
       }
@@ -139,7 +140,7 @@ export class KafkaBroker implements Broker {
         partition,
         offset: at === "earliest" ? low : high,
       })));
-    });
+    }, this.#signal(signal));
   }
 
   /** What a group has committed, by partition. */
@@ -182,7 +183,7 @@ export class KafkaBroker implements Broker {
     question: (admin: Admin) => Promise<T>,
     signal = this.#closing.signal,
   ): Promise<T> {
-    const until = this.#clock.now() + NOT_YET_MS;
+    const until = this.#clock.monotonic() + NOT_YET_MS;
     try {
       for (let renewed = false;;) {
         const opened = await this.#connect({ signal });
@@ -196,7 +197,7 @@ export class KafkaBroker implements Broker {
             opened.discard();
             continue;
           }
-          if (!isNotYet(error) || this.#clock.now() >= until) throw error;
+          if (!isNotYet(error) || this.#clock.monotonic() >= until) throw error;
         }
         await delay(this.#clock, NOT_YET_PAUSE_MS, signal);
       }

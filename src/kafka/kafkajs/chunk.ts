@@ -62,7 +62,7 @@ function toHeaders(headers: NonNullable<KafkaMessage["headers"]>): readonly Head
     for (const bytes of Array.isArray(value) ? value : [value]) {
       // kafkajs takes what every object inherits for a first value, as for "constructor".
       if (bytes === null || bytes instanceof Uint8Array) {
-        (list ??= []).push([name, new Uint8Array(bytes ?? [])]);
+        (list ??= []).push([name, bytes && new Uint8Array(bytes)]);
       }
     }
   }

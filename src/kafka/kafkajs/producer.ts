@@ -1,5 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { Producer as Connected } from "kafkajs";
+import type { Message, Producer as Connected } from "kafkajs";
 import kafkajs from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
@@ -11,7 +11,9 @@ import { BatchQueue, type Entry } from "./batch_queue.ts";
 import { toBuffer } from "./buffer.ts";
 import type { Client } from "./client.ts";
 import { compressionTypes } from "./compression.ts";
+import { CONFIRM, type Confirm, type Confirmable } from "./confirmations.ts";
 import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
+import { NULL_HEADER } from "./repairs.ts";
 
 /** Few attempts inside the client: what it gives up on goes through a new one. */
 const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
@@ -27,6 +29,8 @@ const OF_ONE_RECORD = [
   "INVALID_TIMESTAMP",
 ];
 
+const NO_LEADER = new KafkaError("the partition has no leader", { retriable: true });
+
 /** A client that is connected, or just being. */
 interface Opened extends Pick<Client, "lifeline"> {
   readonly connected: Promise<Connected>;
@@ -38,8 +42,8 @@ export type LimitsOf = () => Promise<TopicLimits>;
 /**
  * Writes to one topic through a kafkajs producer: idempotent, one batch at a time.
  *
- * After a batch failed its client is thrown away, and what is unconfirmed is sent again, in order, by a
- * new one: kafkajs reuses the sequence numbers of a failed batch, and the broker would take the next
+ * After a batch failed its client is thrown away, and what is unconfirmed, nothing else, is sent again, in
+ * order, by a new one: kafkajs reuses the sequence numbers of a failed batch, and the broker would take the next
  * batch for a repetition of it and drop it.
  */
 export class KafkaProducer implements Producer {
@@ -49,6 +53,8 @@ export class KafkaProducer implements Producer {
   readonly #clock: Clock;
   readonly #queue: BatchQueue;
   readonly #ended = new Set<Promise<void>>();
+  /** Aborts when what is left is dropped. */
+  readonly #dropping = new AbortController();
   #limits: TopicLimits;
   #client: Opened | undefined;
   #sticky = 0;
@@ -109,15 +115,19 @@ export class KafkaProducer implements Producer {
     return this.#queue.add(this.#checked(record));
   }
 
-  /** Resolves when everything that was added is confirmed. */
+  /** Resolves when everything that was added before this call is confirmed. */
   flush(): Promise<void> {
     return this.#queue.flush();
   }
 
-  /** Sends what is left, and ends. */
-  async close(): Promise<void> {
+  /** Sends what is left, and ends; when `signal` aborts, what is left is dropped. */
+  async close(signal?: AbortSignal): Promise<void> {
+    const drop = () => this.#dropping.abort(new KafkaError("the producer was closed at once"));
     this.ended();
+    if (signal?.aborted) drop();
+    signal?.addEventListener("abort", drop, { once: true });
     await this.#queue.close();
+    signal?.removeEventListener("abort", drop);
     this.#discard();
     await Promise.all(this.#ended);
   }
@@ -137,59 +147,69 @@ export class KafkaProducer implements Producer {
   }
 
   /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
-  async #deliver(entries: readonly Entry[]): Promise<void> {
+  async #deliver(
+    entries: readonly Entry[],
+    deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs,
+  ): Promise<void> {
     let batch = entries;
-    const deadline = this.#clock.now() + this.#options.deliveryTimeoutMs;
     for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
-      try {
-        batch = await this.#write(batch, deadline);
-        if (batch.length > 0) {
-          throw new KafkaError("the partition has no leader", { retriable: true });
-        }
-        if (this.#away) this.#tell({ type: "back" });
-        this.#away = false;
-        return;
-      } catch (error) {
-        this.#discard();
-        if (batch.length > 1 && OF_ONE_RECORD.includes(typeOf(error) ?? "")) {
-          const half = batch.length >> 1;
-          await this.#deliver(batch.slice(0, half));
-          return await this.#deliver(batch.slice(half));
-        }
-        const late = this.#clock.now() + pause >= deadline;
-        if (late || !isRetriable(error)) {
-          for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
-          return;
-        }
-        if (!this.#away) this.#tell({ type: "away", error });
-        this.#away = true;
+      const { left, error } = await this.#write(batch, deadline);
+      if (left.length === 0) break;
+      batch = left;
+      this.#discard();
+      if (batch.length > 1 && OF_ONE_RECORD.includes(typeOf(error) ?? "")) {
+        const half = batch.length >> 1;
+        await this.#deliver(batch.slice(0, half), deadline);
+        return await this.#deliver(batch.slice(half), deadline);
       }
-      await delay(this.#clock, pause);
+      const late = this.#clock.monotonic() + pause >= deadline;
+      if (late || !isRetriable(error)) {
+        for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
+        return;
+      }
+      if (!this.#away) this.#tell({ type: "away", error });
+      this.#away = true;
+      await delay(this.#clock, pause, this.#dropping.signal).catch(() => {});
     }
+    if (this.#away) this.#tell({ type: "back" });
+    this.#away = false;
   }
 
-  /** Sends a batch and confirms its entries; returns those that kafkajs left out. */
-  async #write(batch: readonly Entry[], deadline: number): Promise<Entry[]> {
+  /** Sends a batch and confirms the entries that were stored; returns the others, and why they were not. */
+  async #write(
+    batch: readonly Entry[],
+    deadline: number,
+  ): Promise<{ left: readonly Entry[]; error: unknown }> {
     const { topic, compression } = this.#options;
-    const sent = this.#connected().then((client) =>
-      client.send({
+    const next = new Map<number, number>();
+    const confirm: Confirm = (partition, baseOffset) => void next.set(partition, baseOffset);
+    const send = async () => {
+      this.#dropping.signal.throwIfAborted();
+      const client = await this.#connected();
+      const results = await client.send({
         topic,
         acks: -1,
         compression: compressionTypes[compression],
-        messages: batch.map(toMessage),
-      })
-    );
-    const results = await within(this.#clock, deadline, sent);
-    const next = new Map<number, number>();
-    for (const { partition, baseOffset } of results) next.set(partition, Number(baseOffset));
-    return batch.filter((entry) => {
+        messages: batch.map((entry) => toMessage(entry, confirm)),
+      });
+      for (const { partition, baseOffset } of results) confirm(partition, Number(baseOffset));
+    };
+    let failure: { error: unknown } | undefined;
+    try {
+      await within(this.#clock, deadline, abortable(send(), this.#dropping.signal));
+    } catch (error) {
+      failure = { error };
+    }
+    const left = batch.filter((entry) => {
       const offset = next.get(entry.partition);
-      // kafkajs drops what goes to a partition that it has not heard of yet.
       if (offset === undefined) return true;
       next.set(entry.partition, offset + 1);
       entry.confirm?.({ partition: entry.partition, offset });
       return false;
     });
+    // kafkajs drops what goes to a partition that it has not heard of yet.
+    const { error } = failure ?? { error: NO_LEADER };
+    return { left, error };
   }
 
   #connected(): Promise<Connected> {
@@ -241,13 +261,17 @@ export class KafkaProducer implements Producer {
     const key = keyText(record.key);
     const what = `Cannot send ${inWords(key)} to topic "${topic}" partition ${partition}`;
     const when = late && isRetriable(error) ? ` within ${deliveryTimeoutMs} ms` : "";
-    return toKafkaError(what + when, error, { topic, partition, key });
+    const place = { topic, partition, key };
+    if (!(error instanceof KafkaError)) return toKafkaError(what + when, error, place);
+    const { retriable, message } = error; // one of ours, which names no record
+    return new KafkaError(`${what}${when}: ${message}`, { retriable, ...place, cause: error });
   }
 }
 
-function toMessage({ record, partition }: Entry) {
+function toMessage({ record, partition }: Entry, confirm: Confirm): Message & Confirmable {
   const { key, value, headers, timestamp } = record;
   return {
+    [CONFIRM]: confirm,
     key: key && toBuffer(key),
     value: value && toBuffer(value),
     partition,
@@ -258,7 +282,9 @@ function toMessage({ record, partition }: Entry) {
 
 function toHeaders(headers: ProducerRecord["headers"]): Record<string, Buffer[]> {
   const grouped: Record<string, Buffer[]> = Object.create(null);
-  for (const [name, value] of headers) (grouped[name] ??= []).push(toBuffer(value));
+  for (const [name, value] of headers) {
+    (grouped[name] ??= []).push(value === null ? NULL_HEADER : toBuffer(value));
+  }
   return grouped;
 }
 
@@ -266,7 +292,7 @@ async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): P
   const { promise: late, reject } = Promise.withResolvers<never>();
   const cancel = clock.timer(
     () => reject(new KafkaError("no answer", { retriable: true })),
-    Math.max(0, deadline - clock.now()),
+    Math.max(0, deadline - clock.monotonic()),
   );
   promise.catch(() => {});
   try {

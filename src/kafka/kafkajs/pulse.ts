@@ -20,13 +20,13 @@ export class Pulse {
 
   /** Begins to watch. */
   start(): void {
-    this.#last = this.#clock.now();
+    this.#last = this.#clock.monotonic();
     this.#cancel ??= this.#clock.timer(() => this.#check(), AWAY_AFTER_MS / 4);
   }
 
   /** Notes that the brokers answered. */
   beat(): void {
-    this.#last = this.#clock.now();
+    this.#last = this.#clock.monotonic();
     if (!this.#away) return;
     this.#away = false;
     this.#status({ type: "back" });
@@ -40,7 +40,7 @@ export class Pulse {
 
   #check(): void {
     this.#cancel = this.#clock.timer(() => this.#check(), AWAY_AFTER_MS / 4);
-    if (this.#away || this.#clock.now() - this.#last < AWAY_AFTER_MS) return;
+    if (this.#away || this.#clock.monotonic() - this.#last < AWAY_AFTER_MS) return;
     this.#away = true;
     this.#status({ type: "away" });
   }

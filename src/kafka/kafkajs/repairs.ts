@@ -1,8 +1,18 @@
 /**
- * A repair of kafkajs 2.2.4, which nobody maintains: an idle connection keeps a timer of 1 ms running, and
- * makes Node's timers warn of a negative delay, since it looks for pending requests where none wait.
+ * Repairs of kafkajs 2.2.4, which nobody maintains:
+ *
+ * - An idle connection keeps a timer of 1 ms running, and makes Node's timers warn of a negative delay, since
+ *   it looks for pending requests where none wait.
+ * - A header whose value is null cannot be sent: its size is asked of something that has none.
+ * - It measures with the time of day: set back by an hour, it sends no heartbeat for an hour, and no request
+ *   to a broker that had throttled it; set on, all requests in flight have timed out.
  */
+import { Buffer } from "node:buffer";
+import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
+import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
 import { systemClock } from "../../clock.ts";
 
 interface Queue {
@@ -18,3 +28,37 @@ queue.scheduleCheckPendingRequests = function (this: Queue): void {
   if (this.pending.length === 0 && this.throttledUntil <= systemClock.now()) return;
   schedule.call(this);
 };
+
+/** The null of a header: empty where it is measured, and null, which is as long, where it is written. */
+export const NULL_HEADER: Buffer = Buffer.alloc(0);
+
+interface Writer {
+  writeVarIntBytes(value: unknown): Writer;
+}
+
+const writer: Writer = Encoder.prototype;
+const write = writer.writeVarIntBytes;
+
+writer.writeVarIntBytes = function (this: Writer, value: unknown): Writer {
+  return write.call(this, value === NULL_HEADER ? null : value);
+};
+
+moveWithTheClock(ConsumerGroup.prototype, "lastRequest");
+moveWithTheClock(RequestQueue.prototype, "throttledUntil");
+moveWithTheClock(SocketRequest.prototype, "sentAt");
+moveWithTheClock(BrokerPool.prototype, "metadataExpireAt");
+
+/** Has what passes since a moment, or until it, stay the same when the clock is set: the moment moves with it. */
+function moveWithTheClock(prototype: object, property: string): void {
+  const { now, monotonic } = systemClock;
+  const moments = new WeakMap<object, number | null>();
+  Object.defineProperty(prototype, property, {
+    get(this: object) {
+      const moment = moments.get(this) ?? null;
+      return moment === null ? null : moment - monotonic() + now();
+    },
+    set(this: object, moment: number | null) {
+      moments.set(this, moment === null ? null : moment - now() + monotonic());
+    },
+  });
+}

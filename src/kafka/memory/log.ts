@@ -41,7 +41,7 @@ export class PartitionLog {
       key: key && key.slice(),
       value: value && value.slice(),
       timestamp,
-      headers: headers.map(([name, bytes]) => [name, bytes.slice()]),
+      headers: headers.map(([name, bytes]) => [name, bytes && bytes.slice()]),
     });
     if (this.#records.length - this.#dropped > this.#maxRecords) this.#drop();
     return offset;

@@ -1,0 +1,104 @@
+/** kafkajs's own durations, when the clock of the machine is set. */
+import { assertEquals } from "@std/assert";
+import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import "../../src/kafka/kafkajs/repairs.ts";
+import { settle } from "../../src/testing/mod.ts";
+
+const HOUR = 3_600_000;
+
+/** Sets the time of day, in this process, until it is disposed of. */
+function steppable() {
+  const { now } = Date;
+  let offset = 0;
+  Date.now = () => now() + offset;
+  return {
+    step: (ms: number) => void (offset += ms),
+    [Symbol.dispose]: () => void (Date.now = now),
+  };
+}
+
+const logger: Record<string, () => unknown> = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  namespace: () => logger,
+};
+
+/** A queue with one request in flight. */
+function requests(requestTimeout: number) {
+  const queue = new RequestQueue({
+    maxInFlightRequests: null,
+    requestTimeout,
+    enforceRequestTimeout: true,
+    clientId: "c",
+    broker: "b",
+    logger,
+  });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const send = (correlationId: number) =>
+    queue.push({
+      entry: {
+        correlationId,
+        apiName: "Fetch",
+        apiKey: 1,
+        apiVersion: 1,
+        resolve: () => resolve("answered"),
+        reject: ({ name }: Error) => resolve(name),
+      },
+      expectResponse: true,
+      sendRequest: () => {},
+    });
+  queue.scheduleRequestTimeoutCheck();
+  return { queue, send, outcome: promise, [Symbol.dispose]: () => queue.destroy() };
+}
+
+Deno.test("kafkajs: a request is not timed out by a clock that is set on", async () => {
+  using clock = steppable();
+  using given = requests(10_000);
+  given.send(1);
+  clock.step(HOUR);
+  await new Promise<void>((resolve) => setTimeout(resolve, 250)); // it looks each 100 ms
+  given.queue.fulfillRequest({ correlationId: 1, payload: {}, size: 0 });
+  assertEquals(await given.outcome, "answered");
+});
+
+Deno.test("kafkajs: a request times out, though the clock is set back", async () => {
+  using clock = steppable();
+  using given = requests(50);
+  given.send(1);
+  clock.step(-HOUR);
+  assertEquals(await given.outcome, "KafkaJSRequestTimeoutError");
+});
+
+Deno.test("kafkajs: throttling ends, though the clock is set back", async () => {
+  using clock = steppable();
+  using given = requests(10_000);
+  given.queue.maybeThrottle(20);
+  given.send(1);
+  assertEquals(given.queue.inflight.size, 0);
+  clock.step(-HOUR);
+  while (given.queue.inflight.size === 0) await settle();
+});
+
+Deno.test("kafkajs: heartbeats are sent, though the clock is set back", async () => {
+  using clock = steppable();
+  let beats = 0;
+  const group = new ConsumerGroup({
+    retry: {},
+    cluster: {},
+    groupId: "g",
+    topics: [],
+    topicConfigurations: {},
+    logger,
+    instrumentationEmitter: { emit() {} },
+    assigners: [],
+  });
+  group.memberId = "m";
+  group.coordinator = { heartbeat: () => Promise.resolve(++beats) };
+  await group.heartbeat({ interval: 0 });
+  clock.step(-HOUR);
+  await group.heartbeat({ interval: 0 });
+  assertEquals(beats, 2);
+});

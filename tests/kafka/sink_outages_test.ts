@@ -1,0 +1,176 @@
+/** Brokers that go away while a flow writes to a Topic: what bounds the barrier, and what bounds stopping. */
+import { assertEquals, assertRejects } from "@std/assert";
+import { App, BarrierError, DrainError } from "../../mod.ts";
+import type { Producer, ProducerOptions } from "../../src/kafka/broker.ts";
+import { KafkaProducer } from "../../src/kafka/kafkajs/producer.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
+import { sendBack, Topic } from "../../src/kafka/mod.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { KafkajsStub } from "../_support/kafkajs_stub.ts";
+import { Recorder } from "../_support/recorder.ts";
+
+/** A broker that writes through kafkajs, which reaches nobody while it is away. */
+class FailingBroker extends MemoryBroker {
+  readonly clock: ManualClock;
+  /** When the brokers go away and come back, in milliseconds. */
+  away: readonly [from: number, to: number] = [0, 0];
+  readonly stub: KafkajsStub = new KafkajsStub({
+    send: () => {
+      const [from, to] = this.away;
+      if (this.clock.now() < from || this.clock.now() >= to) return Promise.resolve();
+      return Promise.reject(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
+    },
+  });
+
+  constructor(clock: ManualClock) {
+    super({ clock });
+    this.clock = clock;
+  }
+
+  override producer(options: ProducerOptions): Promise<Producer> {
+    const { topic, signal = new AbortController().signal } = options;
+    const limits = () => Promise.resolve({ topic, partitions: 1, maxBytes: 1_000_000 });
+    return KafkaProducer.open(() => this.stub.client, { ...options, signal }, limits, this.clock);
+  }
+
+  /** The values that were stored. */
+  get values(): string[] {
+    return this.stub.batches.flatMap(({ messages }) => messages.map(({ value }) => String(value)));
+  }
+}
+
+/** Moves a clock on, in steps in which nothing that was started waits for the next one. */
+async function pass(clock: ManualClock, seconds: number): Promise<void> {
+  for (let i = 0; i < seconds; i++) await clock.tick(1_000);
+}
+
+/** An app that copies a source to a Topic, on brokers that go away after five seconds. */
+function copying(deliveryTimeoutMs: number, outageMs: number) {
+  const clock = new ManualClock();
+  const broker = new FailingBroker(clock);
+  broker.away = [5_000, 5_000 + outageMs];
+  const topic = new Topic("out", { broker, deliveryTimeoutMs });
+  const source = new Recorder(["a"], { open: true });
+  const failed: unknown[] = [];
+  const app = new App({
+    clock,
+    onStatus: (event) => {
+      if (event.type === "barrier_failed") failed.push(event.error);
+    },
+  });
+  return { clock, broker, topic, source, failed, app };
+}
+
+Deno.test("a Topic sink survives an outage as long as deliveryTimeoutMs, beyond flushTimeoutMs", async () => {
+  const { clock, broker, topic, source, failed, app } = copying(120_000, 100_000);
+  await broker.ensure("out", {});
+  app.handle(source, (value) => ["k", value] as const, { sink: topic });
+  const streaming = app.stream();
+  await pass(clock, 5);
+  assertEquals([broker.values, source.committed], [["a"], [1]]);
+  source.push("b");
+  await pass(clock, 60);
+  source.push("c");
+  await pass(clock, 35);
+  assertEquals([broker.values, source.committed], [["a"], [1]]);
+  await pass(clock, 10);
+  assertEquals([broker.values, source.committed, failed], [["a", "b", "c"], [1, 2, 3], []]);
+  source.end();
+  await streaming;
+  await topic.close();
+});
+
+Deno.test("an outage longer than deliveryTimeoutMs stops the app and names the record", async () => {
+  const { clock, broker, topic, source, app } = copying(60_000, 1e9);
+  await broker.ensure("out", {});
+  app.handle(source, (value) => ["k", value] as const, { sink: topic });
+  const streaming = app.stream();
+  streaming.catch(() => {});
+  await pass(clock, 5);
+  source.push("b");
+  await pass(clock, 55);
+  assertEquals(source.acknowledged, [0, 1]);
+  await pass(clock, 60);
+  await assertRejects(
+    () => streaming,
+    BarrierError,
+    'Cannot send the record with key "k" to topic "out" partition 0 within 60000 ms: reset',
+  );
+  assertEquals(source.committed, [1]);
+  await topic.close();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("a barrier that waited for the brokers of a Topic is still tried again when its commit fails", async () => {
+  const { clock, broker, topic, source, failed, app } = copying(120_000, 60_000);
+  await broker.ensure("out", {});
+  app.handle(source, (value) => ["k", value] as const, { sink: topic });
+  const streaming = app.stream();
+  await pass(clock, 5);
+  let refusals = 1;
+  source.onCommit = () => {
+    if (refusals-- > 0) throw new Error("not yet");
+  };
+  source.push("b");
+  await pass(clock, 70);
+  assertEquals([source.committed, failed.length], [[1, 2], 1]);
+  source.end();
+  await streaming;
+  await topic.close();
+});
+
+Deno.test("a sink that hangs stops the app after flushTimeoutMs, though a Topic beside it may take longer", async () => {
+  const { clock, broker, topic, source, app } = copying(120_000, 1e9);
+  await broker.ensure("out", {});
+  app.handle(source, (value) => ["k", value] as const, {
+    sink: [topic, { write: () => {}, flush: () => new Promise<void>(() => {}) }],
+  });
+  const streaming = app.stream();
+  streaming.catch(() => {});
+  await pass(clock, 32);
+  const message = "sink 2 of flow";
+  await assertRejects(() => streaming, BarrierError, message);
+  await topic.close();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("sendBack() survives an outage as its topics do", async () => {
+  const { clock, broker, topic, app } = copying(120_000, 100_000);
+  await broker.ensure("out", {});
+  await broker.ensure("dead", {});
+  const dead = new Topic("dead", { broker, groupId: "g", offset: "earliest" });
+  const writer = await MemoryBroker.prototype.producer.call(broker, {
+    topic: "dead",
+    batchSize: 1,
+  } as ProducerOptions);
+  const headers = [["dead-letter-topic", new TextEncoder().encode("out")]] as const;
+  app.handle(dead, (letter) => letter, { sink: sendBack(topic) });
+  const streaming = app.stream();
+  await pass(clock, 10);
+  await writer.send({ key: null, value: new TextEncoder().encode("again"), headers });
+  await pass(clock, 90);
+  assertEquals([broker.values, (await broker.committed("g", "dead")).get(0)], [[], undefined]);
+  await pass(clock, 10);
+  assertEquals([broker.values, (await broker.committed("g", "dead")).get(0)], [["again"], 1]);
+  await app.close();
+  await streaming;
+  await Promise.all([topic.close(), dead.close()]);
+});
+
+Deno.test("stopping is bounded by drainMs while the brokers of a sink are away; close() then waits for nothing", async () => {
+  const { clock, broker, topic, source, app } = copying(120_000, 1e9);
+  await broker.ensure("out", {});
+  app.handle(source, (value) => ["k", value] as const, { sink: topic });
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal, drainMs: 3_000 });
+  streaming.catch(() => {});
+  await pass(clock, 5);
+  source.push("b");
+  await pass(clock, 10);
+  stop.abort();
+  await clock.tick(3_000);
+  await assertRejects(() => streaming, DrainError, "drainMs");
+  await topic.close();
+  await settle();
+  assertEquals([source.committed, clock.pending], [[1], 0]);
+});
