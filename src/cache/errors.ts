@@ -24,8 +24,8 @@ export class CacheStorageError extends Error {
 
   /** Says what could not be done; `cause` is what the storage threw, or the reason in words. */
   constructor(what: string, cause: unknown, retriable: boolean) {
-    if (cause instanceof Error) super(`${what}: ${cause.message}`, { cause });
-    else super(`${what}: ${cause}`);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${what}: ${reason}`, cause instanceof Error ? { cause } : {});
     this.retriable = retriable;
   }
 }

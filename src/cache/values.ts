@@ -105,7 +105,7 @@ function copyObject(value: object, depth: number): unknown {
 function copyArray(value: unknown[], depth: number): unknown[] {
   if (Object.getPrototypeOf(value) !== Array.prototype) throw NOT_PLAIN;
   if (Object.getOwnPropertySymbols(value).length > 0) throw NOT_PLAIN;
-  // Holes and named properties show in the number of keys; as many of each, in the last one.
+  // Holes and named properties show in the number of names; as many of each, in the last one: indices come first.
   const { length } = value;
   const names = Object.keys(value);
   if (names.length !== length) throw NOT_PLAIN;

@@ -113,7 +113,11 @@ Deno.test("a space that could not be exact cannot be opened while flows keep the
 Deno.test("nor can it between handle() and stream()", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   new App().handle(numbers(1).source, () => {}, { name: "f", state });
-  assertThrows(() => state.space("small", { maxBytes: 1_000_000 }), TypeError, 'space "small" has maxBytes');
+  assertThrows(
+    () => state.space("small", { maxBytes: 1_000_000 }),
+    TypeError,
+    'space "small" has maxBytes',
+  );
   assertThrows(() => state.space("brief", { ttlMs: 1, maxBytes: Infinity }), TypeError, "ttlMs");
   state.space("large");
 });

@@ -84,20 +84,14 @@ export async function load(
 ): Promise<void> {
   for (const space of state.spaces) store.table(space[0]).window.restoreHead(space);
   for (const { space, id, records, sum } of pages) store.table(space).restore(id, records, sum);
-  const tables = state.spaces.map(([space]) => store.table(space));
-  const entries = tables.flatMap((table) => table.entries());
-  const lost = new Set(await readPieces(kv, entries, damage, left));
+  const lost = await readPieces(kv, pages, damage, left);
   if (damage.found && !salvage) {
     const advice = "put a backup of the file there; or copy it, and open it with " +
       '{ damaged: "salvage" }, which keeps the rest';
     throw new CacheDamagedError(`Cannot open cache ${JSON.stringify(path)}`, damage, advice);
   }
-  for (const table of lost.size > 0 ? tables : []) {
-    for (const entry of table.entries()) {
-      if (lost.has(entry)) table.put({ key: entry.key, put: undefined });
-    }
-  }
-  for (const table of tables) table.restored();
+  for (const { space, entry } of lost) store.table(space).put({ key: entry.key, put: undefined });
+  for (const [space] of state.spaces) store.table(space).restored();
   if (damage.found) store.driving.forbid();
 }
 
@@ -238,30 +232,40 @@ function stateOf(pages: readonly FoundPage[]): State {
   return { ...state, spaces: [...spaces.values()] };
 }
 
-/** Puts the large values together; returns the entries whose pieces are not as they were written. */
+/** An entry whose value is in pieces. */
+interface Large {
+  readonly space: string;
+  readonly entry: Entry;
+  readonly pieces: unknown[];
+}
+
+/** Puts the large values together; returns those whose pieces are not as they were written. */
 async function readPieces(
   kv: Deno.Kv,
-  entries: readonly Entry[],
+  pages: readonly FoundPage[],
   damage: Damage,
   left: Deno.KvKey[],
-): Promise<Entry[]> {
-  const wanted = new Map<unknown, { entry: Entry; pieces: unknown[] }>();
-  for (const entry of entries) {
-    if (entry.pieces) wanted.set(entry.pieces[0], { entry, pieces: [] });
+): Promise<Large[]> {
+  const wanted = new Map<unknown, Large>();
+  for (const { space, records } of pages) {
+    for (const entry of records) {
+      if (entry.pieces && entry.live) wanted.set(entry.pieces[0], { space, entry, pieces: [] });
+    }
   }
   for await (const row of kv.list({ prefix: [ROOT, "p"] }, { batchSize: PIECES_PER_READ })) {
     const found = wanted.get(row.key[2]);
     if (found) found.pieces[row.key[3] as number] = row.value;
     else left.push(row.key);
   }
-  const lost: Entry[] = [];
-  for (const { entry, pieces } of wanted.values()) {
+  const lost: Large[] = [];
+  for (const large of wanted.values()) {
+    const { entry, pieces } = large;
     try {
       entry.value = fromPieces(entry.pieces!, pieces);
     } catch (error) {
       const what = `the value of key ${inspectKey(decodeKey(entry.key))}: ${notAsWritten(error)}`;
       damage.add(what, { entries: 1 });
-      lost.push(entry);
+      lost.push(large);
     }
   }
   return lost;

@@ -114,7 +114,10 @@ export function decodePage(id: number, row: unknown): DecodedPage {
   const [space, sequence, ends] = columns as [string, number, boolean];
   const records: Entry[] = [];
   for (let at = HEAD; at < columns.length; at += COLUMNS) {
-    const [key, form, expires, size] = columns.slice(at, at + 4) as [string, Form, number, number];
+    const key = columns[at] as string;
+    const form = columns[at + 1] as Form;
+    const expires = columns[at + 2] as number;
+    const size = columns[at + 3] as number;
     records.push(decodeRecord(key, form, expires, size, columns[at + 4]));
   }
   return { space, sequence, ends, records };
