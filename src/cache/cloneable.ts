@@ -109,7 +109,7 @@ function addContent(path: string, item: object, add: (path: string, value: unkno
   } else throw refused(path, item);
 }
 
-/** Says whether a typed array has properties beside its items, without a name for each of these. */
+/** Returns whether a typed array has properties beside its items, without a name for each of these. */
 export function hasNames(item: Uint8Array, copy: Uint8Array = item.slice()): boolean {
   return !isDeepStrictEqual(item, copy);
 }

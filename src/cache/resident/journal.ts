@@ -115,7 +115,7 @@ export class Journal {
         if (error instanceof CacheStorageError) throw error;
         this.#unsure = true;
         if (!isLocked(error) || this.#clock.monotonic() >= until || signal.aborted) {
-          const what = `${this.#what}, it stays in memory and is tried again`;
+          const what = `${this.#what()}, it stays in memory and is tried again`;
           throw new CacheStorageError(what, error, true);
         }
       }

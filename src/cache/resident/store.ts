@@ -317,7 +317,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     }, ms);
   }
 
-  /** Removes up to `count` entries of each table that have expired; says whether there may be more. */
+  /** Removes up to `count` entries of each table that have expired; returns whether there may be more. */
   #sweep(count: number): boolean {
     let more = false;
     for (const table of this.#tables.values()) {

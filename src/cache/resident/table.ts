@@ -147,7 +147,7 @@ export class Table {
     return this.#buffer.next();
   }
 
-  /** Removes up to `count` entries that have expired; says whether there may be more. */
+  /** Removes up to `count` entries that have expired; returns whether there may be more. */
   sweep(count: number): boolean {
     const expired = this.#deadlines.take(this.#host.now(), count);
     if (expired.length === 0) return false;
