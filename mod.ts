@@ -102,7 +102,12 @@ export type {
   SetOptions,
   SpaceOptions,
 } from "./src/cache/cache_options.ts";
-export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
+export {
+  type CacheDamage,
+  CacheDamagedError,
+  CacheHeldError,
+  CacheStorageError,
+} from "./src/cache/errors.ts";
 export type { Key, KeyPart } from "./src/cache/keys.ts";
 export { MemoryCache } from "./src/cache/memory_cache.ts";
 export type { RangeOptions } from "./src/cache/range.ts";

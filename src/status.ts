@@ -36,6 +36,17 @@ export type StatusEvent =
   }
   /** The windows of caches (`maxBytes`) dropped entries since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }
+  /**
+   * Writers of a cache have waited for `waitedMs` until somebody reads on who has `overflow: "wait"`: `updates` wait
+   * for the reader of that name. Told every five seconds, to all apps of the process that run.
+   */
+  | {
+    readonly type: "updates_waiting";
+    readonly cache: string;
+    readonly reader: string;
+    readonly updates: number;
+    readonly waitedMs: number;
+  }
   /** A barrier failed and will be tried again. */
   | { readonly type: "barrier_failed"; readonly error: unknown }
   /** A source hands out nothing more; `messages` were done. */

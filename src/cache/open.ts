@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
-import { CacheHeldError, CacheStorageError } from "./errors.ts";
+import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
 import { openRows } from "./rows/open.ts";
@@ -23,12 +23,12 @@ export async function openStore(
   if (typeof target !== "string" && !(target instanceof URL)) {
     return await openBorrowed(target, options);
   }
-  const { path, remote } = toPath(target);
+  const { path, name, remote } = toPath(target);
   const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
-  const { flushIntervalMs = 100, maxTransactionBytes } = options;
+  const { flushIntervalMs = 100, maxTransactionBytes, damaged = "refuse" } = options;
   if (remote && !shared) {
     throw new TypeError(
-      `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
+      `Cannot open ${JSON.stringify(name)} with { shared: false }: it is a server`,
     );
   }
   if (shared) assertNoWindow(options);
@@ -36,12 +36,13 @@ export async function openStore(
     if (!remote && path !== ":memory:") await prepareFolder(path);
     const openKv = () => Deno.openKv(path);
     if (!shared) {
-      return await openResident(path, openKv, { clock, flushIntervalMs, maxTransactionBytes });
+      const resident = { clock, flushIntervalMs, maxTransactionBytes, damaged };
+      return await openResident(path, openKv, resident);
     }
-    const place = { path, remote, borrowed: false };
-    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes });
+    const place = { path: name, remote, borrowed: false };
+    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
   } catch (error) {
-    throw explain(path, error);
+    throw explain(name, error);
   }
 }
 
@@ -55,31 +56,56 @@ async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheSt
     throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
   }
   assertNoWindow(options);
-  const { clock = systemClock, deadlineMs = DEADLINE_MS, maxTransactionBytes } = options;
+  const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
+  const { maxTransactionBytes, damaged = "refuse" } = options;
   const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };
   return await openRows(() => Promise.resolve(kv), place, {
     clock,
     deadlineMs,
     maxTransactionBytes,
+    damaged,
   });
 }
 
-function toPath(target: string | URL): { path: string; remote: boolean } {
+/** Where a store is, and what it is called in errors: without credentials. */
+interface Target {
+  path: string;
+  name: string;
+  remote: boolean;
+}
+
+function toPath(target: string | URL): Target {
   const url = URL.parse(target);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    return { path: url.href, remote: true };
+    return { path: url.href, name: masked(url), remote: true };
   }
-  if (url?.protocol === "file:") return { path: decodeURIComponent(url.pathname), remote: false };
-  if (target instanceof URL) {
-    throw new TypeError(`Cannot open a cache at ${target}: the URL must be http:, https: or file:`);
+  if (url?.protocol === "file:") return local(decodeURIComponent(url.pathname));
+  if (url !== null && (target instanceof URL || /^[a-z][a-z\d+.-]*:\/\//i.test(target))) {
+    throw new TypeError(
+      `Cannot open a cache at ${
+        masked(url)
+      }: the URL must be http: or https:, of a KV Connect server, or ` +
+        "file:; or give a path",
+    );
   }
   if (target === "") throw new TypeError('Cannot open a cache at "": give a path or a URL');
-  return { path: target, remote: false };
+  return local(target as string);
+}
+
+function local(path: string): Target {
+  return { path, name: path, remote: false };
+}
+
+function masked(url: URL): string {
+  const shown = new URL(url);
+  if (shown.username !== "") shown.username = "***";
+  if (shown.password !== "") shown.password = "***";
+  return shown.href;
 }
 
 /** Says what to do about what the system said. */
 function explain(path: string, error: unknown): unknown {
-  if (error instanceof CacheHeldError) return error;
+  if (error instanceof CacheHeldError || error instanceof CacheDamagedError) return error;
   const wrapped = error instanceof CacheStorageError;
   const reason = wrapped ? error.cause : error;
   const hint = reason instanceof Error ? hintFor(path, reason) : undefined;
@@ -95,7 +121,7 @@ function hintFor(path: string, reason: Error): string | undefined {
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {
-    return "which is no Deno KV file or a damaged one";
+    return "which is no Deno KV file or a damaged one (the .recover of the sqlite3 shell may help)";
   }
   if (/unable to open|read-?only/i.test(reason.message)) return "check that it can be written";
   return undefined;

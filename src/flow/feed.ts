@@ -3,6 +3,7 @@
  * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
  */
 import type { Clock } from "../clock.ts";
+import type { StatusEvent } from "../status.ts";
 import type { Correction } from "../types.ts";
 import type { Gate } from "./gate.ts";
 import type { Receipt } from "./receipt.ts";
@@ -189,3 +190,6 @@ export interface Store {
 
 /** The stores that are open in this process: every barrier flushes them, between sinks and positions. */
 export const openStores: Set<Store> = new Set();
+
+/** The status listeners of all runs of this process: who waits outside of flows may hold any of them. */
+export const listeners: Set<(event: StatusEvent) => void> = new Set();

@@ -5,7 +5,7 @@ import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
 import { Breath } from "./breath.ts";
-import type { Companion, Host } from "./feed.ts";
+import { type Companion, type Host, listeners } from "./feed.ts";
 import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
@@ -99,6 +99,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     const hardEnd = new Promise<void>((resolve) =>
       this.signal.addEventListener("abort", () => resolve(), { once: true })
     );
+    if (this.status !== undefined) listeners.add(this.status);
     try {
       await Promise.race([this.#flow(bindings), hardEnd]);
     } catch (error) {
@@ -107,6 +108,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.#cancelDrain();
     this.#report?.stop();
     this.#barrier?.close();
+    if (this.status !== undefined) listeners.delete(this.status);
     for (const companion of this.#companions) companion.close(this);
     for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();

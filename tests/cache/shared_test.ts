@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { Cache, CacheStorageError } from "../../mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -71,6 +71,23 @@ Deno.test("A large value that is overwritten while a shared Cache reads it is th
   overwritings = Infinity;
   const error = await assertRejects(() => cache.get("a"), CacheStorageError, '"a"');
   assertEquals(error.retriable, true);
+});
+
+Deno.test("A shared Cache that is cleared while others write ever higher keys is cleared of what was there", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using cache = await Cache.open<number>(kv);
+  let next = 0;
+  while (next < 200) await cache.set(next, next++);
+  let cleared = false;
+  const write = async () => {
+    while (!cleared && next < 4_000) await cache.set(next, next++);
+  };
+  const writers = Array.from({ length: 20 }, write);
+  await cache.clear();
+  cleared = true;
+  await Promise.all(writers);
+  assertLess(next, 4_000);
+  assertEquals(await cache.getMany([0, 199]), [undefined, undefined]);
 });
 
 Deno.test("A call to a server that is not there ends with an error", async () => {

@@ -199,7 +199,7 @@ Deno.test("keys that are written and deleted again leave nothing behind after a 
 Deno.test("updates() tells what was taken back", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   const seen: unknown[] = [];
-  const updates = state.updates();
+  const updates = state.updates({ overflow: "wait" });
   const reading = (async () => {
     for await (const update of updates) seen.push(update);
   })();

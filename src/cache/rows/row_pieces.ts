@@ -46,13 +46,17 @@ export class RowPieces {
     return list;
   }
 
-  /** Returns a value from its pieces; undefined if they are not all there. */
-  async read(list: PieceList): Promise<{ value: unknown } | undefined> {
+  /**
+   * Returns a value from its pieces.
+   *
+   * @throws {NotAsWrittenError} If they are not all there as they were written.
+   */
+  async read(list: PieceList): Promise<unknown> {
     const pieces = await this.#calls.call(() => {
-      const rows = this.#kv.list<Uint8Array>({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
+      const rows = this.#kv.list({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
       return Array.fromAsync(rows, (row) => row.value);
     });
-    return pieces.length < list[1] ? undefined : { value: fromPieces(list, pieces) };
+    return fromPieces(list, pieces);
   }
 
   /** Takes pieces out of the trash, in the atomic write of the entry that refers to them. */
@@ -66,7 +70,7 @@ export class RowPieces {
   }
 
   /** Deletes pieces that are in the trash. */
-  async collect([id, count]: PieceList): Promise<void> {
+  async collect([id, count]: readonly [id: string, count: number, ...unknown[]]): Promise<void> {
     for (let at = 0; at < count; at += DELETES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
         for (let n = at; n < Math.min(count, at + DELETES_PER_WRITE); n++) {
