@@ -202,7 +202,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       status: onStatus,
       exit: () => this.#exit(),
     });
-    const stop = () => run.stop();
+    const stop = () => run.stop(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
     const removeSignals = onSignals((name) =>

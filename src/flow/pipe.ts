@@ -3,6 +3,7 @@ import type { StreamPair } from "../types.ts";
 import { onBehalf } from "./attribution.ts";
 import { Debts } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
+import { assertObject, giveUpIterator, openIterator } from "./iteration.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 
@@ -17,14 +18,14 @@ export interface StagePlace {
 interface Opaque {
   /** Gives a message; resolves when the stage wants the next one. */
   give(message: unknown, stage: OpaqueStage): Promise<void>;
-  /** The values that come out. */
-  readonly outputs: AsyncIterator<unknown>;
+  /** Asks for the next value that comes out, as an async iterator is asked: the answer is awaited. */
+  next(): unknown;
   /** True while the stage waits for a message. */
   readonly asking: boolean;
   /** Gives nothing more: the stage puts out what it has left, and ends. */
   end(): void;
-  /** Ends without waiting for anything. */
-  dispose(): void;
+  /** Ends without waiting for anything; with `over` no value comes out any more. */
+  dispose(over: boolean): void;
 }
 
 /** The stage of a pipe function, or of a `TransformStream` as a pipe or a handler. */
@@ -57,7 +58,9 @@ class OpaqueStage {
   readonly #pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown);
   readonly #place: StagePlace;
   readonly #debts = new Debts();
-  readonly #over = Promise.withResolvers<void>();
+  readonly #passedOn = Promise.withResolvers<void>();
+  /** True once the stage has ended or failed by itself. */
+  #over = false;
   #emit: Emit<unknown> = () => {};
   #opaque: Opaque | undefined;
   /** Ends the wait for the message that was given last, since the stage has ended. */
@@ -84,9 +87,9 @@ class OpaqueStage {
   async flush(): Promise<void> {
     const opaque = this.#opaque;
     if (opaque === undefined) return;
-    if (this.#place.lane.dead) return opaque.dispose();
+    if (this.#place.lane.dead) return opaque.dispose(this.#over);
     opaque.end();
-    await this.#over.promise;
+    await this.#passedOn.promise;
   }
 
   #open(): Opaque | undefined {
@@ -120,10 +123,14 @@ class OpaqueStage {
     try {
       for (;;) {
         this.reading = true;
-        const result = await opaque.outputs.next();
+        const result = await opaque.next();
+        assertObject(result, "next()");
+        const { done } = result as IteratorResult<unknown>;
+        this.#over = Boolean(done);
+        if (done || lane.dead) break;
+        const { value } = result as IteratorResult<unknown>;
         this.reading = false;
-        if (result.done || lane.dead) break;
-        this.passing = this.#pass(result.value);
+        this.passing = this.#pass(value);
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) this.#debts.asked();
@@ -136,11 +143,13 @@ class OpaqueStage {
       }
       if (!lane.dead) this.#debts.settle();
     } catch (error) {
+      this.#over = this.reading;
       this.#die(error);
     }
     this.ended = true;
+    this.reading = false;
     this.passing = undefined;
-    this.#over.resolve();
+    this.#passedOn.resolve();
     this.#release();
     lane.leave(); // its source has ended already, unless the stage ended first
   }
@@ -179,17 +188,17 @@ function open(
   if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
     throw new TypeError("a pipe function must return an async iterable or a TransformStream");
   }
-  const outputs = (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  const outputs = openIterator(iterable);
   return {
-    outputs,
+    next: () => outputs.next.call(outputs.iterator),
     get asking() {
       return inlet.asking;
     },
     give: (message) => inlet.give(message),
     end: () => inlet.end(),
-    dispose() {
+    dispose(over) {
       inlet.end();
-      outputs.return?.().catch(() => {}); // it was ended by an error that is reported already
+      if (!over) giveUpIterator(outputs);
     },
   };
 }
@@ -208,7 +217,7 @@ function openPair(
   writer.closed.catch(() => {}); // an error of the pair is met by the next read
   let asking = true;
   return {
-    outputs: { next: () => reader.read() as Promise<IteratorResult<unknown>> },
+    next: () => reader.read(),
     get asking() {
       return asking;
     },
