@@ -39,8 +39,7 @@ export function iterableFeed<T>(source: unknown): Feed<T> {
 class SyncFeed<T> implements Feed<T> {
   onLate: (error: unknown) => void = () => {};
   readonly #opened: OpenIterator;
-  readonly #iterator: unknown;
-  readonly #next: OpenIterator["next"];
+  readonly #asked: OpenIterator["asked"];
   /** True once the iterator has ended, has failed, or was closed. */
   #over = false;
   /** True from the promise that the iterator gave until its outcome is handed out. */
@@ -50,17 +49,17 @@ class SyncFeed<T> implements Feed<T> {
 
   constructor(opened: OpenIterator) {
     this.#opened = opened;
-    this.#iterator = opened.iterator;
-    this.#next = opened.next;
+    this.#asked = opened.asked;
   }
 
   poll(): T | typeof WAIT | typeof END {
     if (this.#awaiting) return this.#awaited();
     try {
-      const result = this.#next.call(this.#iterator) as IteratorResult<T, T>;
+      const result = this.#asked.next() as IteratorResult<T, T>;
       if (typeof result !== "object" || result === null) assertObject(result, "next()");
       if (!result.done) {
         const { value } = result;
+        if (typeof value !== "object" && typeof value !== "function") return value;
         return isThenable(value) ? this.#await(value) : value;
       }
       this.#over = true;
@@ -114,8 +113,7 @@ class SyncFeed<T> implements Feed<T> {
 export class AsyncFeed<T> implements Feed<T> {
   onLate: (error: unknown) => void = () => {};
   readonly #opened: OpenIterator;
-  readonly #iterator: unknown;
-  readonly #next: OpenIterator["next"];
+  readonly #asked: OpenIterator["asked"];
   readonly #release: () => void;
   /** True once the iterator has ended, has failed, or was closed. */
   #over = false;
@@ -127,8 +125,7 @@ export class AsyncFeed<T> implements Feed<T> {
   /** Reads an iterator; `release` is called instead of `return()` when it has ended by itself. */
   constructor(opened: OpenIterator, release: () => void = () => {}) {
     this.#opened = opened;
-    this.#iterator = opened.iterator;
-    this.#next = opened.next;
+    this.#asked = opened.asked;
     this.#release = release;
   }
 
@@ -156,7 +153,7 @@ export class AsyncFeed<T> implements Feed<T> {
     if (this.#pending) return;
     this.#pending = true;
     try {
-      whenSettled(this.#next.call(this.#iterator), this.#arrived, this.#broke);
+      whenSettled(this.#asked.next(), this.#arrived, this.#broke);
     } catch (error) {
       queueMicrotask(() => this.#broke(error)); // an iterator made by hand
     }
@@ -210,6 +207,10 @@ function streamFeed<T>(stream: ReadableStream<T>): AsyncFeed<T> {
       return { done: true, value: undefined };
     },
   };
-  const opened: OpenIterator = { iterator: chunks, next: () => reader.read(), async: true };
+  const opened: OpenIterator = {
+    iterator: chunks,
+    asked: { next: () => reader.read() },
+    async: true,
+  };
   return new AsyncFeed(opened, () => reader.releaseLock());
 }

@@ -190,7 +190,7 @@ function open(
   }
   const outputs = openIterator(iterable);
   return {
-    next: () => outputs.next.call(outputs.iterator),
+    next: () => outputs.asked.next(),
     get asking() {
       return inlet.asking;
     },
