@@ -8,6 +8,7 @@ import { Merge } from "./flow/merge.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
+import { describe } from "./mask.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
 import type {
@@ -280,7 +281,7 @@ function gatesOf(what: string, source: unknown): Gate[] {
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (typeof each === "string" || !isSource(each)) {
-      throw new TypeError(`Cannot ${what} ${Deno.inspect(each)}: it is no source that has a gate`);
+      throw new TypeError(`Cannot ${what} ${describe(each)}: it is no source that has a gate`);
     }
   }
   return sources.map(gateOf);

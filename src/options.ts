@@ -1,4 +1,5 @@
 import { closestString } from "@std/text/closest-string";
+import { maskText } from "./mask.ts";
 
 /**
  * Checks that `options` has no other names than `known`.
@@ -7,7 +8,11 @@ import { closestString } from "@std/text/closest-string";
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${options}`);
+    throw new TypeError(
+      `Cannot use the options of ${what}: they are an object, got ${
+        options === null ? "null" : typeof options
+      }`,
+    );
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
@@ -33,7 +38,7 @@ export function checkWord(
   const list = words.map((word) => JSON.stringify(word)).join(" or ");
   throw new TypeError(
     `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
-      `current value is ${value}`,
+      `current value is ${maskText(String(value))}`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { systemClock } from "../clock.ts";
+import { describe, maskError, maskText } from "../mask.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
 import { CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
@@ -28,7 +29,7 @@ export async function openStore(
   const { flushIntervalMs = 100, maxTransactionBytes } = options;
   if (remote && !shared) {
     throw new TypeError(
-      `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
+      `Cannot open ${JSON.stringify(maskText(path))} with { shared: false }: it is a server`,
     );
   }
   if (shared) assertNoWindow(options);
@@ -38,17 +39,18 @@ export async function openStore(
     if (!shared) {
       return await openResident(path, openKv, { clock, flushIntervalMs, maxTransactionBytes });
     }
-    const place = { path, remote, borrowed: false };
+    const place = { path: maskText(path), remote, borrowed: false };
     return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes });
   } catch (error) {
-    throw explain(path, error);
+    maskError(error);
+    throw explain(maskText(path), error);
   }
 }
 
 async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheStore> {
   if (typeof kv?.atomic !== "function") {
     throw new TypeError(
-      `Cannot open a cache on ${Deno.inspect(kv)}: it must be a path, a URL or an open Deno.Kv`,
+      `Cannot open a cache on ${describe(kv)}: it must be a path, a URL or an open Deno.Kv`,
     );
   }
   if (options.shared === false) {
@@ -71,7 +73,9 @@ function toPath(target: string | URL): { path: string; remote: boolean } {
   }
   if (url?.protocol === "file:") return { path: decodeURIComponent(url.pathname), remote: false };
   if (target instanceof URL) {
-    throw new TypeError(`Cannot open a cache at ${target}: the URL must be http:, https: or file:`);
+    throw new TypeError(
+      `Cannot open a cache at ${maskText(target.href)}: the URL must be http:, https: or file:`,
+    );
   }
   if (target === "") throw new TypeError('Cannot open a cache at "": give a path or a URL');
   return { path: target, remote: false };
@@ -91,7 +95,7 @@ function explain(path: string, error: unknown): unknown {
 function hintFor(path: string, reason: Error): string | undefined {
   if (reason instanceof Deno.errors.NotCapable) {
     return path.startsWith("http")
-      ? "allow the server and DENO_KV_ACCESS_TOKEN with --allow-net and --allow-env"
+      ? `allow it with --allow-net=${new URL(path).host} --allow-env=DENO_KV_ACCESS_TOKEN`
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {

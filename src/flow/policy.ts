@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { delay } from "../clock.ts";
 import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
+import { describe } from "../mask.ts";
 import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Attribution, currentMessage, runAs } from "./attribution.ts";
@@ -134,7 +135,10 @@ export class Recovery {
       const policy = await onError(failure, lane.context);
       checkPolicy(
         policy,
-        (value) => new TypeError(`onError must give a policy, got ${Deno.inspect(value)}`),
+        (value) =>
+          new TypeError(
+            `onError must give a policy, got ${describe(value)}`,
+          ),
       );
       return policy;
     } catch (error) {

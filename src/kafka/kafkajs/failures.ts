@@ -1,4 +1,5 @@
 /** Reads the errors of kafkajs: what failed, and whether trying again can help. */
+import { maskText } from "../../mask.ts";
 import { KafkaError, type KafkaErrorPlace } from "../errors.ts";
 
 interface Failure {
@@ -114,7 +115,7 @@ export function toKafkaError(
 ): KafkaError {
   if (error instanceof KafkaError) return error;
   const root = rootOf(error);
-  const reason = root.message ?? String(error);
+  const reason = maskText(root.message ?? String(error));
   return new KafkaError(`${what}: ${root.type ? `${reason} (${root.type})` : reason}`, {
     retriable: isRetriable(error),
     ...place,
