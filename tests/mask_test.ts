@@ -128,7 +128,7 @@ Deno.test("errors of what users give name no credentials", () => {
     [() => app.pause(new URL(url) as never), "an object of class URL"],
     [() => app.pause(url), "https://***@host/events"],
     [() => new Topic(url), "https://***@host/events"],
-    [() => new Topic("emoji", address as never), "got string"],
+    [() => new Topic("emoji", address as never), "got ***@host:9092"],
   ];
   for (const [use, place] of wrong) assertMasked(told(assertThrows(use, TypeError)), place);
 });
