@@ -110,10 +110,11 @@ class SyncFeed<T> implements Feed<T> {
 }
 
 /** Reads an async iterator, for instance an async generator; one `next()` is in flight at a time. */
-export class AsyncFeed<T> implements Feed<T> {
+class AsyncFeed<T> implements Feed<T> {
   onLate: (error: unknown) => void = () => {};
   readonly #opened: OpenIterator;
   readonly #asked: OpenIterator["asked"];
+  readonly #native: boolean;
   readonly #release: () => void;
   /** True once the iterator has ended, has failed, or was closed. */
   #over = false;
@@ -126,6 +127,7 @@ export class AsyncFeed<T> implements Feed<T> {
   constructor(opened: OpenIterator, release: () => void = () => {}) {
     this.#opened = opened;
     this.#asked = opened.asked;
+    this.#native = opened.native;
     this.#release = release;
   }
 
@@ -153,7 +155,9 @@ export class AsyncFeed<T> implements Feed<T> {
     if (this.#pending) return;
     this.#pending = true;
     try {
-      whenSettled(this.#asked.next(), this.#arrived, this.#broke);
+      const answer = this.#asked.next();
+      if (this.#native) (answer as Promise<unknown>).then(this.#arrived, this.#broke);
+      else whenSettled(answer, this.#arrived, this.#broke);
     } catch (error) {
       queueMicrotask(() => this.#broke(error)); // an iterator made by hand
     }
@@ -207,10 +211,7 @@ function streamFeed<T>(stream: ReadableStream<T>): AsyncFeed<T> {
       return { done: true, value: undefined };
     },
   };
-  const opened: OpenIterator = {
-    iterator: chunks,
-    asked: { next: () => reader.read() },
-    async: true,
-  };
+  const asked = { next: () => reader.read() };
+  const opened: OpenIterator = { iterator: chunks, asked, native: true, async: true };
   return new AsyncFeed(opened, () => reader.releaseLock());
 }

@@ -8,6 +8,8 @@ export interface OpenIterator {
   readonly iterator: { readonly return?: unknown };
   /** Asks it: its `next` is looked up once. */
   readonly asked: { next(): unknown };
+  /** True where nobody made it by hand: an async one answers with promises, which need no care. */
+  readonly native: boolean;
   /** True for an iterator whose answers are promises. */
   readonly async: boolean;
 }
@@ -26,15 +28,16 @@ export function openIterator(source: unknown): OpenIterator {
   if (typeof next !== "function") {
     throw new TypeError(`next of an iterator must be a function, got ${inWords(next)}`);
   }
-  const asked = OF_THE_LANGUAGE.has(next) ? iterator : { next: () => next.call(iterator) };
-  return { iterator, asked: asked as OpenIterator["asked"], async };
+  const native = NATIVE.has(next);
+  const asked = native ? iterator : { next: () => next.call(iterator) };
+  return { iterator, asked: asked as OpenIterator["asked"], native, async };
 }
 
 /**
  * `next` of the iterators that nobody made by hand. It is called as a method of theirs: engines inline that, and
  * an array is read a quarter faster.
  */
-const OF_THE_LANGUAGE: ReadonlySet<unknown> = new Set([
+const NATIVE: ReadonlySet<unknown> = new Set([
   [][Symbol.iterator]().next,
   ""[Symbol.iterator]().next,
   new Map()[Symbol.iterator]().next,
