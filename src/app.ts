@@ -46,7 +46,7 @@ export interface AppOptions<Args = unknown> {
 
 /** Options of `stream`. */
 export interface StreamOptions<Args = unknown> {
-  /** Stops the app when it aborts, as SIGTERM does. */
+  /** Stops the app when it aborts, as SIGTERM does; sources are cancelled with its reason. */
   signal?: AbortSignal | undefined;
   /** What handlers get as `context.args`. */
   args?: Args | undefined;
