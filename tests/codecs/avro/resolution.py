@@ -1,7 +1,7 @@
 """Records what fastavro makes of the defaults, aliases and promotions of Avro's specification, in resolution.json.
 
 Run it again after a change: python -m venv /tmp/v && /tmp/v/bin/pip install fastavro==1.13.1
-/tmp/v/bin/python tests/codecs/avro/resolution.py > tests/codecs/avro/resolution.json
+/tmp/v/bin/python tests/codecs/avro/resolution.py > tests/codecs/avro/resolution.json; deno fmt tests/codecs/avro
 """
 
 import json
