@@ -11,6 +11,7 @@ import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
 import { assertPromised } from "./flow/tracking.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
+import { describe } from "./mask.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
 import type {
@@ -48,7 +49,7 @@ export interface AppOptions<Args = unknown> {
 
 /** Options of `stream`. */
 export interface StreamOptions<Args = unknown> {
-  /** Stops the app when it aborts, as SIGTERM does. */
+  /** Stops the app when it aborts, as SIGTERM does; sources are cancelled with its reason. */
   signal?: AbortSignal | undefined;
   /** What handlers get as `context.args`. */
   args?: Args | undefined;
@@ -213,7 +214,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       status: onStatus,
       exit: () => this.#exit(),
     });
-    const stop = () => run.stop();
+    const stop = () => run.stop(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
     // A run that stops for another reason, be it a listener of the user's for this very signal, has had none yet.
@@ -295,7 +296,7 @@ function gatesOf(what: string, source: unknown): Gate[] {
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (typeof each === "string" || !isSource(each)) {
-      throw new TypeError(`Cannot ${what} ${Deno.inspect(each)}: it is no source that has a gate`);
+      throw new TypeError(`Cannot ${what} ${describe(each)}: it is no source that has a gate`);
     }
   }
   return sources.map(gateOf);

@@ -1,3 +1,5 @@
+import { maskText } from "./mask.ts";
+
 /** Where an error happened, as far as it is known. */
 export interface ErrorPlace {
   /** The name of the flow. */
@@ -251,12 +253,12 @@ function inWords({ flow, topic, partition, offset }: ErrorPlace): string {
   return parts.length === 0 ? "" : ` ${parts.join(" ")}`;
 }
 
-/** What was thrown, in words: it may be anything, also what cannot become a string. */
+/** What was thrown, in words: it may be anything, also what cannot become a string, and name a URL. */
 function reason(cause: unknown): string {
-  if (cause instanceof Error) return cause.message;
+  if (cause instanceof Error) return maskText(cause.message);
   try {
-    return String(cause);
+    return maskText(String(cause));
   } catch {
-    return Deno.inspect(cause);
+    return maskText(Deno.inspect(cause));
   }
 }

@@ -1,4 +1,5 @@
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
+import { maskText } from "./mask.ts";
 
 /**
  * Checks that `options` has no other names than `known`.
@@ -8,7 +9,8 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${options}`);
+    const given = maskText(String(options));
+    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${given}`);
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
@@ -50,7 +52,7 @@ export function checkWord(
   const list = words.map((word) => JSON.stringify(word)).join(" or ");
   throw new TypeError(
     `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
-      `current value is ${value}`,
+      `current value is ${maskText(String(value))}`,
   );
 }
 

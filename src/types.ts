@@ -7,12 +7,13 @@ import type { StateKeeper } from "./flow/state.ts";
 
 /**
  * What messages come from: anything iterable or async-iterable (one message an element), a
- * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`).
+ * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`). Iterators are read as
+ * `for await` reads them: promises among the elements of an iterable are awaited.
  *
  * @typeParam T The messages.
  */
 export type Source<T> =
-  | Iterable<T>
+  | Iterable<T | PromiseLike<T>>
   | AsyncIterable<T>
   | ReadableStream<T>
   | FeedSource<T>

@@ -41,6 +41,8 @@ export function sourcesGiveTheHandlerItsParameter(): void {
   handle(new Set(["a"]), (text) => isExactly<typeof text, string>(true));
   handle("text", (letter) => isExactly<typeof letter, string>(true));
   handle(new Map([["a", 1]]), (entry) => isExactly<typeof entry, [string, number]>(true));
+  handle([Promise.resolve(1)], (n) => isExactly<typeof n, number>(true));
+  handle(merge([Promise.resolve(1)], "a"), (n) => isExactly<typeof n, string | number>(true));
   handle(quakes, (quake) => isExactly<typeof quake, Quake>(true));
   handle(numbers, (n) => isExactly<typeof n, number>(true));
   handle(new Proxy<Quake>(), (quake) => isExactly<typeof quake, Quake>(true));

@@ -1,4 +1,5 @@
 import { systemClock } from "../clock.ts";
+import { describe, maskError, maskText } from "../mask.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
 import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
@@ -42,6 +43,7 @@ export async function openStore(
     const place = { path: name, remote, borrowed: false };
     return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
   } catch (error) {
+    maskError(error);
     throw explain(name, error);
   }
 }
@@ -49,7 +51,7 @@ export async function openStore(
 async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheStore> {
   if (typeof kv?.atomic !== "function") {
     throw new TypeError(
-      `Cannot open a cache on ${Deno.inspect(kv)}: it must be a path, a URL or an open Deno.Kv`,
+      `Cannot open a cache on ${describe(kv)}: it must be a path, a URL or an open Deno.Kv`,
     );
   }
   if (options.shared === false) {
@@ -77,13 +79,13 @@ interface Target {
 function toPath(target: string | URL): Target {
   const url = URL.parse(target);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    return { path: url.href, name: masked(url), remote: true };
+    return { path: url.href, name: maskText(url.href), remote: true };
   }
   if (url?.protocol === "file:") return local(decodeURIComponent(url.pathname));
   if (url !== null && (target instanceof URL || /^[a-z][a-z\d+.-]*:\/\//i.test(target))) {
     throw new TypeError(
       `Cannot open a cache at ${
-        masked(url)
+        maskText(url.href)
       }: the URL must be http: or https:, of a KV Connect server, or ` +
         "file:; or give a path",
     );
@@ -94,13 +96,6 @@ function toPath(target: string | URL): Target {
 
 function local(path: string): Target {
   return { path, name: path, remote: false };
-}
-
-function masked(url: URL): string {
-  const shown = new URL(url);
-  if (shown.username !== "") shown.username = "***";
-  if (shown.password !== "") shown.password = "***";
-  return shown.href;
 }
 
 /** Says what to do about what the system said. */
@@ -117,7 +112,7 @@ function explain(path: string, error: unknown): unknown {
 function hintFor(path: string, reason: Error): string | undefined {
   if (reason instanceof Deno.errors.NotCapable) {
     return path.startsWith("http")
-      ? "allow the server and DENO_KV_ACCESS_TOKEN with --allow-net and --allow-env"
+      ? `allow it with --allow-net=${new URL(path).host} --allow-env=DENO_KV_ACCESS_TOKEN`
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {

@@ -1,3 +1,4 @@
+import { describe } from "../mask.ts";
 import { checkOptions } from "../options.ts";
 import type { Handler, OnError, OpaquePipe, StreamPair } from "../types.ts";
 import { advice, type Role } from "./advice.ts";
@@ -183,12 +184,4 @@ function isKeeper(value: unknown): value is StateKeeper {
 function list(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? value : [value];
-}
-
-function describe(value: unknown): string {
-  if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
-  if (typeof value === "object" && value !== null) {
-    return `an object of class ${value.constructor?.name ?? "null"}`;
-  }
-  return typeof value === "function" ? `the function ${value.name}` : String(value);
 }

@@ -9,8 +9,8 @@ export interface Running {
   readonly ended: Promise<void>;
   /** Starts it, once. */
   start(): void;
-  /** Takes no more messages. */
-  stop(): void;
+  /** Takes no more messages; the source is told the `reason`. */
+  stop(reason?: unknown): void;
 }
 
 /** The end of a flow as a `ReadableStream`: the flow waits until each value has been read. */
@@ -32,7 +32,7 @@ export class Outflow<T> {
       cancel: (reason) => {
         this.#refuse();
         onCancel(reason);
-        flow.stop();
+        flow.stop(reason);
         flow.start(); // so that a source that was never read is closed, too
         return flow.ended;
       },

@@ -26,8 +26,15 @@ export interface Feed<T> {
   poll(): T | typeof WAIT | typeof END;
   /** Calls `wake` when a message, the end or an error is there. */
   wait(wake: () => void): void;
-  /** Stops reading and releases what was opened; a promise is awaited at the end of the run. */
-  cancel(): void | Promise<void>;
+  /**
+   * Stops reading and releases what was opened; a promise is awaited at the end of the run. `reason` is why,
+   * where whoever stopped the run has said so.
+   *
+   * @throws What the source had failed with, where `poll()` was not called any more.
+   */
+  cancel(reason?: unknown): void | Promise<void>;
+  /** Told what a read in flight fails with after `cancel()`; set by the reader. */
+  onLate?: (error: unknown) => void;
   /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
   receipt?: Receipt | undefined;
   /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */

@@ -16,6 +16,8 @@ export interface HubHost {
   readonly breath: Breath;
   /** Ends the run with an error. */
   fail(error: unknown): void;
+  /** The source has failed after it was told to stop. */
+  failedLate(error: SourceError): void;
   /** True where sinks hold back what they were given until they are flushed. */
   readonly flushes: boolean;
   /** A message is done that can be acknowledged, or has something to be flushed. */
@@ -60,7 +62,9 @@ export class Hub<T> {
     readonly host: HubHost,
     /** True where the receipts of its messages are relied on; see `FeedSource.positioned`. */
     readonly positioned: boolean = false,
-  ) {}
+  ) {
+    feed.onLate = (error) => host.failedLate(this.error(error));
+  }
 
   /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
   connect(lane: Lane, slot: Slot = lane): Branch<T> {
@@ -142,7 +146,7 @@ export class Hub<T> {
         try {
           message = feed.poll();
         } catch (error) {
-          this.host.fail(new SourceError(this.#place(), error));
+          this.host.fail(this.error(error));
           return this.#end();
         }
         if (message === WAIT) {
@@ -163,7 +167,7 @@ export class Hub<T> {
         try {
           if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
         } catch (error) {
-          this.host.fail(new SourceError(this.#place(), error));
+          this.host.fail(this.error(error));
           return this.#end();
         }
         this.#held = undefined;
@@ -276,8 +280,10 @@ export class Hub<T> {
     if (this.#pump()) this.#turnOver();
   };
 
-  #place(): { flow: string; source: string } {
-    return { flow: this.branches.map(({ lane }) => lane.flow).join(", "), source: this.name };
+  /** Says of an error of the source whose it is. */
+  error(cause: unknown): SourceError {
+    const flow = this.branches.map(({ lane }) => lane.flow).join(", ");
+    return new SourceError({ ...(flow !== "" && { flow }), source: this.name }, cause);
   }
 
   /** Goes on after a wait; called too often it does no harm. */

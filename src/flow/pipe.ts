@@ -3,6 +3,7 @@ import type { OpaquePipe, StreamPair } from "../types.ts";
 import { type Attribution, onBehalf } from "./attribution.ts";
 import { Debts, type PipePromise } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
+import { assertObject, giveUpIterator, openIterator } from "./iteration.ts";
 import type { Lane, Slot } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
@@ -22,16 +23,16 @@ export interface StagePlace {
 interface Opaque {
   /** Gives a message; resolves when the stage wants the next one. */
   give(message: unknown, stage: OpaqueStage): Promise<void>;
-  /** The values that come out. */
-  readonly outputs: AsyncIterator<unknown>;
+  /** Asks for the next value that comes out, as an async iterator is asked: the answer is awaited. */
+  next(): unknown;
   /** True while the stage waits for a message. */
   readonly asking: boolean;
   /** Resolves when the stage waits for a message, or takes none any more. */
   asks(): Promise<void>;
   /** Gives nothing more: the stage puts out what it has left, and ends. */
   end(): void;
-  /** Ends without waiting for anything. */
-  dispose(): void;
+  /** Ends without waiting for anything; with `over` no value comes out any more. */
+  dispose(over: boolean): void;
 }
 
 /** A pipe function or a `TransformStream`, and what its author promises. */
@@ -71,7 +72,9 @@ class OpaqueStage {
   readonly #promise: PipePromise | undefined;
   readonly #place: StagePlace;
   readonly #debts: Debts;
-  readonly #over = Promise.withResolvers<void>();
+  readonly #passedOn = Promise.withResolvers<void>();
+  /** True once the stage has ended or failed by itself. */
+  #over = false;
   #emit: Emit<unknown> = () => {};
   #opaque: Opaque | undefined;
   /** Ends the wait for the stage, since it has ended. */
@@ -99,9 +102,9 @@ class OpaqueStage {
   async flush(): Promise<void> {
     const opaque = this.#opaque;
     if (opaque === undefined) return;
-    if (this.#place.lane.dead) return opaque.dispose();
+    if (this.#place.lane.dead) return opaque.dispose(this.#over);
     opaque.end();
-    await this.#over.promise;
+    await this.#passedOn.promise;
   }
 
   #open(): Opaque | undefined {
@@ -164,10 +167,14 @@ class OpaqueStage {
     try {
       for (;;) {
         this.reading = true;
-        const result = await opaque.outputs.next();
+        const result = await opaque.next();
+        assertObject(result, "next()");
+        const { done } = result as IteratorResult<unknown>;
+        this.#over = Boolean(done);
+        if (done || lane.dead) break;
+        const { value } = result as IteratorResult<unknown>;
         this.reading = false;
-        if (result.done || lane.dead) break;
-        this.passing = this.#pass(result.value);
+        this.passing = this.#pass(value);
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) {
@@ -181,11 +188,13 @@ class OpaqueStage {
       }
       if (!lane.dead) this.#debts.settle();
     } catch (error) {
+      this.#over = this.reading;
       this.#die(error);
     }
     this.ended = true;
+    this.reading = false;
     this.passing = undefined;
-    this.#over.resolve();
+    this.#passedOn.resolve();
     this.#release();
     lane.leave(); // its source has ended already, unless the stage ended first
   }
@@ -235,18 +244,18 @@ function open(pipe: OpaquePipe<unknown, unknown>, asking: Asking): Opaque {
   if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
     throw new TypeError("a pipe function must return an async iterable or a TransformStream");
   }
-  const outputs = (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  const outputs = openIterator(iterable);
   return {
-    outputs,
+    next: () => outputs.asked.next(),
     get asking() {
       return inlet.asking;
     },
     asks: () => inlet.asks(),
     give: (message) => inlet.give(message),
     end: () => inlet.end(),
-    dispose() {
+    dispose(over) {
       inlet.end();
-      outputs.return?.().catch(() => {}); // it was ended by an error that is reported already
+      if (!over) giveUpIterator(outputs);
     },
   };
 }
@@ -265,7 +274,7 @@ function openPair(
   writer.closed.catch(() => {}); // an error of the pair is met by the next read
   let wants = true;
   return {
-    outputs: { next: () => reader.read() as Promise<IteratorResult<unknown>> },
+    next: () => reader.read(),
     get asking() {
       return wants;
     },

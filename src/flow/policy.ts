@@ -8,6 +8,7 @@ import {
   PipeError,
   SinkError,
 } from "../errors.ts";
+import { describe } from "../mask.ts";
 import type { Context, ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Attribution, currentMessage, runAs } from "./attribution.ts";
@@ -152,7 +153,10 @@ export class Recovery {
       const policy = await onError(failure, context);
       checkPolicy(
         policy,
-        (value) => new TypeError(`onError must give a policy, got ${Deno.inspect(value)}`),
+        (value) =>
+          new TypeError(
+            `onError must give a policy, got ${describe(value)}`,
+          ),
       );
       return policy;
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { DrainError, FlowError, type Stuck } from "../errors.ts";
+import { DrainError, FlowError, type SourceError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
@@ -44,6 +44,8 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
   readonly pending: Pending;
+  /** Why it was stopped, if whoever did so has said it. */
+  reason: unknown;
 
   readonly #options: RunOptions;
   readonly #stopping = new AbortController();
@@ -104,6 +106,9 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
       await Promise.race([this.#flow(bindings), hardEnd]);
     } catch (error) {
       this.fail(error);
+    }
+    if (this.#errors.length > 0 && !this.signal.aborted) {
+      await new Promise<void>((resolve) => this.clock.macrotask(resolve)); // others of the same tick
     }
     this.#cancelDrain();
     this.#report?.stop();
@@ -180,9 +185,10 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     }
   }
 
-  /** Hands out nothing more; what is under way is finished. */
-  stop(): void {
+  /** Hands out nothing more; what is under way is finished. Sources are told the `reason`, if there is one. */
+  stop(reason?: unknown): void {
     if (this.stopping.aborted || this.#over) return;
+    this.reason = reason;
     this.status?.({ type: "stopping" });
     this.#stopped = this.clock.monotonic();
     this.#stopping.abort();
@@ -223,6 +229,15 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.also(error);
     this.status?.({ type: "error", error });
     this.stop();
+  }
+
+  /**
+   * A source has failed after it was told to stop. After an error that may be a second one of the same moment;
+   * else whoever stopped the run has no more use for the source. An `AbortError` only says that it was stopped.
+   */
+  failedLate(error: SourceError): void {
+    if (this.#errors.length === 0 || isAbortError(error.cause)) return;
+    this.fail(error);
   }
 
   /** True for an error that is known already, by itself or as the cause of another one. */
@@ -334,6 +349,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     const known = "others" in first && Array.isArray(first.others) ? first.others : [];
     return Object.assign(first, { others: [...known, ...others] });
   }
+}
+
+/** Returns whether `error` only says that its wait was ended by a signal. */
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** What goes with the sources of `bindings`, each once. */

@@ -43,7 +43,12 @@ export function stuckFlows(
     });
   }
   for (const [{ flow, root, what }, since] of calls) {
-    stuck.push({ what: `waits for ${what}`, flow, ...positionOf(root), sinceMs: Math.round(now - since) });
+    stuck.push({
+      what: `waits for ${what}`,
+      flow,
+      ...positionOf(root),
+      sinceMs: Math.round(now - since),
+    });
   }
   return stuck;
 }

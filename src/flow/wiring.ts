@@ -39,6 +39,8 @@ import { last, type Maybe, type Turn } from "./turn.ts";
 export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, GroupHost {
   readonly sinks: Sinks;
   readonly args: unknown;
+  /** Why the run was stopped, if whoever did so has said it. */
+  readonly reason: unknown;
   readonly onError: OnError;
   readonly status: ((event: StatusEvent) => void) | undefined;
   /** Called when the last stage of a flow has closed. */
@@ -217,9 +219,9 @@ export class Opened {
     this.#unobserve.get(hub)?.();
     const cancel = async () => {
       try {
-        await hub.feed.cancel();
+        await hub.feed.cancel(this.#host.reason);
       } catch (error) {
-        this.#host.fail(error);
+        this.#host.fail(hub.error(error));
       }
     };
     this.#cancelled.set(hub, onNobodysBehalf(cancel));

@@ -14,6 +14,7 @@ import {
 } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
 import type { Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
+import { maskText } from "../mask.ts";
 import { maskOptions } from "./mask.ts";
 import type { Codecs, Message } from "./message.ts";
 import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
@@ -93,7 +94,9 @@ export class Topic<K = string, V = string>
   constructor(name: string, options: TopicOptions<K, V> = {}) {
     if (typeof name !== "string" || !/^[\w.-]{1,249}$/.test(name)) {
       throw new TypeError(
-        `Cannot name a topic "${name}": use 1 to 249 of a-z, A-Z, 0-9, ".", "_", "-"`,
+        `Cannot name a topic "${
+          maskText(String(name))
+        }": use 1 to 249 of a-z, A-Z, 0-9, ".", "_", "-"`,
       );
     }
     this.name = name;

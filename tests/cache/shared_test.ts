@@ -1,4 +1,4 @@
-import { assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Cache, CacheStorageError } from "../../mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -104,3 +104,20 @@ Deno.test("A call to a server that is not there ends with an error", async () =>
     if (token === undefined) Deno.env.delete("DENO_KV_ACCESS_TOKEN");
   }
 });
+
+for (const lacking of ["net", "env"]) {
+  Deno.test({
+    name: `Cache.open() of a server without --allow-${lacking} names the flags that it needs`,
+    permissions: { [lacking === "net" ? "env" : "net"]: true },
+    async fn() {
+      if (lacking === "net") Deno.env.set("DENO_KV_ACCESS_TOKEN", "a token of twelve letters");
+      const error = await assertRejects(() => Cache.open("http://user:pass@127.0.0.1:9/kv"), Error);
+      if (lacking === "net") Deno.env.delete("DENO_KV_ACCESS_TOKEN");
+      assertStringIncludes(
+        error.message,
+        'Cannot open cache "http://***@127.0.0.1:9/kv", ' +
+          "allow it with --allow-net=127.0.0.1:9 --allow-env=DENO_KV_ACCESS_TOKEN: ",
+      );
+    },
+  });
+}

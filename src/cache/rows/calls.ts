@@ -1,4 +1,5 @@
 import { type Clock, delay } from "../../clock.ts";
+import { maskError } from "../../mask.ts";
 import { CacheStorageError } from "../errors.ts";
 import { isLocked, isTransient } from "../kv_errors.ts";
 
@@ -70,6 +71,7 @@ export class Calls {
   }
 
   #error(cause: unknown, retriable: boolean): CacheStorageError {
+    maskError(cause); // Deno names the URL as it was given
     return new CacheStorageError(`Cannot use the shared cache ${this.#place}`, cause, retriable);
   }
 }

@@ -21,6 +21,7 @@ import { guarded } from "../guarded.ts";
 import { abortable } from "../patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { Opening, type Wait } from "./opening.ts";
+import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
@@ -232,6 +233,7 @@ export class KafkaBroker implements Broker {
       if (this.#opening === opening) this.#opening = undefined;
     };
     const opening = new Opening<Opened>(this.#clock, async (attempt) => {
+      askPermissions(this.#options.brokers ?? []);
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);
       const admin = await reach(client, this.#options, this.#clock, attempt);

@@ -3,6 +3,7 @@ import type { ISocketFactory } from "kafkajs";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import type { Clock } from "../../clock.ts";
 import { settledWithin } from "../patience.ts";
+import { allows } from "./permissions.ts";
 
 /** How long a client may take to end by itself. */
 export const END_MS = 1_000;
@@ -21,11 +22,20 @@ export class Lifeline {
   /** Makes the sockets of the client. */
   readonly socketFactory: ISocketFactory = (address) => {
     if (this.#isCut) throw new Error(CLOSED);
+    this.#checkAllowed(address);
     const socket = connect(address);
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;
   };
+
+  /** Ends the client where Deno does not allow the connection: kafkajs would try it again and again. */
+  #checkAllowed({ host, port }: { readonly host: string; readonly port: number }): void {
+    const name = `${host.includes(":") ? `[${host}]` : host}:${port}`;
+    if (allows({ name: "net", host: name })) return;
+    this.end();
+    throw new Deno.errors.NotCapable(`Requires net access to "${name}"`);
+  }
 
   /** True when nothing is tried again. */
   get ended(): boolean {
