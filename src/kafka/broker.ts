@@ -122,6 +122,12 @@ export interface JoinOptions {
   readonly maxBytes: number;
   /** The fewest bytes that a fetch waits for. */
   readonly minBytes: number;
+  /**
+   * Whether the member must be the only reader of the topic in its group. It joins when no other member reads
+   * the topic, for which it waits a session time-out; then it is given all partitions, and whoever joins
+   * later none.
+   */
+  readonly exclusive?: boolean | undefined;
   /** How long the first connection may take before joining fails. */
   readonly startTimeoutMs: number;
   /** Ends the wait for the first connection. */

@@ -4,6 +4,14 @@ export type BrokerStatus =
   | { readonly type: "away"; readonly error?: unknown }
   /** The brokers answer again. */
   | { readonly type: "back" }
+  /** A reader that must be the only one of its group waits until others have left. */
+  | {
+    readonly type: "waiting";
+    readonly topic: string;
+    readonly groupId: string;
+    /** For whom it waits, and how long, in words. */
+    readonly reason: string;
+  }
   /** Partitions were given. */
   | {
     readonly type: "assigned";

@@ -2,6 +2,7 @@ import { delay } from "../clock.ts";
 import type { Commit, Host } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
+import { KILLED } from "./alone.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
@@ -82,12 +83,16 @@ export class TopicMember<K, V> {
     const { topic, groupId, settings, connect } = this.#context;
     const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
     this.broker = await connect(signal);
-    return this.#member = await this.broker.join({ ...settings, topic, groupId, signal }, {
-      assigned: (assignment) => this.#assign(assignment),
-      records: (chunk) => this.#receive(chunk),
-      revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
-      status: this.#hooks.status,
-    });
+    const exclusive = this.resumption !== undefined;
+    return this.#member = await this.broker.join(
+      { ...settings, topic, groupId, exclusive, signal },
+      {
+        assigned: (assignment) => this.#assign(assignment),
+        records: (chunk) => this.#receive(chunk),
+        revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
+        status: this.#hooks.status,
+      },
+    );
   }
 
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */
@@ -160,15 +165,23 @@ export class TopicMember<K, V> {
     await this.#joining;
     const { clock } = this.#host;
     const patience = clock.now() + this.#context.settings.sessionTimeout;
+    let told = false;
     while (assignment === this.#latest) {
       const { count } = this.#seeks;
       const isValid = () => assignment === this.#latest && count === this.#seeks.count;
-      const start = await this.#findStart(assignment, clock.now() > patience);
+      const late = clock.now() > patience;
+      const start = await this.#findStart(assignment, late);
       if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
         this.#begin(assignment, start);
         return start.positions;
       }
-      // Another member has not decided yet where the group begins, or the generation is ending.
+      if (!told && !start && this.resumption !== undefined && isValid()) {
+        told = true;
+        const { topic, groupId } = this.#context;
+        const reason = `other members of group "${groupId}" read it; ${KILLED}`;
+        this.#hooks.status({ type: "waiting", topic, groupId, reason });
+      }
+      // Another member has not decided yet where the group begins, or is still there, or the generation is ending.
       if (isValid()) {
         await delay(clock, START_PAUSE_MS, this.#aborted.signal).catch(() => {});
       }
@@ -176,7 +189,7 @@ export class TopicMember<K, V> {
     return new Map();
   }
 
-  #findStart(assignment: Assignment, alone: boolean): Promise<Start | undefined> {
+  #findStart(assignment: Assignment, late: boolean): Promise<Start | undefined> {
     const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
@@ -195,7 +208,7 @@ export class TopicMember<K, V> {
       partitions,
       offset: settings.offset,
       first: first && !this.#begun,
-      alone,
+      late,
       sought,
       status: this.#hooks.status,
       resumption: this.resumption,

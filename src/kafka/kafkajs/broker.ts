@@ -17,6 +17,7 @@ import type { ConnectionOptions } from "../connection.ts";
 import { KafkaError } from "../errors.ts";
 import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
+import { type Readers, untilAlone } from "../alone.ts";
 import { guarded } from "../guarded.ts";
 import { abortable } from "../patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
@@ -84,6 +85,11 @@ export class KafkaBroker implements Broker {
     await this.partitions(options.topic, { signal });
     const { createClient } = await import("./client.ts");
     const { KafkaMembership } = await import("./membership.ts");
+    if (options.exclusive) {
+      const { status } = told;
+      const readers = () => this.#readers(options.groupId, options.topic, signal);
+      await untilAlone(options, { readers, status, clock: this.#clock, signal });
+    }
     const { metadataMaxAge = 300_000 } = this.#options;
     // A client of its own: members of one group share, and spoil, what their client knows of offsets.
     const client = createClient(this.#options);
@@ -148,6 +154,20 @@ export class KafkaBroker implements Broker {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
       return toPositions(found?.partitions ?? []);
     });
+  }
+
+  /** The members of a group that read a topic, or may be about to. */
+  #readers(groupId: string, topic: string, signal: AbortSignal): Promise<Readers> {
+    const what = `Cannot find the members of group "${groupId}"`;
+    return this.#ask(what, topic, async (admin) => {
+      const { mayRead } = await import("./assigner.ts");
+      const { groups: [group] } = await admin.describeGroups([groupId]);
+      const members = group?.members.filter((it) => mayRead(topic, it.memberMetadata)) ?? [];
+      return {
+        names: members.map(({ memberId, clientHost }) => `"${memberId}" on ${clientHost}`),
+        rebalancing: group?.state !== "Stable",
+      };
+    }, signal);
   }
 
   /** Closes everything that was opened. */

@@ -4,11 +4,14 @@ import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } fr
 import { abortable, settledWithin } from "../patience.ts";
 import { startOf } from "../start_of.ts";
 import { toChunk } from "./chunk.ts";
+import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
-import { END_MS, type Lifeline } from "./lifeline.ts";
+import { END_MS } from "./lifeline.ts";
+import { leaveGroup } from "./leaving.ts";
 import { Pulse } from "./pulse.ts";
+import { watchRequests } from "./requests.ts";
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -20,7 +23,7 @@ import { Pulse } from "./pulse.ts";
  */
 export class KafkaMembership implements Membership {
   readonly #consumer: Consumer;
-  readonly #lifeline: Lifeline;
+  readonly #client: Client;
   readonly #options: JoinOptions;
   readonly #handlers: GroupHandlers;
   readonly #clock: Clock;
@@ -39,6 +42,13 @@ export class KafkaMembership implements Membership {
   #lifecycle: Promise<void> = Promise.resolve();
   #running = false;
   #closed = false;
+  /** As whom it is joining, from the request until it is answered. */
+  #joining: string | undefined;
+  /** Leaves the group in which it is joining. */
+  #leaving: Promise<void> | undefined;
+  /** The group's number of the generation that it joined last, and of the last that gave it partitions. */
+  #synced = 0;
+  #held = 0;
   /** Is called when the member has left for good. */
   ended: () => void = () => {};
 
@@ -50,9 +60,17 @@ export class KafkaMembership implements Membership {
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
-    this.#lifeline = client.lifeline;
+    this.#client = client;
     this.#consumer = createConsumer(context, options, {
-      cluster: (cluster) => this.#commits.use(cluster),
+      cluster: (cluster) => {
+        this.#commits.use(cluster);
+        watchRequests(cluster, {
+          joins: (memberId) => this.#joins(memberId),
+          syncs: (generation) => void (this.#synced = generation),
+          fetches: () => {},
+        });
+      },
+      candidate: () => ({ exclusive: options.exclusive === true, held: this.#held }),
       joining: () => this.#end(),
     });
   }
@@ -100,6 +118,8 @@ export class KafkaMembership implements Membership {
   #joined({ payload }: ConsumerGroupJoinEvent): void {
     const { topic } = this.#options;
     const partitions = (payload.memberAssignment[topic] ?? []).toSorted((a, b) => a - b);
+    this.#joining = undefined;
+    if (partitions.length > 0) this.#held = this.#synced;
     this.#assignment = { generation: ++this.#generation, topic, partitions };
     this.#over = new AbortController();
     this.#revoking = undefined;
@@ -109,6 +129,27 @@ export class KafkaMembership implements Membership {
     // A position that is looked up after the first fetch comes too late: nothing is fetched until then.
     if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
     void this.#position(this.#assignment);
+  }
+
+  /**
+   * It asks to take part, at first without a name, then by the one that the coordinator gave it. A throw
+   * keeps the request back.
+   */
+  #joins(memberId: string): void {
+    this.#joining = memberId === "" ? undefined : memberId;
+    if (!this.#closed) return;
+    this.#leaveJoin();
+    throw new Error("the member is closed");
+  }
+
+  /**
+   * Leaves the group while it joins. kafkajs does not: the group would wait for this member, and give
+   * it partitions, until its session has timed out.
+   */
+  #leaveJoin(): void {
+    const memberId = this.#joining;
+    if (memberId === undefined) return;
+    this.#leaving ??= leaveGroup(this.#client, this.#options, memberId).catch(() => {}); // it times out
   }
 
   async #position(assignment: Assignment): Promise<void> {
@@ -278,11 +319,13 @@ export class KafkaMembership implements Membership {
     this.#running = false;
     this.#pulse.stop();
     this.ended();
-    this.#lifeline.end();
-    const left = this.#next(() => this.#consumer.disconnect());
+    const { lifeline } = this.#client;
+    lifeline.end();
+    this.#leaveJoin();
+    const left = this.#next(() => this.#consumer.disconnect()).finally(() => this.#leaving);
     const ending = Promise.allSettled([left, this.#commits.underWay]);
     // It leaves when what is being fetched has come.
-    return this.#lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    return lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
   }
 
   /** Runs steps of the consumer's life one after the other: kafkajs breaks when they overlap. */

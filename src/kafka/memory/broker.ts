@@ -10,6 +10,7 @@ import type {
   ProducerOptions,
   TopicSpec,
 } from "../broker.ts";
+import { untilAlone } from "../alone.ts";
 import { KafkaError } from "../errors.ts";
 import { guarded } from "../guarded.ts";
 import { MemoryGroup } from "./group.ts";
@@ -75,16 +76,22 @@ export class MemoryBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    return Promise.try(() => {
-      options.signal?.throwIfAborted();
-      const group = this.#group(options.groupId);
-      const context = {
-        clock: this.#clock,
-        group,
-        logs: this.#logs(options.topic),
-        ended: () => void this.#members.delete(member),
-      };
-      const member = new MemoryMembership(context, options, guarded(handlers));
+    return Promise.try(async () => {
+      const { topic, groupId, exclusive, signal } = options;
+      signal?.throwIfAborted();
+      const group = this.#group(groupId);
+      const logs = this.#logs(topic);
+      const told = guarded(handlers);
+      const clock = this.#clock;
+      if (exclusive && group.readers(topic).length > 0) {
+        const readers = () => {
+          const names = group.readers(topic).map(() => "one of this process");
+          return Promise.resolve({ names, rebalancing: false });
+        };
+        await untilAlone(options, { readers, status: told.status, clock, signal });
+      }
+      const ended = () => void this.#members.delete(member);
+      const member = new MemoryMembership({ clock, group, logs, ended }, options, told);
       this.#members.add(member);
       group.join(member);
       return member;
@@ -126,7 +133,7 @@ export class MemoryBroker implements Broker {
   async grow(topic: string, partitions: number): Promise<void> {
     this.#logs(topic);
     this.#grow(topic, partitions);
-    const readers = [...this.#groups.values()].filter((group) => group.reads(topic));
+    const readers = [...this.#groups.values()].filter((group) => group.readers(topic).length > 0);
     await Promise.all(readers.map((group) => group.rebalance()));
   }
 
