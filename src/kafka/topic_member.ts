@@ -253,9 +253,17 @@ export class TopicMember<K, V> {
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.broker!, chunk);
     this.fetched.see(chunk);
+    if (chunk.records.length === 0) return this.#pass(chunk);
     const room = this.prefetch.add(chunk);
     this.#hooks.changed();
     return room;
+  }
+
+  /** Nothing visible was fetched: the position moves on when all before it is acknowledged. */
+  #pass({ partition, next }: Chunk): void {
+    if (!this.prefetch.extend(partition, next)) this.progress.pass(partition, next);
+    this.#host.moved?.();
+    this.#hooks.changed();
   }
 
   async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {

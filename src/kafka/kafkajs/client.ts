@@ -1,3 +1,4 @@
+import "./batch_ends.ts";
 import "./compression.ts";
 import "./repairs.ts";
 import kafkajs from "kafkajs";

@@ -1,9 +1,14 @@
-import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
+import type {
+  Consumer,
+  ConsumerEndBatchProcessEvent,
+  ConsumerGroupJoinEvent,
+  EachBatchPayload,
+} from "kafkajs";
 import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import { abortable, settledWithin } from "../patience.ts";
 import { startOf } from "../start_of.ts";
-import { toChunk } from "./chunk.ts";
+import { emptyChunk, toChunk } from "./chunk.ts";
 import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
@@ -12,6 +17,8 @@ import { END_MS } from "./lifeline.ts";
 import { leaveGroup } from "./leaving.ts";
 import { Pulse } from "./pulse.ts";
 import { watchRequests } from "./requests.ts";
+
+type BatchProcessed = ConsumerEndBatchProcessEvent["payload"];
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -30,6 +37,8 @@ export class KafkaMembership implements Membership {
   readonly #commits: Commits;
   readonly #pulse: Pulse;
   readonly #epochs = new Map<number, number>();
+  /** Of what was asked for last of each partition: in which assignment, and in which epoch. */
+  readonly #fetches = new Map<number, readonly [Assignment | undefined, epoch: number]>();
   readonly #paused = new Set<number>();
   readonly #sought = new Map<number, number>();
   #generation = 0;
@@ -67,7 +76,7 @@ export class KafkaMembership implements Membership {
         watchRequests(cluster, {
           joins: (memberId) => this.#joins(memberId),
           syncs: (generation) => void (this.#synced = generation),
-          fetches: () => {},
+          fetches: (_, partitions) => this.#fetching(partitions),
         });
       },
       candidate: () => ({ exclusive: options.exclusive === true, held: this.#held }),
@@ -104,6 +113,7 @@ export class KafkaMembership implements Membership {
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#joined(event));
     this.#consumer.on(events.REBALANCING, () => this.#end());
     this.#consumer.on(events.FETCH, () => this.#pulse.beat());
+    this.#consumer.on(events.END_BATCH_PROCESS, ({ payload }) => this.#processed(payload));
     this.#consumer.on(events.HEARTBEAT, ({ payload: { memberId, groupGenerationId } }) => {
       this.#pulse.beat();
       this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
@@ -185,6 +195,22 @@ export class KafkaMembership implements Membership {
     const room = this.#handlers.records(chunk);
     if (room) await this.#hold(room, assignment, heartbeat);
     await this.#beat(assignment, heartbeat);
+  }
+
+  #fetching(partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      this.#fetches.set(partition, [this.#assignment, this.#epochs.get(partition) ?? 0]);
+    }
+  }
+
+  /** A batch without visible records never reaches `eachBatch`: kafkajs passes over it, and tells where it is. */
+  #processed({ topic, partition, batchSize, lastOffset, highWatermark }: BatchProcessed): void {
+    const assignment = this.#assignment;
+    const [asked, epoch] = this.#fetches.get(partition) ?? [];
+    if (batchSize > 0 || !assignment || assignment !== asked || this.#revoking) return;
+    if (epoch !== (this.#epochs.get(partition) ?? 0)) return; // it was moved meanwhile
+    const place = { generation: assignment.generation, epoch, topic, partition };
+    this.#handlers.records(emptyChunk(place, lastOffset, highWatermark));
   }
 
   /** Stays inside the batch until there is room, or until something else needs the consumer. */

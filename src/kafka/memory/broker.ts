@@ -111,7 +111,7 @@ export class MemoryBroker implements Broker {
       });
       const append: Append = (partition, record) => {
         const offset = logs[partition]!.append(record, this.#clock.now());
-        for (const member of this.#members) if (member.topic === topic) member.arrived();
+        this.#arrived(topic);
         return offset;
       };
       const ended = () => void this.#producers.delete(producer);
@@ -147,6 +147,21 @@ export class MemoryBroker implements Broker {
     for (const log of this.#logs(topic)) log.compact();
   }
 
+  /**
+   * Leaves offsets at the end of a partition that no reader is shown, as those of aborted transactions, their
+   * markers, and batches that compaction has emptied.
+   */
+  skip(topic: string, offsets: number, partition = 0): void {
+    const log = this.#logs(topic)[partition];
+    if (log === undefined || !Number.isSafeInteger(offsets) || offsets < 1) {
+      throw new RangeError(
+        `Cannot skip ${offsets} offsets of topic "${topic}" partition ${partition}`,
+      );
+    }
+    log.skip(offsets);
+    this.#arrived(topic);
+  }
+
   /** How many partitions a topic has. */
   partitions(topic: string): Promise<number> {
     return Promise.try(() => this.#logs(topic).length);
@@ -177,6 +192,10 @@ export class MemoryBroker implements Broker {
   /** Ends all readers and writers; the records stay. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #arrived(topic: string): void {
+    for (const member of this.#members) if (member.topic === topic) member.arrived();
   }
 
   #group(groupId: string): MemoryGroup {

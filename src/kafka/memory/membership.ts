@@ -129,10 +129,10 @@ export class MemoryMembership implements Membership {
     const position = this.#positions.get(partition)!;
     const { records, bytes } = log.read(position, CHUNK, maxBytesPerPartition);
     const last = records.at(-1);
-    if (!last) return "nothing";
+    const next = last ? last.offset + 1 : log.high;
+    if (next <= position) return "nothing";
     const { generation, topic } = assignment;
     const epoch = this.#epochs.get(partition) ?? 0;
-    const next = last.offset + 1;
     this.#positions.set(partition, next);
     return this.#handlers.records({
       generation,
