@@ -4,6 +4,7 @@ import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
+import { until } from "../_support/processes.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 async function filled(broker: MemoryBroker, partitions: number, messages: number): Promise<void> {
@@ -115,6 +116,31 @@ Deno.test("a reader that joins the group beside exact state gets nothing until t
   await filled(broker, 2, 9);
   assertEquals((await next).value?.value, "8");
   await iterator.return();
+});
+
+Deno.test("offsets without visible records do not part a state from what its group has committed", async () => {
+  await using folder = await temporaryFolder();
+  await using broker = new MemoryBroker();
+  await filled(broker, 2, 4);
+  await using topic = new Topic("in", { broker, groupId: "g" });
+  const lags = async () => [...(await topic.lag()).values()];
+  for (const messages of [4, 6]) {
+    await filled(broker, 2, messages === 4 ? 4 : 9); // what was skipped counts for it
+    await using state = await open(folder.path);
+    await using source = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+    const stop = new AbortController();
+    const app = new App({ barrier: { intervalMs: 10 } });
+    app.handle(source, async () => {
+      await state.update("total", (total = 0) => total + 1);
+    }, { name: "count", state });
+    const streaming = app.stream({ signal: stop.signal });
+    await until(async () => await state.get("total") === messages);
+    if (messages === 4) broker.skip("in", 3, 1);
+    await until(async () => (await lags()).every((lag) => lag === 0));
+    stop.abort();
+    await streaming;
+    assertEquals(await state.get("total"), messages);
+  }
 });
 
 Deno.test("a seek from within a handler moves the state's position too", async () => {
