@@ -45,6 +45,8 @@ const NOT_YET_MS = 10_000, NOT_YET_PAUSE_MS = 100;
 
 interface Opened {
   readonly admin: Admin;
+  /** Keeps the process running while something is asked; returns what ends that. */
+  readonly use: () => () => void;
   /** Disconnects. */
   readonly end: () => Promise<void>;
   /** Gives up a connection that failed; whoever needs one next makes another. */
@@ -68,6 +70,8 @@ export class KafkaBroker implements Broker {
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
   #opening: Opening<Opened> | undefined;
+  /** How many questions are under way. */
+  #asking = 0;
 
   /** Connects on first use, with `options`. */
   constructor(options: KafkaBrokerOptions) {
@@ -110,12 +114,25 @@ export class KafkaBroker implements Broker {
     );
   }
 
-  async #keep<T extends Membership | Producer>(opened: T & { ended: () => void }): Promise<T> {
+  async #keep<T extends Membership | Producer>(
+    opened: T & { ended: () => Promise<void> },
+  ): Promise<T> {
     if (this.#closing.signal.aborted) await opened.close();
     this.#closing.signal.throwIfAborted();
     this.#open.add(opened);
-    opened.ended = () => void this.#open.delete(opened);
+    opened.ended = () => {
+      this.#open.delete(opened);
+      return this.#rest();
+    };
     return opened;
+  }
+
+  /** Disconnects when nothing is read, written or asked; whoever asks next connects again. */
+  async #rest(): Promise<void> {
+    if (this.#open.size > 0 || this.#asking > 0) return;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    await opening?.opened.then(({ end }) => end(), () => {});
   }
 
   /** Creates a topic; resolves to false when it was there already. */
@@ -184,14 +201,14 @@ export class KafkaBroker implements Broker {
 
   async #limits(topic: string): Promise<TopicLimits> {
     const partitions = await this.partitions(topic);
-    const { admin } = await this.#connect();
     const configNames = ["max.message.bytes"];
     const query = {
       resources: [{ type: TOPIC_RESOURCE, name: topic, configNames }],
       includeSynonyms: false,
     };
     // Reading it takes a permission that writing does not.
-    const found = await admin.describeConfigs(query).catch(() => undefined);
+    const ask = (admin: Admin) => admin.describeConfigs(query).catch(() => undefined);
+    const found = await this.#ask(`Cannot find the limits of topic "${topic}"`, topic, ask);
     const bytes = Number(found?.resources[0]?.configEntries[0]?.configValue ?? DEFAULT_MAX_BYTES);
     return { topic, partitions, maxBytes: bytes };
   }
@@ -206,6 +223,8 @@ export class KafkaBroker implements Broker {
     try {
       for (let renewed = false;;) {
         const opened = await this.#connect({ signal });
+        const unused = opened.use();
+        this.#asking++;
         try {
           return await abortable(question(opened.admin), signal);
         } catch (error) {
@@ -217,6 +236,9 @@ export class KafkaBroker implements Broker {
             continue;
           }
           if (!isNotYet(error) || this.#clock.now() >= until) throw error;
+        } finally {
+          this.#asking--;
+          unused();
         }
         await delay(this.#clock, NOT_YET_PAUSE_MS, signal);
       }
@@ -254,12 +276,14 @@ export class KafkaBroker implements Broker {
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);
       const admin = await reach(client, this.#options, this.#clock, attempt);
-      const end = () => client.lifeline.close(this.#clock, admin.disconnect());
+      const { lifeline } = client;
+      const use = () => lifeline.use();
+      const end = () => lifeline.close(this.#clock, admin.disconnect());
       const discard = () => {
         forget();
         void end();
       };
-      return { admin, end, discard };
+      return { admin, use, end, discard };
     });
     opening.opened.catch(forget);
     return opening;

@@ -58,8 +58,8 @@ export class KafkaMembership implements Membership {
   /** The group's number of the generation that it joined last, and of the last that gave it partitions. */
   #synced = 0;
   #held = 0;
-  /** Is called when the member has left for good. */
-  ended: () => void = () => {};
+  /** Is called when the member leaves for good, which waits for it. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   private constructor(context: MembershipContext, options: JoinOptions) {
     const { client, handlers, clock } = context;
@@ -70,6 +70,7 @@ export class KafkaMembership implements Membership {
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
     this.#client = client;
+    client.lifeline.use(); // until it is closed
     this.#consumer = createConsumer(context, options, {
       cluster: (cluster) => {
         this.#commits.use(cluster);
@@ -339,19 +340,20 @@ export class KafkaMembership implements Membership {
   }
 
   /** Leaves the group for good; brokers that do not answer are not waited for. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#end();
     this.#closed = true;
     this.#running = false;
     this.#pulse.stop();
-    this.ended();
+    const others = this.ended();
     const { lifeline } = this.#client;
     lifeline.end();
     this.#leaveJoin();
     const left = this.#next(() => this.#consumer.disconnect()).finally(() => this.#leaving);
     const ending = Promise.allSettled([left, this.#commits.underWay]);
     // It leaves when what is being fetched has come.
-    return lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    await lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    await others;
   }
 
   /** Runs steps of the consumer's life one after the other: kafkajs breaks when they overlap. */

@@ -53,8 +53,8 @@ export class KafkaProducer implements Producer {
   #client: Opened | undefined;
   #sticky = 0;
   #away = false;
-  /** Is called when the producer was closed. */
-  ended: () => void = () => {};
+  /** Is called when the producer is closed, which waits for it. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     create: () => Client,
@@ -87,7 +87,7 @@ export class KafkaProducer implements Producer {
     const limits = await abortable(limitsOf(), signal);
     const producer = new KafkaProducer(create, options, limits, limitsOf, clock);
     try {
-      await abortable(producer.#connected(), signal);
+      await abortable(producer.#opened().connected, signal);
     } catch (error) {
       producer.#discard();
       signal.throwIfAborted();
@@ -116,10 +116,9 @@ export class KafkaProducer implements Producer {
 
   /** Sends what is left, and ends. */
   async close(): Promise<void> {
-    this.ended();
     await this.#queue.close();
     this.#discard();
-    await Promise.all(this.#ended);
+    await Promise.all([this.ended(), ...this.#ended]);
   }
 
   /** Checks a record; one for a partition that is not known asks once more how many there are. */
@@ -171,7 +170,8 @@ export class KafkaProducer implements Producer {
   /** Sends a batch and confirms its entries; returns those that kafkajs left out. */
   async #write(batch: readonly Entry[], deadline: number): Promise<Entry[]> {
     const { topic, compression } = this.#options;
-    const sent = this.#connected().then((client) =>
+    const { connected, lifeline } = this.#opened();
+    const sent = connected.then((client) =>
       client.send({
         topic,
         acks: -1,
@@ -179,7 +179,8 @@ export class KafkaProducer implements Producer {
         messages: batch.map(toMessage),
       })
     );
-    const results = await within(this.#clock, deadline, sent);
+    const unused = lifeline.use();
+    const results = await within(this.#clock, deadline, sent).finally(unused);
     const next = new Map<number, number>();
     for (const { partition, baseOffset } of results) next.set(partition, Number(baseOffset));
     return batch.filter((entry) => {
@@ -192,8 +193,8 @@ export class KafkaProducer implements Producer {
     });
   }
 
-  #connected(): Promise<Connected> {
-    return (this.#client ??= this.#connect()).connected;
+  #opened(): Opened {
+    return this.#client ??= this.#connect();
   }
 
   #connect(): Opened {
@@ -213,7 +214,8 @@ export class KafkaProducer implements Producer {
       }
       return client;
     };
-    return { connected: connect(), lifeline };
+    const unused = lifeline.use();
+    return { connected: connect().finally(unused), lifeline };
   }
 
   #discard(): void {
