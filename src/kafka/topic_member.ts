@@ -8,6 +8,7 @@ import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
 import { LossWatch } from "./loss_watch.ts";
 import type { Message } from "./message.ts";
+import { linked } from "./patience.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
 import { Prefetch } from "./prefetch.ts";
 import { Progress } from "./progress.ts";
@@ -81,7 +82,8 @@ export class TopicMember<K, V> {
 
   async #join(): Promise<Membership> {
     const { topic, groupId, settings, connect } = this.#context;
-    const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    using until = linked([this.#host.signal, this.#aborted.signal]);
+    const { signal } = until;
     this.broker = await connect(signal);
     const exclusive = this.resumption !== undefined;
     return this.#member = await this.broker.join(

@@ -19,7 +19,7 @@ import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
 import { type Readers, untilAlone } from "../alone.ts";
 import { guarded } from "../guarded.ts";
-import { abortable } from "../patience.ts";
+import { abortable, linked, type LinkedSignal } from "../patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { Opening, type Wait } from "./opening.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
@@ -83,7 +83,8 @@ export class KafkaBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     const told = guarded(handlers);
     await this.#connect({ ...options, status: told.status, signal });
     await this.partitions(options.topic, { signal });
@@ -103,7 +104,8 @@ export class KafkaBroker implements Broker {
 
   /** Opens a writer to one topic. */
   async producer(options: ProducerOptions): Promise<Producer> {
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     await this.#connect({ ...options, signal });
     const { createClient } = await import("./client.ts");
     const { KafkaProducer } = await import("./producer.ts");
@@ -138,7 +140,8 @@ export class KafkaBroker implements Broker {
   /** Creates a topic; resolves to false when it was there already. */
   async ensure(topic: string, spec: TopicSpec, options: AskOptions = {}): Promise<boolean> {
     const what = `Cannot create topic "${topic}"`;
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     const created = await this.#ask(what, topic, (it) => createTopic(it, topic, spec), signal);
     const count = created ? spec.partitions : undefined;
     await this.#ask(what, topic, (admin) => checkKnown(admin, topic, count), signal);
@@ -146,9 +149,10 @@ export class KafkaBroker implements Broker {
   }
 
   /** How many partitions a topic has. */
-  partitions(topic: string, { signal }: AskOptions = {}): Promise<number> {
+  async partitions(topic: string, options: AskOptions = {}): Promise<number> {
+    using until = this.#until(options.signal);
     const count = async (admin: Admin) => (await partitionsOf(admin, topic)).length;
-    return this.#ask(`Cannot find topic "${topic}"`, topic, count, this.#signal(signal));
+    return await this.#ask(`Cannot find topic "${topic}"`, topic, count, until.signal);
   }
 
   /** The offsets at an instant, by partition. */
@@ -251,9 +255,8 @@ export class KafkaBroker implements Broker {
   }
 
   /** Returns what ends the waiting of a caller. */
-  #signal(signal: AbortSignal | undefined): AbortSignal {
-    const { signal: closing } = this.#closing;
-    return signal ? AbortSignal.any([signal, closing]) : closing;
+  #until(signal: AbortSignal | undefined): LinkedSignal {
+    return linked([signal, this.#closing.signal]);
   }
 
   async #connect(wait: Partial<Wait> = {}): Promise<Opened> {

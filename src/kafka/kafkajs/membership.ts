@@ -221,14 +221,20 @@ export class KafkaMembership implements Membership {
     heartbeat: () => Promise<void>,
   ): Promise<void> {
     let held = true;
-    const { promise: woken, resolve } = Promise.withResolvers<void>();
+    let woken = () => {};
     const release = this.#wake = () => {
       held = false;
-      resolve();
+      woken();
     };
     room.then(release, release);
     while (held && assignment === this.#assignment && this.#running) {
-      await settledWithin(this.#clock, this.#options.heartbeatInterval, woken);
+      await new Promise<void>((resolve) => {
+        const cancel = this.#clock.timer(resolve, this.#options.heartbeatInterval);
+        woken = () => {
+          cancel();
+          resolve();
+        };
+      });
       if (held) await this.#beat(assignment, heartbeat);
     }
     this.#wake = undefined;
