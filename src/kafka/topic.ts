@@ -42,7 +42,8 @@ const text = new TextCodec();
  * - As a source it is one member of its group. A message is committed after it, and all before it in its
  *   partition, are done; what was not committed is delivered again.
  * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
- * - Nothing is connected before the first use; `await using` or `close()` disconnects.
+ * - Nothing is connected before the first use; `await using` or `close()` disconnects. A run, or a loop, closes
+ *   what it has opened, and a topic that is idle keeps no process running.
  *
  * @typeParam K The keys, as `keyCodec` makes them.
  * @typeParam V The values, as `codec` makes them.
