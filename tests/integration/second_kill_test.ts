@@ -67,6 +67,36 @@ kafkaTest(
 );
 
 kafkaTest(
+  "a newcomer with exact state that is stopped while it waits ends in good order",
+  async () => {
+    await using world = await World.open();
+    await using first = world.start("state");
+    await first.until("started");
+    await using second = world.start("other", 20_000);
+    await second.until("waiting");
+    second.kill("SIGTERM");
+    assertEquals([await second.exit, second.errors], [0, ""]);
+  },
+);
+
+kafkaTest("of two programs with exact state that start at once, one goes on", async () => {
+  await using world = await World.open();
+  const states = ["a", "b"];
+  await using a = world.start("a");
+  await using b = world.start("b");
+  const programs = [a, b];
+  const failed = await Promise.any(programs.map(async (program, index) => {
+    if (await program.exit !== 1) throw new Error("it was stopped");
+    return index;
+  }));
+  await world.allCommitted();
+  const other = 1 - failed;
+  programs[other]!.kill("SIGTERM");
+  assertEquals(await programs[other]!.exit, 0);
+  assertEquals(await world.total(states[other]!), MESSAGES);
+});
+
+kafkaTest(
   "a newcomer without exact state gets nothing beside a live member with it, which goes on",
   async () => {
     await using world = await World.open();
