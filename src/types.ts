@@ -281,9 +281,10 @@ export interface HandleOptions<O, Args = unknown> {
    * be repeated.
    *
    * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
-   *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
-   *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
+   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
+   *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
+   *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose
+   *   cache has nothing of what its group has committed stops with an error: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a flow that writes to a
    *   Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is

@@ -91,13 +91,16 @@ export class Barrier {
 
   /** A message is done: a barrier will follow. */
   delivered(): void {
+    if (++this.#delivered < this.#options.messages) return this.follow();
     if (this.#closed) return;
-    if (++this.#delivered >= this.#options.messages) {
-      this.#delivered = 0;
-      this.soon();
-    } else if (this.#cancelTimer === undefined) {
-      this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
-    }
+    this.#delivered = 0;
+    this.soon();
+  }
+
+  /** Something has changed: a barrier will follow. */
+  follow(): void {
+    if (this.#closed || this.#cancelTimer !== undefined) return;
+    this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
   }
 
   /** Runs a barrier that begins after this call. */

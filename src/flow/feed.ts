@@ -127,6 +127,8 @@ export interface Host {
   fail(error: unknown): void;
   /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
   barrier(): Promise<void>;
+  /** A position moves without a message: a barrier will follow. Absent where one follows anyway. */
+  moved?(): void;
   /**
    * True when a barrier would have nothing to flush or to write: what is acknowledged may be committed
    * without one. Absent where that is not known.

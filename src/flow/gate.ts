@@ -56,7 +56,7 @@ export class Gate {
   readonly #holds = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
-  #wakes: (() => void)[] = [];
+  #wakes = new Set<() => void>();
   readonly #limits = new Set<StartLimit>();
   readonly #preparations = new Set<StartPreparation>();
   #target: Positioned | undefined;
@@ -114,9 +114,9 @@ export class Gate {
     this.#changed();
   }
 
-  /** Calls `wake` once, at the next change. */
+  /** Calls `wake` once, at the next change. Whoever waits again and again gives the same function. */
   wait(wake: () => void): void {
-    this.#wakes.push(wake);
+    this.#wakes.add(wake);
   }
 
   /** Calls `observer` at every change; returns what removes it. */
@@ -203,7 +203,7 @@ export class Gate {
     this.guarded = this.#holds.size > 0 || this.#guards.size > 0;
     for (const observer of this.#observers) observer();
     const wakes = this.#wakes;
-    this.#wakes = [];
+    this.#wakes = new Set();
     for (const wake of wakes) wake();
   }
 }

@@ -262,6 +262,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     return this.#barrier!.isFlushed;
   }
 
+  /** See `Host`. */
+  moved(): void {
+    this.#barrier?.follow();
+  }
+
   /** Runs the barrier; an error ends the run. */
   barrierSoon(): void {
     this.#barrier!.soon();

@@ -46,7 +46,8 @@ const text = new TextCodec();
  *   partition, are done; what was not committed is delivered again.
  * - Iterated, a message is done when the next one is asked for: `break` leaves the last one uncommitted.
  * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
- * - Nothing is connected before the first use; `await using` or `close()` disconnects.
+ * - Nothing is connected before the first use; `await using` or `close()` disconnects. A run, or a loop, closes
+ *   what it has opened, and a topic that is idle keeps no process running.
  *
  * @typeParam K The keys, as `keyCodec` makes them.
  * @typeParam V The values, as `codec` makes them.

@@ -3,6 +3,7 @@ import type { AskOptions, Broker, Producer, TopicSpec } from "./broker.ts";
 import { dryProducer } from "./dry_producer.ts";
 import { KafkaBroker } from "./kafkajs/broker.ts";
 import type { Settings } from "./options.ts";
+import { linked, type LinkedSignal } from "./patience.ts";
 
 /**
  * The way of one topic to its brokers: nothing is connected before the first use.
@@ -34,7 +35,8 @@ export class TopicConnection<K, V> {
   async #open(signal?: AbortSignal): Promise<Broker> {
     const broker = this.#own();
     if (this.#settings.allowAutoTopicCreation && !this.#exists) {
-      await this.#create(broker, { signal: this.#until(signal) });
+      using until = this.#until(signal);
+      await this.#create(broker, until);
       this.#exists = true;
     }
     return broker;
@@ -52,7 +54,7 @@ export class TopicConnection<K, V> {
 
   /** Creates the topic if it is missing. */
   ensure(spec: TopicSpec): Promise<boolean> {
-    return this.#own().ensure(this.#topic, spec, { signal: this.#until() });
+    return this.#own().ensure(this.#topic, spec, { signal: this.#ended.signal });
   }
 
   /** Opens a writer to the topic. */
@@ -65,8 +67,14 @@ export class TopicConnection<K, V> {
     const { dry, onStatus: status } = this.#settings;
     if (dry) return dryProducer(({ key, value }) => status?.({ type: "dry", topic, key, value }));
     const broker = await this.open(signal);
-    const options = { ...this.#settings, topic, lingerMs, status, signal: this.#until(signal) };
-    return await broker.producer(options);
+    using until = this.#until(signal);
+    return await broker.producer({
+      ...this.#settings,
+      topic,
+      lingerMs,
+      status,
+      signal: until.signal,
+    });
   }
 
   /** Nobody waits for a connection any more, and nobody gets one. */
@@ -101,8 +109,7 @@ export class TopicConnection<K, V> {
     throw new TypeError(`Cannot reach topic "${this.#topic}": give it "brokers" or a "broker"`);
   }
 
-  #until(signal?: AbortSignal): AbortSignal {
-    const { signal: ended } = this.#ended;
-    return signal === undefined ? ended : AbortSignal.any([ended, signal]);
+  #until(signal: AbortSignal | undefined): LinkedSignal {
+    return linked([this.#ended.signal, signal]);
   }
 }

@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { App, Checkpoint, Dependency, Proxy } from "../../mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
+import { eventTopic, until } from "../_support/events.ts";
 import { Log, type LogMessage, LogSource } from "../_support/log_source.ts";
 
 async function rest(): Promise<void> {
@@ -92,4 +94,37 @@ Deno.test("Checkpoint takes a source that has ended for complete only when all i
     await rest();
     assertEquals(answered, [5]);
   });
+});
+
+Deno.test("Checkpoint passes over a partition of a Topic that has offsets and nothing visible", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("weather", { partitions: 2 });
+  await broker.ensure("question", {});
+  broker.skip("weather", 3, 1);
+  await using weather = eventTopic(broker, "weather");
+  await using question = eventTopic(broker, "question");
+  const checkpoint = new Checkpoint("questions", {
+    dependent: question,
+    dependencies: [new Dependency("weather", weather, { idleParts: "pass" })],
+    mode: "wait",
+    time: ({ value }) => value.time,
+  });
+  const app = new App({ barrier: { intervalMs: 10 } });
+  const answered: number[] = [];
+  app.handle(weather, ({ value }) => checkpoint.heartbeat(value.time));
+  app.handle(question, async ({ value: { time } }) => {
+    await checkpoint.checkPulse(time);
+    answered.push(time);
+  });
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+  await weather.send({ key: "a", value: { time: 100, value: "a" }, partition: 0 });
+  await question.send({ key: "q", value: { time: 50 } });
+  await until(() => answered.length === 1);
+  broker.skip("weather", 3, 1); // while it is read
+  await weather.send({ key: "a", value: { time: 200, value: "b" }, partition: 0 });
+  await question.send({ key: "q", value: { time: 150 } });
+  await until(() => answered.length === 2);
+  stop.abort();
+  await streaming;
 });

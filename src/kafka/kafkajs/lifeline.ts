@@ -13,9 +13,12 @@ const CLOSED = "the client is closed";
 /**
  * What a kafkajs client lives on: attempts and sockets. Its `disconnect()` ends neither what is tried again
  * nor what waits for the answer of a broker that is frozen; both would keep the process running.
+ *
+ * - Its connections keep the process running while it is in use, and not while it is idle.
  */
 export class Lifeline {
   readonly #sockets = new Set<Socket>();
+  #users = 0;
   #ended = false;
   #isCut = false;
 
@@ -24,6 +27,7 @@ export class Lifeline {
     if (this.#isCut) throw new Error(CLOSED);
     this.#checkAllowed(address);
     const socket = connect(address);
+    if (this.#users === 0) socket.unref();
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     return socket;
@@ -35,6 +39,17 @@ export class Lifeline {
     if (allows({ name: "net", host: name })) return;
     this.end();
     throw new Deno.errors.NotCapable(`Requires net access to "${name}"`);
+  }
+
+  /** Keeps the process running until what it returns is called. */
+  use(): () => void {
+    if (this.#users++ === 0) { for (const socket of this.#sockets) socket.ref(); }
+    let inUse = true;
+    return () => {
+      if (!inUse) return;
+      inUse = false;
+      if (--this.#users === 0) { for (const socket of this.#sockets) socket.unref(); }
+    };
   }
 
   /** True when nothing is tried again. */
