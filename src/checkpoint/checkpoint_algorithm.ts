@@ -170,7 +170,7 @@ export class CheckpointAlgorithm implements ChainLink {
   #moved(partition: number, position: number): void {
     const { state, corrections } = this;
     state.results.rewind(partition, position);
-    if (!state.results.isStale(partition)) return;
+    if (!state.results.stale.has(partition)) return;
     state.clock.macrotask(() => {
       if (state.host === undefined) return;
       corrections.schedule();

@@ -160,11 +160,6 @@ export class ProvisionalResults {
     return stale;
   }
 
-  /** Returns whether the first stale result of `partition` is known. */
-  isStale(partition: number): boolean {
-    return this.#partitions.get(partition)?.stale !== undefined;
-  }
-
   /** Forgets which results are stale: the recovery callback was told. */
   clearStale(): void {
     for (const results of this.#partitions.values()) results.clearStale();
