@@ -35,11 +35,7 @@ export { type PipePromise } from "./src/flow/debts.ts";
 export { type PromisedPipe, sequential, untilEnd } from "./src/flow/promised.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
-export {
-  Checkpoint,
-  type DependencyStatus,
-  type HeartbeatOptions,
-} from "./src/checkpoint/checkpoint.ts";
+export { Checkpoint } from "./src/checkpoint/checkpoint.ts";
 export {
   type CheckpointEvent,
   type CheckpointOptions,
@@ -49,7 +45,10 @@ export {
 export {
   type CheckpointView,
   Dependency,
+  type DependencyCallback,
   type DependencyOptions,
+  type DependencyStatus,
+  type HeartbeatOptions,
 } from "./src/checkpoint/dependency.ts";
 export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_frontier.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";

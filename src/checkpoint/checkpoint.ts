@@ -6,32 +6,16 @@ import type { Source } from "../types.ts";
 import { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";
 import { CheckpointRun } from "./checkpoint_run.ts";
-import { type CheckpointView, Dependency, internals } from "./dependency.ts";
+import {
+  type CheckpointView,
+  Dependency,
+  type DependencyStatus,
+  type HeartbeatOptions,
+  internals,
+} from "./dependency.ts";
 import type { PartName } from "./dependency_frontier.ts";
 import type { Marker } from "./marker.ts";
 import { type MessagePosition, positionOf } from "./replay_tracker.ts";
-
-/** Options of {@linkcode Checkpoint.heartbeat}. */
-export interface HeartbeatOptions {
-  /** The name of the dependency; needed when there are several. */
-  dependency?: string | undefined;
-  /**
-   * The part of the dependency that it comes from.
-   *
-   * @default {"the partition of the message in the handler; outside of handlers, a keep-alive is for all"}
-   */
-  part?: PartName | undefined;
-}
-
-/** How far a dependency is, compared with its dependent. */
-export interface DependencyStatus {
-  /** True while the dependency is down, and has not caught up with the dependent yet. */
-  readonly isLate: boolean;
-  /** The marker of the last pulse. */
-  readonly dependentMarker: Marker | undefined;
-  /** The marker of the dependency. */
-  readonly dependencyMarker: Marker | undefined;
-}
 
 /**
  * Pauses a stream while a stream that it depends on is down, lets it go on when that one has recovered, and

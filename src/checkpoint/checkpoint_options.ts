@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { openState, StateStore } from "../flow/state.ts";
 import { checkOptions } from "../options.ts";
 import type { Source } from "../types.ts";
-import type { CheckpointView, Dependency } from "./dependency.ts";
+import type { Dependency, DependencyCallback } from "./dependency.ts";
 import type { PartName } from "./dependency_frontier.ts";
 import type { Marker } from "./marker.ts";
 import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
@@ -100,12 +100,12 @@ export interface CheckpointOptions<M = unknown> {
   /** The streams that it depends on. */
   dependencies: readonly Dependency[];
   /** Called when a dependency goes down: once in each outage. */
-  downtimeCallback?: ((checkpoint: CheckpointView, dependency: Dependency) => unknown) | undefined;
+  downtimeCallback?: DependencyCallback<unknown> | undefined;
   /**
    * Called when no dependency is down any more, with the one that recovered last; the dependent is still
    * paused, and goes on when what this returns has resolved.
    */
-  recoveryCallback?: ((checkpoint: CheckpointView, dependency: Dependency) => unknown) | undefined;
+  recoveryCallback?: DependencyCallback<unknown> | undefined;
   /**
    * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
    * or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,

@@ -6,11 +6,35 @@ import { DependencyFrontier, type IdlePartitions, type PartName } from "./depend
 import type { EventTimes, Marker } from "./marker.ts";
 import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
 
-/** A checkpoint, as callbacks see it. */
+/** Options of {@linkcode Checkpoint.heartbeat}. */
+export interface HeartbeatOptions {
+  /** The name of the dependency; needed when there are several. */
+  dependency?: string | undefined;
+  /**
+   * The part of the dependency that it comes from.
+   *
+   * @default {"the partition of the message in the handler; outside of handlers, a keep-alive is for all"}
+   */
+  part?: PartName | undefined;
+}
+
+/** How far a dependency is, compared with its dependent. */
+export interface DependencyStatus {
+  /** True while the dependency is down, and has not caught up with the dependent yet. */
+  readonly isLate: boolean;
+  /** The marker of the last pulse. */
+  readonly dependentMarker: Marker | undefined;
+  /** The marker of the dependency. */
+  readonly dependencyMarker: Marker | undefined;
+}
+
+/** A {@linkcode Checkpoint}, as callbacks are given it. */
 export interface CheckpointView {
   /** Its name. */
   readonly name: string;
-  /** The dependencies, by name. */
+  /** The stream that depends on the others. */
+  readonly dependent: Source<unknown>;
+  /** The streams that it depends on, by name. */
   readonly dependencies: ReadonlyMap<string, Dependency>;
   /** The state that the pulses brought, merged. */
   readonly state: Readonly<Record<string, unknown>>;
@@ -20,7 +44,24 @@ export interface CheckpointView {
   readonly staleState: Readonly<Record<number, number>>;
   /** Returns a dependency. */
   dependency(name: string): Dependency;
+  /** Tells that a dependency has a message for the time of `marker`. */
+  heartbeat(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
+  /** Tells that a dependency is complete up to the time of `marker`, without a message. */
+  keepAlive(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
+  /** Tells that the dependent has a message for the time of `marker`. */
+  checkPulse(marker: Marker, state?: Record<string, unknown>): Promise<number | undefined>;
 }
+
+/**
+ * A callback that is given a checkpoint and one of its dependencies; a function of a {@linkcode Checkpoint} and
+ * a {@linkcode Dependency} is one.
+ *
+ * @typeParam R What it returns.
+ */
+// Parameters of methods, unlike those of functions, may be of a narrower type: here of Checkpoint itself.
+export type DependencyCallback<R> = {
+  call(checkpoint: CheckpointView, dependency: Dependency): R;
+}["call"];
 
 /** Options of a {@linkcode Dependency}. Durations are milliseconds. */
 export interface DependencyOptions {
@@ -35,9 +76,7 @@ export interface DependencyOptions {
    *
    * @default {"compares the last marker with the pulse's, see downtimeThreshold"}
    */
-  downtimeCheck?:
-    | ((checkpoint: CheckpointView, dependency: Dependency) => number | undefined)
-    | undefined;
+  downtimeCheck?: DependencyCallback<number | undefined> | undefined;
   /**
    * Returns whether a dependency that was down has caught up. With `correct` it is called once the frontier
    * has passed every pulse; without, it alone decides. It is called twice for each heartbeat: for what that
@@ -45,7 +84,7 @@ export interface DependencyOptions {
    *
    * @default {"the frontier has passed every pulse"}
    */
-  recoveryCheck?: ((checkpoint: CheckpointView, dependency: Dependency) => boolean) | undefined;
+  recoveryCheck?: DependencyCallback<boolean> | undefined;
   /**
    * How far a message may be behind the latest one of its part, in event time. The frontier stays that far
    * behind.
