@@ -47,7 +47,7 @@ export class CheckpointAlgorithm implements ChainLink {
     this.state.inBackground(() => this.#advance());
   }
 
-  /** A run begins, and what was kept is loaded. */
+  /** A run begins, and the record is loaded. */
   begin(): void {
     const { state, outages } = this;
     state.frontier = this.#leastFrontier();
@@ -98,8 +98,7 @@ export class CheckpointAlgorithm implements ChainLink {
       }
       let downtime = outages.downtime(dependency, time);
       if (gaveUp && known.frontier <= time) downtime ??= Math.max(0, time - known.marker);
-      if (downtime !== undefined && outages.declare(dependency)) {
-        state.tell(outages.eventOf(dependency, downtime));
+      if (downtime !== undefined && outages.declare(dependency, downtime)) {
         (fallen ??= []).push(dependency);
       }
       if (!known.down) continue;
@@ -196,7 +195,6 @@ export class CheckpointAlgorithm implements ChainLink {
   /** A dependency is down although no pulse shows it. */
   #declareWithoutPulse(dependency: Dependency): void {
     if (!this.outages.declare(dependency)) return;
-    this.state.tell(this.outages.eventOf(dependency, undefined));
     this.state.inBackground(() => this.#beginOutage([dependency]));
   }
 

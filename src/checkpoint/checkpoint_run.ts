@@ -57,7 +57,7 @@ export class CheckpointRun implements Companion {
     }
   }
 
-  /** Loads what was kept. */
+  /** Loads the record. */
   async open(host: Host): Promise<void> {
     const state = this.#state;
     const { cache, dependencies } = state.settings;
@@ -147,7 +147,7 @@ export class CheckpointRun implements Companion {
     }
   }
 
-  /** Takes what is to be kept, and returns what writes it. */
+  /** Takes the record, and returns a function that writes it. */
   snapshot(): Commit | undefined {
     const { cache } = this.#state.settings;
     const handoff = this.#handoff;

@@ -87,7 +87,7 @@ export class CheckpointState {
     const { host } = this;
     if (guard !== undefined) guard(() => done, message);
     else if (host !== undefined) done.catch((error) => host.fail(error));
-    else done.then(); // a promise that nobody handles
+    else done.then(); // an unhandled rejection, should it fail
   }
 
   /** A run is over. */

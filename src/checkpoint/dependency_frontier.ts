@@ -11,7 +11,7 @@ export const WHOLE: PartName = "";
 
 /** The marks of one part, in milliseconds of event time. */
 export interface PartMarks {
-  /** The latest time that was heard of: the part is alive. */
+  /** The latest time of its heartbeats. */
   heard: number;
   /** The latest time whose message is stored. */
   stored: number;
@@ -62,7 +62,7 @@ interface FrontierSettings {
 }
 
 /**
- * How far a dependency was heard of, how far it is stored, and whether it is down.
+ * How far the heartbeats of a dependency have come, how far its messages are stored, and whether it is down.
  *
  * - `marker` and `frontier` never move back.
  * - The first pulse seeds `marker`, which then tells only when the outage began; it moves no frontier.
@@ -125,7 +125,7 @@ export class DependencyFrontier {
     return this.#parts.behind(time + this.#settings.latenessMs, this.#read);
   }
 
-  /** The latest time that was heard of, by part. */
+  /** The latest time of the heartbeats, by part. */
   get heard(): Map<PartName, number> {
     this.#parts.expect(this.#gate.parts ?? []);
     return new Map([...this.#parts.marks].map(([part, { heard }]) => [part, heard]));
@@ -208,7 +208,7 @@ export class DependencyFrontier {
     return all;
   }
 
-  /** Takes over what was kept. */
+  /** Takes over a record. */
   restore(record: DependencyRecord): void {
     this.marker = record.marker;
     this.frontier = record.frontier;
@@ -221,7 +221,7 @@ export class DependencyFrontier {
 }
 
 /**
- * The parts of one dependency. It is as far as its slowest part; one that was not heard of yet holds
+ * The parts of one dependency. It is as far as its slowest part; one without a heartbeat yet holds
  * everything back.
  */
 export class Parts {
@@ -248,7 +248,7 @@ export class Parts {
     for (const { partition } of read) this.#at(partition);
   }
 
-  /** Takes over marks from before. Where parts are expected, others count once they are read or heard of. */
+  /** Takes over marks from before. Where parts are expected, others count once they are read or have a heartbeat. */
   restore(marks: Iterable<readonly [PartName, PartMarks]>): void {
     for (const [name, kept] of marks) {
       const part = toPartName(name);
@@ -281,12 +281,12 @@ export class Parts {
     return position >= 0 && position <= this.#at(part).position;
   }
 
-  /** The time up to which all parts were heard of; `read` tells which have been read to their end. */
+  /** The latest heartbeat of the slowest part; `read` tells which have been read to their end. */
   heard(read: Iterable<PartState> | undefined): number {
     return this.#least("heard", read);
   }
 
-  /** The time up to which all parts are stored; `read` tells which have been read to their end. */
+  /** The latest time stored of the slowest part; `read` as above. */
   stored(read: Iterable<PartState> | undefined): number {
     return this.#least("stored", read);
   }
@@ -298,7 +298,7 @@ export class Parts {
     return this.names.filter((part) => this.#marks.get(part)!.heard <= least);
   }
 
-  /** The parts that hold the others back: nothing later than `time` was heard of them; `read` as above. */
+  /** The parts that hold the others back: their heartbeats are not later than `time`; `read` as above. */
   behind(time: number, read: Iterable<PartState>): PartName[] {
     const parts = [...this.#marks].filter(([part]) => part !== WHOLE);
     const passed = this.#passed(read);

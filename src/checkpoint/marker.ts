@@ -71,7 +71,7 @@ function kindOf(marker: unknown): MarkerKind {
   );
 }
 
-/** Returns a marker in milliseconds; what is finer is cut off. */
+/** Returns a marker in milliseconds; finer units are cut off. */
 function toMs(marker: Marker): number {
   if (typeof marker === "number") return marker;
   return marker instanceof Date ? marker.getTime() : marker.epochMilliseconds;

@@ -1,7 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
 import { settledTime } from "./chain.ts";
-import type { CheckpointEvent } from "./checkpoint_options.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import { type Dependency, internals } from "./dependency.ts";
 
@@ -45,20 +44,16 @@ export class Outages {
     return time - marker > downtimeThreshold ? time - marker : undefined;
   }
 
-  /** An outage of `dependency` begins; returns false when it was down already. */
-  declare(dependency: Dependency): boolean {
+  /** An outage of `dependency` begins, and is told; returns false when it was down already. */
+  declare(dependency: Dependency, downtimeMs?: number): boolean {
     const known = dependency[internals];
     if (known.down) return false;
     known.down = true;
     known.target = this.#state.latestPulse;
-    return true;
-  }
-
-  /** Returns what to tell of `dependency`, which went down. */
-  eventOf(dependency: Dependency, downtimeMs: number | undefined): CheckpointEvent {
-    const { lagging } = dependency[internals];
+    const { lagging } = known;
     const event = { type: "down", dependency: dependency.name, downtimeMs } as const;
-    return lagging.length === 0 ? event : { ...event, lagging };
+    this.#state.tell(lagging.length === 0 ? event : { ...event, lagging });
+    return true;
   }
 
   /** The latest pulse is later than it was when the outages began: recovery must pass that one too. */

@@ -3,9 +3,9 @@ import { type HandoffRecord, toRecord } from "./record.ts";
 
 /** The partitions of the dependent, as {@linkcode PartitionHandoff} sees them. */
 export interface HandoffPartitions {
-  /** Returns what is to be kept of a partition; undefined when nothing is known of it. */
+  /** Returns the record of a partition; undefined when nothing is known of it. */
   record(partition: number): HandoffRecord | undefined;
-  /** Takes over what was kept of a partition. */
+  /** Takes over the record of a partition. */
   restore(record: HandoffRecord): void;
   /** The partition is read by another process now. */
   forget(partition: number): void;
@@ -112,7 +112,7 @@ export class PartitionHandoff {
     }) as PartitionRow;
   }
 
-  /** Takes what is to be kept of the partitions, and returns what writes it; undefined when nothing is new. */
+  /** Takes the records of the partitions, and returns a function that writes them; undefined if none is new. */
   snapshot(): (() => Promise<void>) | undefined {
     const writes: (() => Promise<void>)[] = [];
     for (const [partition, claim] of this.#claims) {

@@ -35,7 +35,7 @@ export class PartitionResults {
   #stale: number | undefined;
   #latest = -Infinity;
 
-  /** Begins with what was kept. */
+  /** Begins with `record`, or with no results. */
   constructor(record?: ResultsRecord) {
     if (record === undefined) return;
     this.#steps = [...record.provisional];
@@ -97,7 +97,7 @@ export class PartitionResults {
     if (this.#stale !== undefined && this.#stale >= position) this.#stale = undefined;
   }
 
-  /** What is to be kept. */
+  /** Returns the record of them. */
   record(): ResultsRecord {
     return { provisional: [...this.#steps], stale: this.#stale, latest: this.#latest };
   }
@@ -165,12 +165,12 @@ export class ProvisionalResults {
     for (const results of this.#partitions.values()) results.clearStale();
   }
 
-  /** What is to be kept of a partition. */
+  /** Returns the record of a partition. */
   record(partition: number): ResultsRecord {
     return (this.#partitions.get(partition) ?? new PartitionResults()).record();
   }
 
-  /** Takes over what was kept of a partition. */
+  /** Takes over the record of a partition. */
   restore(partition: number, record: ResultsRecord): void {
     this.#partitions.set(partition, new PartitionResults(record));
   }

@@ -40,7 +40,7 @@ export interface CheckpointRecord {
 }
 
 /**
- * Returns everything that is to be kept of a checkpoint in its cache. `owner` is given where partitions have
+ * Returns the record of a checkpoint in its cache. `owner` is given where partitions have
  * rows of their own: it names this process there.
  */
 export function recordOf(state: CheckpointState, owner: string | undefined): CheckpointRecord {
@@ -59,7 +59,7 @@ export function recordOf(state: CheckpointState, owner: string | undefined): Che
   };
 }
 
-/** Takes over what was kept; a dependency that is new begins anew. */
+/** Takes over a record; a dependency that is not in it begins anew. */
 export function restore(state: CheckpointState, record: CheckpointRecord): void {
   state.times.kind ??= record.kind;
   state.stateMarker = record.stateMarker;
@@ -77,7 +77,7 @@ export function restore(state: CheckpointState, record: CheckpointRecord): void 
   }
 }
 
-/** Returns what is to be kept in the row of a partition; undefined when it was never read here. */
+/** Returns the record in the row of a partition; undefined when it was never read here. */
 export function handoffRecordOf(
   state: CheckpointState,
   partition: number,
@@ -103,7 +103,7 @@ export function restorePartition(state: CheckpointState, record: HandoffRecord):
 }
 
 /**
- * Checks what was found under `key`; undefined when that is nothing.
+ * Checks a value found under `key`; undefined when there is none.
  *
  * @throws {TypeError} If this version cannot read it.
  */
@@ -117,7 +117,7 @@ export function toRecord<T extends { readonly version: 1 }>(
   throw new TypeError(
     `Cannot load a checkpoint from cache key ${JSON.stringify(key)}: ` +
       (version === undefined
-        ? "what is there is no checkpoint; choose another cacheKeyPrefix"
+        ? "its value is no checkpoint; choose another cacheKeyPrefix"
         : `it is of version ${version}, this release reads version 1`),
   );
 }

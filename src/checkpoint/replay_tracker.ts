@@ -190,7 +190,7 @@ export class ReplayTracker implements Witness {
     for (const resolve of idle) resolve();
   }
 
-  /** `partitions` will be read, and no others: what is known of those is kept until they come back. */
+  /** `partitions` will be read, and no others: the records of those are kept until they come back. */
   #assigned(partitions: readonly number[]): void {
     for (const [partition, replay] of this.#partitions) {
       if (replay.reading === undefined || partitions.includes(partition)) continue;
@@ -201,7 +201,7 @@ export class ReplayTracker implements Witness {
   }
 
   /**
-   * A partition is about to be read: it begins where its record says, when that is earlier and nobody has
+   * A partition is about to be read: it begins where its record says, when that is earlier and no one has
    * chosen exactly this position.
    */
   #start(partition: number, position: number, exact = false): number {
@@ -244,7 +244,7 @@ export class ReplayTracker implements Witness {
     return replay;
   }
 
-  /** The reading of a partition; a seek by somebody else shows in the first message after it. */
+  /** The reading of a partition; a seek by the application shows in the first message after it. */
   #readingAt({ partition, offset }: MessagePosition): PartitionReading {
     if (this.#partitions.get(partition)?.reading === undefined) this.#start(partition, offset);
     const reading = this.#partitions.get(partition)!.reading!;
