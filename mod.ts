@@ -35,14 +35,23 @@ export { type PipePromise } from "./src/flow/debts.ts";
 export { type PromisedPipe, sequential, untilEnd } from "./src/flow/promised.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
-export { Checkpoint, type HeartbeatOptions, type Latency } from "./src/checkpoint/checkpoint.ts";
-export { type CheckpointOptions } from "./src/checkpoint/checkpoint_options.ts";
-export { type CheckpointEvent } from "./src/checkpoint/events.ts";
-export { Dependency } from "./src/checkpoint/dependency.ts";
-export { type DependencyOptions } from "./src/checkpoint/dependency_options.ts";
+export { Checkpoint } from "./src/checkpoint/checkpoint.ts";
+export {
+  type CheckpointEvent,
+  type CheckpointOptions,
+  type CheckpointStore,
+  type PartitionStore,
+} from "./src/checkpoint/checkpoint_options.ts";
+export {
+  type CheckpointView,
+  Dependency,
+  type DependencyCallback,
+  type DependencyOptions,
+  type DependencyStatus,
+  type HeartbeatOptions,
+} from "./src/checkpoint/dependency.ts";
+export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_frontier.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";
-export { type IdleParts, type PartName } from "./src/checkpoint/parts.ts";
-export { type CheckpointStore, type PartitionStore } from "./src/checkpoint/record.ts";
 export { closing } from "./src/flow/sinks.ts";
 export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";

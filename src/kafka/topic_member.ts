@@ -271,8 +271,10 @@ export class TopicMember<K, V> {
   /** Commits where an assignment begins, where nothing else leads there again; false when it has ended. */
   async #decide({ generation }: Assignment, { decided }: Start): Promise<boolean> {
     // With exact state it is the only member, and a state must not be behind what is committed.
-    return decided.size === 0 || this.resumption !== undefined ||
-      await this.#member!.commit(generation, decided) === "committed";
+    if (decided.size === 0 || this.resumption !== undefined) return true;
+    // A seek that nobody had carried out may pass over what is done and not flushed yet.
+    if (this.#seeks.of([...decided.keys()]).size > 0) await this.#host.barrier();
+    return await this.#member!.commit(generation, decided) === "committed";
   }
 
   #begin(assignment: Assignment, start: Start): void {

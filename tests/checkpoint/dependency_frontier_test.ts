@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Parts } from "../../src/checkpoint/parts.ts";
+import { Parts } from "../../src/checkpoint/dependency_frontier.ts";
 
 Deno.test("Parts is as far as the least of its parts", () => {
   const parts = new Parts(["a", "b"], "hold");
@@ -10,7 +10,7 @@ Deno.test("Parts is as far as the least of its parts", () => {
   assertEquals(parts.stored(undefined), 4);
 });
 
-Deno.test("Parts with idle parts passed over goes on without those that are read to their end", () => {
+Deno.test("Parts with idle partitions passed over goes on without those that have been read to their end", () => {
   const parts = new Parts([], "pass");
   parts.expect([{ partition: 0, caughtUp: false }, { partition: 1, caughtUp: false }]);
   parts.store(0, 10, -1);
@@ -25,7 +25,7 @@ Deno.test("Parts with idle parts passed over goes on without those that are read
   assertEquals(parts.stored(read(true, true)), 10);
 });
 
-Deno.test("Parts forgets what was said of the whole once parts are known", () => {
+Deno.test("Parts forgets the whole once parts are known", () => {
   const parts = new Parts([], "hold");
   parts.store("", 0, -1);
   assertEquals([parts.names, parts.stored(undefined)], [[""], 0]);
