@@ -46,6 +46,7 @@ export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
+  Between,
   Context,
   Correction,
   ErrorPolicy,
@@ -56,6 +57,7 @@ export type {
   NodeSink,
   OnError,
   Pipe,
+  PipeBetween,
   PipedOptions,
   Pipes,
   Result,
@@ -65,7 +67,6 @@ export type {
   Source,
   Stage,
   StreamPair,
-  Wanted,
 } from "./src/types.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";

@@ -2,7 +2,7 @@ import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
-import { type Binding, checkPolicy, toBinding } from "./flow/binding.ts";
+import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
 import { isSource } from "./flow/feeds.ts";
 import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
@@ -11,7 +11,7 @@ import { onSignals } from "./flow/signals.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type { OnError, PipedOptions, Source, Stage } from "./types.ts";
+import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
@@ -106,18 +106,22 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#options = options;
   }
 
+  // The two differ in their number of parameters, so that the compiler says what does not fit one of them.
+  /** Binds a source to a handler: a function, or a `TransformStream`. */
+  handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
   /**
-   * Binds a source to a handler (a function, or a `TransformStream`), perhaps through a pipe, and what it gives
-   * to sinks. Flows of one source get each message in the order in which they were bound.
+   * Binds a source to a handler, perhaps through a pipe, and what it gives to sinks. Flows of one source get
+   * each message in the order in which they were bound.
    *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
   handle<I, A, B, const O, H, M = I>(
     source: Source<I>,
-    handler: H & Stage<NoInfer<M>, O, Args>,
-    options: PipedOptions<I, A, B, M, O, H, Args> = {},
-  ): H {
+    handler: H & Stage<M, O, Args>,
+    options: PipedOptions<I, A, B, M, O, Args> & Between<I, M>,
+  ): NoInfer<H>;
+  handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
     if (this.#run !== undefined) {
       throw new TypeError(
         "Cannot bind a flow while the app streams: call handle() before stream()",

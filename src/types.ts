@@ -299,9 +299,6 @@ export interface HandleOptions<O, Args = unknown> {
  */
 export type Stage<M, O, Args = unknown> = Handler<M, O, Args> | StreamPair<M, O>;
 
-/** What a handler wants, where it says so; it helps to infer what the pipes in front of it give. */
-export type Wanted<H> = H extends (message: infer M, ...rest: never[]) => unknown ? M : unknown;
-
 /**
  * One pipe, or up to three, each of which gets what the one before gives.
  *
@@ -309,19 +306,33 @@ export type Wanted<H> = H extends (message: infer M, ...rest: never[]) => unknow
  * @typeParam A What the first of several gives.
  * @typeParam B What the second of three gives.
  * @typeParam M What the handler gets.
- * @typeParam H The handler.
  */
-export type Pipes<I, A, B, M, H = unknown> =
+export type Pipes<I, A, B, M> =
   | Pipe<I, M>
-  | readonly [Pipe<I, A>, Pipe<A, M> | Pipe<A, Wanted<H>>]
-  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M> | Pipe<B, Wanted<H>>];
+  | readonly [Pipe<I, A>, Pipe<A, M>]
+  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
 
 /** Options of `handle`. */
-export interface PipedOptions<I, A, B, M, O, H = unknown, Args = unknown>
-  extends HandleOptions<O, Args> {
+export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
    */
-  pipe?: Pipes<I, A, B, M, H> | undefined;
+  pipe?: Pipes<I, A, B, M> | undefined;
+}
+
+/** A handler that does not take what the source gives needs a pipe between them. */
+export type Between<I, M> = [I] extends [M] ? unknown : PipeBetween<I, M>;
+
+/**
+ * What is missing where a handler does not take what its source gives.
+ *
+ * @typeParam I What the source gives.
+ * @typeParam M What the handler takes.
+ */
+export interface PipeBetween<I, M> {
+  /** For the types only: always absent. */
+  readonly messages?: (input: I) => M;
+  /** Turns the messages of the source into those of the handler. */
+  readonly pipe: unknown;
 }
