@@ -280,7 +280,7 @@ export interface HandleOptions<O, Args = unknown> {
    *   otherwise: one may read what another has written for a message that is not done. (`size` and `bytes`
    *   count what may be taken back.)
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
-   *   that commit nothing. That is not seen in an app that began before any flow of the process had a state.
+   *   that commit nothing.
    * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
    *   of its flows is under way, hence at the end of the longest.
    * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
