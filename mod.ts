@@ -57,6 +57,7 @@ export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
+  Between,
   Context,
   Correction,
   ErrorPolicy,
@@ -68,6 +69,7 @@ export type {
   OnError,
   OpaquePipe,
   Pipe,
+  PipeBetween,
   PipedOptions,
   Pipes,
   Result,

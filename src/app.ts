@@ -6,7 +6,6 @@ import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./f
 import { isSource } from "./flow/feeds.ts";
 import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
-import type { PromisedPipe } from "./flow/promised.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
 import { assertPromised } from "./flow/tracking.ts";
@@ -14,15 +13,7 @@ import type { TopicDefaults } from "./kafka/options.ts";
 import { describe } from "./mask.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type {
-  Context,
-  HandleOptions,
-  OnError,
-  PipedOptions,
-  Result,
-  Source,
-  StreamPair,
-} from "./types.ts";
+import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
@@ -118,9 +109,12 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#options = options;
   }
 
+  // The two differ in their number of parameters, so that the compiler says what does not fit one of them.
+  /** Binds a source to a handler: a function, a `TransformStream`, or a pipe with a promise. */
+  handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
   /**
-   * Binds a source to a handler (a function, or a `TransformStream`), perhaps through a pipe, and what it gives
-   * to sinks. Flows of one source get each message in the order in which they were bound.
+   * Binds a source to a handler, perhaps through a pipe, and what it gives to sinks. Flows of one source get
+   * each message in the order in which they were bound.
    *
    * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
    * functions, `TransformStream`s and stream handlers are refused, since nobody can see what they hold back: it
@@ -130,23 +124,11 @@ export class App<Args = unknown> implements AsyncDisposable {
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
-  handle<I, A, B, M, const O>(
+  handle<I, A, B, const O, H, M = I>(
     source: Source<I>,
-    handler: (message: M, context: Context<Args>) => Result<O>,
-    options: PipedOptions<I, A, B, M, O, Args>,
-  ): (message: M, context: Context<Args>) => Result<O>;
-  /** Binds a source to a handler, and the handler's results to sinks. */
-  handle<I, const O, H extends (message: I, context: Context<Args>) => Result<O>>(
-    source: Source<I>,
-    handler: H & ((message: I, context: Context<Args>) => Result<O>),
-    options?: HandleOptions<O, Args> & { pipe?: undefined },
-  ): H;
-  /** Binds a source to a `TransformStream`, or a pipe with a promise, and what comes out of it to sinks. */
-  handle<I, O, H extends StreamPair<I, O> | PromisedPipe<I, O>>(
-    source: Source<I>,
-    handler: H & (StreamPair<I, O> | PromisedPipe<I, O>),
-    options?: HandleOptions<O, Args>,
-  ): H;
+    handler: H & Stage<M, O, Args>,
+    options: PipedOptions<I, A, B, M, O, Args> & Between<I, M>,
+  ): NoInfer<H>;
   handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
     if (this.#run !== undefined) {
       throw new TypeError(

@@ -295,7 +295,7 @@ export interface HandleOptions<O, Args = unknown> {
    *   otherwise: one may read what another has written for a message that is not done. (`size` and `bytes`
    *   count what may be taken back.)
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
-   *   that commit nothing. That is not seen in an app that began before any flow of the process had a state.
+   *   that commit nothing.
    * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
    *   of its flows is under way, hence at the end of the longest.
    * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
@@ -305,6 +305,17 @@ export interface HandleOptions<O, Args = unknown> {
    */
   state?: StateKeeper | undefined;
 }
+
+/**
+ * What stands behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
+ *
+ * @typeParam M What it gets.
+ * @typeParam O What it gives.
+ */
+export type Stage<M, O, Args = unknown> =
+  | Handler<M, O, Args>
+  | StreamPair<M, O>
+  | PromisedPipe<M, O>;
 
 /**
  * One pipe, or up to three, each of which gets what the one before gives.
@@ -319,7 +330,7 @@ export type Pipes<I, A, B, M> =
   | readonly [Pipe<I, A>, Pipe<A, M>]
   | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
 
-/** Options of `handle` with pipes between source and handler. */
+/** Options of `handle`. */
 export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
@@ -330,5 +341,21 @@ export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptio
    * committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`, or promise
    * how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
    */
-  pipe: Pipes<I, A, B, M>;
+  pipe?: Pipes<I, A, B, M> | undefined;
+}
+
+/** A handler that does not take what the source gives needs a pipe between them. */
+export type Between<I, M> = [I] extends [M] ? unknown : PipeBetween<I, M>;
+
+/**
+ * What is missing where a handler does not take what its source gives.
+ *
+ * @typeParam I What the source gives.
+ * @typeParam M What the handler takes.
+ */
+export interface PipeBetween<I, M> {
+  /** For the types only: always absent. */
+  readonly messages?: (input: I) => M;
+  /** Turns the messages of the source into those of the handler. */
+  readonly pipe: unknown;
 }

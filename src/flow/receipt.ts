@@ -8,12 +8,6 @@ export interface Acknowledged {
   (): void;
 }
 
-/** Who makes durable what is done. */
-export interface DoneHost {
-  /** A message is done that can be acknowledged. */
-  delivered(): void;
-}
-
 /**
  * The shared acknowledgement of one message: everything made from it retains it, and every finished part
  * releases it. What fails never releases, so a message that was lost on the way is never acknowledged.
@@ -27,8 +21,8 @@ export class Receipt {
   root: Root | undefined;
   /** True where its source relies on it: a message acknowledged too early is lost for good. */
   positioned = false;
-  /** The run of that source. */
-  host: DoneHost | undefined;
+  /** The run of that source: told when the message is done. */
+  host: { delivered(): void } | undefined;
   /** True for a value that user code has sent: nothing tells what it was made from. */
   sent = false;
   #open = 1;

@@ -119,10 +119,14 @@ Deno.test("stream() refuses them behind a source that shows only then that it ha
     const proxy = new Proxy<number>();
     const app = new App();
     if (proxied) app.handle(source, (n) => n, { sink: proxy });
-    app.handle<number, number, number, number, unknown>(proxied ? proxy : source, handler, {
-      name: "late",
-      pipe: pool,
-    });
+    app.handle<number, number, number, unknown, typeof handler, number>(
+      proxied ? proxy : source,
+      handler,
+      {
+        name: "late",
+        pipe: pool,
+      },
+    );
     await assertRejects(
       () => app.stream(),
       TypeError,

@@ -98,7 +98,7 @@ for (const kind of ["map", "filter", "flatMap"]) {
           yield call(item);
         });
       const app = new App();
-      app.handle<Item, unknown, unknown, unknown, unknown>(
+      app.handle<Item, unknown, unknown, unknown, () => Promise<void>, unknown>(
         numbers(3).source,
         () => add(state, "handled", 1),
         { name: "sum", state, onError, pipe },

@@ -43,9 +43,9 @@ for (const [kind, pipe] of Object.entries(pipes)) {
       const app = new App({ clock });
       const proxy = new Proxy<Message>();
       if (proxied) app.handle(topic, (message) => message, { sink: proxy });
-      app.handle<Message, unknown, unknown, Message[], unknown>(
+      app.handle<Message, unknown, unknown, unknown, unknown, Message[]>(
         proxied ? proxy : topic,
-        async (some) => {
+        async (some: Message[]) => {
           seen.push(...some.map(({ value }) => value));
           await go.promise;
         },
