@@ -77,6 +77,7 @@ export type {
   Sink,
   SinkObject,
   Source,
+  Stage,
   StreamPair,
 } from "./src/types.ts";
 export type { StatusEvent } from "./src/status.ts";
