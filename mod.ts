@@ -30,7 +30,9 @@ export { app, handle, stream } from "./src/handle.ts";
 export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
 export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
-export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
+export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/operators.ts";
+export { type PipePromise } from "./src/flow/debts.ts";
+export { type PromisedPipe, sequential, untilEnd } from "./src/flow/promised.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
 export { Checkpoint, type HeartbeatOptions, type Latency } from "./src/checkpoint/checkpoint.ts";
@@ -54,6 +56,7 @@ export type {
   Handler,
   LastResort,
   OnError,
+  OpaquePipe,
   Pipe,
   PipedOptions,
   Pipes,

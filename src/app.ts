@@ -5,8 +5,10 @@ import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./f
 import { isSource } from "./flow/feeds.ts";
 import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
+import type { PromisedPipe } from "./flow/promised.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
+import { assertPromised } from "./flow/tracking.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
@@ -118,6 +120,11 @@ export class App<Args = unknown> implements AsyncDisposable {
    * Binds a source to a handler through a pipe, and the handler's results to sinks. Flows of one source get
    * each message in the order in which they were bound.
    *
+   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
+   * functions, `TransformStream`s and stream handlers are refused, since nobody can see what they hold back: it
+   * would be committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`,
+   * or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
+   *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
@@ -132,12 +139,12 @@ export class App<Args = unknown> implements AsyncDisposable {
     handler: H & ((message: I, context: Context<Args>) => Result<O>),
     options?: HandleOptions<O, Args> & { pipe?: undefined },
   ): H;
-  /** Binds a source to a `TransformStream`, and what comes out of it to sinks. */
-  handle<I, O>(
+  /** Binds a source to a `TransformStream`, or a pipe with a promise, and what comes out of it to sinks. */
+  handle<I, O, H extends StreamPair<I, O> | PromisedPipe<I, O>>(
     source: Source<I>,
-    handler: StreamPair<I, O>,
+    handler: H & (StreamPair<I, O> | PromisedPipe<I, O>),
     options?: HandleOptions<O, Args>,
-  ): StreamPair<I, O>;
+  ): H;
   handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
     if (this.#run !== undefined) {
       throw new TypeError(
@@ -154,7 +161,9 @@ export class App<Args = unknown> implements AsyncDisposable {
       "handlerTimeoutMs",
     ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
-    this.#bindings.push(toBinding(source, handler, options, names));
+    const bindings = [...this.#bindings, toBinding(source, handler, options, names)];
+    assertPromised(bindings, (this.#options.onError ?? "stop") as OnError);
+    this.#bindings.push(bindings.at(-1)!);
     return handler;
   }
 
@@ -206,9 +215,13 @@ export class App<Args = unknown> implements AsyncDisposable {
     const stop = () => run.stop();
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
-    const removeSignals = onSignals((name) =>
-      run.stopping.aborted ? run.end(`a second signal arrived (${name})`) : run.stop()
-    );
+    // A run that stops for another reason, be it a listener of the user's for this very signal, has had none yet.
+    let signalled = false;
+    const removeSignals = onSignals((name) => {
+      if (signalled) return run.end(`a second signal arrived (${name})`);
+      signalled = true;
+      run.stop();
+    });
     this.#streaming = run.run(this.#bindings);
     try {
       await this.#streaming;

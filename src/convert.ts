@@ -12,7 +12,8 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  * - Error of the source: the stream fails with it.
  * - Cancel: the source is closed.
  * - Nothing is read ahead: the source is asked when the stream is. A message is done, and acknowledged,
- *   when the next one is asked for.
+ *   when the next one is asked for: what reads ahead of its work (a queue, a pool) has messages of a Topic
+ *   committed that it has not handled.
  *
  * @example
  * ```ts

@@ -30,7 +30,10 @@ export abstract class FlowError extends Error implements ErrorPlace {
   declare readonly key: unknown;
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
-  /** The message that was under way, as its source gave it; undefined where it is not known. */
+  /**
+   * The message that was under way, as its source gave it; undefined where it is not known. Behind `batch()` a
+   * dead-letter sink is told of each message; elsewhere it is the list of what was collected.
+   */
   root: unknown = undefined;
   /** Behind a Proxy, the message of the outside source that `root` was made from, where known; else `root`. */
   origin: unknown = undefined;
@@ -42,11 +45,14 @@ export abstract class FlowError extends Error implements ErrorPlace {
   }
 }
 
-/** A handler threw or rejected. */
+/** Errors of which nobody can tell what messages they are about, though these will be acknowledged. */
+export const untraceable: WeakSet<FlowError> = new WeakSet();
+
+/** A handler, or the function of a `map`, `filter` or `flatMap`, threw or rejected. */
 export class HandlerError extends FlowError {
   /** The name of the class. */
   override readonly name = "HandlerError";
-  /** The message that was being handled. */
+  /** What the handler or the function was called with. */
   readonly input: unknown;
 
   /** Wraps what the handler threw. */
@@ -87,7 +93,7 @@ export class SourceError extends FlowError {
   }
 }
 
-/** A pipe, or a `TransformStream` used as a handler, threw or rejected: it cannot go on. */
+/** A pipe function or a `TransformStream` threw or rejected: it cannot go on, whatever the policy. */
 export class PipeError extends FlowError {
   /** The name of the class. */
   override readonly name = "PipeError";
@@ -123,7 +129,7 @@ export class CodecError extends FlowError {
   }
 
   /** Returns the error of the same failure as a flow meets it: one message may go to several flows. */
-  metBy(flow: string, source: string): CodecError {
+  metBy(flow: string | undefined, source: string | undefined): CodecError {
     const { topic, partition, offset, key, bytes, cause, input } = this;
     const known = Object.entries({ topic, partition, offset, key });
     const place = Object.fromEntries(known.filter(([, value]) => value !== undefined));
@@ -166,6 +172,21 @@ export class ProxyFullError extends Error {
 export class CycleError extends Error {
   /** The name of the class. */
   override readonly name = "CycleError";
+}
+
+/** Returns `failure` as it is told for one of several messages that it is about. */
+export function aboutMessage(
+  failure: HandlerError | SinkError | CodecError,
+  { root, origin }: { readonly root: unknown; readonly origin: unknown },
+): HandlerError | SinkError | CodecError {
+  const { flow, source, input, cause, others } = failure;
+  const place = { ...positionOf(origin), flow, source };
+  const copy = failure instanceof CodecError
+    ? failure.metBy(flow, source)
+    : failure instanceof SinkError
+    ? new SinkError(place, failure.sink, failure.output, input, cause)
+    : new HandlerError(place, input, cause);
+  return Object.assign(copy, { root, origin, others });
 }
 
 /** Reads topic, partition, offset and key from a message that has them. */

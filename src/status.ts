@@ -19,7 +19,7 @@ export type StatusEvent =
   }
   /** A step failed and the flow went on without it. */
   | { readonly type: "skipped"; readonly flow: string; readonly error: FailedStep }
-  /** A step failed and was written to the dead-letter sink. */
+  /** A step failed and the dead-letter sink has taken it: told for each message, of a batch for all of it. */
   | { readonly type: "dead_letter"; readonly flow: string; readonly error: FailedStep }
   /** Sinks and stores are flushed and positions committed. */
   | { readonly type: "barrier"; readonly durationMs: number }

@@ -2,6 +2,7 @@ import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 import type { FeedSource, SinkTarget } from "./flow/feed.ts";
 import type { ExactPipe } from "./flow/operators.ts";
 import type { Merge } from "./flow/merge.ts";
+import type { PromisedPipe } from "./flow/promised.ts";
 import type { StateKeeper } from "./flow/state.ts";
 
 /**
@@ -58,15 +59,24 @@ export interface StreamPair<A, B> {
 }
 
 /**
- * What stands between a source and a handler: a function over async iterables, or a `TransformStream`.
+ * A pipe that nobody can see into: a function over async iterables, or a `TransformStream`.
  *
  * @typeParam A What goes in.
  * @typeParam B What comes out.
  */
-export type Pipe<A, B> =
+export type OpaquePipe<A, B> =
   | ((source: AsyncIterable<A>) => AsyncIterable<B> | StreamPair<A, B>)
-  | StreamPair<A, B>
-  | ExactPipe<A, B>;
+  | StreamPair<A, B>;
+
+/**
+ * What stands between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
+ * iterables, or a `TransformStream`. The last two need a promise of their author, `sequential` or `untilEnd`,
+ * where messages come from a source with positions.
+ *
+ * @typeParam A What goes in.
+ * @typeParam B What comes out.
+ */
+export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
 /**
  * What a handler may return: a value, a promise of one, or a generator of any number. `undefined` goes
@@ -188,7 +198,8 @@ export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedSte
 
 /**
  * What follows after an error: `"stop"` ends the app, `"skip"` goes on without the message or the value,
- * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step.
+ * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step. What failed
+ * for several messages (behind `batch()`) is written for each of them, one after the other.
  */
 export type ErrorPolicy =
   | LastResort
@@ -216,7 +227,8 @@ export interface HandleOptions<O, Args = unknown> {
    */
   name?: string | undefined;
   /**
-   * What follows after an error in the handler or a sink.
+   * What follows after an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
+   * `HandlerError`), or in a sink. One in any other pipe is a `PipeError` and stops the app.
    *
    * @default {"the app's, which is \"stop\""}
    */
@@ -248,7 +260,7 @@ export interface HandleOptions<O, Args = unknown> {
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
    *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
    *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
-   * - `batch()`, pipe functions and `TransformStream`s are refused, also behind Proxies; a flow that writes to a
+   * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a flow that writes to a
    *   Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
@@ -287,6 +299,11 @@ export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptio
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
+   *
+   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
+   * functions and `TransformStream`s are refused, since nobody can see what they hold back: it would be
+   * committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`, or promise
+   * how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
    */
   pipe: Pipes<I, A, B, M>;
 }

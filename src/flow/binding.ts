@@ -1,11 +1,11 @@
 import { checkOptions } from "../options.ts";
-import type { Handler, OnError, StreamPair } from "../types.ts";
+import type { Handler, OnError, OpaquePipe, StreamPair } from "../types.ts";
 import { openFeed } from "./feed.ts";
 import { keepState, openState, type StateKeeper, type StateStore } from "./state.ts";
 import { isSource } from "./feeds.ts";
 import { Merge } from "./merge.ts";
 import { type ExactStage, makeStage } from "./operators.ts";
-import { isStreamPair } from "./pipe.ts";
+import { type PromisedPipe, toOpaque } from "./promised.ts";
 import { isSink } from "./sinks.ts";
 
 /** What one call of `handle` binds, checked. */
@@ -15,10 +15,13 @@ export interface Binding {
   readonly sources: readonly unknown[];
   readonly pipes: readonly (
     | ExactStage<unknown, unknown>
-    | StreamPair<unknown, unknown>
-    | ((source: AsyncIterable<unknown>) => unknown)
+    | OpaquePipe<unknown, unknown>
+    | PromisedPipe<unknown, unknown>
   )[];
-  readonly handler: Handler<unknown, unknown> | StreamPair<unknown, unknown>;
+  readonly handler:
+    | Handler<unknown, unknown>
+    | StreamPair<unknown, unknown>
+    | PromisedPipe<unknown, unknown>;
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
@@ -70,12 +73,12 @@ export function toBinding(
       throw wrong("the source", "iterable, a ReadableStream or a source of ours", each);
     }
   }
-  if (typeof handler !== "function" && !isStreamPair(handler)) {
+  if (toOpaque(handler) === undefined) {
     throw wrong("the handler", "a function or a TransformStream", handler);
   }
   const pipes = list(pipe);
   for (const each of pipes) {
-    if (typeof each !== "function" && !isStreamPair(each) && !isExactPipe(each)) {
+    if (toOpaque(each) === undefined && !isExactPipe(each)) {
       throw wrong("a pipe", "a function over async iterables or a TransformStream", each);
     }
   }

@@ -73,6 +73,8 @@ export class Outflow<T> {
 
 /** The beginning of a flow as a `WritableStream`: a write resolves when the message is done. */
 export class Inflow<T> implements FeedSource<T>, Feed<T> {
+  /** Its receipts only tell when a write is over. */
+  readonly positioned = false;
   receipt: Receipt | undefined;
   #controller!: WritableStreamDefaultController;
   #next: { readonly message: T; readonly receipt: Receipt } | undefined;

@@ -42,6 +42,8 @@ export class Gate {
   attributed = false;
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
   corrector: string | undefined;
+  /** How many stages hold messages of the source until others come: then it is no wonder if none is done. */
+  holding = 0;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
@@ -126,6 +128,7 @@ export class Gate {
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
     if (target === undefined) this.stores.clear();
+    this.holding = 0;
     this.#target = target;
   }
 

@@ -58,6 +58,8 @@ export class Hub<T> {
     readonly feed: Feed<T>,
     readonly gate: Gate,
     readonly host: HubHost,
+    /** True where the receipts of its messages are relied on; see `FeedSource.positioned`. */
+    readonly positioned: boolean = false,
   ) {}
 
   /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
@@ -175,6 +177,7 @@ export class Hub<T> {
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
         receipt.origin = message;
         receipt.gate = gate;
+        if (this.positioned) receipt.positioned = true;
       }
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
@@ -185,6 +188,7 @@ export class Hub<T> {
       const branch = this.branches[0]!;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       try {
         const done = branch.emit(message as T);
         if (done === undefined) {
@@ -214,6 +218,7 @@ export class Hub<T> {
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
         this.#failed(branch, error);

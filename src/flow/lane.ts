@@ -1,6 +1,7 @@
 import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
 import type { Breath } from "./breath.ts";
+import { type Taken, tellOrigins } from "./origins.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Step } from "./step.ts";
@@ -15,6 +16,8 @@ export class Slot {
   root: unknown = undefined;
   /** What acknowledges it. */
   receipt: Receipt | undefined = undefined;
+  /** The messages that it is made from, where a stage has made it from several, or somebody has asked. */
+  from: readonly Taken[] | undefined = undefined;
 }
 
 /** What a lane tells the run that it belongs to. */
@@ -67,31 +70,39 @@ export class Lane extends Slot {
   }
 
   /** Wraps what the handler threw, unless that is known already. */
-  handlerError(error: unknown, input: unknown = this.input): unknown {
-    if (isWrapped(error)) return this.#known(error);
-    const failure = new HandlerError(this.place(), input, error);
-    if (input !== this.input) failure.root = failure.origin = input;
-    else this.#tell(failure);
-    return failure;
+  handlerError(error: unknown): unknown {
+    return this.callError(error, this.input, this);
+  }
+
+  /** Wraps what user code threw that was called with `input`, which `slot` holds. */
+  callError(error: unknown, input: unknown, slot: Slot): unknown {
+    if (isWrapped(error)) return this.#known(error, input, slot);
+    return this.#tell(new HandlerError(this.place(), input, error), input, slot);
+  }
+
+  /** Wraps what was thrown after the work for `message` was over, for the flow may be at another one. */
+  laterError(error: unknown, message: unknown): unknown {
+    const slot = new Slot();
+    slot.root = message;
+    return this.callError(error, message, slot);
   }
 
   /** Wraps what the sink called last threw, unless that is known already. */
   sinkError(error: unknown): unknown {
-    if (isWrapped(error)) return this.#known(error);
+    if (isWrapped(error)) return this.#known(error, this.input, this);
     const failure = new SinkError(this.place(), this.sink, this.output, this.root, error);
-    return this.#tell(failure);
+    return this.#tell(failure, this.input, this);
   }
 
-  /** Tells an error of which message it is. */
-  #tell(failure: FlowError): FlowError {
-    const { root, receipt } = this;
-    return Object.assign(failure, { root, origin: receipt?.origin ?? root });
+  #tell(failure: FlowError, input: unknown, slot: Slot): FlowError {
+    tellOrigins(failure, slot, input);
+    return failure;
   }
 
   /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
-  #known(error: unknown): unknown {
+  #known(error: unknown, input: unknown, slot: Slot): unknown {
     if (!(error instanceof CodecError) || error.flow === this.flow) return error;
-    return this.#tell(error.metBy(this.flow, this.source));
+    return this.#tell(error.metBy(this.flow, this.source), input, slot);
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */

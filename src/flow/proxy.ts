@@ -90,7 +90,7 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
    */
   // deno-lint-ignore require-await -- what offer() throws is a rejection
   async send(value: T): Promise<void> {
-    return this.#queue.offer(value, undefined);
+    return this.#queue.offer(value, undefined, undefined);
   }
 
   /** Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. */

@@ -61,9 +61,8 @@ export class ProxyQueue<T> implements Feed<T> {
   }
 
   /** Takes a value from a flow (`lane`) or from user code; a promise is backpressure. */
-  offer(value: T, lane: Lane | undefined): Maybe {
+  offer(value: T, lane: Lane | undefined, receipt: Receipt | undefined): Maybe {
     if (this.#state !== "open") throw this.#refusal(lane);
-    const receipt = lane?.receipt;
     const room = this.#entries.length < this.bound;
     // Those that wait go first, unless the caller is the one that frees their places.
     if (room && (this.#waiting.length === 0 || (lane !== undefined && this.#waitsFor(lane)))) {

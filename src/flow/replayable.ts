@@ -68,6 +68,7 @@ export function replayable<T, P>(options: ReplayableOptions<T, P>): FeedSource<T
   }
   const source: FeedSource<T> & { readonly name: string } = {
     name,
+    positioned: true,
     [openFeed]: (host: Host) => new ReplayableFeed(options, host),
   };
   return source;

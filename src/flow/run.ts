@@ -13,7 +13,7 @@ import { finished } from "./liveness.ts";
 import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
-import { assertCorrectable } from "./tracking.ts";
+import { assertCorrectable, assertPromised } from "./tracking.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
 /** Options of a run. */
@@ -112,6 +112,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
 
   async #flow(bindings: readonly Binding[]): Promise<void> {
     assertCorrectable(bindings, this.onError);
+    assertPromised(bindings, this.onError);
     const companions = this.#companions = companionsOf(bindings);
     for (const companion of companions) await companion.open(this);
     const opened = this.#opened = open(bindings, this);

@@ -2,6 +2,7 @@ import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
 import type { Lane } from "./lane.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
+import type { Receipt } from "./receipt.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
 import type { SinkObject } from "../types.ts";
 
@@ -102,7 +103,7 @@ export class Sinks {
   /** Opens `sink` for one flow; `name` is its name in errors. */
   open(sink: unknown, lane: Lane, name: string): Emit<unknown> {
     const queue = queueOf(sink);
-    if (queue !== undefined) return (value) => queue.offer(value, lane);
+    if (queue !== undefined) return (value) => queue.offer(value, lane, lane.receipt);
     if (typeof sink === "function") return sink as Emit<unknown>;
     const { port } = this.#open(sink, lane, name, false);
     const { write, correct } = port;
@@ -115,10 +116,17 @@ export class Sinks {
   }
 
   /**
-   * Opens `sink` for one value. A function that chooses where dead letters go may make a sink for each: one
+   * Opens `sink` for one value, made from the message of `receipt`. A function that chooses where dead letters go may make a sink for each: one
    * without `close()` is forgotten when it has been flushed.
    */
-  openOnce(sink: unknown, lane: Lane, name: string): Emit<unknown> {
+  openOnce(
+    sink: unknown,
+    lane: Lane,
+    name: string,
+    receipt: Receipt | undefined,
+  ): Emit<unknown> {
+    const queue = queueOf(sink);
+    if (queue !== undefined) return (value) => queue.offer(value, lane, receipt);
     const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream;
     if (isOther || sink.close !== undefined) return this.open(sink, lane, name);
     const opened = this.#open(sink, lane, name, true);

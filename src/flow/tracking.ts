@@ -1,10 +1,11 @@
 import type { OnError } from "../types.ts";
 import { type Attribution, passOnBehalf } from "./attribution.ts";
-import type { Binding } from "./binding.ts";
-import type { Feed } from "./feed.ts";
+import { type Binding, sourceName } from "./binding.ts";
+import type { Feed, FeedSource } from "./feed.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { gateOf } from "./gate.ts";
-import { isStreamPair } from "./pipe.ts";
+import { toOpaque } from "./promised.ts";
+import type { ExactStage } from "./operators.ts";
 import { deadLetterSink } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
@@ -67,7 +68,7 @@ export function trackStage(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
           "send it from a flow with state",
       );
-      throw lane.handlerError(sent, message);
+      throw lane.callError(sent, message, slot);
     }
     // What user code has sent is its own: nothing says whether it was handled.
     const step = receipt && all;
@@ -116,6 +117,71 @@ function assertExactPipes(binding: Binding): void {
 }
 
 /**
+ * Checks the flows that get something of a source with positions, also through Proxies: where nobody can see
+ * what a pipe holds back, its messages could be acknowledged before they are handled.
+ *
+ * @throws {TypeError} If such a pipe has no promise of its author; the error says what to write.
+ */
+export function assertPromised(
+  bindings: readonly Binding[],
+  onError: OnError,
+  isPositioned: (source: unknown) => boolean = isKnownAsPositioned,
+): void {
+  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
+    if (!isPositioned(source)) continue;
+    for (const binding of behindSource(source, bindings, onError)) {
+      const opaque = firstUnpromised(binding);
+      if (opaque === undefined) continue;
+      throw new TypeError(
+        `Cannot put ${opaque} of flow "${binding.name}" behind source "${
+          sourceName(source)
+        }", which ` +
+          "has positions: nobody can see what it holds back, so messages would be committed before they " +
+          "are handled, and lost by a crash; write map(), filter() or flatMap(), or promise how it works: " +
+          "sequential(pipe) if it holds nothing of earlier messages when it asks for the next, else " +
+          "untilEnd(pipe), which acknowledges when it ends",
+      );
+    }
+  }
+}
+
+function isKnownAsPositioned(source: unknown): boolean {
+  return (source as Partial<FeedSource<unknown>> | null)?.positioned === true;
+}
+
+/** The first stage of a flow that nobody can see into, in words. */
+function firstUnpromised({ pipes, handler }: Binding): string | undefined {
+  const named = (stage: unknown) => {
+    const name = typeof stage === "function" ? stage.name : stage?.constructor.name;
+    return name ? ` (${name})` : "";
+  };
+  const isUnpromised = (stage: unknown) => {
+    const opaque = toOpaque(stage);
+    return opaque !== undefined && opaque.promise === undefined;
+  };
+  const place = pipes.findIndex(isUnpromised);
+  if (place >= 0) {
+    const number = pipes.length === 1 ? "" : ` ${place + 1}`;
+    return `pipe${number}${named(pipes[place])}`;
+  }
+  if (typeof handler === "function" || !isUnpromised(handler)) return undefined;
+  return `the stream handler${named(handler)}`;
+}
+
+/** The flows that read a source, and all that get anything of them through Proxies. */
+function behindSource(
+  source: unknown,
+  bindings: readonly Binding[],
+  onError: OnError,
+): Set<Binding> {
+  const behind = new Set(bindings.filter(({ sources }) => sources.includes(source)));
+  for (const binding of behind) {
+    for (const reader of readersOf(outputsOf(binding, onError), bindings)) behind.add(reader);
+  }
+  return behind;
+}
+
+/**
  * Checks the flows that get something of a source that a checkpoint moves back: the source rests until its
  * messages are done, so a message that waits for the next one would wait for ever.
  *
@@ -125,9 +191,7 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
   for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
     const { corrector } = gateOf(source);
     if (corrector === undefined) continue;
-    const behind = new Set(bindings.filter(({ sources }) => sources.includes(source)));
-    for (const binding of behind) {
-      for (const reader of readersOf(outputsOf(binding, onError), bindings)) behind.add(reader);
+    for (const binding of behindSource(source, bindings, onError)) {
       if (!anyHolds(binding, "waits")) continue;
       throw new TypeError(
         `Cannot correct results of checkpoint ${JSON.stringify(corrector)} beside flow ` +
@@ -141,8 +205,10 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
 
 /** Says whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
 function anyHolds({ handler, pipes }: Binding, how: "holds" | "waits"): boolean {
-  return isStreamPair(handler) ||
-    pipes.some((pipe) => typeof pipe === "function" || isStreamPair(pipe) || pipe[how]);
+  return typeof handler !== "function" ||
+    pipes.some((pipe) =>
+      toOpaque(pipe) !== undefined || (pipe as ExactStage<unknown, unknown>)[how]
+    );
 }
 
 /** After a failed call of the handler, what it had sent to a Proxy is counted behind it. */

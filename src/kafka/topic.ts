@@ -66,6 +66,8 @@ export class Topic<K = string, V = string>
   implements FeedSource<Message<K, V>>, SinkTarget<TopicOutput<K, V>>, AsyncDisposable {
   /** Its name. */
   readonly name: string;
+  /** Its messages are acknowledged by position. */
+  readonly positioned = true;
   readonly #given: TopicOptions<K, V>;
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;

@@ -7,6 +7,7 @@ import {
   PipeError,
   Proxy,
   retry,
+  sequential,
   SourceError,
   type StatusEvent,
 } from "../../mod.ts";
@@ -37,12 +38,12 @@ Deno.test("an error in a pipe stops the app whatever the policy", async () => {
   const app = new App({ onError: "skip" });
   const source = new Recorder([1, 2, 3]);
   app.handle(source, () => {}, {
-    pipe: async function* (messages) {
+    pipe: sequential(async function* (messages: AsyncIterable<number>) {
       for await (const n of messages) {
         if (n === 2) throw new Error("leak");
         yield n;
       }
-    },
+    }),
   });
   app.handle(source, () => {});
   await assertRejects(() => app.stream(), PipeError, "leak");

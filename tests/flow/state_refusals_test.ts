@@ -8,6 +8,7 @@ import {
   type OnError,
   Proxy,
   replayable,
+  sequential,
   SinkError,
   SourceError,
 } from "../../mod.ts";
@@ -60,9 +61,9 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
       app.handle(numbers(1).source, handler, {
         name: "f",
         state,
-        pipe: async function* (source: AsyncIterable<Item>) {
+        pipe: sequential(async function* (source: AsyncIterable<Item>) {
           yield* source;
-        },
+        }),
       }),
     "hold messages back",
   );
