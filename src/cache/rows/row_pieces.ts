@@ -7,6 +7,8 @@ import type { Writer } from "./writer.ts";
 /** Pieces in one atomic write, and deletions. */
 const PIECES_PER_WRITE = 8;
 const DELETES_PER_WRITE = 400;
+/** More pieces than a value can have. */
+const MAX_PIECES = 100_000;
 /** Pieces whose value was not written after this time are collected. */
 const ABANDONED_MS = 3_600_000;
 
@@ -84,10 +86,17 @@ export class RowPieces {
   /** Collects what was left in the trash by a process that did not come back. */
   async collectAbandoned(): Promise<void> {
     const rows = await this.#calls.call(() =>
-      Array.fromAsync(this.#kv.list<[count: number, since: number]>({ prefix: [ROOT, "t"] }))
+      Array.fromAsync(this.#kv.list({ prefix: [ROOT, "t"] }))
     );
-    for (const { key, value: [count, since] } of rows) {
+    for (const { key, value } of rows) {
+      if (!isTrash(value)) continue; // damaged: nobody knows what it was about
+      const [count, since] = value;
       if (this.#calls.now() - since > ABANDONED_MS) await this.collect([key[2] as string, count]);
     }
   }
+}
+
+function isTrash(value: unknown): value is [count: number, since: number] {
+  return Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger) &&
+    value[0] <= MAX_PIECES;
 }
