@@ -5,6 +5,7 @@ for (const entry of ["mod.ts", "src/kafka/mod.ts", "src/kafka/memory/mod.ts"]) {
     const url = import.meta.resolve(`../${entry}`);
     const code = `
       const { exit } = Deno;
+      await import("node:zlib"); // Deno's own needs Deno
       delete globalThis.Deno;
       await import(${JSON.stringify(url)}).catch((error) => console.log(error.message));
       exit();
