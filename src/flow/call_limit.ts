@@ -23,9 +23,8 @@ export class CallLimit {
   /** The hard end. */
   readonly #end: AbortSignal;
   #calling = false;
-  /** What the handler was given as its signal, if it asked for it. */
+  /** Behind the signal of the call, if the handler has asked for it. */
   #own: AbortController | undefined;
-  #signal: AbortSignal | undefined;
   #call: Call | undefined;
   #cancelTimer: (() => void) | undefined;
 
@@ -36,7 +35,11 @@ export class CallLimit {
     this.#end = lane.context.signal;
     const get = () => this.#calling ? this.#ownSignal() : this.#end;
     Object.defineProperty(lane.context, "signal", { get, enumerable: true });
-    this.#end.addEventListener("abort", () => this.#cancelTimer?.(), { once: true });
+    const ended = () => {
+      this.#cancelTimer?.();
+      this.#own?.abort(this.#end.reason);
+    };
+    this.#end.addEventListener("abort", ended, { once: true });
   }
 
   /** A call begins. */
@@ -47,7 +50,7 @@ export class CallLimit {
   /** It is over. */
   over(): void {
     this.#calling = false;
-    this.#own = this.#signal = this.#call = undefined;
+    this.#own = this.#call = undefined;
   }
 
   /**
@@ -72,11 +75,13 @@ export class CallLimit {
     if (late !== undefined) throw late;
   }
 
+  /** One for each call: `AbortSignal.any` would leave something behind in the hard end, which lives long. */
   #ownSignal(): AbortSignal {
-    if (this.#signal !== undefined) return this.#signal;
-    const own = this.#own = new AbortController();
-    if (this.#lane.late !== undefined) own.abort(this.#lane.late.cause);
-    return this.#signal = AbortSignal.any([this.#end, own.signal]);
+    if (this.#own !== undefined) return this.#own.signal;
+    const { signal } = this.#own = new AbortController();
+    if (this.#end.aborted) this.#own.abort(this.#end.reason);
+    else if (this.#lane.late !== undefined) this.#own.abort(this.#lane.late.cause);
+    return signal;
   }
 
   /** One timer watches one call after the other: a call of its own costs it nothing. */
