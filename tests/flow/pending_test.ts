@@ -173,13 +173,15 @@ Deno.test("stream() ends though a handler has left something that goes on to wri
   const cache = new MemoryCache<number>();
   const app = new App();
   const calls: (() => void)[] = [];
+  const writes: Promise<unknown>[] = [];
   let ended = false;
-  const write = (n: number) =>
-    void cache.update(`${n}`, async () => {
+  const write = (n: number) => {
+    writes.push(cache.update(`${n}`, async () => {
       await new Promise<void>((resolve) => calls.push(resolve));
       if (!ended) write(n + 2); // there is always another one that has not settled
       return n;
-    });
+    }));
+  };
   app.handle(numbers(1).source, () => {
     write(0);
     write(1);
@@ -192,6 +194,7 @@ Deno.test("stream() ends though a handler has left something that goes on to wri
   assert(ended);
   await streaming;
   for (const end of calls) end();
+  await Promise.all(writes);
   await cache.close();
 });
 
