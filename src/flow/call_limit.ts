@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { HandlerError } from "../errors.ts";
+import { type Attribution, currentMessage, runAs } from "./attribution.ts";
 import type { Lane } from "./lane.ts";
 
 /** A call that is waited for. */
@@ -8,6 +9,8 @@ interface Call {
   readonly since: number;
   /** What the handler returned. */
   readonly result: unknown;
+  /** For whom it works. */
+  readonly message: Attribution | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ export class CallLimit {
    */
   async watch(result: unknown, done: Promise<void>): Promise<void> {
     const lane = this.#lane;
-    this.#call = { since: this.#clock.monotonic(), result };
+    this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
     if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
     try {
       await done;
@@ -96,13 +99,17 @@ export class CallLimit {
     }, ms);
   }
 
-  #expire({ result }: Call): void {
+  #expire({ result, message }: Call): void {
     const lane = this.#lane;
     const why = `it was not over in time, handlerTimeoutMs is ${this.#timeoutMs}`;
     const reason = new DOMException(why, "TimeoutError");
     lane.late = lane.handlerError(reason) as HandlerError;
     this.#own?.abort(reason);
-    closeGenerator(result, (error) => this.#alsoFailed(error));
+    // One that runs is closed at its next yield: what is asked of it now would go on for nobody.
+    if (lane.writing === "") return;
+    const close = () => closeGenerator(result, (error) => this.#alsoFailed(error));
+    if (message === undefined) close();
+    else runAs(message, close); // the timer was set for another call
   }
 
   /** What a call that is late has thrown is no other failure, but worth knowing. */
