@@ -229,15 +229,14 @@ export class Hub<T> {
       branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
-        branch.waiting = false;
+        branch.over();
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
         if (done === undefined) continue;
         this.host.breath.begin(branch);
-        const over = () => void (branch.waiting = false);
-        (pending ??= []).push(done.then(over, lost));
+        (pending ??= []).push(done.then(() => branch.over(), lost));
       } catch (error) {
         lost(error);
       }
@@ -267,13 +266,13 @@ export class Hub<T> {
   }
 
   #arrivedAtSinks = (): void => {
-    this.#branch!.waiting = false;
+    this.#branch!.over();
     this.#delivered(this.#receipt);
     this.#goOn();
   };
 
   #lost = (error: unknown): void => {
-    this.#branch!.waiting = false;
+    this.#branch!.over();
     this.#failed(this.#branch!, error);
     this.#goOn();
   };
