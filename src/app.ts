@@ -153,8 +153,8 @@ export class App<Args = unknown> implements AsyncDisposable {
 
   /**
    * Sets options that topics made from now on have, where they are not given others; called again, it adds
-   * to them, and takes back what is undefined. The default app sets them for all topics; another app for those that are made with it as
-   * their `app`, over the default app's.
+   * to them, and takes back what is undefined. The default app sets them for all topics; another app for those
+   * that are made with it as their `app`, over the default app's.
    *
    * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
    */

@@ -117,7 +117,8 @@ export interface Context<Args = unknown> {
   readonly stopping: AbortSignal;
   /**
    * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
-   * takes longer than `handlerTimeoutMs`.
+   * takes longer than `handlerTimeoutMs`. Where there is such a limit, as at a Topic, it is a signal of the call,
+   * and does not abort once the call is over.
    */
   readonly signal: AbortSignal;
   /** 1, and one more for each repetition after an error. */
@@ -284,9 +285,10 @@ export interface HandleOptions<O, Args = unknown> {
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
    *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose
-   *   cache has nothing of what its group has committed stops with an error: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
-   * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a flow that writes to a
-   *   Proxy must have the policy `"stop"`.
+   *   cache has nothing of what its group has committed stops with an error: `seek()`, or the Topic's `offset`
+   *   by partition, says where it is to begin.
+   * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a
+   *   flow that writes to a Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
    * - Where `onError` goes on, what a failed call of the handler or of a sink has written is taken back. When

@@ -21,6 +21,12 @@ export class Branch<T> implements Waiter {
 
   constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
 
+  /** Its message is not waited for any more. */
+  over(): void {
+    this.waiting = false;
+    this.lane.writing = "";
+  }
+
   /** The turns of this flow, as a stream. */
   readable(): ReadableStream<Turn<T>> {
     const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);

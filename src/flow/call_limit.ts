@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { HandlerError } from "../errors.ts";
+import { type Attribution, currentMessage, runAs } from "./attribution.ts";
 import type { Lane } from "./lane.ts";
 
 /** A call that is waited for. */
@@ -8,6 +9,8 @@ interface Call {
   readonly since: number;
   /** What the handler returned. */
   readonly result: unknown;
+  /** For whom it works. */
+  readonly message: Attribution | undefined;
 }
 
 /**
@@ -23,9 +26,8 @@ export class CallLimit {
   /** The hard end. */
   readonly #end: AbortSignal;
   #calling = false;
-  /** What the handler was given as its signal, if it asked for it. */
+  /** Behind the signal of the call, if the handler has asked for it. */
   #own: AbortController | undefined;
-  #signal: AbortSignal | undefined;
   #call: Call | undefined;
   #cancelTimer: (() => void) | undefined;
 
@@ -36,7 +38,11 @@ export class CallLimit {
     this.#end = lane.context.signal;
     const get = () => this.#calling ? this.#ownSignal() : this.#end;
     Object.defineProperty(lane.context, "signal", { get, enumerable: true });
-    this.#end.addEventListener("abort", () => this.#cancelTimer?.(), { once: true });
+    const ended = () => {
+      this.#cancelTimer?.();
+      this.#own?.abort(this.#end.reason);
+    };
+    this.#end.addEventListener("abort", ended, { once: true });
   }
 
   /** A call begins. */
@@ -47,7 +53,7 @@ export class CallLimit {
   /** It is over. */
   over(): void {
     this.#calling = false;
-    this.#own = this.#signal = this.#call = undefined;
+    this.#own = this.#call = undefined;
   }
 
   /**
@@ -57,7 +63,7 @@ export class CallLimit {
    */
   async watch(result: unknown, done: Promise<void>): Promise<void> {
     const lane = this.#lane;
-    this.#call = { since: this.#clock.monotonic(), result };
+    this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
     if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
     try {
       await done;
@@ -72,11 +78,13 @@ export class CallLimit {
     if (late !== undefined) throw late;
   }
 
+  /** One for each call: `AbortSignal.any` would leave something behind in the hard end, which lives long. */
   #ownSignal(): AbortSignal {
-    if (this.#signal !== undefined) return this.#signal;
-    const own = this.#own = new AbortController();
-    if (this.#lane.late !== undefined) own.abort(this.#lane.late.cause);
-    return this.#signal = AbortSignal.any([this.#end, own.signal]);
+    if (this.#own !== undefined) return this.#own.signal;
+    const { signal } = this.#own = new AbortController();
+    if (this.#end.aborted) this.#own.abort(this.#end.reason);
+    else if (this.#lane.late !== undefined) this.#own.abort(this.#lane.late.cause);
+    return signal;
   }
 
   /** One timer watches one call after the other: a call of its own costs it nothing. */
@@ -91,13 +99,17 @@ export class CallLimit {
     }, ms);
   }
 
-  #expire({ result }: Call): void {
+  #expire({ result, message }: Call): void {
     const lane = this.#lane;
     const why = `it was not over in time, handlerTimeoutMs is ${this.#timeoutMs}`;
     const reason = new DOMException(why, "TimeoutError");
     lane.late = lane.handlerError(reason) as HandlerError;
     this.#own?.abort(reason);
-    closeGenerator(result, (error) => this.#alsoFailed(error));
+    // One that runs is closed at its next yield: what is asked of it now would go on for nobody.
+    if (lane.writing === "") return;
+    const close = () => closeGenerator(result, (error) => this.#alsoFailed(error));
+    if (message === undefined) close();
+    else runAs(message, close); // the timer was set for another call
   }
 
   /** What a call that is late has thrown is no other failure, but worth knowing. */

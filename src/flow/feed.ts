@@ -24,7 +24,10 @@ export const END: unique symbol = Symbol("end");
 export interface Feed<T> {
   /** Returns the next message, `WAIT` or `END`; throws when the source failed. */
   poll(): T | typeof WAIT | typeof END;
-  /** Calls `wake` when a message, the end or an error is there. */
+  /**
+   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, and
+   * whatever user code it calls must work for nobody; see attribution.ts.
+   */
   wait(wake: () => void): void;
   /**
    * Stops reading and releases what was opened; a promise is awaited at the end of the run. `reason` is why,

@@ -1,3 +1,4 @@
+import { currentMessage, onNobodysBehalf, Standby } from "./attribution.ts";
 import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import {
@@ -119,6 +120,8 @@ class AsyncFeed<T> implements Feed<T> {
   /** True once the iterator has ended, has failed, or was closed. */
   #over = false;
   #pending = false;
+  /** Asks for nobody, where somebody waits for a message on behalf of the last one. */
+  #standby: Standby | undefined;
   #result: IteratorResult<T> | undefined;
   #failed: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
@@ -153,6 +156,13 @@ class AsyncFeed<T> implements Feed<T> {
   wait(wake: () => void): void {
     this.#wake = wake;
     if (this.#pending) return;
+    if (currentMessage() === undefined) return this.#ask();
+    this.#standby ??= onNobodysBehalf(() => new Standby(this.#ask));
+    this.#standby.call();
+  }
+
+  #ask = (): void => {
+    if (this.#over || this.#pending) return;
     this.#pending = true;
     try {
       const answer = this.#asked.next();
@@ -161,7 +171,7 @@ class AsyncFeed<T> implements Feed<T> {
     } catch (error) {
       queueMicrotask(() => this.#broke(error)); // an iterator made by hand
     }
-  }
+  };
 
   /** Closes the iterator; one whose `next()` never answers would queue its `return()`: not waited for. */
   cancel(reason?: unknown): void | Promise<void> {

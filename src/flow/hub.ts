@@ -1,5 +1,5 @@
 import { SourceError } from "../errors.ts";
-import { followsProxies, onNobodysBehalf, runAs } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf, runAs, Standby } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
@@ -49,6 +49,8 @@ export class Hub<T> {
   #arrived = 0;
   #left = 0;
   #waiting = false;
+  /** Goes on for the flow, where there is one. */
+  #again: Standby | undefined;
   /** A message that the gate keeps back. */
   #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
   /** The branch and the receipt of the message under way, where there is one branch. */
@@ -227,15 +229,14 @@ export class Hub<T> {
       branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
-        branch.waiting = false;
+        branch.over();
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
         if (done === undefined) continue;
         this.host.breath.begin(branch);
-        const over = () => void (branch.waiting = false);
-        (pending ??= []).push(done.then(over, lost));
+        (pending ??= []).push(done.then(() => branch.over(), lost));
       } catch (error) {
         lost(error);
       }
@@ -265,13 +266,13 @@ export class Hub<T> {
   }
 
   #arrivedAtSinks = (): void => {
-    this.#branch!.waiting = false;
+    this.#branch!.over();
     this.#delivered(this.#receipt);
     this.#goOn();
   };
 
   #lost = (error: unknown): void => {
-    this.#branch!.waiting = false;
+    this.#branch!.over();
     this.#failed(this.#branch!, error);
     this.#goOn();
   };
@@ -293,13 +294,14 @@ export class Hub<T> {
     const [branch, other] = this.branches;
     const front = branch?.lane.front;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
-    if (front?.receipt !== undefined && other === undefined) runAs(front, this.#goOn);
-    else onNobodysBehalf(this.#goOn);
+    if (front?.receipt === undefined || other !== undefined) return onNobodysBehalf(this.#goOn);
+    this.#again ??= runAs(front, () => new Standby(this.#goOn));
+    this.#again.call();
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {
     this.#waiting = true;
-    onNobodysBehalf(() => what.wait(this.#resume)); // a source works for no message
+    what.wait(this.#resume);
     return false;
   }
 

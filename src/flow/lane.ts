@@ -144,6 +144,16 @@ export class Lane extends Slot {
     if (this.dead) throw STOPPED;
   }
 
+  /**
+   * Called after every wait for the values of a call of the handler.
+   *
+   * @throws LATE, beside what {@linkcode Lane.goOn} throws, when it was not over in time.
+   */
+  callGoesOn(): void {
+    this.goOn();
+    if (this.late !== undefined) throw LATE;
+  }
+
   /** Notes that a stage holds a value back and will pass it on by itself. */
   hold(): void {
     this.held++;

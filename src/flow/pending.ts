@@ -15,7 +15,9 @@ export interface PendingCall {
 export class Pending {
   readonly #clock: Clock;
   readonly #calls = new Map<PendingCall, number>();
-  #settled: PromiseWithResolvers<void> | undefined;
+  /** What is waited for still, and who waits for it. */
+  #awaited: Set<PendingCall> | undefined;
+  #settled: () => void = () => {};
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -33,14 +35,14 @@ export class Pending {
     return () => {
       this.#calls.delete(call);
       receipt.release();
-      if (this.#calls.size > 0) return;
-      this.#settled?.resolve();
-      this.#settled = undefined;
+      if (this.#awaited?.delete(call) && this.#awaited.size === 0) this.#settled();
     };
   }
 
-  /** Resolves when no call is pending. */
+  /** Resolves when the calls that are pending now have settled: others may go on to begin for ever. */
   async settled(): Promise<void> {
-    while (this.#calls.size > 0) await (this.#settled ??= Promise.withResolvers()).promise;
+    if (this.#calls.size === 0) return;
+    this.#awaited = new Set(this.#calls.keys());
+    await new Promise<void>((resolve) => this.#settled = resolve);
   }
 }

@@ -201,20 +201,25 @@ export class Recovery {
     const origins = originsOfFailure(failure);
     for (const origin of origins) {
       const letter = origins.length === 1 ? failure : aboutMessage(failure, origin);
+      lane.writing = DEAD_LETTERS;
       try {
         await this.openSink(sink, origin.receipt)(letter);
       } catch (error) {
         if (error === STOPPED) throw error;
         const cause = error instanceof SinkError ? error.cause : error;
         throw final(
-          new SinkError(lane.place(), "the dead-letter sink", failure, failure.input, cause),
+          new SinkError(lane.place(), DEAD_LETTERS, failure, failure.input, cause),
         );
       }
       host.status?.({ type: "dead_letter", flow: lane.flow, error: letter });
       if (letter !== failure) lane.goOn();
     }
+    lane.writing = "";
   }
 }
+
+/** The name of the sink for dead letters, in errors. */
+export const DEAD_LETTERS = "the dead-letter sink";
 
 /** The sink that a policy writes what failed to; undefined where it does not, or cannot be known. */
 export function deadLetterSink(onError: OnError): unknown {

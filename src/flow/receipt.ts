@@ -76,6 +76,7 @@ export class Receipt {
   forSent(): Receipt {
     const sent = new Receipt(() => this.release());
     sent.sent = true;
+    sent.positioned = this.positioned;
     sent.root = this.root;
     this.retain();
     return sent;

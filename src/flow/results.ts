@@ -33,7 +33,7 @@ async function spreadPromise(
   } catch (error) {
     throw lane.handlerError(error);
   }
-  lane.goOn();
+  lane.callGoesOn();
   if (value === undefined) return;
   const done = emit(value);
   if (done !== undefined) await done;
@@ -80,7 +80,7 @@ async function restOfGenerator(
     try {
       if (done !== undefined) await done;
       if (yields % BREATH_EVERY === 0 && lane.host.breath.due) await lane.host.breath.taken();
-      lane.goOn();
+      lane.callGoesOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       close(generator, lane, failure);
@@ -117,11 +117,11 @@ async function spreadAsyncGenerator(
     }
     if (step.done) return;
     try {
-      lane.goOn();
+      lane.callGoesOn();
       if (step.value === undefined) continue;
       const done = emit(step.value);
       if (done !== undefined) await done;
-      lane.goOn();
+      lane.callGoesOn();
     } catch (error) {
       const failure = lane.sinkError(error);
       await closeAsync(generator, lane, failure);

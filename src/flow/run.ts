@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { DrainError, FlowError, type SourceError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
+import { onNobodysBehalf } from "./attribution.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
 import { Breath } from "./breath.ts";
@@ -317,20 +318,22 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   #checkSoon = (): void => {
     if (this.#checking || this.#opened!.proxies.size === 0) return;
     this.#checking = true;
-    this.clock.macrotask(() => {
-      this.#checking = false;
-      const { flows, proxies, written } = this.#opened!;
-      // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
-      const sentTo = this.stopping.aborted
-        ? [...proxies.keys()].filter((queue) => !written.has(queue))
-        : [];
-      const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
-      const done = finished(sentTo.length === 0 ? flows : writing, proxies);
-      // What their readers hold back may still come to one of them: first it is passed on.
-      const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
-      if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
-      for (const queue of done) queue.end();
-    });
+    onNobodysBehalf(() =>
+      this.clock.macrotask(() => {
+        this.#checking = false;
+        const { flows, proxies, written } = this.#opened!;
+        // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
+        const sentTo = this.stopping.aborted
+          ? [...proxies.keys()].filter((queue) => !written.has(queue))
+          : [];
+        const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
+        const done = finished(sentTo.length === 0 ? flows : writing, proxies);
+        // What their readers hold back may still come to one of them: first it is passed on.
+        const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
+        if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
+        for (const queue of done) queue.end();
+      })
+    );
   };
 
   /** Tells what happened; a listener that throws ends the run, and is not told any more. */

@@ -16,7 +16,7 @@ import { merged } from "./merge.ts";
 import { type ExactStage, makeStage } from "./operators.ts";
 import { type OpaqueStageOptions, pipeStage } from "./pipe.ts";
 import { toOpaque } from "./promised.ts";
-import { deadLetterSink, Recovery, type RecoveryHost } from "./policy.ts";
+import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
 import { RootSource } from "./root_source.ts";
@@ -102,7 +102,7 @@ export class Opened {
     const recovery = new Recovery(onError, lane, host, (sink, receipt) => {
       if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
-      return host.sinks.openOnce(sink, lane, "the dead-letter sink", receipt);
+      return host.sinks.openOnce(sink, lane, DEAD_LETTERS, receipt);
     });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);

@@ -66,16 +66,25 @@ async function errorsOf(app: App): Promise<string[]> {
 
 Deno.test("sources that fail in one tick: the first error is thrown, the rest are in its others", async () => {
   const gate = Promise.withResolvers<void>();
+  let reading = 0;
+  const allRead = (): Promise<void> => {
+    if (++reading === 5) setTimeout(gate.resolve);
+    return gate.promise;
+  };
+  const failing = async function* (name: string): AsyncGenerator<number> {
+    yield* failingAfter(allRead(), name);
+  };
   const fail = (name: string): never => {
     throw new Error(name);
   };
+  const promises = function* () {
+    yield allRead().then(() => fail("promise"));
+  };
   const app = new App();
-  app.handle(failingAfter(gate.promise, "a"), () => {}, { name: "a" });
-  app.handle(failingAfter(gate.promise, "b"), () => {}, { name: "b" });
-  app.handle([gate.promise.then(() => fail("promise"))], () => {}, { name: "promise" });
-  const merged = merge(failingAfter(gate.promise, "c"), failingAfter(gate.promise, "d"));
-  app.handle(merged, () => {}, { name: "merge" });
-  setTimeout(gate.resolve);
+  app.handle(failing("a"), () => {}, { name: "a" });
+  app.handle(failing("b"), () => {}, { name: "b" });
+  app.handle(promises(), () => {}, { name: "promise" });
+  app.handle(merge(failing("c"), failing("d")), () => {}, { name: "merge" });
   const [first, ...others] = await errorsOf(app);
   const expected = [["a", "a"], ["b", "b"], ["promise", "promise"], ["merge", "d"], [
     "merge",

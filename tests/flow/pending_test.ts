@@ -169,6 +169,35 @@ Deno.test("stream() ends after what its messages have sent, and commits them", a
   assertEquals([await cache.get("last"), await committedOf(topic)], ["0", [1]]);
 });
 
+Deno.test("stream() ends though a handler has left something that goes on to write", async () => {
+  const cache = new MemoryCache<number>();
+  const app = new App();
+  const calls: (() => void)[] = [];
+  const writes: Promise<unknown>[] = [];
+  let ended = false;
+  const write = (n: number) => {
+    writes.push(cache.update(`${n}`, async () => {
+      await new Promise<void>((resolve) => calls.push(resolve));
+      if (!ended) write(n + 2); // there is always another one that has not settled
+      return n;
+    }));
+  };
+  app.handle(numbers(1).source, () => {
+    write(0);
+    write(1);
+  });
+  const streaming = app.stream().then(() => ended = true);
+  for (let turn = 0; turn < 100 && !ended; turn++) {
+    await settle();
+    calls.shift()?.();
+  }
+  assert(ended);
+  await streaming;
+  for (const end of calls) end();
+  await Promise.all(writes);
+  await cache.close();
+});
+
 Deno.test("a send that is refused, and handled, does not hold its message", async () => {
   const { broker, topic, app } = await topicOf(1);
   await using _ = broker;

@@ -147,6 +147,18 @@ Deno.test("a pipe that meets a message with a position that nobody knew of stops
       app.handle(source, boom, { onError: () => deadLetter(proxy) });
       return [app];
     },
+    "what a handler sends by itself": (source, proxy) => {
+      const app = new App();
+      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(source, (n) => void proxy.send(n));
+      return [app];
+    },
+    "what a sink sends by itself": (source, proxy) => {
+      const app = new App();
+      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(source, (n) => n, { sink: (n: number) => proxy.send(n) });
+      return [app];
+    },
     "a Proxy between two apps": (source, proxy) => {
       const [writer, reader] = [new App(), new App()];
       writer.handle(source, (n) => n, { sink: proxy });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { App, MemoryCache } from "../../mod.ts";
 import { currentMessage } from "../../src/flow/attribution.ts";
-import { settle } from "../../src/testing/mod.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { add, numbers } from "../_support/numbers.ts";
 
 type State = MemoryCache<number>;
@@ -57,6 +57,36 @@ for (const policy of ["retry", "deadLetter", "function"] as const) {
       'Cannot write to a cache for a call of flow "sum" that has failed',
     ]);
     assertEquals(await state.get("sum", 0), policy === "retry" ? 1 : 0);
+  });
+}
+
+for (const at of ["a wait of its own", "a slow sink"] as const) {
+  Deno.test(`what a generator writes when it is closed at its limit is taken back: ${at}`, async () => {
+    const clock = new ManualClock();
+    await using state: State = new MemoryCache({ maxBytes: Infinity });
+    const app = new App({ clock });
+    const wait = (ms: number) => new Promise<void>((resolve) => clock.timer(resolve, ms));
+    const isSlow = (n: number, attempt: number) => n === 2 && attempt < 3;
+    app.handle(numbers(3).source, async function* ({ n }, { attempt }) {
+      try {
+        yield at === "a slow sink" && isSlow(n, attempt) ? 200 : 0;
+        if (at !== "a slow sink") await wait(isSlow(n, attempt) ? 200 : 1);
+        yield 0;
+      } finally {
+        await add(state, "closed", 1);
+      }
+    }, {
+      name: "sum",
+      state,
+      handlerTimeoutMs: 100,
+      onError: { retry: { attempts: 2, minMs: 0 } },
+      sink: wait,
+    });
+    let ended = false;
+    const streaming = app.stream().finally(() => ended = true);
+    while (!ended) await clock.tick(10);
+    await streaming;
+    assertEquals(await state.get("closed"), 3);
   });
 }
 

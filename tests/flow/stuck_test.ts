@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { App, DrainError, Proxy, type Stuck } from "../../mod.ts";
+import { App, deadLetter, DrainError, map, Proxy, type Stuck } from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -89,6 +89,26 @@ Deno.test("DrainError names the handler again once a sink is done", async () => 
   }, { name: "copy", sink: () => settle() });
   const { stuck } = await ended(app, clock);
   assertEquals(stuck.map(({ what, sink }) => [what, sink]), [["handles a message", undefined]]);
+});
+
+Deno.test("DrainError names no sink once its message is done", async () => {
+  const { clock, app } = world();
+  app.handle([1, 2], (n: number) => n, {
+    pipe: map((n: number) => n === 2 ? never() : n),
+    sink: () => settle(),
+  });
+  const [{ what, sink }] = (await ended(app, clock)).stuck as [Stuck];
+  assertEquals([what, sink], ["handles a message", undefined]);
+});
+
+Deno.test("DrainError names the dead-letter sink", async () => {
+  const { clock, app } = world();
+  const fail = () => {
+    throw new Error("invalid");
+  };
+  app.handle([1], fail, { onError: deadLetter(never) });
+  const [{ what, sink }] = (await ended(app, clock)).stuck as [Stuck];
+  assertEquals([what, sink], ["writes to", "the dead-letter sink"]);
 });
 
 Deno.test("DrainError names a flush() that is stuck, and the hook or the close() that is", async () => {

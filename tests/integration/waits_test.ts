@@ -128,6 +128,13 @@ const flows: Record<string, (world: World, topic: Topic) => App> = {
       app.handle(topic, ({ value }) => value, { sink: proxy });
       app.handle(proxy, world.countLater);
     }),
+  "a handler that listens to its signal": (world, topic) =>
+    world.stream((app) => {
+      app.handle(topic, async (_, { signal }) => {
+        signal.addEventListener("abort", () => {});
+        await world.countLater();
+      });
+    }),
   "a merge": (world, topic) =>
     world.stream((app) => app.handle(merge(topic, world.topic("other")), world.count)),
 };
