@@ -37,7 +37,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #unwatch: () => void;
   readonly #limits: number[] = [];
   #wake: (() => void) | undefined;
-  #error: unknown;
+  #failure: { readonly error: unknown } | undefined;
+  /** True when the reader knows what the feed has failed with. */
+  #told = false;
   #ended = false;
   #closing: Promise<void> | undefined;
 
@@ -65,12 +67,17 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#wakeUp();
     });
     this.#unwatch = context.watchStatus((error) => this.#fail(error));
-    this.#member.join().catch((error) => this.#fail(error));
+    this.#member.join().catch((error) => {
+      if (!host.signal.aborted || error !== host.signal.reason) this.#fail(error);
+    });
   }
 
   /** Returns the next message, `WAIT`, or `END` after the feed was cancelled. */
   poll(): Message<K, V> | typeof WAIT | typeof END {
-    if (this.#error !== undefined) throw this.#error;
+    if (this.#failure !== undefined) {
+      this.#told = true;
+      throw this.#failure.error;
+    }
     if (this.#ended) return END;
     this.#watch.polled();
     for (let cursor = this.#prefetch.first(); cursor; cursor = this.#prefetch.first()) {
@@ -174,7 +181,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   #fail(error: unknown): void {
     if (this.#ended) return this.onLate?.(error);
-    this.#error ??= error;
+    this.#failure ??= { error };
     this.#ready.resolve();
     this.#wakeUp();
   }
@@ -185,7 +192,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     wake?.();
   }
 
-  /** Leaves the group; what was not committed is delivered again. */
+  /**
+   * Leaves the group; what was not committed is delivered again.
+   *
+   * @throws What it had failed with, where the reader did not ask any more.
+   */
   cancel(): Promise<void> {
     this.#ended = true;
     this.#prefetch.drop();
@@ -200,5 +211,6 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#ready.resolve();
     await this.#member.close();
     this.#context.ended();
+    if (this.#failure !== undefined && !this.#told) throw this.#failure.error;
   }
 }
