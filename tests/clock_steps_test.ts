@@ -11,6 +11,7 @@ import { BatchQueue, type Entry } from "../src/kafka/kafkajs/batch_queue.ts";
 import { KafkaProducer } from "../src/kafka/kafkajs/producer.ts";
 import { AWAY_AFTER_MS, Pulse } from "../src/kafka/kafkajs/pulse.ts";
 import { Topic } from "../src/kafka/mod.ts";
+import { Progress } from "../src/kafka/progress.ts";
 import { StuckWatch } from "../src/kafka/stuck_watch.ts";
 import { ManualClock, settle } from "../src/testing/mod.ts";
 import { FeedDriver } from "./_support/feed_driver.ts";
@@ -109,10 +110,14 @@ steady(
   "A Topic's message is stuck after its time-out, counted by idle parts",
   async (clock, step) => {
     let at: number | undefined;
+    const progress = new Progress();
+    progress.begin(new Map([[0, 0]]), new Map());
+    progress.handOut(0, 1, () => {});
     const watch = new StuckWatch({
       clock,
       timeoutMs: 1_000,
-      isWaiting: () => true,
+      open: () => progress.open,
+      isHeld: () => false,
       stuck: () => {
         at = clock.monotonic();
         return () => {};

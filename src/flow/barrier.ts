@@ -4,6 +4,7 @@ import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
+import { sharedRuns } from "./shared_runs.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 
@@ -70,8 +71,6 @@ export class Barrier {
   readonly #scope: BarrierScope;
   readonly #host: BarrierHost;
   readonly #options: Required<{ [K in keyof BarrierOptions]-?: number }>;
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
   #delivered = 0;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
@@ -104,14 +103,10 @@ export class Barrier {
   }
 
   /** Runs a barrier that begins after this call. */
-  run(): Promise<void> {
-    if (this.#next !== undefined) return this.#next;
-    if (this.#running === undefined) return this.#start();
-    return this.#next = this.#running.catch(() => {}).then(() => {
-      this.#next = undefined;
-      return this.#start();
-    });
-  }
+  readonly run: () => Promise<void> = sharedRuns(
+    // Whose message was done last does not matter.
+    () => onNobodysBehalf(() => this.#untilDone()),
+  );
 
   /** True when it would have nothing to do but to commit. */
   get isFlushed(): boolean {
@@ -135,12 +130,6 @@ export class Barrier {
       if (!this.#closed) this.#host.fail(error);
     });
   };
-
-  #start(): Promise<void> {
-    // Whose message was done last does not matter.
-    const running = onNobodysBehalf(() => this.#untilDone());
-    return this.#running = running.finally(() => this.#running = undefined);
-  }
 
   async #untilDone(): Promise<void> {
     const { clock, signal, status } = this.#host;

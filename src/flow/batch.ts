@@ -55,8 +55,7 @@ export class Batcher<T> {
     this.place.lane.goOn();
     if (receipt !== undefined) {
       this.#receipt ??= new SharedReceipt();
-      if (this.ms === Infinity) this.#receipt.hold(receipt);
-      else this.#receipt.add(receipt);
+      this.#receipt.hold(receipt);
     }
     this.#messages.push(message);
     if (!this.place.recovery.stops) this.#from.push(...takenFrom(this.place.input));

@@ -10,6 +10,12 @@ export interface Positioned {
   beginnings?(): Promise<ReadonlyMap<number, number>>;
 }
 
+/** Who holds messages back on purpose: then it is no wonder if they are not done. */
+export interface Holder {
+  /** Returns whether the message of `partition` is among them that ends at the position `next`. */
+  holds(gate: Gate, partition: number, next: unknown): boolean;
+}
+
 /**
  * Says where a partition is to begin whose own beginning is `position`; with `exact` somebody has chosen that,
  * and it begins there.
@@ -42,8 +48,8 @@ export class Gate {
   attributed = false;
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
   corrector: string | undefined;
-  /** How many stages hold messages of the source until others come: then it is no wonder if none is done. */
-  holding = 0;
+  /** The stages that hold messages of the source until others come, or a time is up. */
+  readonly holders: Set<Holder> = new Set();
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
@@ -128,8 +134,13 @@ export class Gate {
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
     if (target === undefined) this.stores.clear();
-    this.holding = 0;
+    this.holders.clear();
     this.#target = target;
+  }
+
+  /** Returns whether a stage holds the message of `partition` that ends at the position `next`. */
+  holds(partition: number, next: unknown): boolean {
+    return this.holders.values().some((holder) => holder.holds(this, partition, next));
   }
 
   /** True while the source is read. */

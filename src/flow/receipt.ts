@@ -1,5 +1,5 @@
 import { onNobodysBehalf } from "./attribution.ts";
-import type { Gate } from "./gate.ts";
+import type { Gate, Holder } from "./gate.ts";
 import type { Root } from "./state.ts";
 
 /** Who is told that a message is done. */
@@ -90,7 +90,7 @@ export class Receipt {
 }
 
 /** Acknowledges several messages at once: those that a stage has made one value from. */
-export class SharedReceipt extends Receipt {
+export class SharedReceipt extends Receipt implements Holder {
   readonly #parts: Receipt[] = [];
   readonly #holding = new Set<Gate>();
 
@@ -109,20 +109,27 @@ export class SharedReceipt extends Receipt {
     this.traceable &&= receipt.traceable;
   }
 
-  /** Adds a message that waits for others to come, for as long as that takes. */
+  /** Adds a message that waits for others to come, or for a time to be up. */
   hold(receipt: Receipt): void {
     this.add(receipt);
     for (const { gate } of receipt.leaves) {
       if (gate === undefined || this.#holding.has(gate)) continue;
       this.#holding.add(gate);
-      gate.holding++;
+      gate.holders.add(this);
     }
   }
 
   /** Its messages wait no longer. */
   letGo(): void {
-    for (const gate of this.#holding) gate.holding = Math.max(0, gate.holding - 1);
+    for (const gate of this.#holding) gate.holders.delete(this);
     this.#holding.clear();
+  }
+
+  /** See {@linkcode Holder.holds}. */
+  holds(gate: Gate, partition: number, next: unknown): boolean {
+    return this.leaves.some((leaf) =>
+      leaf.gate === gate && leaf.partition === partition && leaf.next === next
+    );
   }
 
   /** See {@linkcode Receipt.leaves}; each receipt once. */

@@ -46,15 +46,15 @@ export async function untilAlone(join: JoinOptions, options: AloneOptions): Prom
     const seen = `${rebalancing} ${names}`;
     if (seen !== known) until = Math.min(now + sessionTimeout + PAUSE_MS, last);
     const who = names.length === 1 ? "another member" : `${names.length} other members`;
-    const others = `${who} in group "${groupId}": ${names.join(", ")}`;
+    const others = `${who} of group "${groupId}" (${names.join(", ")})`;
     if (known === undefined) {
-      const waitsFor = `${others}, to leave; ${KILLED}, ${sessionTimeout} ms`;
+      const waitsFor = `${others} to leave; ${killed(join)}`;
       status({ type: "joining", topic, groupId, waitedMs: 0, waitsFor });
     }
     if (now >= until) {
       throw new KafkaError(
-        `Cannot keep exact state of topic "${topic}": it is read by ${others}, for longer than the session ` +
-          `time-out of ${sessionTimeout} ms; let nobody else read it in that group; ${KILLED}`,
+        `Cannot keep exact state of topic "${topic}": it is read by ${others}, for longer than a ` +
+          `session; let nobody else read it in that group; ${killed(join)}`,
         { topic },
       );
     }
@@ -64,7 +64,10 @@ export async function untilAlone(join: JoinOptions, options: AloneOptions): Prom
 }
 
 /** What to know of members that seem to be there. */
-export const KILLED = "a member that was killed counts until its session has timed out";
+export function killed({ sessionTimeout }: { readonly sessionTimeout: number }): string {
+  const seconds = sessionTimeout / 1_000;
+  return `a member that was killed counts until its session times out, ${seconds} s (sessionTimeout)`;
+}
 
 /** A reader of a topic, in the eyes of who shares out the partitions. */
 export interface Candidate {

@@ -9,6 +9,52 @@ export interface Uncommitted {
   readonly confirm: () => void;
 }
 
+/** A message that was handed out and is not acknowledged. */
+export interface OpenMessage {
+  /** Its partition. */
+  readonly partition: number;
+  /** Its offset, or that of something without a record before it. */
+  readonly offset: number;
+  /** The position after it. */
+  readonly next: number;
+  /** Whether it has been acknowledged meanwhile. */
+  readonly isDone: () => boolean;
+}
+
+/** The messages that were open at one moment: what is handed out later has no part in them. */
+export class OpenMessages {
+  readonly #current: ReadonlyMap<number, Watermark>;
+  readonly #ends: readonly (readonly [partition: number, mark: Watermark, end: number])[];
+
+  /** Notes what is open in `marks` now. */
+  constructor(marks: ReadonlyMap<number, Watermark>) {
+    this.#current = marks;
+    this.#ends = [...marks].map(([partition, mark]) => [partition, mark, mark.first + mark.size]);
+  }
+
+  /** How many of them are open, or done behind one that is. */
+  get left(): number {
+    let left = 0;
+    for (const [, mark, end] of this.#left()) left += end - mark.first;
+    return left;
+  }
+
+  /** Yields the oldest of each partition that is open. */
+  *oldest(): Generator<OpenMessage, void> {
+    for (const [partition, mark] of this.#left()) {
+      const { first, firstNext, position } = mark;
+      const isDone = () => mark.first > first;
+      yield { partition, offset: position, next: firstNext!, isDone };
+    }
+  }
+
+  #left() {
+    return this.#ends.filter(([partition, mark, end]) =>
+      mark.first < end && this.#current.get(partition) === mark
+    );
+  }
+}
+
 /** How far the partitions of one assignment are: what is open, acknowledged and committed of each. */
 export class Progress {
   readonly #marks = new Map<number, Watermark>();
@@ -61,7 +107,7 @@ export class Progress {
   }
 
   /** Counts a message as handed out, and returns what acknowledges it and then calls `done`. */
-  open(partition: number, next: number, done: () => void): () => void {
+  handOut(partition: number, next: number, done: () => void): () => void {
     const mark = this.#marks.get(partition)!;
     const number = mark.open(next);
     return () => {
@@ -76,12 +122,9 @@ export class Progress {
     if (next > mark.position) mark.done(mark.open(next));
   }
 
-  /** The place of a message that is open; undefined when none is. */
-  oldestOpen(): { partition: number; offset: number } | undefined {
-    for (const [partition, mark] of this.#marks) {
-      if (mark.size > 0) return { partition, offset: mark.position };
-    }
-    return undefined;
+  /** The messages that are open now. */
+  get open(): OpenMessages {
+    return new OpenMessages(this.#marks);
   }
 
   /** The acknowledged positions that are not committed; undefined when there are none. */

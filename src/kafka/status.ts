@@ -5,8 +5,8 @@ export type BrokerStatus =
   /** The brokers answer again. */
   | { readonly type: "back" }
   /**
-   * Has no partitions, and waits for them: told when it begins to join, after 3 s, and again whenever it has
-   * taken twice as long. `waitsFor` says for what.
+   * Has no partitions, and waits for them: told when it begins to join, when it finds that others have to leave
+   * first, after 3 s, and again whenever it has taken twice as long. `waitsFor` says for what.
    */
   | {
     readonly type: "joining";

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import type { OpenMessage, OpenMessages } from "./progress.ts";
 
 /** What a {@linkcode StuckWatch} watches. */
 export interface StuckWatchOptions {
@@ -6,28 +7,40 @@ export interface StuckWatchOptions {
   readonly clock: Clock;
   /** After how long without progress a message is stuck. */
   readonly timeoutMs: number;
-  /** True while a message is open that should make progress. */
-  readonly isWaiting: () => boolean;
-  /** Is called once when it is stuck; returns what is called at the next progress. */
-  readonly stuck: () => () => void;
+  /** Returns the messages that are open now. */
+  readonly open: () => OpenMessages;
+  /** Whether a message need not make progress; `polled` when others were asked for since it was last asked. */
+  readonly isHeld: (message: OpenMessage, polled: boolean) => boolean;
+  /** Is called once when a message is stuck; returns what is called when it is done. */
+  readonly stuck: (message: OpenMessage) => () => void;
 }
 
 /** How often a time-out is divided: it is noticed late by at most one part. */
 const PARTS = 10;
 
-/** Notices that a message takes too long, without reading the clock for each one. */
+/**
+ * Notices that a message takes too long, without reading the clock for each one.
+ *
+ * - It is progress when the oldest open message of a partition is done. Messages that are handed out later do
+ *   not count: one that is stuck is noticed beside others that flow. Those that wait behind a slow one, in
+ *   whatever partition, make progress with it.
+ */
 export class StuckWatch {
   readonly #options: StuckWatchOptions;
   #cancel: () => void;
-  #progressed = false;
+  #open!: OpenMessages;
+  /** How many were left of them when that was looked at. */
+  #left = 0;
   #idleParts = 0;
-  #recovered: (() => void) | undefined;
+  #polled = false;
+  #stuck: { readonly message: OpenMessage; readonly recovered: () => void } | undefined;
   #timeoutMs: number;
 
   /** Begins to watch. */
   constructor(options: StuckWatchOptions) {
     this.#options = options;
     this.#timeoutMs = options.timeoutMs;
+    this.#begin();
     this.#cancel = this.#next();
   }
 
@@ -39,23 +52,33 @@ export class StuckWatch {
   /** Begins to watch anew, with another limit. */
   limit(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
-    this.#idleParts = 0;
+    this.#begin();
     this.#cancel();
     this.#cancel = this.#next();
   }
 
-  /** Notes that something was handed out or acknowledged. */
-  progress(): void {
-    this.#progressed = true;
-    if (!this.#recovered) return;
-    const recovered = this.#recovered;
-    this.#recovered = undefined;
+  /** Notes that the next message is asked for. */
+  polled(): void {
+    this.#polled = true;
+  }
+
+  /** Notes that a message was acknowledged. */
+  acknowledged(): void {
+    if (!this.#stuck?.message.isDone()) return;
+    const { recovered } = this.#stuck;
+    this.#stuck = undefined;
     recovered();
   }
 
   /** Ends watching. */
   stop(): void {
     this.#cancel();
+  }
+
+  #begin(): void {
+    this.#open = this.#options.open();
+    this.#left = this.#open.left;
+    this.#idleParts = 0;
   }
 
   #next(): () => void {
@@ -65,12 +88,16 @@ export class StuckWatch {
 
   #check(): void {
     this.#cancel = this.#next();
-    if (this.#recovered) return;
-    if (this.#progressed || !this.#options.isWaiting()) this.#idleParts = 0;
-    else this.#idleParts++;
-    this.#progressed = false;
+    if (this.#stuck) return;
+    const polled = this.#polled;
+    this.#polled = false;
+    const late = this.#open.oldest().find((message) => !this.#options.isHeld(message, polled));
+    if (late === undefined) return this.#begin();
+    const { left } = this.#open;
+    this.#idleParts = left < this.#left ? 0 : this.#idleParts + 1;
+    this.#left = left;
     if (this.#idleParts < PARTS) return;
     this.#idleParts = 0;
-    this.#recovered = this.#options.stuck();
+    this.#stuck = { message: late, recovered: this.#options.stuck(late) };
   }
 }

@@ -6,7 +6,7 @@ import { Decoding } from "./decoding.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Message } from "./message.ts";
 import type { Prefetch } from "./prefetch.ts";
-import type { Progress } from "./progress.ts";
+import type { OpenMessage, Progress } from "./progress.ts";
 import type { BrokerStatus } from "./status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
 import { TopicMember } from "./topic_member.ts";
@@ -22,6 +22,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly partitioned = true;
   /** The receipt of the message that was just polled. */
   receipt: Receipt | undefined;
+  /** Is told of what fails after {@linkcode TopicFeed.cancel}. */
+  onLate?: (error: unknown) => void;
   readonly #context: FeedContext<K, V>;
   readonly #gate: Gate;
   readonly #member: TopicMember<K, V>;
@@ -30,12 +32,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #decoding: Decoding;
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
-  readonly #progressed = () => this.#watch.progress();
+  readonly #acknowledged = () => this.#watch.acknowledged();
   readonly #unobserve: () => void;
   readonly #unwatch: () => void;
   readonly #limits: number[] = [];
   #wake: (() => void) | undefined;
-  #error: unknown;
+  #failure: { readonly error: unknown } | undefined;
+  /** True when the reader knows what the feed has failed with. */
+  #told = false;
   #ended = false;
   #closing: Promise<void> | undefined;
 
@@ -54,22 +58,28 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
-      isWaiting: () => !gate.closed && !this.#isHeld && this.#progress.oldestOpen() !== undefined,
-      stuck: () => this.#stuck(),
+      open: () => this.#progress.open,
+      isHeld: (message, polled) => this.#isHeld(message, polled),
+      stuck: (message) => this.#stuck(message),
     });
     this.#unobserve = gate.observe(() => {
       this.#member.followGate();
       this.#wakeUp();
     });
     this.#unwatch = context.watchStatus((error) => this.#fail(error));
-    this.#member.join().catch((error) => this.#fail(error));
+    this.#member.join().catch((error) => {
+      if (!host.signal.aborted || error !== host.signal.reason) this.#fail(error);
+    });
   }
 
   /** Returns the next message, `WAIT`, or `END` after the feed was cancelled. */
   poll(): Message<K, V> | typeof WAIT | typeof END {
-    if (this.#error !== undefined) throw this.#error;
+    if (this.#failure !== undefined) {
+      this.#told = true;
+      throw this.#failure.error;
+    }
     if (this.#ended) return END;
-    this.#watch.progress();
+    this.#watch.polled();
     for (let cursor = this.#prefetch.first(); cursor; cursor = this.#prefetch.first()) {
       const { chunk, origin } = cursor;
       const { partition } = origin;
@@ -90,7 +100,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const acknowledged = this.#progress.open(partition, next, this.#progressed);
+    const acknowledged = this.#progress.handOut(partition, next, this.#acknowledged);
     this.receipt = new Receipt(acknowledged, next, partition);
   }
 
@@ -151,16 +161,16 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#watch.timeoutMs;
   }
 
-  /** True while a pipe holds messages until others come, and these are waited for. */
-  get #isHeld(): boolean {
-    return this.#gate.holding > 0 && this.#wake !== undefined;
+  /** Whether a message is kept on purpose: by a pause, or by a pipe that asks for others meanwhile. */
+  #isHeld({ partition, next }: OpenMessage, polled: boolean): boolean {
+    if (this.#gate.closed) return true;
+    return (polled || this.#wake !== undefined) && this.#gate.holds(partition, next);
   }
 
   /** Gives the partitions to others until the message that takes so long is done. */
-  #stuck(): () => void {
+  #stuck({ partition, offset }: OpenMessage): () => void {
     const { topic } = this.#context;
-    const place = this.#progress.oldestOpen()!;
-    this.#status({ type: "stuck", topic, ...place });
+    this.#status({ type: "stuck", topic, partition, offset });
     return this.#member.leave();
   }
 
@@ -170,8 +180,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #fail(error: unknown): void {
-    if (this.#ended) return;
-    this.#error ??= error;
+    if (this.#ended) return this.onLate?.(error);
+    this.#failure ??= { error };
     this.#ready.resolve();
     this.#wakeUp();
   }
@@ -182,7 +192,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     wake?.();
   }
 
-  /** Leaves the group; what was not committed is delivered again. */
+  /**
+   * Leaves the group; what was not committed is delivered again.
+   *
+   * @throws What it had failed with, where the reader did not ask any more.
+   */
   cancel(): Promise<void> {
     this.#ended = true;
     this.#prefetch.drop();
@@ -197,5 +211,6 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#ready.resolve();
     await this.#member.close();
     this.#context.ended();
+    if (this.#failure !== undefined && !this.#told) throw this.#failure.error;
   }
 }

@@ -1,6 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import { END, type Feed, type Host, openStores, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
+import { sharedRuns } from "../flow/shared_runs.ts";
 
 /** Milliseconds between two commits. */
 const COMMIT_EVERY_MS = 1_000;
@@ -21,9 +22,7 @@ export async function* iterate<T>(
   clock: Clock,
 ): AsyncGenerator<T, void, void> {
   const ended = new AbortController();
-  let committing: Promise<void> | undefined;
-  const commit = (): Promise<void> =>
-    committing ??= commitOf(feed).finally(() => committing = undefined);
+  const commit = sharedRuns(() => commitOf(feed));
   let failure: { error: unknown } | undefined;
   let wake = () => {};
   const woken = () => wake();
@@ -68,7 +67,7 @@ export async function* iterate<T>(
     gate.attach(undefined);
     const patience = new AbortController();
     const late = delay(clock, LAST_COMMIT_MS, patience.signal).catch(() => {});
-    const last = (committing ?? Promise.resolve()).then(commit);
+    const last = commit();
     try {
       await Promise.race([last, late]);
     } finally {

@@ -2,7 +2,7 @@ import { delay } from "../clock.ts";
 import type { Commit, Host } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
-import { KILLED } from "./alone.ts";
+import { killed } from "./alone.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
@@ -75,13 +75,16 @@ export class TopicMember<K, V> {
     this.#hooks = hooks;
     this.#seeks = new Seeks(context.sought);
     this.#losses = new LossWatch(hooks.status);
-    this.#joinWatch = new JoinWatch(host.clock, (waitedMs) => this.#tellJoining(waitedMs));
+    const { topic, groupId } = context;
+    const { signal } = this.#aborted;
+    this.#joinWatch = new JoinWatch(host.clock, signal, (waitedMs, waitsFor) => {
+      hooks.status({ type: "joining", topic, groupId, waitedMs, waitsFor });
+    });
   }
 
   /** Joins; called once. */
   async join(): Promise<void> {
-    this.#tellJoining(0);
-    this.#joinWatch.begin();
+    this.#joinWatch.tell("a connection to the brokers");
     try {
       await (this.#joining = this.#join());
     } catch (error) {
@@ -90,21 +93,21 @@ export class TopicMember<K, V> {
     }
   }
 
-  #tellJoining(waitedMs: number): void {
-    const { topic, groupId } = this.#context;
-    this.#hooks.status({ type: "joining", topic, groupId, waitedMs, waitsFor: this.#waitsFor });
+  /** It has joined, or joins again, and waits for an assignment. */
+  #waitsForOthers(): void {
+    if (this.#latest !== undefined) return;
+    const { groupId, settings } = this.#context;
+    const seconds = settings.rebalanceTimeout / 1_000;
+    this.#joinWatch.begin(
+      `the other members of group "${groupId}" to join again, for which they have ${seconds} s ` +
+        `(rebalanceTimeout); ${killed(settings)}`,
+    );
   }
 
-  /** What has to happen before it has an assignment. */
-  get #waitsFor(): string {
-    const { rebalanceTimeout, sessionTimeout } = this.#context.settings;
-    if (this.broker === undefined) return "a connection to the brokers";
-    if (this.#latest !== undefined) return "where its partitions begin";
-    return "the other members of the group to join again, which may take them " +
-      `${
-        rebalanceTimeout / 1_000
-      } s (rebalanceTimeout): a member that was killed counts until its ` +
-      `session times out, ${sessionTimeout / 1_000} s (sessionTimeout)`;
+  #told(status: BrokerStatus): void {
+    // Before it joins, the broker waits for others to leave.
+    if (status.type === "joining") this.#joinWatch.tell(status.waitsFor);
+    else this.#hooks.status(status);
   }
 
   async #join(): Promise<Membership> {
@@ -113,15 +116,17 @@ export class TopicMember<K, V> {
     const { signal } = until;
     this.broker = await connect(signal);
     const exclusive = this.resumption !== undefined;
-    return this.#member = await this.broker.join(
+    const member = this.#member = await this.broker.join(
       { ...settings, topic, groupId, exclusive, signal },
       {
         assigned: (assignment) => this.#assign(assignment),
         records: (chunk) => this.#receive(chunk),
         revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
-        status: this.#hooks.status,
+        status: (status) => this.#told(status),
       },
     );
+    this.#waitsForOthers();
+    return member;
   }
 
   /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */
@@ -211,10 +216,10 @@ export class TopicMember<K, V> {
 
   async #assign(assignment: Assignment): Promise<Positions> {
     this.#latest = assignment;
+    this.#joinWatch.begin("where its partitions begin");
     await this.#joining;
     const { clock } = this.#host;
-    const began = clock.monotonic();
-    const patience = began + this.#context.settings.sessionTimeout;
+    const patience = clock.monotonic() + this.#context.settings.sessionTimeout;
     let told = false;
     while (assignment === this.#latest) {
       const { count } = this.#seeks;
@@ -227,10 +232,10 @@ export class TopicMember<K, V> {
       }
       if (!told && !start && this.resumption !== undefined && isValid()) {
         told = true;
-        const { topic, groupId } = this.#context;
-        const waitsFor = `other members of group "${groupId}", which read it, to leave; ${KILLED}`;
-        const waitedMs = Math.round(clock.monotonic() - began);
-        this.#hooks.status({ type: "joining", topic, groupId, waitedMs, waitsFor });
+        const { groupId, settings } = this.#context;
+        this.#joinWatch.tell(
+          `the other members of group "${groupId}" that read it to leave; ${killed(settings)}`,
+        );
       }
       // Another member has not decided yet where the group begins, or is still there, or the generation is ending.
       if (isValid()) {
@@ -256,6 +261,7 @@ export class TopicMember<K, V> {
     return findStart(this.broker!, {
       topic,
       groupId,
+      sessionTimeout: settings.sessionTimeout,
       partitions,
       offset: settings.offset,
       first: first && !this.#begun,
@@ -322,7 +328,7 @@ export class TopicMember<K, V> {
 
   async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {
     if (assignment === this.#latest) this.#latest = undefined;
-    if (assignment !== this.#assignment) return;
+    if (assignment !== this.#assignment) return this.#waitsForOthers();
     this.prefetch.drop();
     // What fails here is told by the host; the positions are then committed by nobody.
     if (canCommit) await this.#host.barrier().catch(() => {});
@@ -330,7 +336,7 @@ export class TopicMember<K, V> {
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
     this.progress.clear();
-    if (!this.#aborted.signal.aborted) this.#joinWatch.begin();
+    this.#waitsForOthers();
   }
 
   /** Begins to commit, before it returns, what needs no barrier: flushed by the last one, or by none. */
@@ -362,7 +368,7 @@ export class TopicMember<K, V> {
     this.#assignment = undefined;
     void this.#member?.leave();
     return () => {
-      this.#joinWatch.begin();
+      this.#waitsForOthers();
       this.#member?.rejoin();
     };
   }
@@ -370,8 +376,8 @@ export class TopicMember<K, V> {
   /** Leaves the group for good; what was not committed is delivered again. */
   async close(): Promise<void> {
     this.#latest = this.#assignment = undefined; // what ends at once commits nothing
-    this.#joinWatch.end();
     this.#aborted.abort();
+    this.#joinWatch.end();
     const member = await this.#joining?.catch(() => undefined);
     await member?.close();
   }

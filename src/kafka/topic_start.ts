@@ -1,5 +1,5 @@
 import type { Resumption } from "../flow/state.ts";
-import { KILLED } from "./alone.ts";
+import { killed } from "./alone.ts";
 import type { Broker, Positions } from "./broker.ts";
 import { KafkaError } from "./errors.ts";
 import {
@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly topic: string;
   /** The group. */
   readonly groupId: string;
+  /** After how long the group takes a member for dead, in milliseconds. */
+  readonly sessionTimeout: number;
   /** The partitions. */
   readonly partitions: readonly number[];
   /** Where to start without a commit; offsets by partition count more than commits. */
@@ -80,8 +82,8 @@ export async function findStart(
     if (!options.late) return undefined;
     throw new KafkaError(
       `Cannot keep exact state of topic "${topic}": this member of group "${groupId}" reads ` +
-        `${partitions.length} of its ${low.size} partitions, for longer than the session time-out; let ` +
-        `nobody else read it in that group; ${KILLED}`,
+        `${partitions.length} of its ${low.size} partitions, for longer than a session; let nobody else ` +
+        `read it in that group; ${killed(options)}`,
       { topic },
     );
   }

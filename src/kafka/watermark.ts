@@ -25,6 +25,16 @@ export class Watermark {
     return this.#open.length - this.#head;
   }
 
+  /** The number of the first message that is open, or will be the next. */
+  get first(): number {
+    return this.#removed + this.#head;
+  }
+
+  /** The position after the first message that is open; undefined when none is. */
+  get firstNext(): number | undefined {
+    return this.#open[this.#head];
+  }
+
   /** Counts a message as handed out, and returns its number; `next` is the position after it. */
   open(next: number): number {
     return this.#removed + this.#open.push(next) - 1;

@@ -68,7 +68,7 @@ for (const fixture of [memory, kafka]) {
         };
         const second = new Program(make({ ...options, onStatus }), none, 1);
         const { message } = await assertRejects(() => second.running, SourceError);
-        assertStringIncludes(message, "it is read by another member in group");
+        assertStringIncludes(message, "it is read by another member of group");
         assertStringIncludes(message, "let nobody else read it in that group");
         assertEquals([waited.length, second.outputs, none.size], [1, [], 0]);
         await sending;

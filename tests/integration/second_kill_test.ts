@@ -56,7 +56,7 @@ kafkaTest(
     assertStringIncludes(second.errors, "it is read by another member in group");
     assertStringIncludes(
       second.errors,
-      "a member that was killed counts until its session has timed out",
+      "a member that was killed counts until its session times out",
     );
     await world.send(MESSAGES);
     await world.allCommitted();

@@ -38,7 +38,7 @@ Deno.test("untilAlone() waits for a dead reader, and tells for whom it waits, on
   const [status] = told as Extract<BrokerStatus, { type: "joining" }>[];
   assertStringIncludes(
     status!.waitsFor,
-    'another member in group "g": m on /host, to leave; a member that was killed',
+    'another member of group "g" (m on /host) to leave; a member that was killed',
   );
 });
 
@@ -57,7 +57,10 @@ Deno.test("untilAlone() fails after a session time-out beside a live reader, and
     outcome!,
     'Cannot keep exact state of topic "t": it is read by another member',
   );
-  assertStringIncludes(outcome!, "a member that was killed counts until its session has timed out");
+  assertStringIncludes(
+    outcome!,
+    "a member that was killed counts until its session times out, 1 s (sessionTimeout)",
+  );
 });
 
 Deno.test("untilAlone() ends beside a group that changes all the time", async () => {

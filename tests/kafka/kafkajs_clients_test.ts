@@ -221,3 +221,26 @@ Deno.test("KafkaProducer does not repeat for long what fails in a way that nobod
   assertEquals(stub.calls.filter((call) => call === "send").length, 1);
   await writer.close();
 });
+
+Deno.test("KafkaProducer takes a new client after a batch that failed, also when all of it was stored", async () => {
+  let stored = 7;
+  const { stub, clock, producer } = open({
+    send({ messages }) {
+      (messages[0] as Confirmable)[CONFIRM]!(0, stored++); // at one of several attempts
+      return Promise.reject(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
+    },
+  });
+  const writer = await producer;
+  for (const offset of [7, 8]) {
+    const sent = writer.send(record("k", "v", { partition: 0 }));
+    await clock.tick(1_000);
+    assertEquals(await sent, { partition: 0, offset });
+  }
+  assertEquals(stub.calls.filter((call) => call !== "disconnect"), [
+    "connect",
+    "send",
+    "connect",
+    "send",
+  ]);
+  await writer.close();
+});

@@ -1,5 +1,7 @@
+import { assert } from "@std/assert";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import { testBrokerContract } from "../_support/broker_contract.ts";
+import { GroupReader } from "../_support/group_reader.ts";
 import { openProducer, record } from "../_support/records.ts";
 
 testBrokerContract({
@@ -16,4 +18,17 @@ testBrokerContract({
     (broker as MemoryBroker).compact(topic);
   },
   skip: (broker, topic) => Promise.resolve((broker as MemoryBroker).skip(topic, 3)),
+});
+
+Deno.test("MemoryBroker gives partitions to its members while others join in every moment", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("in", { partitions: 200 });
+  const options = { topic: "in", groupId: "g" };
+  const first = await GroupReader.join(broker, options);
+  for (let n = 0; n < 100; n++) {
+    void GroupReader.join(broker, options);
+    await Promise.resolve();
+  }
+  assert(first.assignments.length > 2);
+  await first.until(({ assignment }) => assignment?.partitions.length === 2);
 });

@@ -5,7 +5,7 @@ import { addSeek, Seeks } from "../../src/kafka/seeks.ts";
 Deno.test("Progress.restart() is committed again, also beside a commit that is under way", () => {
   const progress = new Progress();
   progress.begin(new Map([[0, 0]]), new Map([[0, 0]]));
-  progress.open(0, 1, () => {})();
+  progress.handOut(0, 1, () => {})();
   const underWay = progress.uncommitted()!;
   assertEquals([...underWay.positions], [[0, 1]]);
   progress.restart(0, 0);

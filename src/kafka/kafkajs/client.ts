@@ -1,3 +1,4 @@
+import "./internals.ts";
 import "./batch_ends.ts";
 import "./compression.ts";
 import "./repairs.ts";

@@ -156,7 +156,6 @@ export class KafkaProducer implements Producer {
       const { left, error } = await this.#write(batch, deadline);
       if (left.length === 0) break;
       batch = left;
-      this.#discard();
       if (batch.length > 1 && OF_ONE_RECORD.includes(typeOf(error) ?? "")) {
         const half = batch.length >> 1;
         await this.#deliver(batch.slice(0, half), deadline);
@@ -211,6 +210,8 @@ export class KafkaProducer implements Producer {
       entry.confirm?.({ partition: entry.partition, offset });
       return false;
     });
+    // Also where all was stored, at different attempts: kafkajs has counted none of it.
+    if (failure !== undefined || left.length > 0) this.#discard();
     // kafkajs drops what goes to a partition that it has not heard of yet.
     const { error } = failure ?? { error: NO_LEADER };
     return { left, error };

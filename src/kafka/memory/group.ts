@@ -43,7 +43,7 @@ export class MemoryGroup {
     return [...this.#members].filter((member) => member.topic === topic);
   }
 
-  /** Takes all partitions back, then shares them out; once more when members changed meanwhile. */
+  /** Takes all partitions back, then shares them out among those who are there then. */
   rebalance(): Promise<void> {
     this.#again = true;
     return this.#rebalancing ??= this.#rebalance();
@@ -53,9 +53,8 @@ export class MemoryGroup {
     while (this.#again) {
       // Members that join in the same turn share one rebalance.
       await Promise.resolve();
-      this.#again = false;
       await Promise.all([...this.#members].map((member) => member.revoke()));
-      if (this.#again) continue;
+      this.#again = false; // who came meanwhile has nothing to give back
       this.#generation++;
       for (const member of this.#members) member.assign(this.#share(member), this.#generation);
     }

@@ -1,0 +1,62 @@
+/**
+ * Checks, before anything of kafkajs is used, that it has the internals which this room patches or watches: another
+ * version than 2.2.4 would else lose them silently.
+ */
+import Broker from "kafkajs/src/broker/index.js";
+import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
+import Cluster from "kafkajs/src/cluster/index.js";
+import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
+import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
+import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import fetched from "kafkajs/src/protocol/requests/fetch/v11/response.js";
+import produced from "kafkajs/src/protocol/requests/produce/v7/response.js";
+
+/** Classes, or objects, of kafkajs by name, and the members that they must have. */
+export type Internals = Readonly<Record<string, readonly [holder: unknown, ...members: string[]]>>;
+
+/**
+ * Checks that every member is there.
+ *
+ * @throws {TypeError} If some are missing; names all of them.
+ */
+export function checkInternals(internals: Internals): void {
+  const missing = Object.entries(internals).flatMap(([name, [holder, ...members]]) => {
+    // What a constructor assigns is only in the text of the class.
+    const text = typeof holder === "function" ? `${holder}` : Object.keys(holder ?? {}).join();
+    return members.filter((it) => !new RegExp(`\\b${it}\\b`).test(text)).map((it) =>
+      `${name}.${it}`
+    );
+  });
+  if (missing.length === 0) return;
+  throw new TypeError(
+    `Cannot use this version of kafkajs, as it lacks ${missing.join(", ")}: use 2.2.4`,
+  );
+}
+
+checkInternals({
+  Broker: [
+    Broker,
+    "fetch",
+    "joinGroup",
+    "leaveGroup",
+    "lookupRequest",
+    "offsetCommit",
+    "produce",
+    "syncGroup",
+  ],
+  BrokerPool: [BrokerPool, "metadataExpireAt"],
+  Cluster: [Cluster, "findBroker", "findGroupCoordinator"],
+  ConsumerGroup: [ConsumerGroup, "lastRequest"],
+  RequestQueue: [
+    RequestQueue,
+    "requestTimeoutIntervalId",
+    "scheduleCheckPendingRequests",
+    "scheduleRequestTimeoutCheck",
+    "throttledUntil",
+  ],
+  SocketRequest: [SocketRequest, "sentAt"],
+  Encoder: [Encoder, "writeVarIntBytes"],
+  "the response to fetch": [fetched, "decode"],
+  "the response to produce": [produced, "parse"],
+});
