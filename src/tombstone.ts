@@ -1,0 +1,33 @@
+/**
+ * The value of a message that deletes its key from a compacted topic: what is sent to delete, and what is read
+ * where that was sent. It passes no codec. `null` is a value like any other: it goes to the codec. A `Cache` that
+ * is the sink of a flow deletes the key, too.
+ *
+ * @example
+ * ```ts
+ * import { JsonCodec } from "@slipstream/slipstream";
+ * import { Topic, type Tombstone, tombstone } from "@slipstream/slipstream/kafka";
+ * import { MemoryBroker } from "@slipstream/slipstream/memory";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using broker = new MemoryBroker();
+ * await using users = new Topic<string, string | null | Tombstone>("users", {
+ *   broker,
+ *   groupId: "demo",
+ *   offset: "earliest",
+ *   codec: new JsonCodec<string | null>(),
+ * });
+ * await users.send(["ada", null]); // the value null
+ * await users.send(["ada", tombstone]); // no value any more
+ * const read: unknown[] = [];
+ * for await (const { value } of users) {
+ *   read.push(value);
+ *   if (value === tombstone) break;
+ * }
+ * assertEquals(read, [null, tombstone]);
+ * ```
+ */
+export const tombstone: unique symbol = Symbol.for("slipstream.tombstone");
+
+/** The type of {@linkcode tombstone}: part of the values of a topic that has deletions. */
+export type Tombstone = typeof tombstone;
