@@ -223,8 +223,8 @@ export class Cache<V = unknown>
    *   comes as one more write. What the window drops or what expires is no write; in a shared store only the
    *   writes of this object are seen.
    *
-   * It ends when the signal aborts, by `return()` and when the cache is closed; until then what was not read is
-   * kept. It may be the source of a flow.
+   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then what was
+   * not read is kept, also of keys that are gone: end what nobody reads. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();

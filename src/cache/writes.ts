@@ -123,10 +123,11 @@ export class Writes<V> implements TransactionHost {
 
   /** Removes all entries. */
   async clear(): Promise<void> {
-    const removed: Write[] = [];
-    const cleared = this.space.clear((key) => void removed.push({ key, put: undefined }));
-    if (!this.space.immediate) await cleared;
-    await Promise.all([cleared, this.#publish(removed)]);
+    let readers: void | Promise<void> = undefined;
+    await this.space.clear((key) => {
+      readers = this.#publish([{ key, put: undefined }]) ?? readers;
+    });
+    await readers;
   }
 
   /** Returns every write from now on. */

@@ -273,6 +273,21 @@ Deno.test("A shared Cache reads no entry that is not as it was written, and take
   assertEquals(await cache.get("b"), large);
 });
 
+Deno.test("updates({ initial: true }) that meets a damaged entry ends, and holds no writer", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using cache = await Cache.open<number>(kv);
+  await cache.set("a", 1);
+  await kv.set(["slipstream", "e", "", "b"], new Uint8Array(20));
+  const updates = cache.updates({ initial: true, overflow: "wait", bound: 1 });
+  const read = async () => {
+    for await (const [key] of updates) assertEquals(key, "a");
+  };
+  await assertRejects(read, CacheDamagedError, '"b"');
+  await cache.set("c", 1);
+  await cache.set("c", 2);
+  assertEquals(await updates.next(), { done: true, value: undefined });
+});
+
 /** What is in a file, without its spaces. */
 async function entriesOf(path: string): Promise<Map<string, unknown>> {
   await using cache = await Cache.open(path, ALL);
