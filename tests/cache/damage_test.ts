@@ -9,7 +9,9 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
 import { App, Cache, CacheDamagedError, CacheStorageError } from "../../mod.ts";
-import { Random } from "../../src/testing/mod.ts";
+import { ManualClock, Random } from "../../src/testing/mod.ts";
+import { openResident } from "../../src/cache/resident/open.ts";
+import { dyingKv } from "../_support/dying_kv.ts";
 import { contentOf, fillCache } from "../_support/filled_cache.ts";
 import { add, numbers } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -231,6 +233,66 @@ Deno.test("A local Cache that was salvaged keeps no exact state any more, also a
     app.handle(numbers(200).source, handler, { name: "sum", state });
     await assertRejects(() => app.stream(), TypeError, "it was damaged and salvaged");
   }
+});
+
+Deno.test("Cache.open() with damaged: salvage that is killed after any write has the same after another one", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  {
+    await using cache = await Cache.open<string>(path, ALL);
+    await cache.set("first", "x".repeat(100_000));
+    for (let batch = 0; batch < 2; batch++) {
+      for (let n = 0; n < 1_000; n++) await cache.set(n, `${batch}`.repeat(100));
+      await cache.flush();
+    }
+  }
+  const rows = rowsOf(path);
+  const key = (kind: string, at: number) => rows.filter((row) => row.kind === kind).at(at)!.key;
+  const damages = [
+    // No end of the last batch, of which pages are left: with and without a state.
+    [`DELETE FROM kv WHERE k IN (${key("s", 0)}, ${key("l", -1)})`],
+    [`DELETE FROM kv WHERE k = ${key("l", -1)}`],
+    [`UPDATE kv SET v = ${changedAt(100)} WHERE k IN (${key("l", 2)}, ${key("p", 0)})`],
+  ];
+  for (const damage of damages) {
+    const damaged = await altered(path, ...damage);
+    const salvage = async (path: string) => {
+      await using cache = await Cache.open(path, { ...ALL, damaged: "salvage" });
+      return await Array.fromAsync(cache.entries());
+    };
+    const whole = await salvage(await altered(damaged));
+    for (let writes = 0, killed = true; killed; writes++) {
+      const copy = await altered(damaged);
+      const clock = new ManualClock(0);
+      const openKv = async () => dyingKv(await Deno.openKv(copy), writes);
+      const options = { clock, flushIntervalMs: 100, damaged: "salvage" } as const;
+      const opening = openResident(copy, openKv, options);
+      killed = await opening.then(() => false, () => true);
+      assertEquals(clock.pending, 0);
+      if (!killed) await (await opening).close();
+      assertEquals(await salvage(copy), whole, `${damage} ${writes}`);
+    }
+  }
+});
+
+Deno.test("Cache.open() that fails at its first write leaves nothing open", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  {
+    await using cache = await Cache.open<number>(path, { clock: new ManualClock(0) });
+    await cache.set("a", 1, { ttlMs: 1_000 });
+    await cache.set("b", 1, { ttlMs: 10_000 });
+  }
+  const clock = new ManualClock(5_000);
+  const openKv = async () => dyingKv(await Deno.openKv(path), 0);
+  await assertRejects(
+    () => openResident(path, openKv, { clock, flushIntervalMs: 100 }),
+    Error,
+    "killed",
+  );
+  assertEquals(clock.pending, 0);
+  await using cache = await Cache.open<number>(path, { clock });
+  assertEquals(await Array.fromAsync(cache.keys()), ["b"]);
 });
 
 Deno.test("A shared Cache reads no entry that is not as it was written, and takes a new one in its place", async () => {
