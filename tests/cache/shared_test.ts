@@ -74,6 +74,25 @@ Deno.test("A large value that is overwritten while a shared Cache reads it is th
   assertEquals(error.retriable, true);
 });
 
+Deno.test("A new shared Cache that another process opens at the same time is opened by both", async () => {
+  using kv = await Deno.openKv(":memory:");
+  /** Lists rows only after the other one has opened it. */
+  async function* list<T>(...args: Parameters<Deno.Kv["list"]>): AsyncGenerator<Deno.KvEntry<T>> {
+    await using other = await Cache.open<string>(kv);
+    await other.set("a", "of the other one");
+    yield* kv.list<T>(...args);
+  }
+  const slow = new Proxy(kv, {
+    get(kv, name: keyof Deno.Kv) {
+      if (name === "list") return list;
+      const found = kv[name];
+      return typeof found === "function" ? found.bind(kv) : found;
+    },
+  });
+  await using cache = await Cache.open<string>(slow);
+  assertEquals(await cache.get("a"), "of the other one");
+});
+
 Deno.test("A large value whose pieces another process takes for abandoned is written again", async () => {
   using kv = await Deno.openKv(":memory:");
   let writes = 0;
