@@ -122,7 +122,7 @@ function refuseProperties(path: string, item: object, own = 0): void {
 
 function refused(path: string, item: unknown, detail?: string): TypeError {
   const kind = typeof item === "object" ? item!.constructor?.name || "object" : typeof item;
-  const named = `${/^[aeiou]/i.test(kind) ? "an" : "a"} ${kind}`;
+  const named = `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
   const what = detail === undefined ? named : `${detail} of ${named}`;
   return new TypeError(
     `Cannot store ${shown(path)}: ${what} would be lost or changed; ` +
