@@ -129,3 +129,4 @@ export type {
   TransactionSetOptions,
 } from "./src/cache/transaction.ts";
 export type { UpdatesOptions } from "./src/cache/updates.ts";
+export { type Tombstone, tombstone } from "./src/tombstone.ts";

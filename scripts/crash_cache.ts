@@ -67,7 +67,10 @@ async function main(rounds: number): Promise<void> {
   let next = 0;
   try {
     for (let round = 1; round <= rounds; round++) {
-      const { acknowledged, killedAt } = await runAndKill(path, next, 30 + Math.random() * 600);
+      // Every third one within its start, the first one while it makes the file.
+      const starting = round % 3 === 1;
+      const ms = starting ? Math.random() * 400 : 30 + Math.random() * 600;
+      const { acknowledged, killedAt } = await runAndKill(path, next, ms, starting);
       const left = await check(path, content, next, acknowledged);
       total.acknowledged += Math.max(0, acknowledged - next + 1);
       total.lost += left.lost;
@@ -85,22 +88,24 @@ async function main(rounds: number): Promise<void> {
   if (lost + torn > 0) Deno.exit(1);
 }
 
-/** Runs the child, kills it a while after its first word, and returns the last step it called durable. */
-async function runAndKill(path: string, from: number, ms: number) {
+/** Runs the child, kills it a while after its start or its first word, and returns the last step it called durable. */
+async function runAndKill(path: string, from: number, ms: number, starting: boolean) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--unstable-kv", import.meta.filename!, "write", path, String(from)],
     stdout: "piped",
   }).spawn();
   let acknowledged = from - 1;
-  let kill: ReturnType<typeof setTimeout> | undefined;
   let killedAt = 0;
-  const decoder = new TextDecoderStream();
-  let partial = "";
-  for await (const text of child.stdout.pipeThrough(decoder)) {
-    kill ??= setTimeout(() => {
+  const killLater = () =>
+    setTimeout(() => {
       killedAt = Date.now();
       child.kill("SIGKILL");
     }, ms);
+  let kill = starting ? killLater() : undefined;
+  const decoder = new TextDecoderStream();
+  let partial = "";
+  for await (const text of child.stdout.pipeThrough(decoder)) {
+    kill ??= killLater();
     const lines = (partial + text).split("\n");
     partial = lines.pop()!;
     if (lines.length > 0) acknowledged = Number(lines.at(-1));

@@ -1,6 +1,7 @@
 import { asPart } from "../flow/attribution.ts";
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
+import type { Tombstone } from "../tombstone.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
 import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
@@ -40,7 +41,7 @@ const DEFAULT_MAX_BYTES = 25_000_000;
  * ```
  */
 export class Cache<V = unknown>
-  implements AsyncDisposable, SinkTarget<readonly [Key, V]>, StateKeeper {
+  implements AsyncDisposable, SinkTarget<readonly [Key, V | Tombstone]>, StateKeeper {
   readonly #store: CacheStore;
   readonly #name: string;
   readonly #spaces: Spaces<Cache>;
@@ -222,8 +223,8 @@ export class Cache<V = unknown>
    *   comes as one more write. What the window drops or what expires is no write; in a shared store only the
    *   writes of this object are seen.
    *
-   * It ends when the signal aborts, by `return()` and when the cache is closed; until then what was not read is
-   * kept. It may be the source of a flow.
+   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then what was
+   * not read is kept, also of keys that are gone: end what nobody reads. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();
@@ -310,8 +311,8 @@ export class Cache<V = unknown>
     return this.close();
   }
 
-  /** Makes the cache the sink of a flow: it takes pairs of key and value. */
-  [openSink](_host: Host): SinkPort<readonly [Key, V]> {
+  /** Makes the cache the sink of a flow: it takes pairs of key and value, or `tombstone`, which deletes the key. */
+  [openSink](_host: Host): SinkPort<readonly [Key, V | Tombstone]> {
     return toSink(this.#writes, this.#store);
   }
 }

@@ -69,9 +69,6 @@ export function assertCloneable(value: unknown): void {
 /** Hands what an object holds to `add`. */
 function addContent(path: string, item: object, add: (path: string, value: unknown) => void): void {
   const prototype = Object.getPrototypeOf(item);
-  if (Object.getOwnPropertySymbols(item).length > 0) {
-    throw refused(path, item, "a symbol as a name");
-  }
   if (prototype === Map.prototype) {
     let index = 0;
     for (const [key, value] of item as Map<unknown, unknown>) {
@@ -107,6 +104,9 @@ function addContent(path: string, item: object, add: (path: string, value: unkno
       add(`${path}[${JSON.stringify(name)}]`, (item as Record<string, unknown>)[name]);
     }
   } else throw refused(path, item);
+  if (Object.getOwnPropertySymbols(item).length > 0) {
+    throw refused(path, item, "a symbol as a name");
+  }
 }
 
 /** Returns whether a typed array has properties beside its items, without a name for each of these. */
@@ -121,8 +121,9 @@ function refuseProperties(path: string, item: object, own = 0): void {
 }
 
 function refused(path: string, item: unknown, detail?: string): TypeError {
-  const kind = typeof item === "object" ? item!.constructor?.name ?? "object" : typeof item;
-  const what = detail === undefined ? `a ${kind}` : `${detail} of a ${kind}`;
+  const kind = typeof item === "object" ? item!.constructor?.name || "object" : typeof item;
+  const named = `${/^[aeio]/i.test(kind) ? "an" : "a"} ${kind}`;
+  const what = detail === undefined ? named : `${detail} of ${named}`;
   return new TypeError(
     `Cannot store ${shown(path)}: ${what} would be lost or changed; ` +
       "store plain data (objects, arrays, Map, Set, Date, typed arrays) that it can be made from again",

@@ -1,13 +1,18 @@
 import type { SinkPort } from "../flow/feed.ts";
+import { type Tombstone, tombstone } from "../tombstone.ts";
 import type { Key } from "./keys.ts";
 import type { CacheStore } from "./store.ts";
 import type { Writes } from "./writes.ts";
 
-/** Makes a cache what a flow writes pairs of key and value to. */
-export function toSink<V>(writes: Writes<V>, store: CacheStore): SinkPort<readonly [Key, V]> {
-  const write = (pair: readonly [Key, V]) => {
+/** Makes a cache what a flow writes pairs of key and value to; those with a tombstone delete the key. */
+export function toSink<V>(
+  writes: Writes<V>,
+  store: CacheStore,
+): SinkPort<readonly [Key, V | Tombstone]> {
+  const write = (pair: readonly [Key, V | Tombstone]) => {
     assertPair(pair);
-    return writes.put(pair[0], pair[1]);
+    const [key, value] = pair;
+    return value === tombstone ? writes.remove(key) : writes.put(key, value);
   };
   const flush = async () => {
     // Also while it is being closed, which ends no flow.

@@ -164,8 +164,9 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
   #walk: Cursor | undefined;
   /** Keys that were changed since the walk began: their changes come after it. */
   readonly #changed = new Set<string>();
-  /** The step of the walk that was asked for last. */
+  /** The step of the walk that was asked for last, and how many of them have no answer yet. */
   #step: Promise<unknown> = Promise.resolve();
+  #steps = 0;
   #room: PromiseWithResolvers<void> | undefined;
   #count = 0;
   #ended = false;
@@ -183,10 +184,18 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
   }
 
   next(): Promise<Result<V>> {
-    if (this.#walk === undefined) return this.#take();
-    const result = this.#step.then(() => this.#walkOn());
-    this.#step = result.catch(() => {});
-    return result;
+    if (this.#walk === undefined && this.#steps === 0) return this.#take();
+    this.#steps++;
+    const step = this.#step.then(() => this.#walkOn());
+    this.#step = step.catch(() => {});
+    return step.then((found) => {
+      this.#steps--;
+      return found === undefined ? this.#take() : { done: false, value: toPair<V>(found) };
+    }, (error) => {
+      this.#steps--;
+      this.#abort(); // `for await` returns no iterator that has thrown
+      throw error;
+    });
   }
 
   return(): Promise<Result<V>> {
@@ -220,8 +229,8 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
     for (const reader of this.#readers.splice(0)) reader(END);
   }
 
-  /** Returns the next entry that was there and was not changed since, then the first update. */
-  async #walkOn(): Promise<Result<V>> {
+  /** Returns the next entry that was there and was not changed since. */
+  async #walkOn(): Promise<Found | undefined> {
     while (this.#walk !== undefined) {
       const step = this.#walk.next();
       const found = step instanceof Promise ? await step : step;
@@ -230,11 +239,11 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
         const written = this.#reading!.writing.get(found.key);
         if (written !== undefined) await written;
         if (this.#walk === undefined) break; // ended meanwhile
-        if (!this.#changed.has(found.key)) return { done: false, value: toPair<V>(found) };
+        if (!this.#changed.has(found.key)) return found;
       }
     }
     this.#changed.clear();
-    return await this.#take();
+    return undefined;
   }
 
   #take(): Promise<Result<V>> {

@@ -63,13 +63,18 @@ export class Writes<V> implements TransactionHost {
     return this.#write(this.toWrite(encodeKey(key), value, ttlMs));
   }
 
+  /** Deletes an entry; where there is nothing to wait for there is no promise. */
+  remove(key: Key): void | Promise<void> {
+    this.assertOpen();
+    return this.#write({ key: encodeKey(key), put: undefined });
+  }
+
   /** Deletes an entry; see `Cache.delete`. */
   delete(key: Key, options: DeleteOptions | undefined): Promise<void> {
     try {
       if (options) assertDeleteOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      this.assertOpen();
-      return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
+      return this.#finish(this.remove(key), options?.durable);
     } catch (error) {
       return refused(error);
     }
@@ -118,10 +123,11 @@ export class Writes<V> implements TransactionHost {
 
   /** Removes all entries. */
   async clear(): Promise<void> {
-    const removed: Write[] = [];
-    const cleared = this.space.clear((key) => void removed.push({ key, put: undefined }));
-    if (!this.space.immediate) await cleared;
-    await Promise.all([cleared, this.#publish(removed)]);
+    let readers: void | Promise<void> = undefined;
+    await this.space.clear((key) => {
+      readers = this.#publish([{ key, put: undefined }]) ?? readers;
+    });
+    await readers;
   }
 
   /** Returns every write from now on. */

@@ -1,7 +1,7 @@
 import type { Codec } from "../codecs/codec.ts";
 import { CodecError } from "../errors.ts";
 import type { BrokerRecord } from "./broker.ts";
-import { tombstone } from "./tombstone.ts";
+import { tombstone } from "../tombstone.ts";
 
 /** The codecs of a topic. */
 export interface Codecs<K, V> {

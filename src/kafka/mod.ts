@@ -16,7 +16,7 @@ export { type PartitionOffsets, Topic } from "./topic.ts";
 export { type Configurable, type TopicDefaults, type TopicOptions } from "./options.ts";
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
 export { type Codecs, Message, type Origin } from "./message.ts";
-export { type Tombstone, tombstone } from "./tombstone.ts";
+export { type Tombstone, tombstone } from "../tombstone.ts";
 export { type Codec } from "../codecs/codec.ts";
 export { type DeadLetterOrigin, sendBack } from "./dead_letter.ts";
 export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";

@@ -7,7 +7,7 @@ import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
 import { type Codecs, Message } from "./message.ts";
 import { RawRecord } from "./raw_record.ts";
 import { checkText, checkTimestamp } from "./record_check.ts";
-import { type Tombstone, tombstone } from "./tombstone.ts";
+import { type Tombstone, tombstone } from "../tombstone.ts";
 
 /** A message to be sent. */
 export interface OutgoingMessage<K = string, V = string> {

@@ -17,7 +17,7 @@ import { gateOf } from "../../src/flow/gate.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { Message } from "../../src/kafka/message.ts";
 import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { type Tombstone, tombstone } from "../../src/kafka/tombstone.ts";
+import { type Tombstone, tombstone } from "../../src/tombstone.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { unique } from "./kafka.ts";

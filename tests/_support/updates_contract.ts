@@ -69,6 +69,40 @@ export function testUpdatesContract({ test, open }: CacheFixture): void {
     await updates.return!();
   });
 
+  test("updates({ initial: true }) answers in the order in which it is asked", async () => {
+    await using cache = await open<number>();
+    const updates = cache.updates({ initial: true, overflow: "wait" });
+    const asked = [updates.next(), updates.next()];
+    await settle();
+    asked.push(updates.next());
+    for (let n = 0; n < 3; n++) await cache.set("a", n);
+    const answers = await Promise.all(asked);
+    assertEquals(answers.map(({ value }) => value), [["a", 0], ["a", 1], ["a", 2]]);
+    await updates.return!();
+  });
+
+  test("updates() has what clear() deletes, and what is written meanwhile, in their order", async () => {
+    const cache = await open<number>();
+    for (let key = 0; key < 40; key++) await cache.set(key, 0);
+    const updates = cache.updates({ overflow: "wait" });
+    let cleared = false;
+    const clearing = cache.clear().then(() => cleared = true);
+    let version = 0;
+    for (let key = 0; !cleared || version < 40; key = (key + 1) % 40) {
+      await cache.set(key, ++version);
+      await settle();
+    }
+    await clearing;
+    const left = await Array.fromAsync(cache.entries());
+    await cache.close();
+    const seen = new Map(Array.from({ length: 40 }, (_, key): [Key, number] => [key, 0]));
+    for await (const [key, value] of updates) {
+      if (value === undefined) seen.delete(key);
+      else seen.set(key, value);
+    }
+    assertEquals([...seen].sort(([a], [b]) => Number(a) - Number(b)), left);
+  });
+
   for (const overflow of ["wait", "latest"] as const) {
     test(`updates({ initial: true, overflow: "${overflow}" }) has no gap and no double, whenever is written`, async () => {
       await using cache = await open<number>();

@@ -9,7 +9,9 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { DatabaseSync } from "node:sqlite";
 import { isDeepStrictEqual } from "node:util";
 import { App, Cache, CacheDamagedError, CacheStorageError } from "../../mod.ts";
-import { Random } from "../../src/testing/mod.ts";
+import { ManualClock, Random } from "../../src/testing/mod.ts";
+import { openResident } from "../../src/cache/resident/open.ts";
+import { dyingKv } from "../_support/dying_kv.ts";
 import { contentOf, fillCache } from "../_support/filled_cache.ts";
 import { add, numbers } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -18,6 +20,8 @@ const ALL = { maxBytes: Infinity };
 /** How many bits are flipped; a longer run sets it. */
 const FLIPS = Number(Deno.env.get("CACHE_FLIPS") ?? 240);
 const SQLITE_PAGE_BYTES = 4_096;
+/** Files that one process opens: each leaves some memory of SQLite behind. */
+const FILES_PER_PROCESS = 120;
 
 /** A file of a cache, and what is in it. */
 async function filled(folder: string): Promise<{ path: string; content: string }> {
@@ -68,7 +72,9 @@ Deno.test(`A local Cache whose file had a bit flipped has the right content or i
   const outcomes = new Map<string, number>();
   const wrong: number[] = [];
   for (let at = 0; at < bits.length;) {
-    for await (const [bit, outcome] of outcomesOf(path, content, bits.slice(at))) {
+    for await (
+      const [bit, outcome] of outcomesOf(path, content, bits.slice(at, at + FILES_PER_PROCESS))
+    ) {
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
       if (outcome === "wrong") wrong.push(bit);
       at++;
@@ -229,6 +235,66 @@ Deno.test("A local Cache that was salvaged keeps no exact state any more, also a
   }
 });
 
+Deno.test("Cache.open() with damaged: salvage that is killed after any write has the same after another one", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  {
+    await using cache = await Cache.open<string>(path, ALL);
+    await cache.set("first", "x".repeat(100_000));
+    for (let batch = 0; batch < 2; batch++) {
+      for (let n = 0; n < 1_000; n++) await cache.set(n, `${batch}`.repeat(100));
+      await cache.flush();
+    }
+  }
+  const rows = rowsOf(path);
+  const key = (kind: string, at: number) => rows.filter((row) => row.kind === kind).at(at)!.key;
+  const damages = [
+    // No end of the last batch, of which pages are left: with and without a state.
+    [`DELETE FROM kv WHERE k IN (${key("s", 0)}, ${key("l", -1)})`],
+    [`DELETE FROM kv WHERE k = ${key("l", -1)}`],
+    [`UPDATE kv SET v = ${changedAt(100)} WHERE k IN (${key("l", 2)}, ${key("p", 0)})`],
+  ];
+  for (const damage of damages) {
+    const damaged = await altered(path, ...damage);
+    const salvage = async (path: string) => {
+      await using cache = await Cache.open(path, { ...ALL, damaged: "salvage" });
+      return await Array.fromAsync(cache.entries());
+    };
+    const whole = await salvage(await altered(damaged));
+    for (let writes = 0, killed = true; killed; writes++) {
+      const copy = await altered(damaged);
+      const clock = new ManualClock(0);
+      const openKv = async () => dyingKv(await Deno.openKv(copy), writes);
+      const options = { clock, flushIntervalMs: 100, damaged: "salvage" } as const;
+      const opening = openResident(copy, openKv, options);
+      killed = await opening.then(() => false, () => true);
+      assertEquals(clock.pending, 0);
+      if (!killed) await (await opening).close();
+      assertEquals(await salvage(copy), whole, `${damage} ${writes}`);
+    }
+  }
+});
+
+Deno.test("Cache.open() that fails at its first write leaves nothing open", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/db`;
+  {
+    await using cache = await Cache.open<number>(path, { clock: new ManualClock(0) });
+    await cache.set("a", 1, { ttlMs: 1_000 });
+    await cache.set("b", 1, { ttlMs: 10_000 });
+  }
+  const clock = new ManualClock(5_000);
+  const openKv = async () => dyingKv(await Deno.openKv(path), 0);
+  await assertRejects(
+    () => openResident(path, openKv, { clock, flushIntervalMs: 100 }),
+    Error,
+    "killed",
+  );
+  assertEquals(clock.pending, 0);
+  await using cache = await Cache.open<number>(path, { clock });
+  assertEquals(await Array.fromAsync(cache.keys()), ["b"]);
+});
+
 Deno.test("A shared Cache reads no entry that is not as it was written, and takes a new one in its place", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/db`;
@@ -267,6 +333,21 @@ Deno.test("A shared Cache reads no entry that is not as it was written, and take
   await using cache = await Cache.open(stateless, { shared: true, damaged: "salvage" });
   assertNotEquals(cache.damage, undefined);
   assertEquals(await cache.get("b"), large);
+});
+
+Deno.test("updates({ initial: true }) that meets a damaged entry ends, and holds no writer", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using cache = await Cache.open<number>(kv);
+  await cache.set("a", 1);
+  await kv.set(["slipstream", "e", "", "b"], new Uint8Array(20));
+  const updates = cache.updates({ initial: true, overflow: "wait", bound: 1 });
+  const read = async () => {
+    for await (const [key] of updates) assertEquals(key, "a");
+  };
+  await assertRejects(read, CacheDamagedError, '"b"');
+  await cache.set("c", 1);
+  await cache.set("c", 2);
+  assertEquals(await updates.next(), { done: true, value: undefined });
 });
 
 /** What is in a file, without its spaces. */

@@ -1,5 +1,6 @@
 import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Cache, CacheStorageError } from "../../mod.ts";
+import { ManualClock } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 const INCREMENTS = 10_000;
@@ -71,6 +72,66 @@ Deno.test("A large value that is overwritten while a shared Cache reads it is th
   overwritings = Infinity;
   const error = await assertRejects(() => cache.get("a"), CacheStorageError, '"a"');
   assertEquals(error.retriable, true);
+});
+
+Deno.test("A new shared Cache that another process opens at the same time is opened by both", async () => {
+  using kv = await Deno.openKv(":memory:");
+  /** Lists rows only after the other one has opened it. */
+  async function* list<T>(...args: Parameters<Deno.Kv["list"]>): AsyncGenerator<Deno.KvEntry<T>> {
+    await using other = await Cache.open<string>(kv);
+    await other.set("a", "of the other one");
+    yield* kv.list<T>(...args);
+  }
+  const slow = new Proxy(kv, {
+    get(kv, name: keyof Deno.Kv) {
+      if (name === "list") return list;
+      const found = kv[name];
+      return typeof found === "function" ? found.bind(kv) : found;
+    },
+  });
+  await using cache = await Cache.open<string>(slow);
+  assertEquals(await cache.get("a"), "of the other one");
+});
+
+Deno.test("A large value whose pieces another process takes for abandoned is written again", async () => {
+  using kv = await Deno.openKv(":memory:");
+  let writes = 0;
+  /** After some writes, opens the store by a clock that is two hours ahead. */
+  const collect = async () => {
+    if (--writes !== 0) return;
+    const clock = new ManualClock(Date.now() + 2 * 3_600_000);
+    await (await Cache.open(kv, { clock })).close();
+  };
+  const atomic = () => {
+    const operation = kv.atomic();
+    const commit = operation.commit.bind(operation);
+    operation.commit = async () => {
+      const result = await commit();
+      await collect();
+      return result;
+    };
+    return operation;
+  };
+  const watched = new Proxy(kv, {
+    get(kv, name: keyof Deno.Kv) {
+      if (name === "atomic") return atomic;
+      const found = kv[name];
+      return typeof found === "function" ? found.bind(kv) : found;
+    },
+  });
+  const cache = await Cache.open<string>(watched);
+  for (const [n, key] of ["a", "b", "c", "d"].entries()) {
+    writes = n + 1;
+    await cache.set(key, key.repeat(1_200_000));
+    assertEquals(await cache.get(key), key.repeat(1_200_000));
+    writes = n + 1;
+    await cache.transaction([key], (tx) => tx.set(key, key.repeat(1_300_000)));
+    assertEquals(await cache.get(key), key.repeat(1_300_000));
+  }
+  await cache.clear();
+  await cache.close();
+  const keys = await Array.fromAsync(kv.list({ prefix: [] }), ({ key }) => key);
+  assertEquals(keys, [["slipstream", "state"]]);
 });
 
 Deno.test("A shared Cache that is cleared while others write ever higher keys is cleared of what was there", async () => {

@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { MemoryCache } from "../../mod.ts";
+import { App, JsonCodec, MemoryCache, type Tombstone, tombstone } from "../../mod.ts";
 import { type Host, openSink } from "../../src/flow/feed.ts";
 import { systemClock } from "../../src/clock.ts";
+import { Topic } from "../../src/kafka/mod.ts";
+import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 
 const never = new AbortController().signal;
 const host: Host = {
@@ -39,4 +41,39 @@ Deno.test("A Cache as a sink holds its flow back for a slow reader of its update
   await updates.next();
   await held;
   await updates.return!();
+});
+
+Deno.test("A Cache as the sink of a compacted topic is its table: tombstones delete, null is a value", async () => {
+  await using broker = new MemoryBroker();
+  await using users = new Topic<string, string | null | Tombstone>("users", {
+    broker,
+    groupId: "table",
+    offset: "earliest",
+    codec: new JsonCodec<string | null>(),
+  });
+  await users.send(["ada", "Ada"]);
+  await users.send(["bob", "Bob"]);
+  await users.send(["ada", tombstone]);
+  await users.send(["bob", null]);
+  await users.send(["cy", tombstone]);
+  await users.send(["dee", "Dee"]);
+  await using table = new MemoryCache<string | null>();
+  const updates = table.updates({ overflow: "wait" });
+  const app = new App();
+  const stop = new AbortController();
+  app.handle(users, ({ key, value }) => {
+    if (key === "dee") stop.abort();
+    return [key!, value] as const;
+  }, { sink: table });
+  await app.stream({ signal: stop.signal });
+  assertEquals(await Array.fromAsync(table.entries()), [["bob", null], ["dee", "Dee"]]);
+  await table.close();
+  assertEquals(await Array.fromAsync(updates), [
+    ["ada", "Ada"],
+    ["bob", "Bob"],
+    ["ada", undefined],
+    ["bob", null],
+    ["cy", undefined],
+    ["dee", "Dee"],
+  ]);
 });

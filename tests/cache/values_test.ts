@@ -90,7 +90,7 @@ Deno.test("copyIn() refuses what would be lost or changed, with its path", () =>
   const bad: [unknown, string][] = [
     [{ a: [new Point()] }, 'value["a"]["0"]: a Point'],
     [new Map([["k", () => 1]]), "value 0 of the Map): a function"],
-    [new (class extends Date {})(), "value: a "],
+    [new (class extends Date {})(), "value: an object "],
     [Object.assign(new Date(), { x: 1 }), 'the property "x"'],
     [Object.assign(new Error("e"), { code: 5 }), 'the property "code"'],
     [{ blob: new Blob([]) }, "Blob"],

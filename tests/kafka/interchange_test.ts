@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { jars } from "../../scripts/kafka/java.ts";
 import type { Compression } from "../../src/kafka/broker.ts";
 import { partitionOf } from "../../src/kafka/murmur2.ts";
-import { tombstone } from "../../src/kafka/tombstone.ts";
+import { tombstone } from "../../src/tombstone.ts";
 import { Topic } from "../../src/kafka/topic.ts";
 import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 

@@ -1,7 +1,7 @@
 /** Topic as the source and the sink of flows, in the engine, on every broker. */
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, Proxy, SinkError } from "../../mod.ts";
-import { tombstone } from "../../src/kafka/tombstone.ts";
+import { tombstone } from "../../src/tombstone.ts";
 import type { Topic } from "../../src/kafka/topic.ts";
 import { unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";

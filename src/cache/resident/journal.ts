@@ -96,7 +96,7 @@ export class Journal {
       throw new CacheStorageError(what, "another process has written to it meanwhile", true);
     }
     this.#versionstamp = result.versionstamp;
-    await this.#delete(garbage);
+    await this.delete(garbage);
   }
 
   /**
@@ -110,7 +110,7 @@ export class Journal {
       try {
         if (this.#unsure) await this.#lookUp(batch.state.owner);
         if (this.#sequence < batch.state.sequence) await this.#apply(batch);
-        return await this.#delete(batch.garbage);
+        return await this.delete(batch.garbage);
       } catch (error) {
         if (error instanceof CacheStorageError) throw error;
         this.#unsure = true;
@@ -120,6 +120,15 @@ export class Journal {
         }
       }
       await delay(this.#clock, RETRY_MS, signal).catch(() => {});
+    }
+  }
+
+  /** Deletes rows, if the store is still ours. */
+  async delete(keys: readonly Deno.KvKey[]): Promise<void> {
+    for (let at = 0; at < keys.length; at += ATOMIC_MUTATIONS) {
+      const atomic = this.#kv.atomic();
+      for (const key of keys.slice(at, at + ATOMIC_MUTATIONS)) atomic.delete(key);
+      await this.#commit(atomic);
     }
   }
 
@@ -160,14 +169,6 @@ export class Journal {
       .commit();
     if (!result.ok) throw this.#takenOver();
     return result.versionstamp;
-  }
-
-  async #delete(keys: readonly Deno.KvKey[]): Promise<void> {
-    for (let at = 0; at < keys.length; at += ATOMIC_MUTATIONS) {
-      const atomic = this.#kv.atomic();
-      for (const key of keys.slice(at, at + ATOMIC_MUTATIONS)) atomic.delete(key);
-      await this.#commit(atomic);
-    }
   }
 
   #takenOver(): CacheStorageError {

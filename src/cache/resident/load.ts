@@ -32,8 +32,6 @@ export interface Found {
   readonly pages: readonly FoundPage[];
   /** Rows that the content does not need. */
   readonly left: Deno.KvKey[];
-  /** The highest id of a page that there is a row of. */
-  readonly highest: number;
   /** What is not there as it was written. */
   readonly damage: Damage;
 }
@@ -59,16 +57,16 @@ export async function find(kv: Deno.Kv, options: LoadOptions): Promise<Found> {
   const damage = new Damage();
   const left: Deno.KvKey[] = [];
   const row = await readState(kv, options, damage);
-  const { read, highest } = await readPages(kv, options.path, damage, left);
+  const read = await readPages(kv, options.path, damage, left);
   const { versionstamp } = row;
   if (row.state !== undefined && !isStale(row.state, read, damage)) {
     const pages = pagesOf(row.state, read, damage, left);
-    return { state: row.state, versionstamp, pages, left, highest, damage };
+    return { state: row.state, versionstamp, pages, left, damage };
   }
   await assertResident(kv, options.path);
   damage.pages += left.length; // no state counts them
   const pages = completeGroups(read, left);
-  return { state: stateOf(pages), versionstamp, pages, left, highest, damage };
+  return { state: stateOf(pages), versionstamp, pages, left, damage };
 }
 
 /**
@@ -133,7 +131,7 @@ async function readPages(
   path: string,
   damage: Damage,
   left: Deno.KvKey[],
-): Promise<{ read: FoundPage[]; highest: number }> {
+): Promise<FoundPage[]> {
   const read: FoundPage[] = [];
   let highest = 0;
   const rows = kv.list<Uint8Array>({ prefix: [ROOT, "l"] }, { batchSize: PAGES_PER_READ });
@@ -152,7 +150,7 @@ async function readPages(
       left.push(key);
     }
   }
-  return { read, highest };
+  return read;
 }
 
 /** Finds out whether a state is older than the pages. */

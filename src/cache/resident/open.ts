@@ -52,23 +52,30 @@ export async function openResident(
   const state = { ...found.state, owner: crypto.randomUUID() };
   const store = new ResidentStore(storeOptions, state, journal);
   await load(kv, store, found, loading);
-  if (damage.found) await saveSalvaged(store, found.highest);
-  await store.claim(found.left);
-  await held?.settle();
+  try {
+    if (damage.found) await saveSalvaged(store, journal, found.left);
+    else await store.claim(found.left);
+    await held?.settle();
+  } catch (error) {
+    await store.close().catch(() => {}); // the first error says more
+    throw error;
+  }
   const kept = opened.move();
   const release = () => kept.dispose();
   return toCacheStore(store, storeOptions, release, damage.found ? damage : undefined);
 }
 
-/** Brings to disk, in one group, what was left out; no page is written over one that is deleted after that. */
-async function saveSalvaged(store: ResidentStore, highest: number): Promise<void> {
-  store.skipPages(highest);
-  try {
-    await store.flush();
-  } catch (error) {
-    await store.close().catch(() => {}); // the first error says more
-    throw error;
-  }
+/**
+ * Deletes what was left out, then brings to disk, in one group, that it is. After a crash in between the file is as
+ * damaged as it was; the other way round what was left out would look like a part of the content.
+ */
+async function saveSalvaged(
+  store: ResidentStore,
+  journal: Journal,
+  left: readonly Deno.KvKey[],
+): Promise<void> {
+  await journal.delete(left);
+  await store.flush();
 }
 
 /** Makes the folder of a file, and refuses a folder in place of the file. */

@@ -64,11 +64,6 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.driving = new Driving(this, options.maxTransactionBytes);
   }
 
-  /** Gives new pages ids above `id`. */
-  skipPages(id: number): void {
-    this.#state = { ...this.#state, last: Math.max(this.#state.last, id) };
-  }
-
   /** Takes the disk over, as it was read, and deletes rows that are not needed. */
   async claim(garbage: readonly Deno.KvKey[]): Promise<void> {
     await this.#journal?.claim({ ...this.#state, spaces: this.#spaces() }, garbage);

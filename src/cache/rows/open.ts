@@ -69,8 +69,11 @@ async function assertRows(
   path: string,
   salvage: boolean,
 ): Promise<CacheDamage | undefined> {
-  const row = await calls.call(() => kv.get(STATE_KEY));
-  const detail = await whatIsWrong(kv, calls, row, path);
+  let row = await calls.call(() => kv.get(STATE_KEY));
+  const lost = row.versionstamp === null && !await isEmpty(kv, calls);
+  // It comes before all others: whoever has opened the store meanwhile may have made it.
+  if (lost) row = await calls.call(() => kv.get(STATE_KEY));
+  const detail = whatIsWrong(row, lost, path);
   if (detail === undefined && row.versionstamp !== null) return undefined;
   const damage = detail === undefined
     ? undefined
@@ -84,17 +87,17 @@ async function assertRows(
   return result.ok ? damage : await assertRows(kv, calls, path, salvage);
 }
 
-async function whatIsWrong(
-  kv: Deno.Kv,
-  calls: Calls,
+async function isEmpty(kv: Deno.Kv, calls: Calls): Promise<boolean> {
+  const rows = kv.list({ prefix: [ROOT] }, { limit: 1 });
+  return (await calls.call(() => Array.fromAsync(rows))).length === 0;
+}
+
+function whatIsWrong(
   { value, versionstamp }: Deno.KvEntryMaybe<unknown>,
+  lost: boolean,
   path: string,
-): Promise<string | undefined> {
-  if (versionstamp === null) {
-    const rows = kv.list({ prefix: [ROOT] }, { limit: 1 });
-    const others = await calls.call(() => Array.fromAsync(rows));
-    return others.length > 0 ? "is missing" : undefined;
-  }
+): string | undefined {
+  if (versionstamp === null) return lost ? "is missing" : undefined;
   try {
     fromStateRow(value, "rows", path);
     return undefined;

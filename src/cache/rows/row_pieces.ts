@@ -21,6 +21,8 @@ export class RowPieces {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
   readonly #writer: Writer;
+  /** The versions of the rows in the trash that name what was written here and has no entry yet. */
+  readonly #versions = new WeakMap<PieceList, string>();
 
   /** Reads and writes the pieces of a store. */
   constructor(kv: Deno.Kv, calls: Calls, writer: Writer) {
@@ -36,7 +38,8 @@ export class RowPieces {
    */
   async write(value: unknown, expires: number): Promise<PieceList> {
     const { list, pieces } = toPieces(value);
-    await this.#writer.commit((atomic) => this.discard(atomic, list));
+    const version = await this.#writer.commit((atomic) => this.discard(atomic, list));
+    this.#versions.set(list, version!);
     for (let at = 0; at < pieces.length; at += PIECES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
         const expiry = toExpiry(expires, this.#calls.now());
@@ -61,14 +64,24 @@ export class RowPieces {
     return fromPieces(list, pieces);
   }
 
-  /** Takes pieces out of the trash, in the atomic write of the entry that refers to them. */
+  /**
+   * Takes pieces that were written here out of the trash, in the atomic write of the entry that refers to them, which
+   * fails if others have begun to collect them.
+   */
   keep(atomic: Deno.AtomicOperation, list: PieceList): void {
-    atomic.delete([ROOT, "t", list[0]]);
+    const key = trashOf(list[0]);
+    atomic.check({ key, versionstamp: this.#versions.get(list)! }).delete(key);
+  }
+
+  /** Whether pieces that were written here can still be kept. */
+  async keepable(list: PieceList): Promise<boolean> {
+    const { versionstamp } = await this.#calls.call(() => this.#kv.get(trashOf(list[0])));
+    return versionstamp === this.#versions.get(list);
   }
 
   /** Puts pieces into the trash, in the atomic write that ends the reference to them. */
   discard(atomic: Deno.AtomicOperation, list: PieceList): void {
-    atomic.set([ROOT, "t", list[0]], [list[1], this.#calls.now()]);
+    atomic.set(trashOf(list[0]), [list[1], this.#calls.now()]);
   }
 
   /** Deletes pieces that are in the trash. */
@@ -80,7 +93,7 @@ export class RowPieces {
         }
       });
     }
-    await this.#writer.commit((atomic) => void atomic.delete([ROOT, "t", id]));
+    await this.#writer.commit((atomic) => void atomic.delete(trashOf(id)));
   }
 
   /** Collects what was left in the trash by a process that did not come back. */
@@ -88,12 +101,22 @@ export class RowPieces {
     const rows = await this.#calls.call(() =>
       Array.fromAsync(this.#kv.list({ prefix: [ROOT, "t"] }))
     );
-    for (const { key, value } of rows) {
-      if (!isTrash(value)) continue; // damaged: nobody knows what it was about
-      const [count, since] = value;
-      if (this.#calls.now() - since > ABANDONED_MS) await this.collect([key[2] as string, count]);
+    for (const row of rows) {
+      if (!isTrash(row.value)) continue; // damaged: nobody knows what it was about
+      const [count, since] = row.value;
+      if (this.#calls.now() - since <= ABANDONED_MS) continue;
+      // It may be a clock that is wrong: who still writes them is not to keep them from here on.
+      const taken = await this.#writer.commit((atomic) =>
+        void atomic.check(row).set(row.key, row.value)
+      );
+      if (taken !== undefined) await this.collect([row.key[2] as string, count]);
     }
   }
+}
+
+/** The row in the trash that names the pieces of an id. */
+function trashOf(id: string): Deno.KvKey {
+  return [ROOT, "t", id];
 }
 
 function isTrash(value: unknown): value is [count: number, since: number] {

@@ -121,11 +121,16 @@ export class Rows implements Space {
   /** Writes one row, whatever is in it. */
   write(write: Write): Promise<void> {
     return this.#store.writer.inTurn(async () => {
-      const value = await this.#prepare(write.put);
+      const { pieces, calls } = this.#store;
+      let value = await this.#prepare(write.put);
       for (let attempt = 1;; attempt++) {
         const old = await this.#get(write.key);
         if (await this.#replace([{ key: write.key, value, old }], [])) return;
-        await this.#store.calls.pause(attempt);
+        if (value?.pieces && !await pieces.keepable(value.pieces)) {
+          await pieces.collect(value.pieces);
+          value = await this.#prepare(write.put);
+        }
+        await calls.pause(attempt);
       }
     });
   }
@@ -260,11 +265,13 @@ export class Rows implements Space {
   /** Throws when Deno KV would not take the transaction, before anything is written. */
   #assertPossible(read: readonly string[], writes: readonly Write[]): void {
     const keys = new Set([...read, ...writes.map((write) => write.key)]);
+    const large = writes.filter(({ put }) => put && put.size > MAX_INLINE_BYTES).length;
     const limit = this.#store.maxChecks - 1;
-    if (keys.size > limit) {
+    if (keys.size + large > limit) {
       const [first] = decodeParts(writes[0]?.key ?? read[0]!) as [KeyPart];
+      const twice = large === 0 ? "" : `, where ${large} with a large value count twice`;
       throw new RangeError(
-        `Cannot commit a transaction on ${keys.size} keys (${inspectKey(first)}, ...): ` +
+        `Cannot commit a transaction on ${keys.size} keys (${inspectKey(first)}, ...)${twice}: ` +
           `a shared store takes ${limit}`,
       );
     }

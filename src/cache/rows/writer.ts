@@ -36,8 +36,8 @@ export class Writer {
     await this.#last;
   }
 
-  /** Commits what `fill` puts into an atomic write; false when one of its checks failed. */
-  async commit(fill: (atomic: Deno.AtomicOperation) => void): Promise<boolean> {
+  /** Commits what `fill` puts into an atomic write; returns its version, undefined when one of its checks failed. */
+  async commit(fill: (atomic: Deno.AtomicOperation) => void): Promise<string | undefined> {
     if (this.#unsure) await this.#settle();
     for (;;) {
       const attempt = ++this.#attempt;
@@ -50,15 +50,15 @@ export class Writer {
       if (result.ok) {
         this.#versionstamp = result.versionstamp;
         this.#unsure = false;
-        return true;
+        return result.versionstamp;
       }
       const row = await this.#calls.call(() => this.#kv.get<number>(this.#key));
       const moved = row.versionstamp !== this.#versionstamp;
       this.#versionstamp = row.versionstamp;
       this.#unsure = false;
       // The answer to this very attempt was lost and it was repeated.
-      if (row.value === attempt) return true;
-      if (!moved) return false;
+      if (row.value === attempt) return row.versionstamp!;
+      if (!moved) return undefined;
     }
   }
 
