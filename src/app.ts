@@ -2,12 +2,19 @@ import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
-import { type Binding, checkPolicy, toBinding, type UncheckedOptions } from "./flow/binding.ts";
+import {
+  type Binding,
+  checkPolicy,
+  POLICIES,
+  toBinding,
+  type UncheckedOptions,
+} from "./flow/binding.ts";
 import { isSource } from "./flow/feeds.ts";
 import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
+import { isSink } from "./flow/sinks.ts";
 import { assertPromised } from "./flow/tracking.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
 import { describe } from "./mask.ts";
@@ -95,7 +102,11 @@ export class App<Args = unknown> implements AsyncDisposable {
       );
     }
     if (onError !== undefined) {
-      checkPolicy(onError, () => new TypeError("Cannot make an App: onError is not a policy"));
+      checkPolicy(
+        onError,
+        (value) =>
+          new TypeError(`Cannot make an App: onError must be ${POLICIES}, got ${describe(value)}`),
+      );
     }
     if (onStatus !== undefined && typeof onStatus !== "function") {
       throw new TypeError(`Cannot make an App: onStatus must be a function, got ${onStatus}`);
@@ -133,6 +144,11 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (this.#run !== undefined) {
       throw new TypeError(
         "Cannot bind a flow while the app streams: call handle() before stream()",
+      );
+    }
+    if (isSink(options)) {
+      throw new TypeError(
+        `Cannot use ${describe(options)} as the options of handle(): a sink is given as { sink }`,
       );
     }
     checkOptions("handle", options, [

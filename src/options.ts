@@ -1,5 +1,5 @@
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { maskText } from "./mask.ts";
+import { describe, maskText } from "./mask.ts";
 
 /**
  * Checks that `options` has no other names than `known`.
@@ -12,12 +12,23 @@ export function checkOptions(what: string, options: object, known: readonly stri
     const given = maskText(String(options));
     throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${given}`);
   }
+  if (Object.keys(options).length === 0 && !isPlain(options)) {
+    throw new TypeError(
+      `Cannot use the options of ${what}: they are an object of options, got ${describe(options)}`,
+    );
+  }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     throw new TypeError(
       `Cannot use option ${JSON.stringify(name)} of ${what}: ${suggestion(name, known)}`,
     );
   }
+}
+
+/** Returns whether an object is of no class. */
+function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** Says which of the `known` names was meant, if one is near to `name`, else which there are. */

@@ -59,6 +59,7 @@ export interface NodeSink<T> {
  *   knows: give a stream itself, not `(value) => stream.write(value)`.
  * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
  *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
+ * - A method needs its object: `(value) => list.push(value)`, not `list.push`.
  * - A stream, of either kind, stays open unless it is wrapped in `closing()`.
  *
  * @typeParam T The values.

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { App, batch, filter, map, Proxy } from "../mod.ts";
 import { checkOptions } from "../src/options.ts";
 
@@ -98,6 +98,26 @@ Deno.test("options that are no object are a TypeError", async () => {
   }
 });
 
+Deno.test("options that are an object of another kind are a TypeError, which names what was given", () => {
+  for (const options of [[], new Date(), new Map([["bound", 5]])]) {
+    assertStringIncludes(
+      refused((options) => new Proxy(options), options),
+      `an object of options, got an object of class ${options.constructor.name}`,
+    );
+  }
+  assertEquals(new Proxy(Object.create(null)).size, 0);
+});
+
+Deno.test("a sink in the place of the options of handle() is a TypeError that says where it goes", () => {
+  const app = new App();
+  for (const sink of [new Proxy(), new WritableStream(), console.log, { write() {} }]) {
+    assertStringIncludes(
+      refused((options) => app.handle([], () => {}, options), sink),
+      "as the options of handle(): a sink is given as { sink }",
+    );
+  }
+});
+
 Deno.test("App refuses barrier figures that are not positive numbers", () => {
   for (const name of ["intervalMs", "messages", "flushTimeoutMs"]) {
     for (const value of [0, -1, NaN, "10", null]) {
@@ -112,7 +132,7 @@ Deno.test("App refuses barrier figures that are not positive numbers", () => {
 Deno.test("App refuses an onError, an onStatus and a clock that are none", () => {
   assertEquals(
     refused((options) => new App(options), { onError: "retry" }),
-    "Cannot make an App: onError is not a policy",
+    'Cannot make an App: onError must be "stop", "skip", { deadLetter }, { retry, otherwise? } or a function, got the string "retry"',
   );
   assertEquals(
     refused((options) => new App(options), { onStatus: "log" }),

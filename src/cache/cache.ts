@@ -57,6 +57,11 @@ export class Cache<V = unknown>
     name = "",
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
+    if (typeof store?.space !== "function") {
+      throw new TypeError(
+        "Cannot make a Cache by new: write await Cache.open(path), or new MemoryCache()",
+      );
+    }
     const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     const retention = { maxBytes, ttlMs };
     spaces.assertExact(name, retention);

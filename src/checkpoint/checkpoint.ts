@@ -95,7 +95,9 @@ export class Checkpoint<M = unknown> implements CheckpointView {
     this.dependent = dependent as Source<M>;
     this.dependencies = new Map(dependencies.map((each) => [each?.name, each]));
     for (const dependency of dependencies) {
-      if (!(dependency instanceof Dependency)) throw wrong("a dependency must be a Dependency");
+      if (!(dependency instanceof Dependency)) {
+        throw wrong("a dependency must be a Dependency: new Dependency(name, source)");
+      }
       const owner = dependency.times?.owner;
       if (owner !== undefined) {
         throw wrong(`dependency "${dependency.name}" belongs to checkpoint "${owner}"`);

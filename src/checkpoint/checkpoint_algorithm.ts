@@ -136,7 +136,7 @@ export class CheckpointAlgorithm implements ChainLink {
     const known = dependency[internals];
     known.openReceipts.add(receipt);
     receipt.whenDone(() => {
-      known.openReceipts.delete(receipt);
+      known.done(receipt);
       this.readToEnd(dependency);
       if (known.isOver) this.#complete(dependency);
     });
@@ -161,6 +161,7 @@ export class CheckpointAlgorithm implements ChainLink {
   #complete(dependency: Dependency): void {
     this.outages.unwatch(dependency);
     if (dependency.settings.onEnd === "down") return this.#declareWithoutPulse(dependency);
+    this.state.tellUnheard(dependency);
     dependency[internals].complete();
     this.state.inBackground(() => this.#advance());
   }

@@ -50,6 +50,11 @@ export type CheckpointEvent =
     readonly downtimeMs: number | undefined;
     readonly lagging?: readonly PartName[];
   }
+  /**
+   * `messages` messages of a dependency are done, and no heartbeat has ever come: told when it goes down, and when
+   * it ends. Does its handler call {@linkcode Checkpoint.heartbeat}, for the source that it reads?
+   */
+  | { readonly type: "unheard"; readonly dependency: string; readonly messages: number }
   /** A dependency has caught up. */
   | { readonly type: "recovered"; readonly dependency: string }
   /** The dependent goes on although a dependency is still down: `maxPauseMs` have passed. */

@@ -3,7 +3,7 @@ import type { Attribution } from "../flow/attribution.ts";
 import type { Host } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
 import type { CheckpointEvent, CheckpointSettings } from "./checkpoint_options.ts";
-import type { CheckpointView } from "./dependency.ts";
+import { type CheckpointView, type Dependency, internals } from "./dependency.ts";
 import { EventTimes, type Marker } from "./marker.ts";
 import { ProvisionalResults } from "./provisional_results.ts";
 import { type ReplayTracker, replayTrackerOf } from "./replay_tracker.ts";
@@ -59,6 +59,12 @@ export class CheckpointState {
       this.#silent = true;
       this.host.fail(error);
     }
+  }
+
+  /** Tells when messages of a dependency are done, and it has had no heartbeat ever: it was forgotten. */
+  tellUnheard(dependency: Dependency): void {
+    const { unheard: messages } = dependency[internals];
+    if (messages > 0) this.tell({ type: "unheard", dependency: dependency.name, messages });
   }
 
   /** Reads a marker; undefined, and told, when it is too far ahead of the clock. */

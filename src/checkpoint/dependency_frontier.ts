@@ -84,6 +84,9 @@ export class DependencyFrontier {
   readonly openReceipts: Set<Receipt> = new Set();
   /** The source has come to its end. */
   ended = false;
+  /** How many of its messages were done in this run, while there was no heartbeat ever. */
+  unheard = 0;
+  #heard = false;
 
   readonly #settings: FrontierSettings;
   readonly #gate: Gate;
@@ -101,6 +104,7 @@ export class DependencyFrontier {
     this.openHeartbeats.clear();
     this.openReceipts.clear();
     this.ended = false;
+    this.unheard = 0;
     if (this.frontier === Infinity) this.frontier = this.expected;
   }
 
@@ -133,8 +137,16 @@ export class DependencyFrontier {
 
   /** A heartbeat for `time` has arrived. */
   hear(time: number, part: PartName): void {
+    this.#heard = true;
+    this.unheard = 0;
     this.#parts.hear(part, time);
     this.#seeAlive(this.#read);
+  }
+
+  /** A message is done. */
+  done(receipt: Receipt): void {
+    this.openReceipts.delete(receipt);
+    if (!this.#heard) this.unheard++;
   }
 
   /** What came with a heartbeat for `time` is stored; `position` is its message's, -1 without. */
@@ -217,6 +229,7 @@ export class DependencyFrontier {
     this.checkpointState = record.checkpointState;
     this.#parts = new Parts(this.#settings.parts, this.#settings.idleParts);
     this.#parts.restore(record.parts);
+    this.#heard = record.parts.some(([, { heard }]) => heard > -Infinity);
   }
 }
 

@@ -67,7 +67,8 @@ function kindOf(marker: unknown): MarkerKind {
   if (marker instanceof Temporal.Instant) return "Temporal.Instant";
   const given = typeof marker === "object" ? marker?.constructor?.name ?? "null" : typeof marker;
   throw new TypeError(
-    `Cannot use a marker that is neither a Date, a Temporal.Instant nor a number: got ${given}`,
+    `Cannot use a marker that is neither a Date, a Temporal.Instant nor a number: got ${given}` +
+      (given === "string" ? ", give new Date(text)" : ""),
   );
 }
 

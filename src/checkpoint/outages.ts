@@ -53,6 +53,7 @@ export class Outages {
     const { lagging } = known;
     const event = { type: "down", dependency: dependency.name, downtimeMs } as const;
     this.#state.tell(lagging.length === 0 ? event : { ...event, lagging });
+    this.#state.tellUnheard(dependency);
     return true;
   }
 

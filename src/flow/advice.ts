@@ -2,7 +2,7 @@ import { openFeed, openSink } from "./feed.ts";
 import { isNodeWritable } from "./node_writable.ts";
 
 /** What a value was given as. */
-export type Role = "source" | "sink" | "pipe" | "handler";
+export type Role = "source" | "sink" | "pipe" | "handler" | "state";
 
 /** What to write instead of a value that does not fit; empty where nobody can know what was meant. */
 export function advice(value: unknown, role: Role): string {
@@ -17,6 +17,7 @@ function known(value: unknown, role: Role): string | undefined {
   if (typeof value === "function") return ofFunction(value, role);
   if (typeof value !== "object") return ofScalar(value, role);
   if (isThenable(value)) return "await it";
+  if (role === "state") return undefined;
   if (role === "source") return ofSource(value);
   if (role === "sink") return ofSink(value);
   return ofPipe(value);
@@ -35,7 +36,8 @@ function ofFunction(value: Function, role: Role): string | undefined {
   const name = value.name || "source";
   const prototype = value.prototype as Record<symbol, unknown> | undefined;
   if (prototype?.[openFeed] !== undefined || prototype?.[openSink] !== undefined) {
-    return `it is a class: give an instance, new ${name}(…)`;
+    const made = Object.hasOwn(value, "open") ? `await ${name}.open(…)` : `new ${name}(…)`;
+    return `it is a class: give an instance, ${made}`;
   }
   if (role === "source") return `call it: ${name}()`;
   if (role === "sink") {
@@ -94,6 +96,11 @@ function ofSink(value: object): string | undefined {
   if (value instanceof Map) return "give ([key, value]) => map.set(key, value)";
   if (value instanceof Set) return "give (value) => set.add(value)";
   if (Array.isArray(value)) return "give (value) => array.push(value)";
+  if (has(value, "enqueue")) {
+    return "give (value) => controller.enqueue(value), or, to wait for the reader, the writable of a " +
+      "TransformStream";
+  }
+  if (has(value, "run")) return "give (value) => it.run(value), with what run() takes";
   if (has(value, "send")) return "give (value) => it.send(value), with what send() takes";
   if (has(value, "next")) return "a generator runs only while somebody asks it: give a function";
   return undefined;

@@ -99,7 +99,9 @@ export function toBinding(
   if (replays !== "deliver" && replays !== "skip") {
     throw wrong("replays", '"deliver" or "skip"', replays);
   }
-  if (state !== undefined && !isKeeper(state)) throw wrong("state", "a Cache", state);
+  if (state !== undefined && !isKeeper(state)) {
+    throw wrong("state", "a Cache", state, "state");
+  }
   if (state !== undefined && name === undefined) {
     throw new TypeError(
       `Cannot keep exact state of flow ${
@@ -144,7 +146,8 @@ export function sourceName(source: unknown): string {
   return typeof tag === "string" ? tag : (source as object).constructor?.name ?? "a source";
 }
 
-const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+/** What a policy may be, in words. */
+export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
 
 /**
  * Checks an error policy.

@@ -23,10 +23,12 @@ export function isIterable(value: unknown): value is AsyncIterable<unknown> | It
 export function openIterator(source: unknown): OpenIterator {
   const { method, async } = methodOf(source)!;
   const iterator = (method as () => unknown).call(source);
-  assertObject(iterator, async ? "[Symbol.asyncIterator]()" : "[Symbol.iterator]()");
+  const symbol = async ? "[Symbol.asyncIterator]()" : "[Symbol.iterator]()";
+  assertObject(iterator, symbol);
   const { next } = iterator as { next?: unknown };
   if (typeof next !== "function") {
-    throw new TypeError(`next of an iterator must be a function, got ${inWords(next)}`);
+    const promised = iterator instanceof Promise ? `: ${symbol} must not be async` : "";
+    throw new TypeError(`next of an iterator must be a function, got ${inWords(next)}${promised}`);
   }
   const native = NATIVE.has(next);
   const asked = native ? iterator : { next: () => next.call(iterator) };
@@ -121,5 +123,9 @@ function methodOf(value: unknown): { method: unknown; async: boolean } | undefin
 }
 
 function inWords(value: unknown): string {
-  return typeof value === "object" && value !== null ? "an object" : String(value);
+  return value instanceof Promise
+    ? "a promise"
+    : typeof value === "object" && value !== null
+    ? "an object"
+    : String(value);
 }

@@ -29,7 +29,7 @@ export function finished(
   const live = new Set<ProxyQueue<unknown>>();
   for (const [queue, hub] of proxies) {
     const idle = hub === undefined || hub.ended || queue.idle;
-    if (!idle || queue.writers.size > 0 || !written.has(queue)) live.add(queue);
+    if (!idle || queue.writers.size > 0 || !(written.has(queue) || queue.released)) live.add(queue);
   }
   const alive = ({ ended, lane, hubs: sources }: LiveFlow) =>
     !ended && (lane.held > 0 || sources.every((hub) => hub.ended) ||
@@ -43,7 +43,7 @@ export function finished(
       if (alive(flow)) { for (const queue of flow.writes) live.add(queue); }
     }
   }
-  return [...written].filter((queue) => {
+  return [...new Set([...written, ...proxies.keys()])].filter((queue) => {
     if (queue.ended || live.has(queue)) return false;
     const writers = flows.filter(({ ended, writes }) => !ended && writes.includes(queue));
     if (writers.length === 0) return true;

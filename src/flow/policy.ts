@@ -12,7 +12,7 @@ import { describe } from "../mask.ts";
 import type { Context, ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Attribution, currentMessage, runAs } from "./attribution.ts";
-import { checkPolicy } from "./binding.ts";
+import { checkPolicy, POLICIES } from "./binding.ts";
 import { type Lane, STOPPED } from "./lane.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "./receipt.ts";
@@ -155,7 +155,7 @@ export class Recovery {
         policy,
         (value) =>
           new TypeError(
-            `onError must give a policy, got ${describe(value)}`,
+            `onError must give a policy, got ${describe(value)}; policies are ${POLICIES}`,
           ),
       );
       return policy;

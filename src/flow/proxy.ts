@@ -37,7 +37,9 @@ const queues = new WeakMap<object, ProxyQueue<unknown>>();
  * - Bounded: a flow that writes to a full Proxy waits until half of it has been read.
  * - A message is acknowledged only when the flows behind the Proxy are done with what was made from it.
  * - Ends when every flow that writes to it has ended and nothing can come any more, also in a circle of
- *   flows. One that no flow writes to ends by {@linkcode Proxy.close}, or when the app stops.
+ *   flows. A flow writes to what its `sink` names: for a handler that sends by itself, name the Proxies there,
+ *   too. One that no flow writes to ends when its last {@linkcode Proxy.writer} is closed, by
+ *   {@linkcode Proxy.close}, or when the app stops; until then `stream()` goes on.
  * - A value that user code sends belongs to the message for which it is sent, in flows whose messages are
  *   acknowledged; elsewhere, and once that message is done, unawaited sends are the caller's.
  *
@@ -53,6 +55,23 @@ const queues = new WeakMap<object, ProxyQueue<unknown>>();
  * app.handle(shouts, (shout) => shout + "!", { sink: (shout) => heard.push(shout) });
  * await app.stream();
  * assertEquals(heard, ["A!", "B!"]);
+ * ```
+ *
+ * @example A router: `sink` names the Proxies that the handler sends to, so that they end with it
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, Proxy } from "@slipstream/slipstream";
+ *
+ * const app = new App();
+ * const [odd, even] = [new Proxy<number>(), new Proxy<number>()];
+ * const seen: string[] = [];
+ * app.handle([1, 2, 3], async (n) => {
+ *   await (n % 2 === 0 ? even : odd).send(n);
+ * }, { sink: [odd, even] });
+ * app.handle(odd, (n) => void seen.push(`odd ${n}`));
+ * app.handle(even, (n) => void seen.push(`even ${n}`));
+ * await app.stream();
+ * assertEquals(seen.toSorted(), ["even 2", "odd 1", "odd 3"]);
  * ```
  *
  * @typeParam T What is passed on.
@@ -96,14 +115,20 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
     return asPart("send() to a Proxy", async () => this.#queue.send(value));
   }
 
-  /** Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. */
+  /**
+   * Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. Where code
+   * outside of flows alone sends, keep one writer for all of it: closing the last one ends the Proxy.
+   */
   writer(): ProxyWriter<T> {
     const queue = this.#queue;
     const close = () => {
-      if (queue.writers.delete(writer)) queue.onIdle();
+      if (!queue.writers.delete(writer)) return;
+      queue.released = queue.writers.size === 0;
+      queue.onIdle();
     };
     const writer = { send: (value: T) => this.send(value), close, [Symbol.dispose]: close };
     queue.writers.add(writer);
+    queue.released = false;
     return writer;
   }
 

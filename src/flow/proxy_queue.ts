@@ -33,6 +33,8 @@ export class ProxyQueue<T> implements Feed<T> {
   readers: Lane[] = [];
   /** The writers that user code keeps open. */
   readonly writers: Set<object> = new Set();
+  /** True once user code has closed the last of its writers: it ends like the flows that write to it. */
+  released = false;
 
   readonly bound: number;
   readonly #entries: Deque<Entry<T>> = new Deque();
@@ -194,6 +196,7 @@ export class ProxyQueue<T> implements Feed<T> {
     this.#entries.clear();
     this.receipt = undefined;
     this.readers = [];
+    this.released = false;
     this.onIdle = () => {};
     this.#wake = undefined;
   }

@@ -1,6 +1,8 @@
+import { describe } from "../mask.ts";
 import { checkOptions } from "../options.ts";
 import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
 import { iterableFeed } from "./feeds.ts";
+import { isIterable } from "./iteration.ts";
 import { Receipt } from "./receipt.ts";
 import type { Resumption } from "./state.ts";
 
@@ -128,7 +130,15 @@ class ReplayableFeed<T, P> implements Feed<T> {
   #open(): Feed<T> {
     const position = this.#resumption?.start(0, undefined) as P | undefined;
     this.#resumption?.began(0, position, false);
-    const feed = iterableFeed<T>(this.#options.read(position, this.#signal));
+    const messages: unknown = this.#options.read(position, this.#signal);
+    if (!isIterable(messages)) {
+      throw new TypeError(
+        `read() must give something iterable, got ${
+          describe(messages)
+        }: make it an async function*`,
+      );
+    }
+    const feed = iterableFeed<T>(messages as AsyncIterable<T>);
     feed.onLate = (error) => this.onLate(error);
     return feed;
   }

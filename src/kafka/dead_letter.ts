@@ -1,4 +1,5 @@
 import { FlowError } from "../errors.ts";
+import { describe } from "../mask.ts";
 import type { FailedStep } from "../types.ts";
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import type { Header, ProducerRecord } from "./broker.ts";
@@ -116,9 +117,18 @@ export type DeadLetterOrigin = SinkTarget<never> & {
  * ```
  *
  * @param topics The topics, each once.
- * @throws {TypeError} From the sink: if a message is no dead letter, or of a topic that was not given.
+ * @throws {TypeError} If something is no topic. From the sink: if a message is no dead letter, or of a topic that was not given.
  */
 export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unknown, unknown>> {
+  for (const topic of topics) {
+    if (typeof topic?.[openSink] === "function" && typeof topic.name === "string") continue;
+    throw new TypeError(
+      `Cannot send dead letters back to ${
+        describe(topic)
+      }: write sink: sendBack(topic), with the topics that ` +
+        "they came from",
+    );
+  }
   const byName = new Map(topics.map((topic) => [topic.name, topic]));
   return {
     [openSink](host: Host): SinkPort<Message<unknown, unknown>> {

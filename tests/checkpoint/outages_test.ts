@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { HandlerError } from "../../mod.ts";
+import {
+  App,
+  Checkpoint,
+  type CheckpointEvent,
+  Dependency,
+  HandlerError,
+  Proxy,
+} from "../../mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { World } from "../_support/join_world.ts";
@@ -339,4 +346,39 @@ Deno.test("Checkpoint follows an outage as docs/checkpoint.md draws it", async (
   assertEquals(process.log.slice(3), ["0:1 09:40 again", "0:2 09:40 again", "0:3 10:20"]);
   assertEquals(process.contexts.map((correction) => correction?.until).slice(3), [3, 3, undefined]);
   await process.close();
+});
+
+Deno.test("Checkpoint tells when a dependency has messages, and was never given a heartbeat", async () => {
+  for (const ends of ["with it", "without"]) {
+    const weather = new Proxy<string>();
+    const questions = new Proxy<number>();
+    const events: CheckpointEvent[] = [];
+    const checkpoint = new Checkpoint("questions", {
+      dependent: questions,
+      dependencies: [new Dependency("weather", weather, { downtimeThreshold: 10 })],
+      pauseDependent: false,
+      maxAheadMs: Infinity,
+      onStatus: (event) => events.push(event),
+    });
+    const app = new App();
+    app.handle(weather, async () => {
+      if (ends === "with it") await checkpoint.heartbeat(1);
+    });
+    app.handle(questions, async (time) => void await checkpoint.checkPulse(time));
+    const streaming = app.stream();
+    await weather.send("sun");
+    await weather.send("rain");
+    await settle();
+    await questions.send(1);
+    await questions.send(50);
+    await settle();
+    weather.close();
+    questions.close();
+    await streaming;
+    const unheard = { type: "unheard", dependency: "weather", messages: 2 } as const;
+    assertEquals(
+      events.filter(({ type }) => type === "unheard"),
+      ends === "with it" ? [] : [unheard, unheard],
+    );
+  }
 });

@@ -1,6 +1,6 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Duplex, Readable, Writable } from "node:stream";
-import { App, Proxy } from "../../mod.ts";
+import { App, Cache, MemoryCache, Proxy, replayable } from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 
 /** The error of a source, a sink, a pipe or a handler that does not fit. */
@@ -63,6 +63,10 @@ const sinks: [unknown, string][] = [
   [new Set(), "(value) => set.add(value)"],
   [[[]], "(value) => array.push(value)"],
   ["out.txt", "open what it names, and give the stream"],
+  [{ enqueue() {} }, "(value) => controller.enqueue(value)"],
+  [{ run() {} }, "(value) => it.run(value)"],
+  [Cache, "it is a class: give an instance, await Cache.open(…)"],
+  [MemoryCache, "it is a class: give an instance, new MemoryCache(…)"],
   [{ send() {} }, "(value) => it.send(value)"],
   [null, "is it assigned before"],
 ];
@@ -113,4 +117,31 @@ Deno.test("what Duplex.toWeb() gives is a pipe, and a Readable of Node a source"
   app.handle(Readable.from(["a", "b"]), (text) => text, { sink: (text) => seen.push(text) });
   await app.stream();
   assertEquals(seen, ["a", "b"]);
+});
+
+Deno.test("a state that is not opened yet says to await it", () => {
+  const state = Promise.resolve(new MemoryCache({ maxBytes: Infinity })) as never;
+  const error = assertThrows(() => new App().handle("", () => {}, { name: "f", state }), TypeError);
+  assertStringIncludes(error.message, "got an object of class Promise: await it");
+});
+
+Deno.test("new Cache() says how a cache is opened", () => {
+  const open = Cache as unknown as new (path: string) => Cache;
+  assertThrows(() => new open("state"), TypeError, "write await Cache.open(path)");
+});
+
+Deno.test("a replayable() whose read() gives a promise of a list says what to make it", async () => {
+  const app = new App();
+  const read = (() => Promise.resolve([1])) as never;
+  app.handle(replayable({ name: "list", read, position: (n: number) => n }), () => {});
+  const says = "got an object of class Promise: make it an async function*";
+  await assertRejects(() => app.stream(), Error, says);
+});
+
+Deno.test("a [Symbol.asyncIterator]() that is async itself is told", async () => {
+  const app = new App();
+  const source = { [Symbol.asyncIterator]: () => Promise.resolve([1].values()) } as never;
+  app.handle(source, () => {});
+  const says = "[Symbol.asyncIterator]() must not be async";
+  await assertRejects(() => app.stream(), Error, says);
 });

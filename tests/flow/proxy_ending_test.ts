@@ -100,6 +100,39 @@ Deno.test("Proxy.writer() keeps the Proxy open until it is closed", async () => 
   assertEquals(log, [1, 2]);
 });
 
+Deno.test("Proxy that no flow writes to ends when its last writer is closed", async () => {
+  const app = new App();
+  const proxy = new Proxy<number>();
+  const log: number[] = [];
+  app.handle(proxy, (n) => void log.push(n));
+  for (const value of [1, 2]) {
+    const [first, last] = [proxy.writer(), proxy.writer()];
+    const streaming = app.stream();
+    await first.send(value);
+    first.close();
+    for (let turn = 0; turn < 5; turn++) await settle();
+    await last.send(-value);
+    last.close();
+    await streaming;
+  }
+  assertEquals(log, [1, -1, 2, -2]);
+});
+
+Deno.test("Proxy whose last writer was closed ends no later run by that", async () => {
+  const app = new App();
+  const proxy = new Proxy<number>();
+  const log: number[] = [];
+  app.handle(proxy, (n) => void log.push(n));
+  proxy.writer().close();
+  await app.stream();
+  const streaming = app.stream();
+  for (let turn = 0; turn < 5; turn++) await settle();
+  await proxy.send(1);
+  await app.close();
+  await streaming;
+  assertEquals(log, [1]);
+});
+
 Deno.test("Proxy ended by a run is open again in the next one", async () => {
   const app = new App();
   const proxy = new Proxy<number>();

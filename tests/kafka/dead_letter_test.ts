@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   App,
   CodecError,
@@ -255,4 +255,11 @@ Deno.test("a dead letter of a value that is null and of no topic has the value n
     assertEquals([value, text(record.value)], [null, "null"]);
     break;
   }
+});
+
+Deno.test("sendBack() of what is no topic is an error, also as a sink that was not called", async () => {
+  assertThrows(() => sendBack("orders" as never), TypeError, 'to the string "orders"');
+  const app = new App();
+  app.handle([{ offset: 7 }], (letter) => letter, { sink: sendBack as never });
+  await assertRejects(() => app.stream(), SinkError, "write sink: sendBack(topic)");
 });
