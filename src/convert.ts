@@ -39,7 +39,7 @@ export function toReadable<T>(source: Source<T>): ReadableStream<T> {
 /**
  * Makes a `TransformStream` of a handler: each result is a chunk.
  *
- * - Normal end: what is under way comes out, then the readable side closes.
+ * - Normal end: what is in flight comes out, then the readable side closes.
  * - Error of the handler: both sides fail with it.
  * - Cancel of the readable side, or abort of the writable one: the other side fails with the reason, and the
  *   handler is not called any more.

@@ -33,7 +33,7 @@ export abstract class FlowError extends Error implements ErrorPlace {
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
   /**
-   * The message that was under way, as its source gave it; undefined where it is not known. Behind `batch()` a
+   * The message that was in flight, as its source gave it; undefined where it is not known. Behind `batch()` a
    * dead-letter sink is told of each message; elsewhere it is the list of what was collected.
    */
   root: unknown = undefined;

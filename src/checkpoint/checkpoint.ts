@@ -76,7 +76,7 @@ export class Checkpoint<M = unknown> implements CheckpointView {
    */
   constructor(name: string, options: CheckpointOptions<M>) {
     if (typeof name !== "string" || name === "") {
-      throw new TypeError("Cannot name a checkpoint: a name is a string, not empty");
+      throw new TypeError("Cannot name a checkpoint: a name must be a non-empty string");
     }
     const settings = toCheckpointSettings(name, options);
     const { dependent, dependencies, correct } = settings;

@@ -156,7 +156,7 @@ export class Dependency {
    */
   constructor(name: string, dependency: Source<unknown>, options: DependencyOptions = {}) {
     if (typeof name !== "string" || name === "") {
-      throw new TypeError("Cannot name a dependency: a name is a string, not empty");
+      throw new TypeError("Cannot name a dependency: a name must be a non-empty string");
     }
     if (typeof dependency !== "object" || dependency === null || !isSource(dependency)) {
       throw new TypeError(

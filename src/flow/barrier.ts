@@ -154,7 +154,7 @@ export class Barrier {
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
-        const failure = new BarrierError("Cannot make what is done durable", error);
+        const failure = new BarrierError("Cannot commit progress", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
         failing ??= clock.monotonic();
         if (

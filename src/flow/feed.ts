@@ -125,7 +125,7 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Ends the run with an error. */
   fail(error: unknown): void;
-  /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
+  /** Runs the barrier now, or after the one in progress: flush sinks, flush stores, commit positions. */
   barrier(): Promise<void>;
   /** A position moves without a message: a barrier will follow. Absent where one follows anyway. */
   moved?(): void;

@@ -50,7 +50,7 @@ export function map<A, B>(
   change: (message: A) => B | Promise<B>,
 ): ExactPipe<A, B> {
   if (typeof change !== "function") {
-    throw new TypeError(`Cannot map: the change must be a function, got ${change}`);
+    throw new TypeError(`Cannot map: the mapper must be a function, got ${change}`);
   }
   const pipe: ExactStage<A, B> = {
     holds: false,
@@ -81,7 +81,7 @@ export function filter<A>(
   test: (message: A) => boolean | Promise<boolean>,
 ): ExactPipe<A, A> {
   if (typeof test !== "function") {
-    throw new TypeError(`Cannot filter: the test must be a function, got ${test}`);
+    throw new TypeError(`Cannot filter: the predicate must be a function, got ${test}`);
   }
   const pipe: ExactStage<A, A> = {
     holds: false,
@@ -127,7 +127,7 @@ export function flatMap<A, B>(
 ): ExactPipe<A, B> {
   if (typeof toElements !== "function") {
     throw new TypeError(
-      `Cannot flatMap: what gives the elements must be a function, got ${toElements}`,
+      `Cannot flatMap: the mapper must be a function, got ${toElements}`,
     );
   }
   const pipe: ExactStage<A, B> = {

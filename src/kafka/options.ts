@@ -55,7 +55,7 @@ export interface TopicDefaults extends ConnectionOptions {
   /** The most records in a batch of a sink. @default {1000} */
   batchSize?: number | undefined;
   /**
-   * How many bytes of records a sink may have under way before whoever writes to it waits, as Java's
+   * How many bytes of records a sink may have in flight before whoever writes to it waits, as Java's
    * `buffer.memory`. Batches have a megabyte at most, and no more than the topic takes.
    *
    * @default {33554432}

@@ -59,7 +59,7 @@ export function toRecord<K, V>(
     if (letter !== undefined) return copied(letter);
     if (untraceable.has(output)) {
       throw new TypeError(
-        `Cannot keep a dead letter in topic "${topic}": nobody can tell which messages untilEnd(pipe) ` +
+        `Cannot keep a dead letter in topic "${topic}": it is unknown which messages untilEnd(pipe) ` +
           'made it from; use onError "stop" or "skip", or a pipe that is exact or sequential',
       );
     }
@@ -68,7 +68,7 @@ export function toRecord<K, V>(
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);
   if (value === undefined) {
     throw new TypeError(
-      `Cannot send to topic "${topic}" as there is no value: tombstone is what deletes a key`,
+      `Cannot send to topic "${topic}" as there is no value: send tombstone to delete a key`,
     );
   }
   checkTimestamp(topic, timestamp);

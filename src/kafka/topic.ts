@@ -211,7 +211,7 @@ export class Topic<K = string, V = string>
       throw new TypeError(`Cannot read topic "${this.name}": give it a "groupId"`);
     }
     if (this.#feed) {
-      throw new TypeError(`Cannot read topic "${this.name}" twice at a time: make another Topic`);
+      throw new TypeError(`Cannot read topic "${this.name}" twice at once: create another Topic`);
     }
     const context = {
       topic: this.name,

@@ -146,7 +146,7 @@ export class Scheduler {
       onStep?.();
       if (over()) return;
       if (left <= 0) throw this.#error(`Cannot finish within ${maxSteps} steps`);
-      if (!await this.#goOn()) throw this.#error("Cannot go on: nothing waits for its turn");
+      if (!await this.#goOn()) throw this.#error("Cannot go on: nothing is waiting for its turn");
     }
   }
 
