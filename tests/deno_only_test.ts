@@ -4,6 +4,7 @@ for (const entry of ["mod.ts", "src/kafka/mod.ts", "src/kafka/memory/mod.ts"]) {
   Deno.test(`${entry} says that it runs on Deno only, first thing where there is none`, async () => {
     const url = import.meta.resolve(`../${entry}`);
     const code = `
+      await import("node:zlib"); // Deno's own, which needs \`Deno\` when it is loaded
       const { exit } = Deno;
       delete globalThis.Deno;
       await import(${JSON.stringify(url)}).catch((error) => console.log(error.message));

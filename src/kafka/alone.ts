@@ -31,7 +31,7 @@ const PAUSE_MS = 200;
  * times out, and then the group may share out partitions to another dead one: so the waiting begins anew
  * when the group changes, within bounds.
  *
- * @throws {KafkaError} If others still read it when a session time-out has passed without a change.
+ * @throws {KafkaError} If others still read it when a session timeout has passed without a change.
  */
 export async function untilAlone(join: JoinOptions, options: AloneOptions): Promise<void> {
   const { topic, groupId, sessionTimeout, rebalanceTimeout } = join;
@@ -54,7 +54,7 @@ export async function untilAlone(join: JoinOptions, options: AloneOptions): Prom
     if (now >= until) {
       throw new KafkaError(
         `Cannot keep exact state of topic "${topic}": it is read by ${others}, for longer than the session ` +
-          `time-out of ${sessionTimeout} ms; let nobody else read it in that group; ${KILLED}`,
+          `timeout of ${sessionTimeout} ms; let nobody else read it in that group; ${KILLED}`,
         { topic },
       );
     }

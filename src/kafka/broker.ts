@@ -127,7 +127,7 @@ export interface JoinOptions {
   readonly minBytes: number;
   /**
    * Whether the member must be the only reader of the topic in its group. It joins when no other member reads
-   * the topic, for which it waits a session time-out; then it is given all partitions, and whoever joins
+   * the topic, for which it waits a session timeout; then it is given all partitions, and whoever joins
    * later none.
    */
   readonly exclusive?: boolean | undefined;

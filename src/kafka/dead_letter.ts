@@ -87,8 +87,8 @@ export type DeadLetterOrigin = SinkTarget<never> & {
 };
 
 /**
- * Makes a sink that sends dead letters back to the topics that they came from, as they were before: the
- * partition is found anew, by the key.
+ * Makes a sink that sends dead letters back to the topics that they came from, in their original form; the partition
+ * is chosen again, by the key.
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export type DeadLetterOrigin = SinkTarget<never> & {
  * ```
  *
  * @param topics The topics, each once.
- * @throws {TypeError} From the sink: if a message is no dead letter, or of a topic that was not given.
+ * @throws {TypeError} From the sink: if a message is not a dead letter, or comes from a topic that was not given.
  */
 export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unknown, unknown>> {
   const byName = new Map(topics.map((topic) => [topic.name, topic]));

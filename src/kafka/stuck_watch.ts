@@ -12,7 +12,7 @@ export interface StuckWatchOptions {
   readonly stuck: () => () => void;
 }
 
-/** How often a time-out is divided: it is noticed late by at most one part. */
+/** How often a timeout is divided: it is noticed late by at most one part. */
 const PARTS = 10;
 
 /** Notices that a message takes too long, without reading the clock for each one. */

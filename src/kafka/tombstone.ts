@@ -1,6 +1,6 @@
 /**
- * The value of a message that deletes its key from a compacted topic: what is sent to delete, and what is read
- * where that was sent. It passes no codec. `null` is a value like any other: it goes to the codec.
+ * The value of a message that deletes its key from a compacted topic: send it to delete, and it is the value read
+ * from such a message. It bypasses the codec. `null` is a value like any other: it goes to the codec.
  *
  * @example
  * ```ts
@@ -28,5 +28,5 @@
  */
 export const tombstone: unique symbol = Symbol.for("slipstream.tombstone");
 
-/** The type of {@linkcode tombstone}: part of the values of a topic that has deletions. */
+/** The type of {@linkcode tombstone}: include it in the value type of a topic with deletions. */
 export type Tombstone = typeof tombstone;

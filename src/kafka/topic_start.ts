@@ -80,7 +80,7 @@ export async function findStart(
     if (!options.late) return undefined;
     throw new KafkaError(
       `Cannot keep exact state of topic "${topic}": this member of group "${groupId}" reads ` +
-        `${partitions.length} of its ${low.size} partitions, for longer than the session time-out; let ` +
+        `${partitions.length} of its ${low.size} partitions, for longer than the session timeout; let ` +
         `nobody else read it in that group; ${KILLED}`,
       { topic },
     );

@@ -95,7 +95,7 @@ Deno.test("a topic that another member of the group reads cannot be read with ex
   await assertRejects(
     () => count(broker, state, 99, new Topic("in", { ...options, heartbeatInterval: 100 })),
     SourceError,
-    "for longer than the session time-out of 500 ms; let nobody else read it in that group",
+    "for longer than the session timeout of 500 ms; let nobody else read it in that group",
   );
   await iterator.return();
 });
