@@ -266,8 +266,7 @@ export interface HandleOptions<O, Args = unknown> {
    * How long a call of the handler may take with its sinks, in milliseconds. A call that exceeds the limit fails:
    * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that it
    * sends by itself after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
-   * a
-   * `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
+   * a `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
    * partitions; with several flows on a Topic, the shortest limit counts.
    *
    * A flow behind a Proxy has no limit unless it is given one. That limit applies only to its own calls: the Topic
@@ -280,16 +279,14 @@ export interface HandleOptions<O, Args = unknown> {
    * The `Cache` that holds the state of the flow, and its positions: after a crash the flow resumes where the content
    * of the cache ends, so that nothing is counted twice or missed in it. Writes to sinks may be repeated.
    *
-   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where another
+   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source that
+   *   can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where another
    *   member reads it, which may have been killed, the start waits for a session timeout (the Topic's `onStatus` gets
    *   `"joining"`) and then fails; members that join later get no partitions. If the group has committed positions of
    *   which the cache holds no state, the flow stops with an error: set where to begin with `seek()`, or with the
-   *   Topic's
-   *   `offset` by partition.
+   *   Topic's `offset` by partition.
    * - `batch()`, pipe functions and `TransformStream`s are refused, even with a promise and behind Proxies; a flow
-   *   that writes to a
-   *   Proxy must have the policy `"stop"`.
+   *   that writes to a Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
    * - Where `onError` continues, the writes of a failed call of the handler or of a sink are undone. If another flow

@@ -196,7 +196,7 @@ export class Cache<V = unknown>
    * @returns What the function returned.
    * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`, by default 30 seconds:
    * the error says which keys, and what it was waiting for.
-   * @throws {TypeError} If it is called inside a transaction and the two would wait for each other forever.
+   * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */

@@ -57,8 +57,7 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
   /**
    * What to do about damage, such as a bit that flipped on the disk: `"refuse"` does not open the file and says what
    * is damaged, `"salvage"` deletes the damaged parts and keeps the rest; see {@linkcode Cache.damage}. A shared
-   * store has no
-   * such option: a damaged entry is an error when it is read, until it is written or deleted.
+   * store has no such option: a damaged entry is an error when it is read, until it is written or deleted.
    *
    * @default {"refuse"}
    */

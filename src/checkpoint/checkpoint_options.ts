@@ -111,8 +111,7 @@ export interface CheckpointOptions<M = unknown> {
   recoveryCallback?: DependencyCallback<unknown> | undefined;
   /**
    * Where the checkpoint is kept; without it, the checkpoint is lost when the process ends. Where flows of the
-   * dependent
-   * or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
+   * dependent or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
    * or a `space()` of it: then state, positions and checkpoint always belong to one instant.
    *
    * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is rewritten at every barrier, so it is
@@ -143,8 +142,7 @@ export interface CheckpointOptions<M = unknown> {
   /**
    * Whether stale results are corrected: the dependent moves back to the first of them and reprocesses its messages
    * from there. This requires a dependent with positions: a Topic. No flow that gets its messages may hold some back
-   * until others come: `batch()` needs a time there, and pipe functions and
-   * TransformStreams are refused.
+   * until others come: `batch()` needs a time there, and pipe functions and TransformStreams are refused.
    *
    * @default {false}
    */

@@ -63,8 +63,8 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next barrier.
  * - Barriers never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
- * - A sink whose `flush()` does not settle within `flushTimeoutMs` and its own patience stops the app, and there is no barrier any more: it would call that
- *   sink again, or pass over it.
+ * - A sink whose `flush()` does not settle within `flushTimeoutMs` and its own patience stops the app, and there is
+ *   no barrier any more: it would call that sink again, or pass over it.
  */
 export class Barrier {
   readonly #scope: BarrierScope;

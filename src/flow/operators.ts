@@ -95,8 +95,8 @@ export function filter<A>(
 
 /**
  * A pipe that passes on, one by one, the elements that `toElements` returns for a message: an array, an iterable, a
- * generator or an async one, or a promise of these. Promises among the elements are
- * awaited. Carries acknowledgements exactly: a message is done when all of its elements are.
+ * generator or an async one, or a promise of these. Promises among the elements are awaited. Carries acknowledgements
+ * exactly: a message is done when all of its elements are.
  *
  * An error in `toElements` or in its iteration meets the flow's `onError`. Elements passed on before it stay passed
  * on; a retry calls `toElements` again and passes on all elements.
@@ -139,8 +139,7 @@ export function flatMap<A, B>(
 
 /**
  * A pipe that collects messages into arrays of `max`, or of those that came within `ms` milliseconds after the first;
- * the rest is passed on at the end. It acknowledges exactly: the messages of a
- * batch are done when the batch is.
+ * the rest is passed on at the end. It acknowledges exactly: the messages of a batch are done when the batch is.
  *
  * @example
  * ```ts

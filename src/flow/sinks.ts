@@ -133,8 +133,8 @@ export class Sinks {
   }
 
   /**
-   * Opens `sink` for one value, made from the message of `receipt`. A function that chooses where dead letters go may make a sink for each: one
-   * without `close()` is forgotten when it has been flushed.
+   * Opens `sink` for one value, made from the message of `receipt`. A function that chooses where dead letters go may
+   * make a sink for each: one without `close()` is forgotten when it has been flushed.
    */
   openOnce(
     sink: unknown,

@@ -13,12 +13,10 @@ export interface TopicDefaults extends ConnectionOptions {
   /** The consumer group; needed for reading. */
   groupId?: string | undefined;
   /**
-   * Where a group without commits starts: the beginning, the end, a time, or an offset for each
-   * partition. The end, or a time, is looked up once for the whole group, by the member that reads
-   * partition 0; the others wait for it. Offsets by partition take precedence over commits, the first time that this
-   * topic is read;
-   * partitions they do not name start at the beginning. Partitions that are added later always start at their
-   * beginning.
+   * Where a group without commits starts: the beginning, the end, a time, or an offset for each partition. The end,
+   * or a time, is looked up once for the whole group, by the member that reads partition 0; the others wait for it.
+   * Offsets by partition take precedence over commits, the first time that this topic is read; partitions they do not
+   * name start at the beginning. Partitions that are added later always start at their beginning.
    *
    * @default {"latest"}
    */
