@@ -29,8 +29,8 @@ export type OutgoingHeaders =
   | Iterable<readonly [name: string, value: string | Uint8Array | null]>;
 
 /**
- * What a topic takes as a sink: a key and a value, a message, a message that was read from a topic, or an
- * error that met `onError`: then the message that failed becomes a dead letter.
+ * The values that a topic accepts as a sink: a key and a value, a message, a message that was read from a topic, or
+ * an error that met `onError`, whose message becomes a dead letter.
  */
 export type TopicOutput<K = string, V = string> =
   | readonly [key: K | null, value: V | Tombstone]
