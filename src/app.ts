@@ -25,17 +25,17 @@ import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
   /**
-   * What follows after an error in a flow that does not say so itself.
+   * What follows an error in a flow that sets no policy of its own.
    *
    * @default {"stop"}
    */
   onError?: OnError<Args> | undefined;
   /**
-   * When what is done is made durable: sinks are flushed, then all open caches of the process (also those of
-   * other apps), then positions are committed. Also before partitions are given up, and at the end.
+   * When progress is committed: sinks are flushed, then all open caches of the process (including those of other
+   * apps), then positions are committed. This also happens before partitions are given up, and at the end.
    */
   barrier?: BarrierOptions | undefined;
-  /** Told what happens while the app streams. */
+  /** Called with what happens while the app streams. */
   onStatus?: ((event: StatusEvent) => void) | undefined;
   /**
    * Time and timers.
@@ -61,7 +61,7 @@ export interface StreamOptions<Args = unknown> {
 
 /**
  * Binds sources to handlers and sinks, and streams. The module's functions `handle`, `stream`, … belong to
- * a default app; an app of one's own is isolated from it.
+ * a default app; an app that you create is isolated from it.
  *
  * @example
  * ```ts
@@ -89,7 +89,7 @@ export class App<Args = unknown> implements AsyncDisposable {
    * Makes an app with nothing bound.
    *
    * @throws {TypeError} If an option is unknown or of a wrong shape.
-   * @throws {RangeError} If a figure of the barrier is not a positive number.
+   * @throws {RangeError} If a number in `barrier` is not positive.
    */
   constructor(options: AppOptions<Args> = {}) {
     checkOptions("App", options, ["onError", "barrier", "onStatus", "clock"]);
@@ -120,17 +120,17 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#options = options;
   }
 
-  // The two differ in their number of parameters, so that the compiler says what does not fit one of them.
+  // The two differ in their number of parameters, so that the compiler reports what does not fit in one of them.
   /** Binds a source to a handler: a function, a `TransformStream`, or a pipe with a promise. */
   handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
   /**
-   * Binds a source to a handler, perhaps through a pipe, and what it gives to sinks. Flows of one source get
-   * each message in the order in which they were bound.
+   * Binds a source to a handler, optionally through a pipe, and its results to sinks. Flows of one source get each
+   * message in the order in which they were bound.
    *
-   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
-   * functions, `TransformStream`s and stream handlers are refused, since nobody can see what they hold back: it
-   * would be committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`,
-   * or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
+   * Where messages come from a source with positions (a Topic, a `replayable()`), even through a Proxy, pipe
+   * functions, `TransformStream`s and stream handlers are refused: the engine cannot see which messages they hold
+   * back, so those would be committed before they are handled, and a crash would lose them. Use `map`, `filter`,
+   * `flatMap` or `batch`, or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
    *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
@@ -179,8 +179,8 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then what is under
-   * way is finished, committed and closed. A second OS signal ends it at once. Bindings stay, so it may be
+   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then what is in flight is
+   * finished and committed, and everything is closed. A second OS signal ends it at once. Bindings stay, so it may be
    * called again.
    *
    * @throws {TypeError} If the app streams already, or an option is unknown or of a wrong shape.
@@ -234,18 +234,18 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Pauses a source before its next message; it goes on when no reason is left. All of a merge are paused.
+   * Pauses a source before its next message; it resumes when no reason is left. Of a merge, all sources are paused.
    *
-   * @throws {TypeError} If it is no source, or a string, which is a value and has no gate.
+   * @throws {TypeError} If it is not a source, or is a string, which cannot be paused.
    */
   pause(source: Source<unknown>, reason = "paused"): void {
     for (const gate of gatesOf("pause", source)) gate.pause(reason);
   }
 
   /**
-   * Takes a reason of {@linkcode App.pause} back.
+   * Removes a reason of {@linkcode App.pause}.
    *
-   * @throws {TypeError} If it is no source, or a string, which is a value and has no gate.
+   * @throws {TypeError} If it is not a source, or is a string, which cannot be paused.
    */
   resume(source: Source<unknown>, reason = "paused"): void {
     for (const gate of gatesOf("resume", source)) gate.resume(reason);
@@ -260,8 +260,8 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Stops the app and waits for its end; does nothing when it does not stream. A handler that awaits it
-   * waits for itself: it calls it only. An exit hook need not call it.
+   * Stops the app and waits for its end; does nothing when it does not stream. A handler that awaits it waits for
+   * itself, so a handler should only call it. An exit hook need not call it.
    */
   async close(): Promise<void> {
     this.#run?.stop();
@@ -294,7 +294,9 @@ function gatesOf(what: string, source: unknown): Gate[] {
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (typeof each === "string" || !isSource(each)) {
-      throw new TypeError(`Cannot ${what} ${describe(each)}: it is no source that has a gate`);
+      throw new TypeError(
+        `Cannot ${what} ${describe(each)}: it is not a source that can be paused`,
+      );
     }
   }
   return sources.map(gateOf);

@@ -1,19 +1,19 @@
 /**
- * Time, timers and chance, as the library sees them: everything in `src/` that waits goes through this.
+ * Time, timers and randomness, as the library sees them: everything in `src/` that waits goes through this.
  *
- * The time of day can be set, by hand or by NTP, so it dates things and nothing else; every duration is a
- * difference of {@linkcode Clock.monotonic}.
+ * The time of day can be set, by hand or by NTP, so it is used for dates only; every duration is a difference of
+ * {@linkcode Clock.monotonic}.
  */
 export interface Clock {
   /** The time of day: milliseconds since the Unix epoch. It jumps when the clock is set. */
   now(): number;
-  /** Milliseconds since a moment of the clock's choice. It never jumps or goes back. */
+  /** Milliseconds since an arbitrary moment. It never jumps or goes back. */
   monotonic(): number;
-  /** Calls `callback` once after `ms` monotonic milliseconds; returns what cancels it. */
+  /** Calls `callback` once after `ms` monotonic milliseconds; returns a function that cancels it. */
   timer(callback: () => void, ms: number): () => void;
   /** Calls `callback` in a new macrotask, after timers and I/O had their turn. */
   macrotask(callback: () => void): void;
-  /** A number from 0 to less than 1, for the jitter of waits. */
+  /** A number from 0 to less than 1, for jitter. */
   random(): number;
 }
 

@@ -10,10 +10,10 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  *
  * - Normal end: the stream closes.
  * - Error of the source: the stream fails with it.
- * - Cancel: the source is closed, and told the reason: a stream by `cancel(reason)`, an iterator by `return(reason)`.
- * - Nothing is read ahead: the source is asked when the stream is. A message is done, and acknowledged,
- *   when the next one is asked for: what reads ahead of its work (a queue, a pool) has messages of a Topic
- *   committed that it has not handled.
+ * - Cancel: the source is closed with the reason: a stream by `cancel(reason)`, an iterator by `return(reason)`.
+ * - Nothing is read ahead: the source is asked when the stream is. A message is done, and acknowledged, when the next
+ *   one is asked for. So a reader that reads ahead (a queue, a pool) causes messages of a Topic to be committed
+ *   before it has handled them.
  *
  * @example
  * ```ts
@@ -24,7 +24,7 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  * assertEquals(letters, ["a", "b"]);
  * ```
  *
- * @throws {TypeError} If `source` is no source.
+ * @throws {TypeError} If `source` is not a source.
  */
 export function toReadable<T>(source: Source<T>): ReadableStream<T> {
   const outflow = new Outflow<T>();
@@ -39,7 +39,7 @@ export function toReadable<T>(source: Source<T>): ReadableStream<T> {
 /**
  * Makes a `TransformStream` of a handler: each result is a chunk.
  *
- * - Normal end: what is under way comes out, then the readable side closes.
+ * - Normal end: messages in flight come out, then the readable side closes.
  * - Error of the handler: both sides fail with it.
  * - Cancel of the readable side, or abort of the writable one: the other side fails with the reason, and the
  *   handler is not called any more.
@@ -57,7 +57,7 @@ export function toReadable<T>(source: Source<T>): ReadableStream<T> {
  * assertEquals(await Array.fromAsync(toReadable([1, 2]).pipeThrough(twice)), [1, 1, 2, 2]);
  * ```
  *
- * @throws {TypeError} If `handler` is no handler.
+ * @throws {TypeError} If `handler` is not a handler.
  */
 export function toTransform<I, O>(
   handler: (message: I, context: Context) => Result<O>,
@@ -74,9 +74,9 @@ export function toTransform<I, O>(
 /**
  * Makes a `WritableStream` of one or several sinks: each chunk goes to all of them, in their order.
  *
- * - Close: resolves when everything is flushed and what the sinks opened is closed.
+ * - Close: resolves when everything is flushed and everything that the sinks opened is closed.
  * - Error of a sink: the stream fails with it.
- * - Abort: nothing more is written; what the sinks opened is closed.
+ * - Abort: nothing more is written; everything that the sinks opened is closed.
  *
  * @example
  * ```ts
@@ -88,7 +88,7 @@ export function toTransform<I, O>(
  * assertEquals(seen, [1, 2]);
  * ```
  *
- * @throws {TypeError} If a sink is no sink.
+ * @throws {TypeError} If a sink is not one.
  */
 export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStream<T> {
   const inflow = new Inflow<T>();

@@ -16,7 +16,7 @@ export interface ErrorPlace {
   key?: unknown;
 }
 
-/** Base of the errors that a flow meets: tells where, and keeps what was thrown as `cause`. */
+/** Base of the errors in a flow: says where it happened, and keeps the original error as `cause`. */
 export abstract class FlowError extends Error implements ErrorPlace {
   /** The name of the flow. */
   declare readonly flow: string | undefined;
@@ -33,14 +33,14 @@ export abstract class FlowError extends Error implements ErrorPlace {
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
   /**
-   * The message that was under way, as its source gave it; undefined where it is not known. Behind `batch()` a
-   * dead-letter sink is told of each message; elsewhere it is the list of what was collected.
+   * The message that was in flight, as its source gave it; undefined where it is not known. Behind `batch()`, a
+   * dead-letter sink gets an error for each message; elsewhere this is the list of collected messages.
    */
   root: unknown = undefined;
   /** Behind a Proxy, the message of the outside source that `root` was made from, where known; else `root`. */
   origin: unknown = undefined;
 
-  /** Makes the error; `what` is the sentence's beginning, the place and the cause are added. */
+  /** Makes the error; `what` begins the message, then come the place and the cause. */
   constructor(what: string, place: ErrorPlace, cause: unknown) {
     super(`${what}${inWords(place)}: ${reason(cause)}`, { cause });
     Object.assign(this, place);
@@ -54,7 +54,7 @@ export const untraceable: WeakSet<FlowError> = new WeakSet();
 export class HandlerError extends FlowError {
   /** The name of the class. */
   override readonly name = "HandlerError";
-  /** What the handler or the function was called with. */
+  /** The value that the handler or the function was called with. */
   readonly input: unknown;
 
   /** Wraps what the handler threw. */
@@ -95,7 +95,7 @@ export class SourceError extends FlowError {
   }
 }
 
-/** A pipe function or a `TransformStream` threw or rejected: it cannot go on, whatever the policy. */
+/** A pipe function or a `TransformStream` threw or rejected: it cannot continue, whatever the policy. */
 export class PipeError extends FlowError {
   /** The name of the class. */
   override readonly name = "PipeError";
@@ -150,24 +150,24 @@ export class BarrierError extends FlowError {
   }
 }
 
-/** Something that had not come to its end when a run was ended at once. */
+/** Something that had not ended when a run was ended at once. */
 export interface Stuck extends ErrorPlace {
   /** In words, for instance `handles a message` or `flush()`. */
   readonly what: string;
   /** The sink that was waited for, in words. */
   readonly sink?: string | undefined;
-  /** For how many milliseconds, as far as is known. */
+  /** For how many milliseconds it has lasted, as far as is known. */
   readonly sinceMs: number;
 }
 
 /**
- * The run was ended at once, by a second signal or because stopping took longer than `drainMs`. Its message says
- * what had not come to its end, and so does `stuck`.
+ * The run was ended at once, by a second signal or because stopping took longer than `drainMs`. Its message and
+ * `stuck` say what had not ended.
  */
 export class DrainError extends Error {
   /** The name of the class. */
   override readonly name = "DrainError";
-  /** What had not come to its end. */
+  /** Everything that had not ended. */
   readonly stuck: readonly Stuck[];
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
@@ -195,13 +195,13 @@ export class ProxyEndedError extends Error {
   override readonly name = "ProxyEndedError";
 }
 
-/** More sends wait for a Proxy than it may hold. */
+/** More sends are waiting for a Proxy than it may hold. */
 export class ProxyFullError extends Error {
   /** The name of the class. */
   override readonly name = "ProxyFullError";
 }
 
-/** Flows wait for each other in a circle through full Proxies: no one can ever go on. */
+/** Flows wait for each other in a cycle of full Proxies: none can ever continue. */
 export class CycleError extends Error {
   /** The name of the class. */
   override readonly name = "CycleError";

@@ -10,7 +10,7 @@ import { describe, maskText } from "./mask.ts";
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
     const given = maskText(String(options));
-    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${given}`);
+    throw new TypeError(`Cannot use the options of ${what}: they must be an object, got ${given}`);
   }
   if (Object.keys(options).length === 0 && !isPlain(options)) {
     throw new TypeError(

@@ -1,8 +1,8 @@
 import type { ErrorPolicy, FailedStep, LastResort, RetryOptions, Sink } from "./types.ts";
 
 /**
- * The policy that repeats a failed step: after waits that double from `minMs` to `maxMs`, each shortened
- * by chance so that many who failed at once do not come back at once.
+ * The policy that retries a failed step: after delays that double from `minMs` to `maxMs`, each shortened at random
+ * so that steps that failed together do not retry together.
  *
  * @example
  * ```ts
@@ -19,18 +19,18 @@ import type { ErrorPolicy, FailedStep, LastResort, RetryOptions, Sink } from "./
  * assertEquals(attempts, [1, 2, 3]);
  * ```
  *
- * @param options How often, and after which waits.
- * @param otherwise What follows when it did not help.
+ * @param options How often, and after which delays.
+ * @param otherwise What follows when no retry succeeded.
  */
 export function retry(options: RetryOptions = {}, otherwise: LastResort = "stop"): ErrorPolicy {
   return { retry: options, otherwise };
 }
 
 /**
- * The policy that writes what failed to a sink and goes on: the sink gets the error, with the message (and
- * the value, where a sink failed) in it. What failed for several messages (behind `batch()`) it gets once for
- * each: `origin` is that message, `input` what the handler was called with. A Topic keeps each message as it
- * was, once for each flow, however much of it failed.
+ * The policy that writes a failure to a sink and continues: the sink gets the error, which holds the message (and the
+ * value, if a sink failed). An error about several messages (behind `batch()`) is written once for each: `origin` is
+ * that message, `input` the value that the handler was called with. A Topic stores each message unchanged, once for
+ * each flow, however much of it failed.
  *
  * @example
  * ```ts

@@ -1,15 +1,15 @@
 import type { FailedStep } from "./types.ts";
 
 /**
- * What an app tells whoever listens (`onStatus`). Times are milliseconds. Nothing is collected, and next
- * to nothing is spent, when nobody listens.
+ * What an app reports to `onStatus`. Times are milliseconds. Without a listener nothing is collected, and the cost is
+ * next to nothing.
  */
 export type StatusEvent =
   /** `stream()` has opened everything and messages begin to flow. */
   | { readonly type: "started"; readonly flows: readonly string[] }
-  /** A source was paused or resumed; `reasons` are those that are left. */
+  /** A source was paused or resumed; `reasons` are the remaining ones. */
   | { readonly type: "gate"; readonly source: string; readonly reasons: readonly string[] }
-  /** A step failed and will be repeated after `delayMs`. */
+  /** A step failed and will be retried after `delayMs`. */
   | {
     readonly type: "retry";
     readonly flow: string;
@@ -17,16 +17,16 @@ export type StatusEvent =
     readonly delayMs: number;
     readonly error: FailedStep;
   }
-  /** A step failed and the flow went on without it. */
+  /** A step failed and the flow continued without it. */
   | { readonly type: "skipped"; readonly flow: string; readonly error: FailedStep }
-  /** A step failed and the dead-letter sink has taken it: told for each message, of a batch for all of it. */
+  /** A step failed and the dead-letter sink has taken it: once for each message, and for a batch once as a whole. */
   | { readonly type: "dead_letter"; readonly flow: string; readonly error: FailedStep }
   /** Sinks and stores are flushed and positions committed. */
   | { readonly type: "barrier"; readonly durationMs: number }
   /**
-   * Each second and after the last barrier, for each source, whatever it waits for: `messages` were done
-   * since the start; `lag` is how many more are there. Undefined where a source cannot tell: other than a
-   * Topic never, a Topic not before it was assigned its partitions.
+   * Sent each second and after the last barrier, for each source, whatever it waits for: `messages` were done since
+   * the start; `lag` is how many more there are. It is undefined where a source cannot know it: only a Topic can,
+   * once it was assigned its partitions.
    */
   | {
     readonly type: "progress";
@@ -34,11 +34,11 @@ export type StatusEvent =
     readonly messages: number;
     readonly lag: number | undefined;
   }
-  /** The windows of caches (`maxBytes`) dropped entries since the `progress` before. */
+  /** Caches evicted entries (`maxBytes`) since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }
   /**
-   * Writers of a cache have waited for `waitedMs` until somebody reads on who has `overflow: "wait"`: `updates` wait
-   * for the reader of that name. Told every five seconds, to all apps of the process that run.
+   * Writers of a cache have waited for `waitedMs` for a slow reader with `overflow: "wait"`: `updates` are waiting
+   * for the reader of that name. Sent every five seconds, to all running apps of the process.
    */
   | {
     readonly type: "updates_waiting";
@@ -47,15 +47,15 @@ export type StatusEvent =
     readonly updates: number;
     readonly waitedMs: number;
   }
-  /** A barrier failed and will be tried again. */
+  /** A barrier failed and will be retried. */
   | { readonly type: "barrier_failed"; readonly error: unknown }
-  /** A source hands out nothing more; `messages` were done. */
+  /** A source delivers no more messages; `messages` were done. */
   | { readonly type: "source_ended"; readonly source: string; readonly messages: number }
   /** A flow has ended. */
   | { readonly type: "flow_ended"; readonly flow: string }
   /** An error that ends the run. */
   | { readonly type: "error"; readonly error: unknown }
-  /** The run begins to stop: sources hand out nothing more. */
+  /** The run begins to stop: sources deliver no more messages. */
   | { readonly type: "stopping" }
   /** The run is over. */
   | { readonly type: "ended"; readonly error: unknown };

@@ -29,5 +29,5 @@
  */
 export const tombstone: unique symbol = Symbol.for("slipstream.tombstone");
 
-/** The type of {@linkcode tombstone}: part of the values of a topic that has deletions. */
+/** The type of {@linkcode tombstone}: include it in the value type of a topic with deletions. */
 export type Tombstone = typeof tombstone;

@@ -7,7 +7,7 @@ import type { StateKeeper } from "./flow/state.ts";
 
 /**
  * What messages come from: anything iterable or async-iterable (one message an element), a
- * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`). Iterators are read as
+ * `ReadableStream` (one a chunk), or one of the library's own sources (Topic, Proxy, `merge(…)`). Iterators are read as
  * `for await` reads them: promises among the elements of an iterable are awaited.
  *
  * @typeParam T The messages.
@@ -20,9 +20,9 @@ export type Source<T> =
   | Merge<T>;
 
 /**
- * A sink with an end: each value is given to `write`; `flush` is called by the barrier and resolves when
- * everything given so far is where it belongs; `close` is called once, at the end. What is behind the sink may
- * rely on one `flush` at a time, while `write` goes on.
+ * A sink object: each value is passed to `write`; the barrier calls `flush`, which resolves when everything written
+ * so far is where it belongs; `close` is called once, at the end. Calls of `flush` never overlap, while `write` goes
+ * on.
  *
  * @typeParam T The values.
  */
@@ -30,9 +30,9 @@ export interface SinkObject<T> {
   /** Takes one value; a promise is backpressure. */
   readonly write: (value: T) => unknown;
   /**
-   * Resolves when everything given so far is where it belongs. When it rejects the barrier is tried again;
-   * when it does not settle within the barrier's `flushTimeoutMs` the app stops. What is written after the
-   * call need not be waited for: writing may never pause.
+   * Resolves when everything written so far is where it belongs. When it rejects, the barrier is retried; when it
+   * does not settle within the barrier's `flushTimeoutMs`, the app stops. It need not wait for values written after
+   * the call: writing may never pause.
    */
   flush?(): void | Promise<void>;
   /** Called once at the end of `stream()`, after the last flush. */
@@ -52,8 +52,8 @@ export interface NodeSink<T> {
 }
 
 /**
- * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or a sink of
- * our own (Topic, Proxy, Cache).
+ * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or one of the
+ * library's own sinks (Topic, Proxy, Cache).
  *
  * - What a function, or `write`, returns is awaited where it is a promise. Of what it does not return nobody
  *   knows: give a stream itself, not `(value) => stream.write(value)`.
@@ -79,7 +79,8 @@ export interface StreamPair<A, B> {
 }
 
 /**
- * A pipe that nobody can see into: a function over async iterables, or a `TransformStream`.
+ * An opaque pipe: a function over async iterables, or a `TransformStream`. The engine cannot see which messages it
+ * holds.
  *
  * @typeParam A What goes in.
  * @typeParam B What comes out.
@@ -90,8 +91,8 @@ export type OpaquePipe<A, B> =
 
 /**
  * What stands between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
- * iterables, or a `TransformStream`. The last two need a promise of their author, `sequential` or `untilEnd`,
- * where messages come from a source with positions.
+ * iterables, or a `TransformStream`. Behind a source with positions, the last two need a promise from their author:
+ * `sequential` or `untilEnd`.
  *
  * @typeParam A What goes in.
  * @typeParam B What comes out.
@@ -110,11 +111,11 @@ export type Result<O> =
   | Generator<O | undefined | void, unknown, void>
   | AsyncGenerator<O | undefined | void, unknown, void>;
 
-/** What a handler is told beside its message. */
+/** What a handler gets beside its message. */
 export interface Context<Args = unknown> {
   /** What `stream({ args })` was given. */
   readonly args: Args;
-  /** Aborts when the app begins to stop; messages under way are still finished. */
+  /** Aborts when the app begins to stop; messages in flight are still finished. */
   readonly stopping: AbortSignal;
   /**
    * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
@@ -122,21 +123,20 @@ export interface Context<Args = unknown> {
    * and does not abort once the call is over.
    */
   readonly signal: AbortSignal;
-  /** 1, and one more for each repetition after an error. */
+  /** 1 for the first call, and one more for each retry. */
   attempt: number;
-  /** Set while a message is handled again to correct an earlier result; see `Checkpoint`. */
+  /** Set while a message is reprocessed to correct an earlier result; see `Checkpoint`. */
   correction?: Correction | undefined;
 }
 
 /**
- * Why a message is handled again: an earlier result of it was made from stale data.
+ * Why a message is reprocessed: an earlier result of it was computed from stale data.
  *
- * Whatever a handler does must be right when it is done again. Three recipes follow; a Topic as sink adds
+ * Whatever a handler does must still be right when it is done again. Three recipes follow. A Topic as sink adds
  * the header `slipstream-correction` (the epoch) to the results of such messages.
  *
- * Flows of the dependent are told, not those behind a Proxy: what is made of a message does not say that it
- * is made again. There `context.correction` is absent and `replays: "skip"` skips nothing; skip in front of
- * the Proxy, or send the correction along in the value.
+ * Only flows that read the dependent itself see it, not those behind a Proxy: there `context.correction` is absent
+ * and `replays: "skip"` skips nothing. Skip before the Proxy, or send the correction along in the value.
  *
  * @example Upsert by the position of the message: the new result replaces the old
  * ```ts
@@ -195,35 +195,35 @@ export interface Correction {
 /** The function that a flow calls for every message. */
 export type Handler<I, O, Args = unknown> = (message: I, context: Context<Args>) => Result<O>;
 
-/** How often, and after which waits, a failed step is repeated. */
+/** How often, and after which delays, a failed step is retried. */
 export interface RetryOptions {
   /**
-   * How often it is repeated after the first failure.
+   * How often it is retried after the first failure.
    *
    * @default {5}
    */
   attempts?: number | undefined;
   /**
-   * Milliseconds before the first repetition, at most; doubled for each further one.
+   * Milliseconds before the first retry, at most; doubled for each further one.
    *
    * @default {100}
    */
   minMs?: number | undefined;
   /**
-   * Milliseconds before any repetition, at most.
+   * Milliseconds before any retry, at most.
    *
    * @default {10000}
    */
   maxMs?: number | undefined;
 }
 
-/** What follows after an error that is not repeated any more. */
+/** What follows an error once there are no retries left. */
 export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedStep> };
 
 /**
- * What follows after an error: `"stop"` ends the app, `"skip"` goes on without the message or the value,
- * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step. What failed
- * for several messages (behind `batch()`) is written for each of them, one after the other.
+ * What follows an error: `"stop"` ends the app, `"skip"` continues without the message or the value, `deadLetter`
+ * writes the error (with the message) to a sink and continues, `retry` repeats the step. An error about several
+ * messages (behind `batch()`) is written once for each of them.
  */
 export type ErrorPolicy =
   | LastResort
@@ -251,36 +251,35 @@ export interface HandleOptions<O, Args = unknown> {
    */
   name?: string | undefined;
   /**
-   * What follows after an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
-   * `HandlerError`), or in a sink. One in any other pipe is a `PipeError` and stops the app.
+   * What follows an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
+   * `HandlerError`), or in a sink. An error in any other pipe is a `PipeError` and stops the app.
    *
    * @default {"the app's, which is \"stop\""}
    */
   onError?: OnError<Args> | undefined;
   /**
-   * Whether messages that are handled again to correct an earlier result (`context.correction`) reach this
-   * flow. Nothing is skipped behind a Proxy; see {@linkcode Correction}.
+   * Whether messages reprocessed to correct an earlier result (`context.correction`) reach this flow. Nothing is
+   * skipped behind a Proxy; see {@linkcode Correction}.
    *
    * @default {"deliver"}
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A call that is not over then has
-   * failed: `context.signal` aborts, a generator is closed, and nothing more of it is written; what it sends by
-   * itself after that is still sent, and belongs to its message. Once it is over, it meets `onError` with a
-   * `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that others go on with its
-   * partitions; of several flows of a Topic the shortest limit makes it leave.
+   * How long a call of the handler may take with its sinks, in milliseconds. A call that exceeds the limit fails:
+   * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that it
+   * sends by itself after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
+   * a `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
+   * partitions; with several flows on a Topic, the shortest limit counts.
    *
-   * A flow behind a Proxy has no limit unless it is given one, and then only its own calls fail by it: the Topic
+   * A flow behind a Proxy has no limit unless it is given one. That limit applies only to its own calls: the Topic
    * leaves by its own limit.
    *
    * @default {"the Topic's processingTimeoutMs (5 minutes), Infinity for other sources"}
    */
   handlerTimeoutMs?: number | undefined;
   /**
-   * The `Cache` that holds the state of the flow, and its positions: after a crash the flow goes on where
-   * the content of the cache ends, so that nothing is counted twice or missed in it. What goes to sinks may
-   * be repeated.
+   * The `Cache` that holds the state of the flow, and its positions: after a crash the flow resumes where the content
+   * of the cache ends, so that nothing is counted twice or missed in it. Writes to sinks may be repeated.
    *
    * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
@@ -292,19 +291,19 @@ export interface HandleOptions<O, Args = unknown> {
    *   flow that writes to a Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
-   * - Where `onError` goes on, what a failed call of the handler or of a sink has written is taken back. When
-   *   another flow has written over it meanwhile, or has read it and the flow goes on without the message, the
-   *   app stops with an error instead: give such flows keys of their own, or `"stop"`. Flows are not isolated
-   *   otherwise: one may read what another has written for a message that is not done. (`size` and `bytes`
-   *   count what may be taken back.)
+   * - Where `onError` continues, the writes of a failed call of the handler or of a sink are undone. If another flow
+   *   has overwritten them meanwhile, or has read them and the flow continues without the message, the app stops with
+   *   an error instead: give such flows keys of their own, or `"stop"`. Otherwise flows are not isolated: one may
+   *   read what another has written for a message that is not done. (`size` and `bytes` include writes that may still
+   *   be undone.)
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
    *   that commit nothing.
-   * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
-   *   of its flows is under way, hence at the end of the longest.
-   * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
-   * - After an error of the app the cache can only be closed, and opened again: see `Cache.dropped`.
-   * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow:
-   *   with a new group it counts everything again, into what is there.
+   * - Code outside of flows may write to it. Its writes are on disk with the next cut, which is taken when no message
+   *   of its flows is in flight, so it waits for the longest one.
+   * - A handler must not wait for a message of another flow of the same cache: while a cut is due, no message begins.
+   * - After an error of the app, the cache can only be closed and opened again: see `Cache.dropped`.
+   * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow: with a
+   *   new group it counts everything again, on top of the existing content.
    */
   state?: StateKeeper | undefined;
 }
@@ -312,8 +311,8 @@ export interface HandleOptions<O, Args = unknown> {
 /**
  * What stands behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
  *
- * @typeParam M What it gets.
- * @typeParam O What it gives.
+ * @typeParam M The type of its input.
+ * @typeParam O The type of its output.
  */
 export type Stage<M, O, Args = unknown> =
   | Handler<M, O, Args>
@@ -321,7 +320,7 @@ export type Stage<M, O, Args = unknown> =
   | PromisedPipe<M, O>;
 
 /**
- * One pipe, or up to three, each of which gets what the one before gives.
+ * One pipe, or up to three, each of which reads the output of the one before.
  *
  * @typeParam I What the source gives.
  * @typeParam A What the first of several gives.
@@ -339,10 +338,10 @@ export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptio
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
    *
-   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
-   * functions and `TransformStream`s are refused, since nobody can see what they hold back: it would be
-   * committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`, or promise
-   * how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
+   * Where messages come from a source with positions (a Topic, a `replayable()`), even through a Proxy, pipe
+   * functions and `TransformStream`s are refused: the engine cannot see which messages they hold back, so those would
+   * be committed before they are handled, and a crash would lose them. Use `map`, `filter`, `flatMap` or `batch`, or
+   * promise how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
    */
   pipe?: Pipes<I, A, B, M> | undefined;
 }

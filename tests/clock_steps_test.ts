@@ -107,7 +107,7 @@ steady("drainMs ends a run whose handler never returns", async (clock, step) => 
 }, [1_000, "DrainError"]);
 
 steady(
-  "A Topic's message is stuck after its time-out, counted by idle parts",
+  "A Topic's message is stuck after its timeout, counted by idle parts",
   async (clock, step) => {
     let at: number | undefined;
     const progress = new Progress();

@@ -98,7 +98,7 @@ Deno.test("addresses of brokers with credentials are refused, and the credential
         () => new KafkaBroker(options),
       ]
     ) {
-      const error = assertThrows(use, TypeError, 'has credentials, which belong into "sasl"');
+      const error = assertThrows(use, TypeError, 'has credentials, which belong in "sasl"');
       assertMasked(told(error), '"***@host:9092"');
     }
   }

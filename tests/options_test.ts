@@ -81,7 +81,7 @@ Deno.test("an unknown option that is near to none is answered with all of them",
 Deno.test("options that are no object are a TypeError", async () => {
   const app = new App();
   for (const options of [null, 7, "text"]) {
-    const rest = `they are an object, got ${options}`;
+    const rest = `they must be an object, got ${options}`;
     assertEquals(
       refused((options) => app.handle([], () => {}, options), options),
       `Cannot use the options of handle: ${rest}`,
@@ -202,11 +202,11 @@ Deno.test("map() and filter() refuse what is no function", () => {
   assertThrows(
     () => map(7 as never),
     TypeError,
-    "Cannot map: the change must be a function, got 7",
+    "Cannot map: the mapper must be a function, got 7",
   );
   assertThrows(
     () => filter(/a/ as never),
     TypeError,
-    "Cannot filter: the test must be a function, got /a/",
+    "Cannot filter: the predicate must be a function, got /a/",
   );
 });

@@ -113,7 +113,7 @@ Deno.test("toTransform() cancelled in the middle of a chain closes the source be
   assertEquals(counts.closed, 1);
 });
 
-Deno.test("toTransform() flushes what is under way before it closes", async () => {
+Deno.test("toTransform() flushes what is in flight before it closes", async () => {
   const { readable, writable } = toTransform(async (n: number) => {
     await settle();
     return n;

@@ -36,7 +36,7 @@ const ours: OpenWay = async (arrived) => {
   };
 };
 
-/** One send under way; what comes meanwhile is sent together, as Topic does. */
+/** One send in flight; what comes meanwhile is sent together, as Topic does. */
 const floor: OpenWay = async (arrived) => {
   const topic = await emptyTopic();
   const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;

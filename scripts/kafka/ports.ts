@@ -34,7 +34,7 @@ export async function waitUntilAnswering(
   throw new Error(`No broker answers at ${address}:\n${text.slice(-3_000)}`);
 }
 
-/** Says whether a broker answers at `address` within a second. */
+/** Returns whether a broker answers at `address` within a second. */
 export async function answers(address: string): Promise<boolean> {
   const colon = address.lastIndexOf(":");
   const hostname = address.slice(0, colon).replace(/^\[|\]$/g, "");

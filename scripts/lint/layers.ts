@@ -44,7 +44,7 @@ export function layerOf(path: string): Layer {
   throw new RangeError(`Cannot tell the layer of "src/${path}": add its folder to layers.ts`);
 }
 
-/** Says whether a file of `from` may import a file of `to`; `typesOnly` for `import type`. */
+/** Returns whether a file of `from` may import a file of `to`; `typesOnly` for `import type`. */
 export function allows(from: Layer, to: Layer, typesOnly = false): boolean {
   return from === to || mayImport[from].includes(to) ||
     typesOnly && (mayName[from]?.includes(to) ?? false);

@@ -21,8 +21,8 @@ const DEFAULT_MAX_BYTES = 25_000_000;
 /**
  * Entries by key, in order, in memory and on disk: the state of a flow. (It is not the `Cache` of the web.)
  *
- * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of
- *   a flow, whatever comes first. After a crash what is left is what had been written up to some moment.
+ * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of a flow,
+ *   whichever comes first. After a crash, the cache holds everything written up to some moment.
  * - Values are copied in and out, as `structuredClone` does. One difference: in data of plain objects, arrays
  *   and `Uint8Array`s without a cycle, an object that is referred to twice comes back as two.
  * - Keys are in Deno KV's order: see {@linkcode Key}.
@@ -81,12 +81,12 @@ export class Cache<V = unknown>
   /**
    * Opens a cache.
    *
-   * @param target A path, whose folder is made if it is not there; the URL of a KV Connect server; or an
+   * @param target A path, whose folder is created if it is missing; the URL of a KV Connect server; or an
    * open `Deno.Kv`, which stays open when the cache is closed.
    * @throws {CacheHeldError} If another process has the store open.
-   * @throws {CacheDamagedError} If something in it is not there any more as it was written: it says what, how much,
-   * and how to keep the rest. A shared store finds that out entry by entry, when they are read.
-   * @throws {CacheStorageError} If the file cannot be opened, is no store, or is of another version.
+   * @throws {CacheDamagedError} If something in it is missing or was changed on the disk: the error says what, how
+   * much, and how to keep the rest. A shared store finds damage entry by entry, when they are read.
+   * @throws {CacheStorageError} If the file cannot be opened, is not a store, or is of another version.
    * @throws {TypeError} If an option is unknown or wrong, or Deno runs without `--unstable-kv`.
    */
   static async open<V = unknown>(
@@ -103,14 +103,14 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Writes an entry. The promise is settled when the write can be read, and is backpressure: awaiting it
-   * keeps what is not on disk yet small.
+   * Writes an entry. The promise settles when the write can be read. Awaiting it is backpressure: it bounds the
+   * writes that are not on disk yet.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it may be readable already, as it waits in
-   * memory until the disk takes it, and is not durable yet.
+   * @throws {CacheStorageError} If the disk does not take it: it may be readable already, since it waits in memory
+   * until the disk takes it, but it is not durable yet.
    * @throws {RangeError} If the key is too long, or the entry alone larger than `maxBytes`; nothing is
    * written then.
-   * @throws {TypeError} If it is no key, or something in the value would be lost or changed: functions,
+   * @throws {TypeError} If it is not a key, or something in the value would be lost or changed: functions,
    * instances of classes, ….
    */
   set(key: Key, value: V, options?: SetOptions): Promise<void> {
@@ -126,27 +126,27 @@ export class Cache<V = unknown>
     return this.#writes.delete(key, options);
   }
 
-  /** Returns the value of a key, or `fallback` where there is none. */
+  /** Returns the value of a key, or `fallback` if there is none. */
   get(key: Key): Promise<V | undefined>;
-  /** Returns the value of a key, or `fallback` where there is none. */
+  /** Returns the value of a key, or `fallback` if there is none. */
   get<F>(key: Key, fallback: F): Promise<V | F>;
   get<F>(key: Key, fallback?: F): Promise<V | F | undefined> {
     return this.#reads.get(key, fallback);
   }
 
-  /** Returns the values of several keys, in their order; undefined where there is none. */
+  /** Returns the values of several keys, in their order; undefined where a key has none. */
   getMany(keys: readonly Key[]): Promise<(V | undefined)[]> {
     return Promise.all(keys.map((key) => this.get(key)));
   }
 
-  /** Says whether a key is there; its value may be undefined. */
+  /** Returns whether a key is there; its value may be undefined. */
   has(key: Key): Promise<boolean> {
     return this.#reads.has(key);
   }
 
   /**
-   * Changes one entry in one step: `change` gets the value that is there and returns the new one. It is
-   * called again when the entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
+   * Changes one entry atomically: `change` gets the current value and returns the new one. It is called again if the
+   * entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
    *
    * @returns The new value.
    */
@@ -162,7 +162,7 @@ export class Cache<V = unknown>
     }, options);
   }
 
-  /** Removes all entries; in a shared store not in one step. */
+  /** Removes all entries; not atomically in a shared store. */
   clear(): Promise<void> {
     return asPart("clear() of a Cache", async () => {
       this.#writes.assertOpen();
@@ -172,8 +172,8 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Iterates over entries in the order of their keys. It may be written to meanwhile: each key comes at
-   * most once, with the value that it has then.
+   * Iterates over entries in the order of their keys. The cache may be written to meanwhile: each key comes at most
+   * once, with its value at that moment.
    */
   entries(options?: RangeOptions): AsyncIterableIterator<[Key, V]> {
     return this.#reads.entries(options);
@@ -190,20 +190,19 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Runs a function that reads and writes several keys as one step: all of what it writes happens, or
-   * nothing.
+   * Runs a function that reads and writes several keys atomically: all of its writes happen, or none.
    *
-   * - Transactions with a key in common run one after the other. One that is called inside another, and would
-   *   wait for that one or for one that waits for it, is an error at once.
-   * - When anything that it read was changed meanwhile, by a plain `set` or by another process, the function
+   * - Transactions with a key in common run one after the other. One that is called inside another, and would wait
+   *   for that one or for one that waits for it, fails at once.
+   * - If anything that it read was changed meanwhile, by a plain `set` or by another process, the function
    *   runs again. It may read keys that are not declared, and write only those that are.
-   * - An exception writes nothing and is passed on.
+   * - If it throws, nothing is written, and the error is passed on.
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
    * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`, by default 30 seconds:
-   * it says which keys, and what it was waiting for.
-   * @throws {TypeError} If it is called inside a transaction with which it would wait for ever.
+   * the error says which keys, and what it was waiting for.
+   * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
@@ -220,13 +219,13 @@ export class Cache<V = unknown>
 
   /**
    * Returns every write from this call on, as key and value; undefined where a key was deleted. With
-   * `initial: true` what is there comes first, without a gap or a double between the two.
+   * `initial: true` the current entries come first, without gaps or duplicates between the two.
    *
-   * - Whoever reads more slowly than is written gets the newest write of each key, or, with `overflow: "wait"`, all
-   *   of them, and holds the writers back.
-   * - A transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
-   *   comes as one more write. What the window drops or what expires is no write; in a shared store only the
-   *   writes of this object are seen.
+   * - A reader that is slower than the writers gets the newest write of each key, or, with `overflow: "wait"`, all of
+   *   them, and holds the writers back.
+   * - A transaction's writes come at its commit. A write that is undone after an error, in a flow with exact state,
+   *   comes as one more write. Evictions and expiry are not writes. In a shared store, only the writes of this object
+   *   are seen.
    *
    * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then what was
    * not read is kept, also of keys that are gone: end what nobody reads. It may be the source of a flow.
@@ -237,8 +236,8 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Returns another cache in the same store: its entries are apart, and what both have written becomes
-   * durable together. Unless its options say so, it keeps as much as the cache that was opened.
+   * Returns another cache in the same store: its entries are separate, and the writes of both become durable
+   * together. Unless its options say otherwise, it keeps as much as the cache that was opened.
    *
    * @throws {TypeError} If an option or the name is wrong, the space is open and options are given, or it would
    * drop entries by itself in the state of a flow.
@@ -249,13 +248,13 @@ export class Cache<V = unknown>
     return this.#spaces.open(name, options as SpaceOptions, make as () => Cache) as Cache<W>;
   }
 
-  /** How many entries there are; what has expired may count until it is swept. Not in a shared store. */
+  /** How many entries there are; expired ones may count until they are swept. Not available in a shared store. */
   get size(): number {
     this.#writes.assertOpen();
     return this.#space.size;
   }
 
-  /** The size of all entries in bytes, estimated. Not in a shared store. */
+  /** The estimated size of all entries in bytes. Not available in a shared store. */
   get bytes(): number {
     this.#writes.assertOpen();
     return this.#space.bytes;
@@ -270,7 +269,7 @@ export class Cache<V = unknown>
   /**
    * Resolves when everything written so far is on disk.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it stays in memory and is tried again.
+   * @throws {CacheStorageError} If the disk does not take it: it stays in memory and is retried.
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");
@@ -278,7 +277,7 @@ export class Cache<V = unknown>
     await this.#store.flush();
   }
 
-  /** What was damaged and left out when it was opened with `damaged: "salvage"`; undefined where nothing was. */
+  /** The damage that was left out when it was opened with `damaged: "salvage"`; undefined if there was none. */
   get damage(): CacheDamage | undefined {
     return this.#store.damage;
   }

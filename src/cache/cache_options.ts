@@ -7,9 +7,9 @@ import type { CacheStore } from "./store.ts";
 export interface SpaceOptions<V = unknown> {
   /**
    * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
-   * shared store has no window: there it is an error.
+   * shared store does not evict: there it is an error.
    *
-   * @default {25_000_000, in a space as much as the cache that it is of}
+   * @default {25_000_000; in a space, that of the cache that was opened}
    */
   maxBytes?: number | undefined;
   /**
@@ -25,8 +25,8 @@ export interface SpaceOptions<V = unknown> {
 /** Options of a {@linkcode MemoryCache}. */
 export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
   /**
-   * The most that a transaction may write, in estimated bytes; where flows keep their state in the cache, the
-   * most that may be written between two cuts. A shared store takes less in any case.
+   * The most that a transaction may write, in estimated bytes; where flows keep their state in the cache, the most
+   * that may be written between two cuts. The limit of a shared store is lower in any case.
    *
    * @default {64_000_000}
    */
@@ -42,14 +42,14 @@ export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
 /** Options of {@linkcode Cache.open}. */
 export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
   /**
-   * How long a write may wait in memory before it goes to disk, in milliseconds. In a shared store none waits.
+   * How long a write may wait in memory before it goes to disk, in milliseconds. In a shared store, writes do not wait.
    *
    * @default {100}
    */
   flushIntervalMs?: number | undefined;
   /**
-   * Whether several processes use the store: each read and write then goes to it. A file is made for one or
-   * the other, and stays so.
+   * Whether several processes use the store: then each read and write goes to it. A file is created for one or the
+   * other, and stays that way.
    *
    * @default {true for a URL and for an open `Deno.Kv`, else false}
    */
@@ -162,7 +162,9 @@ function assertValues(options: CacheOptions): void {
   if (flushIntervalMs !== undefined) checkAtLeast("flushIntervalMs", flushIntervalMs, 0);
   if (deadlineMs !== undefined) checkAtLeast("deadlineMs", deadlineMs, 1);
   if (damaged !== undefined && damaged !== "refuse" && damaged !== "salvage") {
-    throw new TypeError(`Cannot use damaged ${Deno.inspect(damaged)}: "refuse" or "salvage"`);
+    throw new TypeError(
+      `Cannot use damaged ${Deno.inspect(damaged)}: it must be "refuse" or "salvage"`,
+    );
   }
   if (onEvict !== undefined && typeof onEvict !== "function") {
     throw new TypeError(`Cannot use onEvict ${Deno.inspect(onEvict)}: it must be a function`);

@@ -126,7 +126,7 @@ function refused(path: string, item: unknown, detail?: string): TypeError {
   const what = detail === undefined ? named : `${detail} of ${named}`;
   return new TypeError(
     `Cannot store ${shown(path)}: ${what} would be lost or changed; ` +
-      "store plain data (objects, arrays, Map, Set, Date, typed arrays) that it can be made from again",
+      "store plain data (objects, arrays, Map, Set, Date, typed arrays) from which it can be rebuilt",
   );
 }
 

@@ -1,8 +1,8 @@
-/** A cache cannot be opened because another process, or another cache of this one, has it open. */
+/** A cache cannot be opened because another process, or another cache in this one, has it open. */
 export class CacheHeldError extends Error {
   /** The name of the class. */
   override readonly name = "CacheHeldError";
-  /** Who has it open, in words, as far as it is known. */
+  /** Who has it open, in words, as far as is known. */
   readonly holder: string;
 
   /** Names the store and its holder. */
@@ -19,10 +19,10 @@ export class CacheHeldError extends Error {
 export class CacheStorageError extends Error {
   /** The name of the class. */
   override readonly name: string = "CacheStorageError";
-  /** Whether the same may succeed later: nothing that was accepted is lost meanwhile. */
+  /** Whether a retry may succeed: nothing that was accepted is lost meanwhile. */
   readonly retriable: boolean;
 
-  /** Says what could not be done; `cause` is what the storage threw, or the reason in words. */
+  /** Makes the error; `what` failed, and `cause` is the storage's error, or the reason in words. */
   constructor(what: string, cause: unknown, retriable: boolean) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`${what}: ${reason}`, cause instanceof Error ? { cause } : {});
@@ -30,30 +30,30 @@ export class CacheStorageError extends Error {
   }
 }
 
-/** What is not in a store any more as it was written. */
+/** What is missing from a store, or was changed in it. */
 export interface CacheDamage {
-  /** How many pages are missing or not as they were written; a page has up to some hundred entries. */
+  /** How many pages are missing or changed; a page holds up to a few hundred entries. */
   readonly pages: number;
   /**
-   * How many entries at most are missing, have an older value, or are there though they were deleted;
+   * How many entries at most are missing, have an older value, or are back though they were deleted;
    * `Infinity` when that cannot be known.
    */
   readonly entries: number;
-  /** What was found, in words: the first 20 findings. */
+  /** The first 20 findings, in words. */
   readonly details: readonly string[];
 }
 
-/** What was written to a cache is missing or was changed on the disk. */
+/** Data in a cache is missing, or was changed on the disk. */
 export class CacheDamagedError extends CacheStorageError {
   /** The name of the class. */
   override readonly name = "CacheDamagedError";
   /** What is damaged, and how much. */
   readonly damage: CacheDamage;
 
-  /** Says what could not be done, what is damaged, and what can be done about it. */
+  /** Makes the error; `what` failed, `damage` is the reason, and `advice` says what to do about it. */
   constructor(what: string, damage: CacheDamage, advice: string) {
     const { pages, entries, details } = damage;
-    const most = entries === Infinity ? "no one knows how many" : `up to ${entries}`;
+    const most = entries === Infinity ? "an unknown number of" : `up to ${entries}`;
     const of = pages === 0 ? "" : `${pages} ${pages === 1 ? "page" : "pages"} with `;
     const lost = `damaged: ${of}${most} ${entries === 1 ? "entry" : "entries"}`;
     super(what, `${lost} (${details.join("; ")}); ${advice}`, false);

@@ -17,7 +17,7 @@ export function assertExact(name: string, { maxBytes, ttlMs }: Retention): void 
   if (value === Infinity) return;
   const space = name === "" ? "the cache" : `space "${name}"`;
   throw new TypeError(
-    `Cannot keep exact state in a store while ${space} has ${limit} ${value}: what it drops would ` +
-      `depend on the moment; open it with ${limit}: Infinity`,
+    `Cannot keep exact state in a store while ${space} has ${limit} ${value}: its content would ` +
+      `depend on timing; open it with ${limit}: Infinity`,
   );
 }

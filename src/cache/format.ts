@@ -38,7 +38,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
     throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
   };
   if (!Number.isInteger(format)) {
-    throw new NotAsWrittenError("it is nothing that was written there");
+    throw new NotAsWrittenError("it is not what was written there");
   }
   if (format! > FORMAT) refuse(`it has format ${format}, this version reads ${FORMAT}: upgrade`);
   if (format! < FORMAT) {
@@ -54,7 +54,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
         : "it was made with { shared: true }: open it with that, or use another path",
     );
   }
-  if (found !== layout) throw new NotAsWrittenError("it is nothing that was written there");
+  if (found !== layout) throw new NotAsWrittenError("it is not what was written there");
   return unseal(body, placeOf(layout));
 }
 

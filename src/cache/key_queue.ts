@@ -61,7 +61,7 @@ export class Place {
     if (this.#outer) this.#outer.#inner.delete(this);
   }
 
-  /** Says whether it waits for someone who waits, over any number of others, for an outer place of it. */
+  /** Returns whether it waits for someone who waits, over any number of others, for an outer place of it. */
   deadlock(): Deadlock | undefined {
     if (this.#behind === 0 || this.#outer === undefined) return undefined;
     const outer = new Set<Place>();

@@ -26,7 +26,7 @@ export class Reads<V> {
     }
   }
 
-  /** Says whether a key is there. */
+  /** Returns whether a key is there. */
   async has(key: Key): Promise<boolean> {
     return await this.#find(key) !== undefined;
   }

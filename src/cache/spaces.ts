@@ -41,7 +41,7 @@ export class Spaces<C extends object> {
     if (known === undefined) return make();
     if (Object.keys(options).length === 0) return known.cache;
     throw new TypeError(
-      `Cannot give options to space "${name}" again: it is open; give them where it is opened first`,
+      `Cannot give options to space "${name}" again: it is open; pass them where it is opened first`,
     );
   }
 

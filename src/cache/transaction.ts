@@ -37,7 +37,7 @@ export interface Transaction<V> {
   get<F>(key: Key, fallback: F): Promise<V | F>;
   /** Returns the values of several keys. */
   getMany(keys: readonly Key[]): Promise<(V | undefined)[]>;
-  /** Says whether a key is there. */
+  /** Returns whether a key is there. */
   has(key: Key): Promise<boolean>;
   /** Writes a key that the transaction has declared. */
   set(key: Key, value: V, options?: TransactionSetOptions): void;
@@ -141,8 +141,8 @@ function assertNoDeadlock(place: Place): void {
   throw new TypeError(
     deadlock.holder === "outer"
       ? `${what}: it is called inside a transaction that holds the key and would wait for itself`
-      : `${what}: the one that holds the key waits for a transaction that this one is called inside ` +
-        "of, and they would wait for each other; declare all keys in the outer ones",
+      : `${what}: the transaction that holds the key is waiting for one that encloses this one, ` +
+        "and they would wait for each other; declare all keys in the outer ones",
   );
 }
 

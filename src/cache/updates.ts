@@ -10,16 +10,16 @@ export interface UpdatesOptions {
   /** Ends the updates. */
   signal?: AbortSignal | undefined;
   /**
-   * Whether what is in the cache comes first: each entry that is there at the call once, then every change since
-   * the call. An entry that is changed before its turn comes with its changes.
+   * Whether the current entries come first: each entry present at the call once, then every change since the call. An
+   * entry that changes before its turn comes with its changes.
    *
    * @default {false}
    */
   initial?: boolean | undefined;
   /**
-   * What happens when they are read more slowly than written: `"latest"` keeps only the newest of each key,
-   * `"wait"` keeps all and holds the writers back once `bound` of them wait. Where that lasts, running apps are
-   * told by the status event `"updates_waiting"`.
+   * What happens when they are read more slowly than written: `"latest"` keeps only the newest of each key, `"wait"`
+   * keeps all and holds the writers back once `bound` of them are waiting. While that lasts, running apps get the
+   * status event `"updates_waiting"`.
    *
    * @default {"latest"}
    */
@@ -31,7 +31,7 @@ export interface UpdatesOptions {
    */
   bound?: number | undefined;
   /**
-   * What the reader is called in status events.
+   * The name of the reader in status events.
    *
    * @default {"updates()"}
    */
@@ -109,11 +109,13 @@ export class Updates<V> {
     checkOptions("updates", options, NAMES);
     const { overflow = "latest", bound, initial = false, name = "updates()" } = options;
     if (overflow !== "wait" && overflow !== "latest") {
-      throw new TypeError(`Cannot use overflow ${Deno.inspect(overflow)}: "wait" or "latest"`);
+      throw new TypeError(
+        `Cannot use overflow ${Deno.inspect(overflow)}: it must be "wait" or "latest"`,
+      );
     }
     if (bound !== undefined && overflow === "latest") {
       throw new TypeError(
-        'Cannot use bound without overflow "wait": only there a number of them waits',
+        'Cannot use bound without overflow "wait": it limits how many updates wait',
       );
     }
     if (bound !== undefined && !(Number.isInteger(bound) && bound >= 1)) {

@@ -26,7 +26,7 @@ const OBJECT_HEAD = 8;
 const ARRAY_HEAD = 14;
 const BYTES_HEAD = 24;
 
-// The state of the copy under way, which is never interrupted.
+// The state of the copy in progress, which is never interrupted.
 let size = 0;
 let nodes = 0;
 

@@ -87,7 +87,7 @@ export class Writes<V> implements TransactionHost {
       checkAtLeast("ttlMs", ttlMs, 1);
       if (this.#store.driven && ttlMs !== Infinity) {
         throw new TypeError(
-          "Cannot use ttlMs in a store that keeps exact state: what it drops would depend on the moment",
+          "Cannot use ttlMs in a store that keeps exact state: its content would depend on timing",
         );
       }
     }

@@ -33,7 +33,7 @@ export function addToChain(link: ChainLink): void {
   for (const { name } of beside) {
     if (name !== link.name) continue;
     throw new TypeError(
-      `Cannot make checkpoint ${JSON.stringify(name)}: its dependent has one of that name`,
+      `Cannot make checkpoint ${JSON.stringify(name)}: its dependent already has one of that name`,
     );
   }
   beside.add(link);

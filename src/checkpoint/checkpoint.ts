@@ -18,25 +18,25 @@ import type { Marker } from "./marker.ts";
 import { type MessagePosition, positionOf } from "./replay_tracker.ts";
 
 /**
- * Pauses a stream while a stream that it depends on is down, lets it go on when that one has recovered, and
- * corrects the results that were made from stale data.
+ * Pauses a stream while a stream that it depends on is down, resumes it when that one has recovered, and corrects
+ * results computed from stale data.
  *
  * - The handler of each dependency calls {@linkcode Checkpoint.heartbeat}, the handler of the dependent calls
  *   {@linkcode Checkpoint.checkPulse} before it reads what the dependencies have stored.
  * - A result for time t is final once every dependency's frontier has passed t: once everything before t is
  *   stored and the messages that stored it are done.
- * - With `correct`, messages whose results a later dependency message made stale are handled again, and have
- *   `context.correction`: write results under the position of their message, so that the new one replaces
- *   the old. More recipes are with `Correction`.
+ * - With `correct`, messages whose results a later dependency message made stale are reprocessed, with
+ *   `context.correction` set: write results under the position of their message, so that the new one replaces
+ *   the old. See `Correction` for more recipes.
  * - It is kept in the `cache` at every barrier, after the stores and before the positions, as one entry. Names
  *   are part of its key: do not change them later.
- * - It must be made before `stream()`, and given the very sources that the flows read.
+ * - Create it before `stream()`, with the same source objects that the flows read.
  * - Several processes may share the partitions of a dependent. Each has a `cache` of its own, and reads every
- *   partition of every dependency, in a group of its own: a process that is given only some of them ends with
- *   an error, since they say nothing about the others.
- * - With `partitions`, a store that all processes open, what is known of a partition goes with it to the
- *   process that reads it next. That one cannot know which messages the one before had stored when it made a
- *   result, so every provisional result is corrected. Without `partitions`, a partition begins elsewhere at
+ *   partition of every dependency, in a group of its own: a process that is assigned only some of them ends with an
+ *   error, since these say nothing about the others.
+ * - With `partitions`, a store that all processes open, what is known of a partition moves with it to the process
+ *   that reads it next. The new process cannot know which messages the previous one had stored when it made a result,
+ *   so every provisional result is corrected. Without `partitions`, a partition begins elsewhere at
  *   its committed position, and its provisional results are not corrected there.
  *
  * @typeParam M The messages of the dependent.
@@ -76,7 +76,7 @@ export class Checkpoint<M = unknown> implements CheckpointView {
    */
   constructor(name: string, options: CheckpointOptions<M>) {
     if (typeof name !== "string" || name === "") {
-      throw new TypeError("Cannot name a checkpoint: a name is a string, not empty");
+      throw new TypeError("Cannot name a checkpoint: a name must be a non-empty string");
     }
     const settings = toCheckpointSettings(name, options);
     const { dependent, dependencies, correct } = settings;
@@ -110,7 +110,7 @@ export class Checkpoint<M = unknown> implements CheckpointView {
     new CheckpointRun(this.#algorithm); // goes with the sources through their runs
   }
 
-  /** The state that the pulses brought, merged. */
+  /** The merged state of all pulses. */
   get state(): Readonly<Record<string, unknown>> {
     return this.#algorithm.state.state;
   }
@@ -122,8 +122,8 @@ export class Checkpoint<M = unknown> implements CheckpointView {
   }
 
   /**
-   * The position of the first stale result, by partition. In the recovery callback, that from which the
-   * dependent must be, or is, handled again.
+   * The position of the first stale result, by partition. In the recovery callback, the position from which the
+   * dependent must be, or is, reprocessed.
    */
   get staleState(): Readonly<Record<number, number>> {
     const { corrections, state: { results } } = this.#algorithm;
@@ -146,15 +146,15 @@ export class Checkpoint<M = unknown> implements CheckpointView {
   }
 
   /**
-   * Tells that a dependency has a message for the time of `marker`. In a flow of the dependency, also behind
-   * a Proxy, it counts as alive at once, and the message as stored once it is done; elsewhere both at once.
+   * Reports that a dependency has a message for the time of `marker`. In a flow of the dependency, even behind a
+   * Proxy, the dependency counts as alive at once, and the message as stored once it is done; elsewhere both at once.
    *
-   * A message is done when its sinks have taken its results, before their next `flush()`. So the data that
-   * the dependent reads must be stored by the handler, or by a sink in `write()`: a result that is made
-   * before a `flush()` which alone stores that data is not corrected.
+   * A message is done when its sinks have taken its results, before their next `flush()`. So the data that the
+   * dependent reads must be stored by the handler, or by a sink in `write()`. Where only `flush()` stores it, a
+   * result made before that is not corrected.
    *
-   * @returns How far the dependency is.
-   * @throws {TypeError} If there are several dependencies and none is named, or the marker is none; with
+   * @returns How far along the dependency is.
+   * @throws {TypeError} If there are several dependencies and none is named, or the marker is invalid; with
    * `correct` also for a message of the dependent.
    */
   async heartbeat(marker: Marker, options: HeartbeatOptions = {}): Promise<DependencyStatus> {
@@ -162,20 +162,20 @@ export class Checkpoint<M = unknown> implements CheckpointView {
   }
 
   /**
-   * Tells that a dependency is complete up to the time of `marker`, without a message: a dependency with few
-   * messages keeps its dependent going with it.
+   * Reports that a dependency is complete up to the time of `marker`, without a message: so a dependency with few
+   * messages keeps its dependent going.
    *
-   * @returns How far the dependency is.
+   * @returns How far along the dependency is.
    */
   async keepAlive(marker: Marker, options: HeartbeatOptions = {}): Promise<DependencyStatus> {
     return await this.#tell(marker, options, false);
   }
 
   /**
-   * Tells that the dependent has a message for the time of `marker`, before its handler reads what the
-   * dependencies have stored. With `correct` it is called in a flow of the dependent, also behind a Proxy.
+   * Reports that the dependent has a message for the time of `marker`, before its handler reads what the dependencies
+   * have stored. With `correct`, call it in a flow of the dependent, or behind a Proxy.
    *
-   * @param state What helps to find the message again; merged into {@linkcode Checkpoint.state}.
+   * @param state Anything that helps to find the message again; merged into {@linkcode Checkpoint.state}.
    * @returns For how many milliseconds of event time the worst dependency has been down; undefined when none
    * is.
    */

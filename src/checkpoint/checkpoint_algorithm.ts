@@ -188,8 +188,8 @@ export class CheckpointAlgorithm implements ChainLink {
       `Cannot correct results of checkpoint ${JSON.stringify(this.name)}: ` +
         (message === undefined || (message.receipt?.gate ?? gate) !== gate
           ? "checkPulse() was called outside of the flows of its dependent; call it in one"
-          : `what checkPulse() was called for in flow "${message.flow}" has no partition and offset; ` +
-            "batch() in front of it hides them: use map() and filter()"),
+          : `the message in flow "${message.flow}" for which checkPulse() was called has no partition and ` +
+            "offset; a batch() before it hides them: use map() and filter()"),
     );
   }
 

@@ -17,7 +17,7 @@ export interface CheckpointStore {
     value: unknown,
     options?: { durable?: boolean; ttlMs?: number },
   ): Promise<unknown>;
-  /** True while it holds the exact state of flows: then it goes to disk with that. */
+  /** True while it holds the exact state of flows: then it is written to disk together with that. */
   readonly driven?: boolean;
   /**
    * Returns the store behind it, where that can hold exact state.
@@ -30,7 +30,7 @@ export interface CheckpointStore {
 /** Where a checkpoint keeps partitions that move between processes: a Cache that all of them have open. */
 export interface PartitionStore {
   /**
-   * Changes the value of a key in one step, also between processes. What `change` throws is passed on, and
+   * Changes the value of a key atomically, also between processes. If `change` throws, the error is passed on and
    * nothing is written.
    */
   update(key: string, change: (value: unknown) => unknown): Promise<unknown>;
@@ -38,7 +38,7 @@ export interface PartitionStore {
   flush(): Promise<void>;
 }
 
-/** What a checkpoint tells its listener (`onStatus`). */
+/** What a checkpoint reports to `onStatus`. */
 export type CheckpointEvent =
   /**
    * A dependency went down; `downtimeMs` is in event time, when a pulse showed it. `lagging` are the slowest
@@ -57,9 +57,9 @@ export type CheckpointEvent =
   | { readonly type: "unheard"; readonly dependency: string; readonly messages: number }
   /** A dependency has caught up. */
   | { readonly type: "recovered"; readonly dependency: string }
-  /** The dependent goes on although a dependency is still down: `maxPauseMs` have passed. */
+  /** The dependent resumes although a dependency is still down: `maxPauseMs` have passed. */
   | { readonly type: "pause_expired"; readonly dependencies: readonly string[] }
-  /** A correction: messages are handled again, from these positions on. */
+  /** A correction: messages are reprocessed from these positions on. */
   | {
     readonly type: "correcting";
     readonly from: Readonly<Record<number, number>>;
@@ -73,9 +73,9 @@ export type CheckpointEvent =
   }
   /**
    * Mode `"wait"` holds a message of `partition` for the time `marker`, which the frontier of `dependency`
-   * has not passed yet: told after 3 s, and again whenever it has taken twice as long. `lagging` are the
-   * partitions, or other parts, that have had no later message. Where it has parts and none lags, messages of
-   * it are still in flight, or it may be corrected itself.
+   * has not passed yet: sent after 3 s, and again each time the wait has doubled. `lagging` are the partitions, or
+   * other parts, that have had no later message. Where the dependency has parts and none lags, its messages are still
+   * in flight, or it may be in a correction itself.
    */
   | {
     readonly type: "waiting";
@@ -85,9 +85,12 @@ export type CheckpointEvent =
     readonly marker: Marker;
     readonly waitedMs: number;
   }
-  /** A dependency message came after the frontier had passed it: what it makes stale is not corrected. */
+  /**
+   * A dependency message came after the frontier had passed it: final results that it should have affected are not
+   * corrected.
+   */
   | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
-  /** A marker was farther ahead of the clock than `maxAheadMs`, and was ignored. */
+  /** A marker was further ahead of the clock than `maxAheadMs`, and was ignored. */
   | {
     readonly type: "ahead";
     readonly dependency: string | undefined;
@@ -107,30 +110,30 @@ export interface CheckpointOptions<M = unknown> {
   /** Called when a dependency goes down: once in each outage. */
   downtimeCallback?: DependencyCallback<unknown> | undefined;
   /**
-   * Called when no dependency is down any more, with the one that recovered last; the dependent is still
-   * paused, and goes on when what this returns has resolved.
+   * Called when no dependency is down any more, with the one that recovered last; the dependent is still paused, and
+   * resumes once the callback has resolved.
    */
   recoveryCallback?: DependencyCallback<unknown> | undefined;
   /**
-   * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
-   * or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
-   * or a `space()` of it: then state, positions and checkpoint are always of one instant.
+   * Where the checkpoint is kept; without it, the checkpoint is lost when the process ends. Where flows of the
+   * dependent or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
+   * or a `space()` of it: then state, positions and checkpoint always belong to one instant.
    *
-   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is written anew at every barrier, so
-   * it is evicted only where that much is written after the last one. Where that may be, give it a cache, or
-   * a `space()`, with `maxBytes: Infinity`.
+   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is rewritten at every barrier, so it is
+   * evicted only if that much is written after the last one. Where that can happen, give it a cache, or a `space()`,
+   * with `maxBytes: Infinity`.
    */
   cache?: CheckpointStore | undefined;
   /**
-   * A store that all processes which share the partitions of the dependent have open: a `Cache` opened with
+   * A store that is open in all processes that share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps a row for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. It must have no `ttlMs`. Without it partitions are kept in `cache`, and what
-   * is known of one does not go with it to another process.
+   * rest, each process its own. It must have no `ttlMs`. Without it, partitions are kept in `cache`, and what is
+   * known of a partition does not move with it to another process.
    */
   partitions?: PartitionStore | undefined;
   /**
-   * The beginning of its keys: the one in the cache is `<cacheKeyPrefix>_<name>_`.
+   * The prefix of its keys: the key in the cache is `<cacheKeyPrefix>_<name>_`.
    *
    * @default {"_"}
    */
@@ -142,17 +145,16 @@ export interface CheckpointOptions<M = unknown> {
    */
   pauseDependent?: boolean | undefined;
   /**
-   * Whether stale results are corrected: the dependent moves back to the first of them, and handles its
-   * messages again from there. It needs a dependent with positions: a Topic. No flow that gets its messages
-   * may hold some back until others come: `batch()` needs a time there, and pipe functions and
-   * TransformStreams are refused.
+   * Whether stale results are corrected: the dependent moves back to the first of them and reprocesses its messages
+   * from there. This requires a dependent with positions: a Topic. No flow that gets its messages may hold some back
+   * until others come: `batch()` needs a time there, and pipe functions and TransformStreams are refused.
    *
    * @default {false}
    */
   correct?: boolean | undefined;
   /**
    * With `correct` and no outage: how long stale results wait for the frontier to pass all results made so
-   * far, by the clock, before they are corrected in any case.
+   * far, by the clock, before they are corrected anyway.
    *
    * @default {30000}
    */
@@ -160,7 +162,7 @@ export interface CheckpointOptions<M = unknown> {
   /**
    * `"emit"` handles messages at once and corrects results later; `"wait"` holds each message back until
    * the frontier has passed its time, so that nothing stale is emitted. Mode `"emit"` ignores `time` and
-   * `waitMs`, so that one object of options serves both.
+   * `waitMs`, so that one options object works for both.
    *
    * @default {"emit"}
    */
@@ -168,22 +170,22 @@ export interface CheckpointOptions<M = unknown> {
   /** In mode `"wait"`: the event time of a message. */
   time?: ((message: M) => Marker) | undefined;
   /**
-   * In mode `"wait"`: how long a message is held, by the clock, before it is handled nevertheless, and the
-   * dependencies that it waited for are down.
+   * In mode `"wait"`: how long a message is held, by the clock. Then it is handled anyway, and the dependencies that
+   * it waited for count as down.
    *
    * @default {Infinity}
    */
   waitMs?: number | undefined;
   /**
-   * How long the dependent stays paused, by the clock, when a dependency does not come back. Then it goes
-   * on, and its results are corrected once the dependency has recovered.
+   * How long the dependent stays paused, by the clock, when a dependency does not come back. Then it resumes, and its
+   * results are corrected once the dependency has recovered.
    *
    * @default {Infinity}
    */
   maxPauseMs?: number | undefined;
   /**
-   * How far a marker may be ahead of the clock. One that is farther is reported and ignored: a single message
-   * stamped 2099 must not pause the dependent, nor make every result final.
+   * How far a marker may be ahead of the clock. A marker beyond that is reported and ignored: a single message
+   * stamped 2099 must not pause the dependent or make every result final.
    *
    * @default {86400000}
    */

@@ -85,7 +85,7 @@ export class CheckpointRun implements Companion {
     if (keys.has(this.#key)) {
       throw new TypeError(
         `Cannot keep checkpoint ${JSON.stringify(name)} under ${JSON.stringify(this.#key)}: ` +
-          "another one that runs is kept there; give it a name or a cacheKeyPrefix of its own",
+          "another running checkpoint is kept there; give it a name or a cacheKeyPrefix of its own",
       );
     }
     keys.set(this.#key, this);

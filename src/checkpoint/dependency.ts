@@ -18,7 +18,7 @@ export interface HeartbeatOptions {
   part?: PartName | undefined;
 }
 
-/** How far a dependency is, compared with its dependent. */
+/** How far along a dependency is, compared with its dependent. */
 export interface DependencyStatus {
   /** True while the dependency is down, and has not caught up with the dependent yet. */
   readonly isLate: boolean;
@@ -28,7 +28,7 @@ export interface DependencyStatus {
   readonly dependencyMarker: Marker | undefined;
 }
 
-/** A {@linkcode Checkpoint}, as callbacks are given it. */
+/** A {@linkcode Checkpoint}, as passed to callbacks. */
 export interface CheckpointView {
   /** Its name. */
   readonly name: string;
@@ -36,7 +36,7 @@ export interface CheckpointView {
   readonly dependent: Source<unknown>;
   /** The streams that it depends on, by name. */
   readonly dependencies: ReadonlyMap<string, Dependency>;
-  /** The state that the pulses brought, merged. */
+  /** The merged state of all pulses. */
   readonly state: Readonly<Record<string, unknown>>;
   /** The marker of the last pulse. */
   readonly stateMarker: Marker | undefined;
@@ -44,17 +44,17 @@ export interface CheckpointView {
   readonly staleState: Readonly<Record<number, number>>;
   /** Returns a dependency. */
   dependency(name: string): Dependency;
-  /** Tells that a dependency has a message for the time of `marker`. */
+  /** Reports that a dependency has a message for the time of `marker`. */
   heartbeat(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
-  /** Tells that a dependency is complete up to the time of `marker`, without a message. */
+  /** Reports that a dependency is complete up to the time of `marker`, without a message. */
   keepAlive(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
-  /** Tells that the dependent has a message for the time of `marker`. */
+  /** Reports that the dependent has a message for the time of `marker`. */
   checkPulse(marker: Marker, state?: Record<string, unknown>): Promise<number | undefined>;
 }
 
 /**
- * A callback that is given a checkpoint and one of its dependencies; a function of a {@linkcode Checkpoint} and
- * a {@linkcode Dependency} is one.
+ * A callback that gets a checkpoint and one of its dependencies; a function of a {@linkcode Checkpoint} and a
+ * {@linkcode Dependency} also fits.
  *
  * @typeParam R What it returns.
  */
@@ -72,15 +72,15 @@ export interface DependencyOptions {
    */
   downtimeThreshold?: number | undefined;
   /**
-   * Returns, at every pulse, for how long the dependency has been down; undefined when it is not.
+   * Called at every pulse; returns for how long the dependency has been down, or undefined when it is not.
    *
    * @default {"compares the last marker with the pulse's, see downtimeThreshold"}
    */
   downtimeCheck?: DependencyCallback<number | undefined> | undefined;
   /**
    * Returns whether a dependency that was down has caught up. With `correct` it is called once the frontier
-   * has passed every pulse; without, it alone decides. It is called twice for each heartbeat: for what that
-   * returns, and once its message is stored; so it must change nothing.
+   * has passed every pulse; without, it alone decides. It is called twice for each heartbeat: for the result of
+   * `heartbeat()`, and once the message is stored; so it must have no side effects.
    *
    * @default {"the frontier has passed every pulse"}
    */
@@ -106,7 +106,7 @@ export interface DependencyOptions {
    */
   onEnd?: "final" | "down" | undefined;
   /**
-   * The parts whose heartbeats are told apart: each holds the frontier until it has had one. A Topic
+   * The parts whose heartbeats are tracked separately: each holds the frontier until its first heartbeat. A Topic
    * supplies its partitions; a part that is not named here counts from its first heartbeat on.
    */
   parts?: Iterable<PartName> | undefined;
@@ -125,7 +125,7 @@ export const internals: unique symbol = Symbol("slipstream.dependency");
 /**
  * A stream that another one depends on, as a {@linkcode Checkpoint} sees it.
  *
- * Its name identifies it in what the checkpoint keeps: do not change it later.
+ * Its name identifies it in the stored checkpoint: do not change it later.
  *
  * @example
  * ```ts
@@ -151,12 +151,12 @@ export class Dependency {
   /**
    * Makes a dependency; it belongs to the checkpoint that it is given to.
    *
-   * @throws {TypeError} If the name or the source is none, or an option is unknown or of a wrong shape.
+   * @throws {TypeError} If the name or the source is invalid, or an option is unknown or of a wrong shape.
    * @throws {RangeError} If a duration is out of bounds.
    */
   constructor(name: string, dependency: Source<unknown>, options: DependencyOptions = {}) {
     if (typeof name !== "string" || name === "") {
-      throw new TypeError("Cannot name a dependency: a name is a string, not empty");
+      throw new TypeError("Cannot name a dependency: a name must be a non-empty string");
     }
     if (typeof dependency !== "object" || dependency === null || !isSource(dependency)) {
       throw new TypeError(

@@ -3,7 +3,7 @@ import type { Gate } from "../flow/gate.ts";
 import type { Receipt } from "../flow/receipt.ts";
 import { positionOf } from "./replay_tracker.ts";
 
-/** The name of a part of a dependency: a partition, or what the user calls it. */
+/** The name of a part of a dependency: a partition, or a name chosen by the user. */
 export type PartName = number | string;
 
 /** The name of the only part of a dependency that has no parts. */
@@ -20,8 +20,8 @@ export interface PartMarks {
 }
 
 /**
- * What a partition that has been read to its end does to the frontier: it holds it, or it is passed over
- * until it has a message.
+ * How a partition that has been read to its end affects the frontier: it holds it, or is passed over until it has a
+ * message.
  */
 export type IdlePartitions = "hold" | "pass";
 

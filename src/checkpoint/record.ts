@@ -117,7 +117,7 @@ export function toRecord<T extends { readonly version: 1 }>(
   throw new TypeError(
     `Cannot load a checkpoint from cache key ${JSON.stringify(key)}: ` +
       (version === undefined
-        ? "its value is no checkpoint; choose another cacheKeyPrefix"
+        ? "its value is not a checkpoint; choose another cacheKeyPrefix"
         : `it is of version ${version}, this release reads version 1`),
   );
 }

@@ -1,14 +1,14 @@
 /**
- * Turns values into bytes and back: what a Topic does with its values and keys.
+ * Turns values into bytes and back: the values and keys of a Topic.
  *
  * - Both ways may be synchronous or return a promise; a synchronous codec costs no microtask.
- * - What cannot be encoded or decoded is thrown (or rejected) as a plain `TypeError`, `RangeError` or
+ * - On a value that cannot be encoded or decoded it throws (or rejects with) a plain `TypeError`, `RangeError` or
  *   `SyntaxError` that says why. A Topic wraps it in a `CodecError` with the message's position.
  * - A codec keeps no state between calls, so one object may serve any number of topics.
  *
  * @typeParam T The values.
  *
- * @example A codec of one's own
+ * @example A codec of your own
  * ```ts
  * import type { Codec } from "@slipstream/slipstream";
  * import { assertEquals } from "@std/assert";
@@ -23,15 +23,15 @@
  */
 export interface Codec<T> {
   /**
-   * Says that `decode` never answers with a promise. A Topic then decodes a message when somebody reads it;
-   * else before it hands the message out, to wait for promises.
+   * Whether `decode` never returns a promise. If so, a Topic decodes a message when it is first read; otherwise
+   * before it delivers the message, so that it can wait for promises.
    *
    * @default {false}
    */
   readonly synchronous?: boolean | undefined;
-  /** Makes the bytes of `value`. */
+  /** Returns the bytes of `value`. */
   encode(value: T): Uint8Array | Promise<Uint8Array>;
-  /** Makes the value of `bytes`, which it neither changes nor keeps. */
+  /** Returns the value of `bytes`, which it neither changes nor keeps. */
   decode(bytes: Uint8Array): T | Promise<T>;
 }
 

@@ -51,7 +51,7 @@ export function validate<T>(
     const listed = result.issues.slice(0, LISTED).map(inWords);
     const more = result.issues.length - listed.length;
     if (more > 0) listed.push(`and ${more} more`);
-    throw new TypeError(`${what} as the ${vendor} schema refuses it: ${listed.join("; ")}`, {
+    throw new TypeError(`${what} as the ${vendor} schema rejects it: ${listed.join("; ")}`, {
       cause: result.issues,
     });
   };

@@ -12,7 +12,7 @@ export function advice(value: unknown, role: Role): string {
 
 function known(value: unknown, role: Role): string | undefined {
   if (value === undefined || value === null) {
-    return "is it assigned before, and returned where it is made?";
+    return "is it assigned before this call, and does the function that makes it return it?";
   }
   if (typeof value === "function") return ofFunction(value, role);
   if (typeof value !== "object") return ofScalar(value, role);
@@ -41,7 +41,7 @@ function ofFunction(value: Function, role: Role): string | undefined {
   }
   if (role === "source") return `call it: ${name}()`;
   if (role === "sink") {
-    return "a generator runs only while somebody asks it: make it an (async) function";
+    return "a generator runs only while it is iterated: make it an (async) function";
   }
   return undefined;
 }
@@ -49,16 +49,16 @@ function ofFunction(value: Function, role: Role): string | undefined {
 function ofSource(value: object): string | undefined {
   if (value instanceof Response || value instanceof Request) return "give its body";
   if (value instanceof Blob) return "give its stream()";
-  if (isNodeWritable(value)) return "a Writable is a sink: give what is read from it";
+  if (isNodeWritable(value)) return "a Writable is a sink: give the Readable side";
   if (value instanceof WritableStream) {
-    return "a WritableStream is a sink: give what is read from it";
+    return "a WritableStream is a sink: give the readable side";
   }
   if (hasReadable(value)) return "give its readable";
   if (value instanceof WebSocket) return callsBack("socket", "socket.onclose = () => c.close();");
   if (isNamed(value, "EventSource")) return callsBack("source", "");
   if (isMessagePort(value)) return callsBack("port", "");
   if (value instanceof EventTarget) {
-    return "it calls back: give new ReadableStream({ start(c) { " +
+    return "it is callback-based: give new ReadableStream({ start(c) { " +
       'target.addEventListener("change", (event) => c.enqueue(event)); } }), with the name of your event';
   }
   if (has(value, "read") && has(value, "releaseLock")) {
@@ -71,18 +71,18 @@ function ofSource(value: object): string | undefined {
 /** How what calls back becomes a source. */
 function callsBack(name: string, more: string): string {
   const enqueue = `${name}.onmessage = (event) => c.enqueue(event.data);`;
-  return `it calls back: give new ReadableStream({ start(c) { ${
+  return `it is callback-based: give new ReadableStream({ start(c) { ${
     [enqueue, more].filter(Boolean).join(" ")
   } } })`;
 }
 
 function ofSink(value: object): string | undefined {
   if (value instanceof ReadableStream) {
-    return "a ReadableStream is a source: give what it is written with";
+    return "a ReadableStream is a source: give the writable side";
   }
   if (hasReadable(value)) return "give its writable, and read its readable";
   if (value instanceof Response) {
-    return "a Response is made of a source: new Response(toReadable(source))";
+    return "a Response is made from a source: new Response(toReadable(source))";
   }
   if (value instanceof WebSocket) {
     return "give (value) => socket.send(value); it is done when the other side says so, so await its answer " +

@@ -18,7 +18,7 @@ export interface Attribution {
   readonly guard: (step: () => Maybe, message: unknown) => Promise<void>;
   /** What user code has begun for messages of the run and not finished; see {@linkcode asPart}. */
   readonly pending: Pending;
-  /** The work under way, in flows that stores know. */
+  /** The work in flight, in flows that stores know. */
   readonly step?: Step | undefined;
   /** The store that holds the position of the message: only there it may write while flows drive it. */
   readonly state?: StateStore | undefined;
@@ -36,7 +36,7 @@ export function followProxies(): void {
   followed = true;
 }
 
-/** Says whether flows behind a Proxy are attributed. */
+/** Returns whether flows behind a Proxy are attributed. */
 export function followsProxies(): boolean {
   return followed;
 }
@@ -161,7 +161,7 @@ export async function withinBarrier(
   }
 }
 
-/** Says whether a barrier waits for the caller, and the store of `driver` for that barrier. */
+/** Returns whether a barrier waits for the caller, and the store of `driver` for that barrier. */
 export function isInBarrierOf(driver: StateDriver): boolean {
   const scope = barriers.getStore();
   return scope !== undefined && !scope.over && scope.drivers.includes(driver);

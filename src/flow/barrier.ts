@@ -23,8 +23,8 @@ export interface BarrierOptions {
    */
   messages?: number | undefined;
   /**
-   * How long a failing barrier is tried again before the app stops, and how long the `flush()` of a sink may
-   * take, in milliseconds. A Topic may take its `deliveryTimeoutMs` more: so long its brokers may be away.
+   * How long a failing barrier is retried before the app stops, and how long the `flush()` of a sink may take, in
+   * milliseconds. A Topic may take its `deliveryTimeoutMs` longer: its brokers may be away for that time.
    *
    * @default {30000}
    */
@@ -57,8 +57,8 @@ const SINKS = "waits for the flush() of";
 const RETRY_MS = 100;
 
 /**
- * Makes what is done durable, in this order: sinks are flushed, then stores, then what companions of the
- * sources have noted is written, then positions are committed.
+ * Commits progress, in this order: sinks are flushed, then stores, then the notes of the sources' companions are
+ * written, then positions are committed.
  *
  * - Positions and notes are taken before the flush, and exactly those are committed: what is acknowledged
  *   meanwhile waits for the next barrier.
@@ -143,7 +143,7 @@ export class Barrier {
         return;
       } catch (error) {
         status?.({ type: "barrier_failed", error });
-        const failure = new BarrierError("Cannot make what is done durable", error);
+        const failure = new BarrierError("Cannot commit progress", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
         failing ??= clock.monotonic();
         if (

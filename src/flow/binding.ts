@@ -56,7 +56,7 @@ export function toBinding(
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
-    throw new TypeError(`Cannot name a flow ${describe(name)}: a name is a string, not empty`);
+    throw new TypeError(`Cannot name a flow ${describe(name)}: a name must be a non-empty string`);
   }
   if (name !== undefined && names.has(name)) {
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
@@ -107,7 +107,7 @@ export function toBinding(
       `Cannot keep exact state of flow ${
         JSON.stringify(flow)
       } without a name: its positions are stored ` +
-        "under it; give it the option name",
+        'under it; set the option "name"',
     );
   }
   if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {

@@ -2,13 +2,13 @@ import type { Slot } from "./lane.ts";
 import { type Taken, takenFrom } from "./origins.ts";
 import { type Receipt, SharedReceipt } from "./receipt.ts";
 
-/** What the author of a pipe promises about the messages in it; see promised.ts. */
+/** The promise of a pipe's author about the messages in it; see promised.ts. */
 export type PipePromise = "sequential" | "untilEnd";
 
 /**
- * Which inputs of an opaque stage are still owed an output. Nobody can see what such a stage makes an
- * output of, so its author's promise decides when an input is acknowledged; without one, when an output that
- * came after it is in its sinks and the stage asks for more. Also when the stage ends without an error.
+ * Which inputs of an opaque stage are still owed an output. The engine cannot see which inputs such a stage makes an
+ * output from, so its author's promise decides when an input is acknowledged; without one, it is when an output that
+ * came after it is in its sinks and the stage asks for more, or when the stage ends without an error.
  */
 export class Debts {
   /** Stands for all inputs of the group, for those who work on its outputs. */

@@ -81,7 +81,7 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
-  /** Ends the write under way. */
+  /** Ends the write in flight. */
   #done: () => void = () => {};
 
   [openFeed](): Feed<T> {
@@ -104,7 +104,7 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
     this.#ended = true;
   }
 
-  /** The stream that feeds `flow`; `onAbort` is told at once, also while a write is under way. */
+  /** The stream that feeds `flow`; `onAbort` is told at once, also while a write is in flight. */
   writable(flow: Running, onAbort: (reason: unknown) => void = () => {}): WritableStream<T> {
     flow.ended.then(() => this.#done(), (error) => this.fail(error));
     flow.start();
@@ -127,7 +127,7 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
     });
   }
 
-  /** Fails the stream, and the write under way. */
+  /** Fails the stream, and the write in flight. */
   fail(error: unknown): void {
     this.#failure = { error };
     this.#controller.error(error);

@@ -128,7 +128,7 @@ export interface Host {
   readonly signal: AbortSignal;
   /** Ends the run with an error. */
   fail(error: unknown): void;
-  /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
+  /** Runs the barrier now, or after the one in progress: flush sinks, flush stores, commit positions. */
   barrier(): Promise<void>;
   /** A position moves without a message: a barrier will follow. Absent where one follows anyway. */
   moved?(): void;
@@ -145,9 +145,9 @@ export const openFeed: unique symbol = Symbol("slipstream.openFeed");
 /** A source of our own: opened once for each `stream()`. */
 export interface FeedSource<T> {
   /**
-   * Whether its messages are acknowledged, by a position or one by one, so that one that is acknowledged too
-   * early is lost. Behind such a source pipes that nobody can see into are refused when they are bound; where
-   * it is absent, when the source is opened, or has given the first message with a receipt.
+   * Whether its messages are acknowledged, by a position or one by one, so that one acknowledged too early is lost.
+   * Behind such a source, opaque pipes are refused when they are bound; if this is absent, when the source is opened,
+   * or at its first message with a receipt.
    */
   readonly positioned?: boolean;
   /**

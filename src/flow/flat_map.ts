@@ -209,5 +209,5 @@ function methodsOf<B>(elements: unknown): Partial<AsyncIterable<B> & Iterable<B 
 
 function checked<T>(step: IteratorResult<T>): IteratorResult<T> {
   if (typeof step === "object" && step !== null) return step;
-  throw new TypeError(`next() must give an object, got ${step}`);
+  throw new TypeError(`next() must return an object, got ${step}`);
 }

@@ -32,7 +32,7 @@ export type StartPreparation = (
  * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
  * new position.
  *
- * - A pause takes effect before the next message; a message that is under way is finished.
+ * - A pause takes effect before the next message; a message in flight is finished.
  * - The source flows again when no reason is left.
  * - A hold keeps the messages of one partition back; the others go on where the source can do so.
  * - `seek` starts an epoch; it never waits for the message in flight, so a handler may call it.
@@ -105,7 +105,7 @@ export class Gate {
     };
   }
 
-  /** Says whether `message` may be handled now; asked again after every change of the gate. */
+  /** Returns whether `message` may be handled now; asked again after every change of the gate. */
   admits(message: unknown): boolean {
     if (this.#holds.size > 0) {
       const partition = (message as { partition?: unknown } | null | undefined)?.partition;

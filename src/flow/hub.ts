@@ -53,7 +53,7 @@ export class Hub<T> {
   #again: Standby | undefined;
   /** A message that the gate keeps back. */
   #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
-  /** The branch and the receipt of the message under way, where there is one branch. */
+  /** The branch and the receipt of the message in flight, where there is one branch. */
   #branch: Branch<T> | undefined;
   #receipt: Receipt | undefined;
 
@@ -68,14 +68,14 @@ export class Hub<T> {
     feed.onLate = (error) => host.failedLate(this.error(error));
   }
 
-  /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
+  /** Adds a flow; `slot` is where the message in flight is noted, by default the flow's lane. */
   connect(lane: Lane, slot: Slot = lane): Branch<T> {
     const branch = new Branch(this, lane, slot);
     this.branches = [...this.branches, branch];
     return branch;
   }
 
-  /** Hands out nothing more; the message under way is finished. */
+  /** Hands out nothing more; the message in flight is finished. */
   stop(): void {
     this.#stopping = true;
     this.#resume();

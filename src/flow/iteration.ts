@@ -83,7 +83,7 @@ export function giveUpIterator(opened: OpenIterator): void {
 /** Throws unless `answer` is an object, as the answers of iterators must be. */
 export function assertObject(answer: unknown, method: string): asserts answer is object {
   if (typeof answer === "object" ? answer !== null : typeof answer === "function") return;
-  throw new TypeError(`${method} must give an object, got ${inWords(answer)}`);
+  throw new TypeError(`${method} must return an object, got ${inWords(answer)}`);
 }
 
 /** Returns whether `await` waits for `value`: it is a promise, or has a method `then`. */

@@ -171,7 +171,7 @@ export class Lane extends Slot {
   }
 }
 
-/** Says whether an error has met its flow already. */
+/** Returns whether an error has met its flow already. */
 function isWrapped(error: unknown): boolean {
   return error === STOPPED || error === LATE || error instanceof FlowError;
 }

@@ -15,7 +15,7 @@ export interface LiveFlow {
 
 /**
  * Returns the Proxies that can end now: starting from everything that may still put out a value (a source
- * that has not ended, a message under way, a value held back, a writer of user code), it follows flows to
+ * that has not ended, a message in flight, a value held back, a writer of user code), it follows flows to
  * the Proxies that they write to, and from there to the flows that read those. What is not reached is idle
  * for good, also where flows form a circle. Of those, a Proxy ends when the flows that write to it have,
  * since a flow may put out what it holds at its end; those behind the Proxy itself are not waited for.

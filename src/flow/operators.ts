@@ -8,10 +8,10 @@ import { type Emit, isPromiseLike, type Maybe, stage, type Turn } from "./turn.t
 export const makeStage: unique symbol = Symbol("slipstream.makeStage");
 
 /**
- * A pipe of our own: it knows what each output was made of, so acknowledgements are exact.
+ * A pipe that knows which messages each output was made from, so acknowledgements are exact.
  *
- * @typeParam A What goes in.
- * @typeParam B What comes out.
+ * @typeParam A The type of its input.
+ * @typeParam B The type of its output.
  */
 export interface ExactPipe<A, B> {
   /** For the types only: always absent. */
@@ -29,8 +29,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
 }
 
 /**
- * A pipe that passes on what `change` returns for each message. Carries acknowledgements exactly; a message for
- * which `change` fails meets the flow's `onError`, as one does for which the handler fails.
+ * A pipe that passes on the result of `change` for each message. It acknowledges exactly. An error in `change` meets
+ * the flow's `onError`, like one in the handler.
  *
  * @example
  * ```ts
@@ -50,7 +50,7 @@ export function map<A, B>(
   change: (message: A) => B | Promise<B>,
 ): ExactPipe<A, B> {
   if (typeof change !== "function") {
-    throw new TypeError(`Cannot map: the change must be a function, got ${change}`);
+    throw new TypeError(`Cannot map: the mapper must be a function, got ${change}`);
   }
   const pipe: ExactStage<A, B> = {
     holds: false,
@@ -60,8 +60,8 @@ export function map<A, B>(
 }
 
 /**
- * A pipe that passes on the messages for which `test` says true. Carries acknowledgements exactly; a message
- * for which `test` fails meets the flow's `onError`.
+ * A pipe that passes on the messages for which `test` returns true. It acknowledges exactly. An error in `test` meets
+ * the flow's `onError`.
  *
  * @example
  * ```ts
@@ -81,7 +81,7 @@ export function filter<A>(
   test: (message: A) => boolean | Promise<boolean>,
 ): ExactPipe<A, A> {
   if (typeof test !== "function") {
-    throw new TypeError(`Cannot filter: the test must be a function, got ${test}`);
+    throw new TypeError(`Cannot filter: the predicate must be a function, got ${test}`);
   }
   const pipe: ExactStage<A, A> = {
     holds: false,
@@ -94,12 +94,12 @@ export function filter<A>(
 }
 
 /**
- * A pipe that passes on each element of what `toElements` returns for a message, one after the other: of an
- * array, an iterable, a generator or an async one, or a promise of these. Promises among the elements are
- * awaited. Carries acknowledgements exactly: a message is done when all of its elements are.
+ * A pipe that passes on, one by one, the elements that `toElements` returns for a message: an array, an iterable, a
+ * generator or an async one, or a promise of these. Promises among the elements are awaited. Carries acknowledgements
+ * exactly: a message is done when all of its elements are.
  *
- * A message for which `toElements` or its iteration fails meets the flow's `onError`. What was passed on
- * before that stays so; a retry calls `toElements` again and passes on everything that it gives.
+ * An error in `toElements` or in its iteration meets the flow's `onError`. Elements passed on before it stay passed
+ * on; a retry calls `toElements` again and passes on all elements.
  *
  * @example
  * ```ts
@@ -127,7 +127,7 @@ export function flatMap<A, B>(
 ): ExactPipe<A, B> {
   if (typeof toElements !== "function") {
     throw new TypeError(
-      `Cannot flatMap: what gives the elements must be a function, got ${toElements}`,
+      `Cannot flatMap: the mapper must be a function, got ${toElements}`,
     );
   }
   const pipe: ExactStage<A, B> = {
@@ -138,9 +138,8 @@ export function flatMap<A, B>(
 }
 
 /**
- * A pipe that collects messages into arrays of `max`, or of what came within `ms` milliseconds after the
- * first; what is left at the end is passed on too. Carries acknowledgements exactly: the messages of a
- * batch are done when the batch is.
+ * A pipe that collects messages into arrays of `max`, or of those that came within `ms` milliseconds after the first;
+ * the rest is passed on at the end. It acknowledges exactly: the messages of a batch are done when the batch is.
  *
  * @example
  * ```ts

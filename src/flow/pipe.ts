@@ -50,7 +50,7 @@ export function pipeStage(
   return stage((emit) => opaque.into(emit), () => opaque.flush());
 }
 
-/** Says whether `value` has a readable and a writable side. */
+/** Returns whether `value` has a readable and a writable side. */
 export function isStreamPair(value: unknown): value is StreamPair<unknown, unknown> {
   const pair = value as Partial<StreamPair<unknown, unknown>> | null | undefined;
   return pair?.readable instanceof ReadableStream && pair.writable instanceof WritableStream;
@@ -266,7 +266,7 @@ function openPair(
 ): Opaque {
   if (readable.locked || writable.locked) {
     throw new TypeError(
-      "a TransformStream serves one flow in one run: give a pipe function that makes one",
+      "a TransformStream serves one flow in one run: give a pipe function that creates one",
     );
   }
   const writer = writable.getWriter();

@@ -155,7 +155,7 @@ export class Recovery {
         policy,
         (value) =>
           new TypeError(
-            `onError must give a policy, got ${describe(value)}; policies are ${POLICIES}`,
+            `onError must return a policy, got ${describe(value)}; policies are ${POLICIES}`,
           ),
       );
       return policy;
@@ -231,8 +231,8 @@ export function deadLetterSink(onError: OnError): unknown {
 /** What was read has never been, since the flow goes on without the message. */
 function readError({ flow, reader }: Step): TypeError {
   return new TypeError(
-    `Cannot go on after an error in flow "${flow}": flow "${reader}" has read what was taken back, so its state ` +
-      'would be made from what never was; use onError "stop", or keys that one flow uses',
+    `Cannot go on after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
+      'would be based on values that never existed; use onError "stop", or keys that only one flow uses',
   );
 }
 

@@ -3,10 +3,10 @@ import type { PipePromise } from "./debts.ts";
 import { isStreamPair, type OpaqueStageOptions } from "./pipe.ts";
 
 /**
- * A pipe with a promise of its author; made by {@linkcode sequential} and {@linkcode untilEnd}.
+ * A pipe with a promise from its author; made by {@linkcode sequential} and {@linkcode untilEnd}.
  *
- * @typeParam A What goes in.
- * @typeParam B What comes out.
+ * @typeParam A The type of its input.
+ * @typeParam B The type of its output.
  */
 export class PromisedPipe<A, B> {
   /** For the types only: always absent. */
@@ -14,7 +14,7 @@ export class PromisedPipe<A, B> {
 
   /** Notes what `pipe` promises. */
   constructor(
-    /** What is promised. */
+    /** The promise. */
     readonly promise: PipePromise,
     /** The pipe itself. */
     readonly pipe: OpaquePipe<A, B>,
@@ -29,13 +29,13 @@ export class PromisedPipe<A, B> {
 }
 
 /**
- * Promises that a pipe works on one message after the other: when it asks for the next message, it holds
- * nothing of earlier ones, and everything made from them has come out. Then those are acknowledged, also
- * those without an output, once their outputs are in their sinks. What a `TransformStream` was given is with it until
- * its `write` resolves: one that keeps a queue, or several one after the other, cannot promise that.
+ * Promises that a pipe works on one message at a time: when it asks for the next message, it holds nothing of earlier
+ * ones, and everything made from them has come out. The earlier ones, including those without an output, are then
+ * acknowledged once their outputs are in their sinks. A `TransformStream` holds a chunk until its `write` resolves:
+ * one with a queue, or several in a row, cannot promise this.
  *
- * Behind a source with positions (a Topic) no pipe that cannot be seen into is taken without a promise, since
- * what it holds back could be acknowledged, and would be lost by a crash. Promise it only where it is true.
+ * Behind a source with positions (a Topic), an opaque pipe is refused without a promise: messages that it holds back
+ * could be acknowledged, and a crash would lose them. Promise this only where it is true.
  *
  * @example
  * ```ts
@@ -57,19 +57,18 @@ export class PromisedPipe<A, B> {
  * assertEquals(seen, [1, 2]);
  * ```
  *
- * @throws {TypeError} If `pipe` is no function and no `TransformStream`.
+ * @throws {TypeError} If `pipe` is neither a function nor a `TransformStream`.
  */
 export function sequential<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
   return new PromisedPipe("sequential", pipe);
 }
 
 /**
- * Has the messages that a pipe was given acknowledged when it ends without an error, and none before: for
- * pipes that hold messages back as long as they like. After a crash all of them come again. On a Topic the
- * pipe ends when the app stops.
+ * Acknowledges the messages of a pipe only when it ends without an error: for pipes that hold messages back as long
+ * as they like. After a crash, all of them are delivered again. On a Topic, the pipe ends when the app stops.
  *
- * What fails behind it has no `origin`, and a Topic keeps no dead letter of it, unless it is one of the messages
- * itself: nobody can tell what an output was made from.
+ * It is unknown which messages an output was made from. So an error behind the pipe has no `origin`, and a Topic
+ * refuses it as a dead letter, unless the output is one of the messages itself.
  *
  * @example
  * ```ts
@@ -87,7 +86,7 @@ export function sequential<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
  * assertEquals(seen, [1, 2, 3]);
  * ```
  *
- * @throws {TypeError} If `pipe` is no function and no `TransformStream`.
+ * @throws {TypeError} If `pipe` is neither a function nor a `TransformStream`.
  */
 export function untilEnd<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
   return new PromisedPipe("untilEnd", pipe);

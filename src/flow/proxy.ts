@@ -13,7 +13,7 @@ import { ProxyQueue } from "./proxy_queue.ts";
 /** Options of a {@linkcode Proxy}. */
 export interface ProxyOptions {
   /**
-   * How many values may wait to be read; a writer waits when there are as many.
+   * How many values may wait to be read; at that number, writers wait.
    *
    * @default {256}
    */
@@ -24,15 +24,15 @@ export interface ProxyOptions {
 export interface ProxyWriter<T> extends Disposable {
   /** Sends a value; see {@linkcode Proxy.send}. */
   send(value: T): Promise<void>;
-  /** Gives the Proxy free to end. */
+  /** Lets the Proxy end. */
   close(): void;
 }
 
 const queues = new WeakMap<object, ProxyQueue<unknown>>();
 
 /**
- * Passes values from flows to flows: a sink for some and a source for others. The name shadows
- * JavaScript's own `Proxy` where it is imported.
+ * Passes values between flows: a sink for some and a source for others. The name shadows JavaScript's own `Proxy`
+ * where it is imported.
  *
  * - Bounded: a flow that writes to a full Proxy waits until half of it has been read.
  * - A message is acknowledged only when the flows behind the Proxy are done with what was made from it.
@@ -41,7 +41,7 @@ const queues = new WeakMap<object, ProxyQueue<unknown>>();
  *   too. One that no flow writes to ends when its last {@linkcode Proxy.writer} is closed, by
  *   {@linkcode Proxy.close}, or when the app stops; until then `stream()` goes on.
  * - A value that user code sends belongs to the message for which it is sent, in flows whose messages are
- *   acknowledged; elsewhere, and once that message is done, unawaited sends are the caller's.
+ *   acknowledged; elsewhere, and once that message is done, unawaited sends are the caller's responsibility.
  *
  * @example
  * ```ts
@@ -103,12 +103,12 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
   }
 
   /**
-   * Sends a value to the flows that read the Proxy. Sent in a flow whose messages are acknowledged (of a Topic,
-   * say), it belongs to the message for which it is sent, whether it is awaited or not.
+   * Sends a value to the flows that read the Proxy. In a flow whose messages are acknowledged (those of a Topic,
+   * say), it belongs to the message for which it is sent, awaited or not.
    *
    * @returns A promise that resolves when the value is accepted.
    * @throws {ProxyEndedError} If the Proxy has ended.
-   * @throws {ProxyFullError} If as many sends wait already as the Proxy may hold values.
+   * @throws {ProxyFullError} If as many sends are waiting already as the Proxy may hold values.
    */
   send(value: T): Promise<void> {
     // deno-lint-ignore require-await -- what offer() throws is a rejection
@@ -132,7 +132,7 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
     return writer;
   }
 
-  /** Ends the Proxy: what is queued is still read, nothing more is accepted. */
+  /** Ends the Proxy: queued values are still read, no more are accepted. */
   close(): void {
     this.#queue.end(true);
   }

@@ -101,7 +101,7 @@ export class ProxyQueue<T> implements Feed<T> {
       this.#sending++;
     } else if (this.readers.length === 0) {
       throw new CycleError(
-        `Cannot send to the Proxy as flow "${lane.flow}" would wait for ever: ` +
+        `Cannot send to the Proxy as flow "${lane.flow}" would wait forever: ` +
           `all ${this.bound} places are taken and no flow reads it`,
       );
     } else if (this.#waitsFor(lane)) {

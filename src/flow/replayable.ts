@@ -7,25 +7,25 @@ import { Receipt } from "./receipt.ts";
 import type { Resumption } from "./state.ts";
 
 /**
- * A source of the user's that can begin at a position.
+ * A source of your own that can begin at a position.
  *
  * @typeParam T The messages.
- * @typeParam P The positions: numbers, strings, bigints, or plain data. Where flows with different states share
- * the source they must be numbers or bigints, ascending.
+ * @typeParam P The positions: numbers, strings, bigints, or plain data. If flows with different states share the
+ * source, they must be ascending numbers or bigints.
  */
 export interface ReplayableOptions<T, P> {
   /** Its name: stored positions belong to it. */
   name: string;
-  /** Gives the messages that follow `position`; all of them when it is undefined. */
+  /** Returns the messages that follow `position`; all of them when it is undefined. */
   read: (position: P | undefined, signal: AbortSignal) => AsyncIterable<T>;
-  /** Says where a message ends: the position that `read` gets to go on after it. */
+  /** Returns where a message ends: the position from which `read` continues after it. */
   position: (message: T) => P;
 }
 
 /**
- * Makes a source of something that can be read again from a position: a file by byte offset, an event stream
- * by event id. With the option `state`, a flow that reads it goes on after a crash where its state ends;
- * without, it begins anew each time.
+ * Makes a source from something that can be read again from a position: a file by byte offset, an event stream by
+ * event id. With the option `state`, a flow that reads it resumes after a crash where its state ends; without, it
+ * starts over each time.
  *
  * - Normal end: the source ends when the iteration does.
  * - Error of the iteration: the app stops with a `SourceError`.

@@ -77,14 +77,14 @@ export class RootSource implements Root, Resumption {
     return oldest?.commit;
   }
 
-  /** Says whether its messages belong to the cuts of `driver`. */
+  /** Returns whether its messages belong to the cuts of `driver`. */
   drives(driver: StateDriver): boolean {
     return (this.#groups as StateDriver[]).includes(driver);
   }
 
   /**
    * Where a partition begins: at the least of what its flows have stored, and its own position for the
-   * others; later after the last message that began, though it may still be under way: it will be done.
+   * others; later after the last message that began, though it may still be in flight: it will be done.
    */
   start(partition: number, position: unknown): unknown {
     const known = this.positions.get(partition);
@@ -122,12 +122,12 @@ export class RootSource implements Root, Resumption {
     return this.#ahead.size > 0;
   }
 
-  /** Says whether the position of a flow in a partition is ahead of the source. */
+  /** Returns whether the position of a flow in a partition is ahead of the source. */
   isAhead(branch: object, partition: number): boolean {
     return this.#ahead.get(branch)?.has(partition) ?? false;
   }
 
-  /** Says whether a message is new to a flow. */
+  /** Returns whether a message is new to a flow. */
   isNew(branch: object, { partition, next }: Receipt): boolean {
     const last = this.#ahead.get(branch)?.get(partition);
     if (last === undefined || this.#isBefore(last, next)) {
@@ -150,8 +150,8 @@ export class RootSource implements Root, Resumption {
     if (typeof position === "number" && typeof other === "number") return position < other;
     if (typeof position === "bigint" && typeof other === "bigint") return position < other;
     throw new TypeError(
-      `Cannot begin source "${this.name}" where its flows were: they were at different positions ` +
-        "that are no numbers; give each flow a source of its own",
+      `Cannot resume source "${this.name}" where its flows were: they were at different positions ` +
+        "that are not numbers; give each flow a source of its own",
     );
   }
 }

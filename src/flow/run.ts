@@ -186,7 +186,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     }
   }
 
-  /** Hands out nothing more; what is under way is finished. Sources are told the `reason`, if there is one. */
+  /** Hands out nothing more; what is in flight is finished. Sources are told the `reason`, if there is one. */
   stop(reason?: unknown): void {
     if (this.stopping.aborted || this.#over) return;
     this.reason = reason;
@@ -206,7 +206,7 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
   end(why: string): void {
     if (this.signal.aborted) return;
-    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`, this.#stuck()));
+    this.#errors.push(new DrainError(`Cannot drain in-flight messages: ${why}`, this.#stuck()));
     this.stop();
     this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));

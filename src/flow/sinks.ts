@@ -28,8 +28,8 @@ export function closing<T>(stream: WritableStream<T> | NodeSink<T>): SinkTarget<
   throw new TypeError(
     `Cannot close ${
       Deno.inspect(stream, { depth: 0 })
-    } when the app ends: it is no WritableStream, and no ` +
-      "Writable of Node",
+    } when the app ends: it is neither a WritableStream ` +
+      "nor a Writable of Node",
   );
 }
 
@@ -46,7 +46,7 @@ class Closing<T> implements SinkTarget<T> {
   }
 }
 
-/** Says whether `value` can be written to at all. */
+/** Returns whether `value` can be written to at all. */
 export function isSink(value: unknown): boolean {
   return isSinkFunction(value) || value instanceof WritableStream ||
     queueOf(value) !== undefined || isTarget(value) || isSinkObject(value);
@@ -200,7 +200,7 @@ export class Sinks {
     if (late !== undefined) {
       const which = `${late.name} of flow "${late.flow}"`;
       const ms = late.flushLimit(timeoutMs);
-      throw this.stuck = new Error(`${which} has not settled flush() after ${ms} ms`);
+      throw this.stuck = new Error(`flush() of ${which} has not settled after ${ms} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
@@ -347,7 +347,7 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
     if (!isGenerator(done)) return;
     throw lane.sinkError(
       new TypeError(
-        "it returned a generator, which runs only while somebody asks it: return nothing",
+        "it returned a generator, which runs only while it is iterated: return nothing",
       ),
     );
   };

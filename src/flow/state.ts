@@ -30,7 +30,7 @@ export function keepState(keeper: StateKeeper): StateStore {
   return store;
 }
 
-/** Says whether a flow of this process was given a state. */
+/** Returns whether a flow of this process was given a state. */
 export function isStateKept(): boolean {
   return kept;
 }
@@ -80,7 +80,7 @@ export interface StateDriver {
 
 /** A message of an outside source, and everything made from it, until all of it is done. */
 export interface Root {
-  /** Says whether the message belongs to the cuts of `driver`. */
+  /** Returns whether the message belongs to the cuts of `driver`. */
   drives(driver: StateDriver): boolean;
   /** The message is done. */
   leave(): void;
@@ -108,7 +108,7 @@ export interface Writer {
   wasRead(flow: string): void;
   /** Notes a change, to be taken back when the work fails. */
   changed(change: Change): void;
-  /** Says whether it has changed something for which `test` says true. */
+  /** Returns whether it has changed something for which `test` says true. */
   hasChanged(test: (change: Change) => boolean): boolean;
 }
 

@@ -32,7 +32,7 @@ interface Member {
  * The flows of a run that keep their state in one store. A cut of the store is taken only at a moment at
  * which none of their messages is open, so that state and positions in it are of the same instant.
  *
- * - When a cut is due, messages wait at their start until those under way are done; where there is one
+ * - When a cut is due, messages wait at their start until those in flight are done; where there is one
  *   flow, none ever waits.
  * - A barrier never waits for a cut: it takes what is whole, and is run again when the rest is.
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
@@ -100,7 +100,7 @@ export class StateGroup implements StateDriver {
   }
 
   /**
-   * Takes a cut for a barrier that begins now; undefined when messages are under way: then one is taken
+   * Takes a cut for a barrier that begins now; undefined when messages are in flight: then one is taken
    * as soon as they are done, and another barrier follows.
    */
   snapshot(): Cut | undefined {
@@ -201,7 +201,7 @@ export class StateGroup implements StateDriver {
 
 function stuck(): TypeError {
   return new TypeError(
-    "Cannot flush a cache that keeps state: the run has ended within a message, and what came after the " +
+    "Cannot flush a cache that keeps state: the run ended within a message, and everything after the " +
       "last cut is dropped",
   );
 }

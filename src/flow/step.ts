@@ -45,7 +45,7 @@ export class Step implements Writer {
     if (this.open) this.#log!.changes.push(change);
   }
 
-  /** Says whether it has changed something for which `test` says true. */
+  /** Returns whether it has changed something for which `test` says true. */
   hasChanged(test: (change: Change) => boolean): boolean {
     return this.open && this.#log!.changes.some((change) => change.by === this && test(change));
   }

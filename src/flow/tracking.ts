@@ -127,7 +127,7 @@ export function nameStage(
   });
 }
 
-/** Says whether a source, or what writes to a Proxy, relies on its messages being done. */
+/** Returns whether a source, or what writes to a Proxy, relies on its messages being done. */
 export function isAcknowledged(feed: Feed<unknown>): boolean {
   return feed instanceof ProxyQueue || feed.snapshot !== undefined || feed.resumeBy !== undefined;
 }
@@ -175,8 +175,8 @@ export function assertPromised(
         `Cannot put ${opaque} of flow "${binding.name}" behind source "${
           sourceName(source)
         }", which ` +
-          "has positions: nobody can see what it holds back, so messages would be committed before they " +
-          "are handled, and lost by a crash; write map(), filter() or flatMap(), or promise how it works: " +
+          "has positions: the engine cannot see what it holds back, so messages would be committed before they " +
+          "are handled, and a crash would lose them; use map(), filter() or flatMap(), or promise how it works: " +
           "sequential(pipe) if it holds nothing of earlier messages when it asks for the next, else " +
           "untilEnd(pipe), which acknowledges when it ends",
       );
@@ -242,7 +242,7 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
   }
 }
 
-/** Says whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
+/** Returns whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
 function anyHolds({ handler, pipes }: Binding, how: "holds" | "waits"): boolean {
   return typeof handler !== "function" ||
     pipes.some((pipe) =>
@@ -259,7 +259,7 @@ function assertNothingSentTwice(
   const reader = readersOf(binding.sinks, bindings)[0];
   if (reader === undefined || (binding.onError ?? onError) === "stop") return;
   throw new TypeError(
-    `Cannot keep exact state with the onError of flow "${binding.name}": what it sent to a Proxy ` +
+    `Cannot keep exact state with the onError of flow "${binding.name}": values it sent to a Proxy ` +
       `before an error would stay in the state of flow "${reader.name}"; use "stop" there`,
   );
 }
@@ -272,7 +272,7 @@ export function assertKnown(sink: unknown, binding: Binding, onError: OnError): 
   if (queueOf(sink) === undefined || outputsOf(binding, onError).includes(sink)) return;
   throw new TypeError(
     `Cannot keep exact state with flow "${binding.name}": its onError is a function that sends dead ` +
-      "letters to a Proxy; give it as onError: { deadLetter: proxy }, or send them to another sink",
+      "letters to a Proxy; set onError: {  deadLetter: proxy }, or send them to another sink",
   );
 }
 

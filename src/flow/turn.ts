@@ -54,7 +54,7 @@ export function last<T>(emit: Emit<T>): WritableStream<Turn<T>> {
   return new WritableStream<Turn<T>>({ write: (turn) => turn.run(emit) });
 }
 
-/** Says whether `value` is a promise, or can be awaited like one. */
+/** Returns whether `value` is a promise, or can be awaited like one. */
 export function isPromiseLike<T>(value: unknown): value is Promise<T> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";

@@ -184,7 +184,7 @@ export class Opened {
     return hub.feed.snapshot !== undefined || hub.feed.resumeBy !== undefined;
   }
 
-  /** Says whether `hub` reads a Proxy. */
+  /** Returns whether `hub` reads a Proxy. */
   isProxy(hub: Hub<unknown>): boolean {
     return hub.feed instanceof ProxyQueue;
   }
@@ -201,7 +201,7 @@ export class Opened {
     await Promise.all(this.#cancelled.values());
   }
 
-  /** Lets nothing go on that is under way: the hard end. */
+  /** Lets nothing in flight go on: the hard end. */
   kill(): void {
     for (const { lane } of this.flows) lane.die(STOPPED);
   }
@@ -285,7 +285,7 @@ export class Opened {
     if (twin !== undefined) {
       throw new TypeError(
         `Cannot keep exact state of flow "${flow}": two sources are named "${hub.name}"; ` +
-          "give them other names, or read them by one object",
+          "give them different names, or read both through one object",
       );
     }
     hub.root.add(group, flow, branch);
@@ -328,7 +328,7 @@ async function guard(
 ): Promise<void> {
   const wrap = (error: unknown) => lane.laterError(error, message);
   try {
-    // What is done later is no part of the message that is under way now.
+    // What is done later is no part of the message that is in flight now.
     await onNobodysBehalf(() => recovery.guard(step, wrap));
   } catch (error) {
     lane.die(wrap(error));

@@ -31,7 +31,7 @@ const PAUSE_MS = 200;
  * times out, and then the group may share out partitions to another dead one: so the waiting begins anew
  * when the group changes, within bounds.
  *
- * @throws {KafkaError} If others still read it when a session time-out has passed without a change.
+ * @throws {KafkaError} If others still read it when a session timeout has passed without a change.
  */
 export async function untilAlone(join: JoinOptions, options: AloneOptions): Promise<void> {
   const { topic, groupId, sessionTimeout, rebalanceTimeout } = join;

@@ -1,13 +1,13 @@
 /**
- * What a Topic needs of Kafka: the small interface behind which a client library, or a broker in memory,
- * stands. Both implementations pass the same contract suite.
+ * The part of Kafka that a Topic needs: a small interface in front of a client library, or of a broker in memory.
+ * Both implementations pass the same contract suite.
  */
 import type { BrokerStatus } from "./status.ts";
 
 /** One header: its name and its bytes; null where it has none. A name may come more than once. */
 export type Header = readonly [name: string, value: Uint8Array | null];
 
-/** A record as the broker keeps it. */
+/** A record as the broker stores it. */
 export interface BrokerRecord {
   /** Its place in the partition. Offsets grow, but not by one: there are holes. */
   readonly offset: number;
@@ -46,7 +46,7 @@ export interface RecordPlace {
 /** Positions by partition: the offset of the next record. */
 export type Positions = ReadonlyMap<number, number>;
 
-/** The partitions of a topic that a member was given, until the next generation. */
+/** The partitions of a topic that are assigned to a member, until the next generation. */
 export interface Assignment {
   /** Counts the assignments of this member, from 1. */
   readonly generation: number;
@@ -56,7 +56,7 @@ export interface Assignment {
   readonly partitions: readonly number[];
 }
 
-/** A list of records that may be made when they are asked for. */
+/** A list of records, which may be created on demand. */
 export interface Records {
   /** How many there are. */
   readonly length: number;
@@ -65,8 +65,8 @@ export interface Records {
 }
 
 /**
- * Records that follow each other in one partition; or none, where a partition has offsets that no reader is
- * shown (of aborted transactions, control records, what compaction removed): then it tells how far it is.
+ * Records that follow each other in one partition; or none, where a partition has offsets that no reader sees
+ * (aborted transactions, control records, records removed by compaction): then it only reports the new position.
  */
 export interface Chunk {
   /** The generation in which they were fetched. */
@@ -81,20 +81,20 @@ export interface Chunk {
   readonly records: Records;
   /** How many bytes their keys and values have. */
   readonly bytes: number;
-  /** The position after all of it, past the holes that follow the last record: farther than before it. */
+  /** The position after all of it, past the holes that follow the last record; always beyond the position before it. */
   readonly next: number;
   /** The end of the partition when it was fetched. */
   readonly high: number;
 }
 
-/** What a member of a group is told. What one of these throws is told as the status `"failed"`. */
+/** The callbacks of a member of a group. An error that one of them throws is reported as the status `"failed"`. */
 export interface GroupHandlers {
   /**
-   * Partitions were given, before any of their records is fetched. Returns where to start, for every
-   * one of them. A rejection fails the membership, unless its error is `retriable`: then it is asked again.
+   * Partitions were assigned; none of their records has been fetched yet. Returns where to start, for every one of
+   * them. A rejection fails the membership, unless its error is `retriable`: then it is called again.
    */
   assigned(assignment: Assignment): Promise<Positions>;
-  /** Records are there; a promise is backpressure, and is awaited no longer than the generation lasts. */
+  /** Records have arrived; a promise is backpressure, and is awaited no longer than the generation lasts. */
   records(chunk: Chunk): void | Promise<void>;
   /**
    * The assignment ends. With `canCommit` its positions can be committed until the returned promise
@@ -105,13 +105,13 @@ export interface GroupHandlers {
   status(status: BrokerStatus): void;
 }
 
-/** With what a member joins a group. Times are in milliseconds. */
+/** Options of a member that joins a group. Times are in milliseconds. */
 export interface JoinOptions {
   /** The topic. */
   readonly topic: string;
   /** The group. */
   readonly groupId: string;
-  /** After how long without a heartbeat the group takes the member for dead. */
+  /** After how long without a heartbeat the group considers the member dead. */
   readonly sessionTimeout: number;
   /** How long a member may take to rejoin. */
   readonly rebalanceTimeout: number;
@@ -126,9 +126,9 @@ export interface JoinOptions {
   /** The fewest bytes that a fetch waits for. */
   readonly minBytes: number;
   /**
-   * Whether the member must be the only reader of the topic in its group. It joins when no other member reads
-   * the topic, for which it waits a session time-out; then it is given all partitions, and whoever joins
-   * later none.
+   * Whether the member must be the only reader of the topic in its group. It joins when no other member reads the
+   * topic, for which it waits a session timeout; then it is assigned all partitions, and members that join later get
+   * none.
    */
   readonly exclusive?: boolean | undefined;
   /** How long the first connection may take before joining fails. */
@@ -149,11 +149,11 @@ export interface Membership {
   /** Fetches from them again. */
   resume(partitions: Iterable<number>): void;
   /**
-   * Moves to another offset and returns the new epoch of the partition: what was fetched in an older one
-   * is not handed out any more. The offset must exist; it is not checked here.
+   * Moves to another offset and returns the new epoch of the partition: records fetched in an older one are not
+   * delivered any more. The offset must exist; it is not checked here.
    */
   seek(partition: number, offset: number): number;
-  /** Leaves the group for a while: somebody else goes on with its partitions. */
+  /** Leaves the group for a while: other members take over its partitions. */
   leave(): Promise<void>;
   /** Joins again after {@linkcode Membership.leave}. */
   rejoin(): void;
@@ -161,7 +161,7 @@ export interface Membership {
   close(): Promise<void>;
 }
 
-/** With what a producer is opened. Times are in milliseconds. */
+/** Options of a producer. Times are in milliseconds. */
 export interface ProducerOptions {
   /** The topic. */
   readonly topic: string;
@@ -169,7 +169,7 @@ export interface ProducerOptions {
   readonly lingerMs: number;
   /** The most records in a batch. */
   readonly batchSize: number;
-  /** How many bytes of records may wait to be confirmed before `add()` asks to be awaited. */
+  /** How many bytes of records may wait to be confirmed before `add()` returns a promise. */
   readonly bufferMemory: number;
   /** How the batches are compressed. */
   readonly compression: Compression;
@@ -179,7 +179,7 @@ export interface ProducerOptions {
   readonly startTimeoutMs: number;
   /** Ends the wait for the first connection. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told when the broker is away or back. */
+  /** Called when the broker is away or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }
 
@@ -188,52 +188,52 @@ export type Compression = "none" | "gzip" | "snappy" | "lz4" | "zstd";
 
 /** Writes records to one topic, in order, confirmed by all in-sync replicas. */
 export interface Producer {
-  /** Writes one record and resolves when it is confirmed. Its failure concerns nobody else. */
+  /** Writes one record and resolves when it is confirmed. Its failure affects no other record. */
   send(record: ProducerRecord): Promise<RecordPlace>;
   /**
-   * Takes one record for the next batch; a promise is backpressure. A record that can be seen to be
-   * refused throws here. One that the broker refuses later fails the producer: `add()` and `flush()`
-   * give that error from then on.
+   * Takes one record for the next batch; a promise is backpressure. It throws for a record that would certainly be
+   * refused. One that the broker refuses later fails the producer: `add()` and `flush()` throw that error from then
+   * on.
    */
   add(record: ProducerRecord): void | Promise<void>;
   /** Resolves when everything that was added is confirmed. */
   flush(): Promise<void>;
-  /** Sends what is left, and ends; when `signal` aborts, what is left is dropped. */
+  /** Sends the remaining records, and ends; when `signal` aborts, they are dropped. */
   close(signal?: AbortSignal): Promise<void>;
 }
 
-/** With what a topic is created. */
+/** Options of a topic to be created. */
 export interface TopicSpec {
   /** How many partitions. @default {1} */
   readonly partitions?: number | undefined;
   /** How many replicas of each. @default {1} */
   readonly replication?: number | undefined;
-  /** The topic's configuration, in Kafka's words. */
+  /** The topic's configuration, with Kafka's names. */
   readonly config?: Readonly<Record<string, string>> | undefined;
 }
 
 /** A place in time that is the same for all partitions. */
 export type Instant = "earliest" | "latest" | { readonly timestamp: number };
 
-/** How long a question to the brokers is waited for. */
+/** Options of a request to the brokers. */
 export interface AskOptions {
   /** Ends the waiting. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Kafka, as far as a Topic needs it. */
+/** The part of Kafka that a Topic needs. */
 export interface Broker extends AsyncDisposable {
   /** Joins a group as a reader of one topic; resolves when the brokers answered, before the assignment. */
   join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership>;
   /** Opens a writer to one topic. */
   producer(options: ProducerOptions): Promise<Producer>;
-  /** Creates a topic; resolves to false when it was there already, whatever it looks like. */
+  /** Creates a topic; resolves to false if it existed already, whatever its configuration. */
   ensure(topic: string, spec: TopicSpec, options?: AskOptions): Promise<boolean>;
   /** How many partitions a topic has. */
   partitions(topic: string, options?: AskOptions): Promise<number>;
   /** The offsets at an instant, by partition; at a time after the last record: the end. */
   offsets(topic: string, at: Instant, options?: AskOptions): Promise<Positions>;
-  /** What a group has committed, by partition; partitions without a commit are absent. */
+  /** The committed positions of a group, by partition; partitions without a commit are absent. */
   committed(groupId: string, topic: string): Promise<Positions>;
   /** Closes everything that was opened. */
   close(): Promise<void>;

@@ -133,7 +133,7 @@ function checkAddresses(owner: string, { brokers }: { brokers?: unknown }): void
   const shown = `***${given.slice(given.lastIndexOf("@"))}`;
   throw new TypeError(
     `Cannot configure ${owner} as "brokers" must be addresses like "host:9092": ` +
-      `"${shown}" has credentials, which belong into "sasl"`,
+      `"${shown}" has credentials, which belong in "sasl"`,
   );
 }
 
@@ -152,7 +152,7 @@ function checkSasl(owner: string, options: Sensitive): void {
   if (open === undefined) return;
   throw new TypeError(
     `Cannot configure ${owner} as "sasl" would send credentials to "${open}" unencrypted: ` +
-      'set "ssl", or allow it by "saslWithoutTls"',
+      'set "ssl", or allow it with "saslWithoutTls"',
   );
 }
 

@@ -17,7 +17,7 @@ const MAX_TEXT = 2_000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Says whether a topic was given an error that met `onError`, to be kept as a dead letter. */
+/** Returns whether a topic was given an error that met `onError`, to be kept as a dead letter. */
 export function isFailedStep(value: unknown): value is FailedStep {
   return value instanceof FlowError;
 }
@@ -88,8 +88,8 @@ export type DeadLetterOrigin = SinkTarget<never> & {
 };
 
 /**
- * Makes a sink that sends dead letters back to the topics that they came from, as they were before: the
- * partition is found anew, by the key.
+ * Makes a sink that sends dead letters back to the topics that they came from, in their original form; the partition
+ * is chosen again, by the key.
  *
  * @example
  * ```ts
@@ -149,7 +149,7 @@ export function sendBack(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkn
           const port = ports.get(origin);
           if (port !== undefined) return port.write(new RawRecord(unmarked(letter)));
           throw new TypeError(
-            `Cannot send a dead letter back to topic "${origin}": give that topic to sendBack()`,
+            `Cannot send a dead letter back to topic "${origin}": pass that topic to sendBack()`,
           );
         },
         flush: () => all("flush"),
@@ -164,7 +164,7 @@ function originOf(letter: Message<unknown, unknown>): string {
   const name = letter.headers.get(`${PREFIX}topic`);
   if (name) return decoder.decode(name);
   throw new TypeError(
-    `Cannot send a message back: offset ${letter.offset} of topic "${letter.topic}" is no dead letter of a topic`,
+    `Cannot send a message back: offset ${letter.offset} of topic "${letter.topic}" is not a dead letter of a topic`,
   );
 }
 

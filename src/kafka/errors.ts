@@ -6,7 +6,7 @@ export interface KafkaErrorPlace {
   partition?: number | undefined;
   /** The key of the record, as text. */
   key?: string | undefined;
-  /** Whether doing the same again later may succeed. */
+  /** Whether a retry may succeed. */
   retriable?: boolean | undefined;
   /** What the client library reported. */
   cause?: unknown;
@@ -22,7 +22,7 @@ export class KafkaError extends Error {
   readonly partition: number | undefined;
   /** The key of the record, as text, where one record is concerned. */
   readonly key: string | undefined;
-  /** Whether doing the same again later may succeed. */
+  /** Whether a retry may succeed. */
   readonly retriable: boolean;
 
   /** Makes the error. */

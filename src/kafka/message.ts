@@ -24,12 +24,11 @@ const RAW: unique symbol = Symbol("raw");
 
 /**
  * A message of a topic. Key and value are decoded when they are first read, or before, where a codec may
- * answer with a promise. One that cannot be decoded is an error of whoever reads it, with its place and its
- * bytes.
+ * answer with a promise. Reading one that cannot be decoded throws, with its place and its bytes.
  *
  * @typeParam K The keys.
- * @typeParam V The values. A deletion has the value {@linkcode tombstone}, whatever the codec: add
- * {@linkcode Tombstone} to `V` where the topic has them.
+ * @typeParam V The values. A deletion has the value {@linkcode tombstone}, whatever the codec: add {@linkcode
+ * Tombstone} to `V` if the topic has deletions.
  */
 export class Message<K = string, V = string> {
   readonly #origin: Origin;
@@ -83,7 +82,7 @@ export class Message<K = string, V = string> {
   }
 
   /**
-   * The value; {@linkcode tombstone} where the message deletes its key.
+   * The value; {@linkcode tombstone} if the message deletes its key.
    *
    * @throws {CodecError} If it cannot be decoded.
    */
@@ -100,14 +99,14 @@ export class Message<K = string, V = string> {
 
   /**
    * The headers by name, in the order of the record, which is Kafka's own: that in which they were written
-   * (kafkajs puts names that are array indices before the others). Of a name that came more than once, the
-   * last; null for a header without a value.
+   * (kafkajs puts names that are array indices before the others). If a name comes more than once, the last one
+   * counts; null for a header without a value.
    */
   get headers(): ReadonlyMap<string, Uint8Array | null> {
     return new Map(this.#record.headers);
   }
 
-  /** The record as the broker keeps it: its bytes, and all its headers. */
+  /** The record as the broker stores it: its bytes, and all its headers. */
   get record(): BrokerRecord {
     return this.#record;
   }

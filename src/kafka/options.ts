@@ -6,18 +6,17 @@ import type { ConnectionOptions } from "./connection.ts";
 import type { StartOffset } from "./positions.ts";
 import type { BrokerStatus } from "./status.ts";
 
-/** What `App.configure` may set for all topics. Names are kafkajs's where it has one. */
+/** Options that `App.configure` may set for all topics. Names are those of kafkajs where it has one. */
 export interface TopicDefaults extends ConnectionOptions {
   /** The broker to use instead of `brokers`: it is borrowed, not closed. */
   broker?: Broker | undefined;
   /** The consumer group; needed for reading. */
   groupId?: string | undefined;
   /**
-   * Where a group starts that has not committed: the beginning, the end, a time, or an offset for each
-   * partition. The end, or a time, is looked up once for the whole group, by the member that reads
-   * partition 0; the others wait for it. Offsets by partition count more than commits, the first time that this topic is read;
-   * partitions they do not name start at the beginning. Partitions that are added later start at their
-   * beginning, always.
+   * Where a group without commits starts: the beginning, the end, a time, or an offset for each partition. The end,
+   * or a time, is looked up once for the whole group, by the member that reads partition 0; the others wait for it.
+   * Offsets by partition take precedence over commits, the first time that this topic is read; partitions they do not
+   * name start at the beginning. Partitions that are added later always start at their beginning.
    *
    * @default {"latest"}
    */
@@ -37,9 +36,9 @@ export interface TopicDefaults extends ConnectionOptions {
   /** The fewest bytes that a fetch waits for. @default {1} */
   minBytes?: number | undefined;
   /**
-   * Milliseconds that a message may take, with all that is made of it, before its partitions are given to
-   * others. It is the default of `handlerTimeoutMs` in the flows that read the topic, which replaces it where it
-   * is given; a flow behind a Proxy, or a loop over the topic, has no other limit.
+   * Milliseconds that a message may take, with everything made from it, before its partitions go to other members. It
+   * is the default of `handlerTimeoutMs` in the flows that read the topic, and a `handlerTimeoutMs` replaces it; a
+   * flow behind a Proxy, or a loop over the topic, has no other limit.
    *
    * @default {300000}
    */
@@ -55,39 +54,39 @@ export interface TopicDefaults extends ConnectionOptions {
   /** The most records in a batch of a sink. @default {1000} */
   batchSize?: number | undefined;
   /**
-   * How many bytes of records a sink may have under way before whoever writes to it waits, as Java's
-   * `buffer.memory`. Batches have a megabyte at most, and no more than the topic takes.
+   * How many bytes of records a sink may have in flight before its writers wait, like Java's `buffer.memory`. Batches
+   * have at most a megabyte, and no more than the topic accepts.
    *
    * @default {33554432}
    */
   bufferMemory?: number | undefined;
   /**
-   * Milliseconds within which the brokers must confirm a batch once its turn has come: so long an outage is
-   * survived. A barrier waits as much longer for a Topic than its `flushTimeoutMs`; stopping is bounded by
-   * `drainMs` all the same.
+   * Milliseconds within which the brokers must confirm a batch once its turn has come: an outage up to that long is
+   * survived. A barrier waits for a Topic that much longer than its `flushTimeoutMs`; stopping is still bounded by
+   * `drainMs`.
    *
    * @default {120000}
    */
   deliveryTimeoutMs?: number | undefined;
-  /** Sends nothing, and tells `onStatus` what it would send. @default {false} */
+  /** Sends nothing, and reports to `onStatus` what it would send. @default {false} */
   dry?: boolean | undefined;
-  /** Is told what happens to the connection and the group. */
+  /** Called with what happens to the connection and the group. */
   onStatus?: ((status: BrokerStatus) => void) | undefined;
 }
 
 /** Something with defaults for topics: an `App`. */
 export interface Configurable {
-  /** Sets options that topics made from now on have, where they are not given others. */
+  /** Sets defaults for topics created from now on. */
   configure(options: TopicDefaults): void;
 }
 
-/** With what a {@linkcode Topic} is made. */
+/** Options of a {@linkcode Topic}. */
 export interface TopicOptions<K = string, V = string> extends TopicDefaults {
   /** Turns values into bytes and back. @default {a TextCodec} */
   codec?: Codec<V> | undefined;
   /** Turns keys into bytes and back. @default {a TextCodec} */
   keyCodec?: Codec<K> | undefined;
-  /** The app whose defaults it has. @default {the default app} */
+  /** The app whose defaults it uses. @default {the default app} */
   app?: Configurable | undefined;
 }
 

@@ -29,8 +29,8 @@ export type OutgoingHeaders =
   | Iterable<readonly [name: string, value: string | Uint8Array | null]>;
 
 /**
- * What a topic takes as a sink: a key and a value, a message, a message that was read from a topic, or an
- * error that met `onError`: then the message that failed becomes a dead letter.
+ * The values that a topic accepts as a sink: a key and a value, a message, a message that was read from a topic, or
+ * an error that met `onError`, whose message becomes a dead letter.
  */
 export type TopicOutput<K = string, V = string> =
   | readonly [key: K | null, value: V | Tombstone]
@@ -59,7 +59,7 @@ export function toRecord<K, V>(
     if (letter !== undefined) return copied(letter);
     if (untraceable.has(output)) {
       throw new TypeError(
-        `Cannot keep a dead letter in topic "${topic}": nobody can tell which messages untilEnd(pipe) ` +
+        `Cannot keep a dead letter in topic "${topic}": it is unknown which messages untilEnd(pipe) ` +
           'made it from; use onError "stop" or "skip", or a pipe that is exact or sequential',
       );
     }
@@ -68,7 +68,7 @@ export function toRecord<K, V>(
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);
   if (value === undefined) {
     throw new TypeError(
-      `Cannot send to topic "${topic}" as there is no value: tombstone is what deletes a key`,
+      `Cannot send to topic "${topic}" as there is no value: send tombstone to delete a key`,
     );
   }
   checkTimestamp(topic, timestamp);

@@ -25,7 +25,7 @@ export function checkStartOffset(owner: string, value: unknown): asserts value i
   }
   if (value instanceof Date) {
     throw new TypeError(
-      `Cannot position ${owner} at a Date: give { timestamp: date.getTime() }, in milliseconds`,
+      `Cannot position ${owner} at a Date: pass { timestamp: date.getTime() }, in milliseconds`,
     );
   }
   if ("timestamp" in value) {

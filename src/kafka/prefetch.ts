@@ -53,7 +53,7 @@ export class Prefetch<T> {
     return this.#cursors.find(({ chunk }) => !this.#aside.has(chunk.partition));
   }
 
-  /** Says whether records of a partition wait. */
+  /** Returns whether records of a partition wait. */
   has(partition: number): boolean {
     return this.#cursors.some(({ chunk }) => chunk.partition === partition);
   }

@@ -97,7 +97,7 @@ export class Progress {
    */
   restart(partition: number, position?: number): void {
     const mark = this.#marks.get(partition)!;
-    // As if nothing were committed: what is under way may be confirmed after this.
+    // As if nothing were committed: what is in flight may be confirmed after this.
     this.#marks.set(partition, new Watermark(position ?? mark.position, undefined));
   }
 

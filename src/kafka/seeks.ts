@@ -53,7 +53,7 @@ export class Seeks {
     for (const partition of partitions) this.#underWay.set(partition, position);
   }
 
-  /** Says whether a partition is being moved. */
+  /** Returns whether a partition is being moved. */
   moves(partition: number): boolean {
     return this.#underWay.has(partition);
   }

@@ -1,6 +1,6 @@
-/** What an `onStatus` callback is told about the connection, the group and what was not sent. */
+/** What a Topic reports to `onStatus` about its connection, its group and records that were not sent. */
 export type BrokerStatus =
-  /** The brokers do not answer; it is tried again and again. */
+  /** The brokers do not answer; the topic keeps retrying. */
   | { readonly type: "away"; readonly error?: unknown }
   /** The brokers answer again. */
   | { readonly type: "back" }
@@ -15,16 +15,16 @@ export type BrokerStatus =
     readonly waitedMs: number;
     readonly waitsFor: string;
   }
-  /** Partitions were given. */
+  /** Partitions were assigned. */
   | {
     readonly type: "assigned";
     readonly topic: string;
     readonly partitions: readonly number[];
     readonly generation: number;
   }
-  /** Partitions are being taken. */
+  /** Partitions are being revoked. */
   | { readonly type: "revoked"; readonly topic: string; readonly partitions: readonly number[] }
-  /** Left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`. */
+  /** It left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`. */
   | {
     readonly type: "stuck";
     readonly topic: string;
@@ -39,7 +39,7 @@ export type BrokerStatus =
     readonly from: number;
     readonly to: number;
   }
-  /** Something cannot be repaired by trying again; the reader or writer ends with it. */
+  /** An error that no retry can repair; the reader or writer ends with it. */
   | { readonly type: "failed"; readonly error: Error }
   /** A record that was not sent, since the topic is `dry`. */
   | {

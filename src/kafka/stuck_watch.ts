@@ -15,7 +15,7 @@ export interface StuckWatchOptions {
   readonly stuck: (message: OpenMessage) => () => void;
 }
 
-/** How often a time-out is divided: it is noticed late by at most one part. */
+/** How often a timeout is divided: it is noticed late by at most one part. */
 const PARTS = 10;
 
 /**

@@ -27,13 +27,13 @@ import { TopicFeed } from "./topic_feed.ts";
 import { iterate } from "./topic_iterator.ts";
 import { TopicSink } from "./topic_sink.ts";
 
-/** Where a topic begins and ends, and what its group has committed. */
+/** Where a partition begins and ends, and what its group has committed. */
 export interface PartitionOffsets {
   /** The offset of the first record that is kept. */
   readonly low: number;
   /** The offset of the next record. */
   readonly high: number;
-  /** What the group has committed; undefined without a group or a commit. */
+  /** The offset that the group has committed; undefined without a group or a commit. */
   readonly committed: number | undefined;
 }
 
@@ -42,15 +42,15 @@ const text = new TextCodec();
 /**
  * A Kafka topic: a source, a sink, and something to send to.
  *
- * - As a source it is one member of its group. A message is committed after it, and all before it in its
- *   partition, are done; what was not committed is delivered again.
- * - Iterated, a message is done when the next one is asked for: `break` leaves the last one uncommitted.
- * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
- * - Nothing is connected before the first use; `await using` or `close()` disconnects. A run, or a loop, closes
- *   what it has opened, and a topic that is idle keeps no process running.
+ * - As a source it is one member of its group. A message is committed once it, and all before it in its partition,
+ *   are done; uncommitted messages are delivered again.
+ * - In a loop, a message is done when the loop asks for the next one: `break` leaves the last one uncommitted.
+ * - As a sink it takes `[key, value]` or a message. It sends in batches; the barrier waits for their confirmation.
+ * - Nothing is connected before the first use; `await using` or `close()` disconnects. A run, or a loop, closes what
+ *   it has opened, and an idle topic does not keep the process running.
  *
- * @typeParam K The keys, as `keyCodec` makes them.
- * @typeParam V The values, as `codec` makes them.
+ * @typeParam K The keys, as `keyCodec` decodes them.
+ * @typeParam V The values, as `codec` decodes them.
  *
  * @example
  * ```ts
@@ -118,9 +118,9 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic. In a
-   * flow whose messages are acknowledged it belongs to the message for which it is sent, whether it is awaited
-   * or not; elsewhere an unawaited send is the caller's.
+   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic. In a flow
+   * whose messages are acknowledged, it belongs to the message for which it is sent, awaited or not; elsewhere an
+   * unawaited send is the caller's responsibility.
    *
    * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
    * @throws {CodecError} If key or value cannot be encoded.
@@ -150,10 +150,10 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Moves the reading to another position, from now on: nothing that was fetched before is handed out any
-   * more. Before the reading has begun, it begins there. Works while paused, and from inside a handler.
+   * Moves to another position, from now on: messages fetched before are not delivered any more. Before reading has
+   * begun, it sets where to begin. Works while paused, and from inside a handler.
    *
-   * @throws {RangeError} If an offset does not exist, or its partition is not read here.
+   * @throws {RangeError} If an offset does not exist, or its partition is not read by this member.
    */
   async seek(position: SeekPosition): Promise<void> {
     checkStartOffset(`topic "${this.name}"`, position);
@@ -166,7 +166,7 @@ export class Topic<K = string, V = string>
     return this.#connection.ensure(spec);
   }
 
-  /** Says where each partition begins and ends, and what the group has committed. */
+  /** Returns where each partition begins and ends, and what the group has committed. */
   async offsets(): Promise<Map<number, PartitionOffsets>> {
     const broker = await this.#connection.open();
     const { groupId } = this.#settings;
@@ -185,7 +185,7 @@ export class Topic<K = string, V = string>
     return new Map(places);
   }
 
-  /** Says how many records of each partition the group has not committed. */
+  /** Returns how many records of each partition the group has not committed. */
   async lag(): Promise<Positions> {
     const lags = [...await this.offsets()].map(([partition, { low, high, committed }]) =>
       [partition, high - Math.max(low, committed ?? low)] as const
@@ -194,7 +194,7 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Reads the topic: a message is acknowledged when the next one is asked for, so `break` leaves the last one
+   * Reads the topic: a message is acknowledged when the loop asks for the next one, so `break` leaves the last one
    * uncommitted, and the group gets it again. Each second, and at the end, all open caches of the process are
    * flushed and the positions committed.
    */
@@ -211,7 +211,7 @@ export class Topic<K = string, V = string>
       throw new TypeError(`Cannot read topic "${this.name}": give it a "groupId"`);
     }
     if (this.#feed) {
-      throw new TypeError(`Cannot read topic "${this.name}" twice at a time: make another Topic`);
+      throw new TypeError(`Cannot read topic "${this.name}" twice at once: create another Topic`);
     }
     const context = {
       topic: this.name,
@@ -248,8 +248,8 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Ends the reading and the writing, and disconnects; a broker that was given stays open. Who waits for a
-   * connection waits no longer.
+   * Ends the reading and the writing, and disconnects; a broker that was given stays open. Calls that wait for a
+   * connection stop waiting.
    */
   close(): Promise<void> {
     return this.#closed ??= this.#close();

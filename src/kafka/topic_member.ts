@@ -62,7 +62,7 @@ export class TopicMember<K, V> {
   #begun = false;
   /**
    * The commit of what was flushed last, until it is answered. A barrier commits as soon as it has flushed,
-   * so nothing else is flushed and not committed: only what is under way, or waits to be tried again.
+   * so nothing else is flushed and not committed: only what is in flight, or waits to be tried again.
    */
   #flushed: Commit | undefined;
   readonly #aborted = new AbortController();

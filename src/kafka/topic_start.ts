@@ -174,8 +174,8 @@ function checkKnown(
   if (flow === undefined) return;
   throw new KafkaError(
     `Cannot begin topic "${topic}" partition ${partition} at offset ${own}, which group ` +
-      `"${groupId}" has committed: the state of flow "${flow}" has nothing of what is before; ` +
-      `seek() to where it is to begin, or say so by offset: { ${partition}: … }`,
+      `"${groupId}" has committed: the state of flow "${flow}" has nothing from before it; ` +
+      `seek() to where it should begin, or set offset: { ${partition}: … }`,
     { topic },
   );
 }
@@ -191,6 +191,6 @@ function resumed(
   if (stored === own || (begin <= stored && stored <= end)) return stored;
   throw new RangeError(
     `Cannot begin topic "${topic}" partition ${partition} at offset ${stored}, where the stored state ` +
-      `ends: its offsets are from ${begin} to ${end}; seek() to where to go on, or begin a new state`,
+      `ends: its offsets are from ${begin} to ${end}; seek() to where it should go on, or begin with new state`,
   );
 }

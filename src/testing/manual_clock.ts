@@ -7,7 +7,7 @@ interface Timer {
 }
 
 /**
- * A clock that stands still until it is told to move, so that no test waits for real time.
+ * A clock that stands still until a test advances it, so that no test waits for real time.
  *
  * @example
  * ```ts
@@ -19,7 +19,7 @@ interface Timer {
  * ```
  */
 export class ManualClock implements Clock {
-  /** What has passed since the beginning. */
+  /** The milliseconds that have passed since the beginning. */
   #passed = 0;
   /** The time of day at the beginning, and all steps of it since. */
   #offset: number;
@@ -27,7 +27,7 @@ export class ManualClock implements Clock {
   readonly #timers = new Set<Timer>();
   readonly #random: () => number;
 
-  /** Starts at `now`, in milliseconds since the epoch; `random` is what jitter is made of. */
+  /** Starts at `now`, in milliseconds since the epoch; `random` is the source of jitter. */
   constructor(now = 0, random: () => number = () => 0.5) {
     this.#offset = now;
     this.#random = random;
@@ -38,7 +38,7 @@ export class ManualClock implements Clock {
     return this.#offset + this.#passed;
   }
 
-  /** The milliseconds that it was moved on by: what durations are measured with. */
+  /** The milliseconds that it was advanced by: durations are measured with it. */
   monotonic(): number {
     return this.#passed;
   }
@@ -58,7 +58,7 @@ export class ManualClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** Calls `callback` in a real macrotask: breath needs no time. */
+  /** Calls `callback` in a real macrotask, which takes no time of this clock. */
   macrotask(callback: () => void): void {
     setImmediate(callback);
   }
@@ -79,7 +79,7 @@ export class ManualClock implements Clock {
     return timer && timer.at - this.#passed;
   }
 
-  /** Moves on by `ms`, firing each timer at its time and letting what it started run before the next. */
+  /** Advances by `ms`, firing each timer at its time; the work that it starts runs before the next. */
   async tick(ms: number): Promise<void> {
     const end = this.#passed + ms;
     await settle();

@@ -12,8 +12,8 @@ export interface RunOptions {
    */
   maxSteps?: number | undefined;
   /**
-   * Called before every step, when nothing can happen until something is picked: the place to check what
-   * must always hold. What it throws ends the run.
+   * Called before every step, when nothing can happen until something is picked: the place to check invariants. If it
+   * throws, the run ends with that error.
    */
   onStep?: (() => void) | undefined;
 }
@@ -28,13 +28,13 @@ interface Waiting {
 const TOLD = 10;
 
 /**
- * Decides from a seed in which order waiting things go on, so that each seed is another interleaving and
- * the same seed always the same one. No real time passes.
+ * Decides from a seed in which order waiting tasks continue, so that each seed is another interleaving and the same
+ * seed always the same one. No real time passes.
  *
- * - One thing goes on at a time: whatever waits for {@linkcode Scheduler.turn}, or for a macrotask of
+ * - One task continues at a time: one that waits for {@linkcode Scheduler.turn}, or for a macrotask of
  *   `clock`, is picked at random once all promise jobs have run.
  * - Only when nothing waits, `clock` moves to its next timer.
- * - When there is no timer either, what is still pending hangs: an error, at once.
+ * - When there is no timer either, a promise that is still pending hangs: an error, at once.
  *
  * It is exact as long as everything that waits, waits for it, for its clock, or for a promise.
  *
@@ -61,15 +61,16 @@ const TOLD = 10;
  *
  * const orders = new Set<string>();
  * for (let seed = 0; seed < 50; seed++) orders.add(await interleaved(seed));
- * assertEquals([...orders].toSorted(), ["a1 a2 b1 b2", "a1 b1 a2 b2", "a1 b1 b2 a2", "b1 a1 a2 b2", "b1 a1 b2 a2", "b1 b2 a1 a2"]);
+ * assertEquals([...orders].toSorted(), ["a1 a2 b1 b2", "a1 b1 a2 b2", "a1 b1 b2 a2", "b1 a1 a2 b2", "b1 a1 b2 a2",
+ * "b1 b2 a1 a2"]);
  * ```
  */
 export class Scheduler {
-  /** What the order is made from. */
+  /** The seed of the order. */
   readonly seed: number;
-  /** Chance for the test itself; the numbers belong to the same seed. */
+  /** Random numbers for the test itself, from the same seed. */
   readonly random: Random;
-  /** Time and timers, for what is tested: it moves only while the scheduler runs. */
+  /** Time and timers for the code under test; it moves only while the scheduler runs. */
   readonly clock: Clock;
 
   readonly #manual: ManualClock;
@@ -97,7 +98,7 @@ export class Scheduler {
     };
   }
 
-  /** How many things wait to be picked. */
+  /** How many tasks wait to be picked. */
   get waiting(): number {
     return this.#waiting.length;
   }
@@ -112,18 +113,18 @@ export class Scheduler {
     return this.#step;
   }
 
-  /** Resolves when the scheduler picks it; `name` is how errors call it. */
+  /** Resolves when the scheduler picks it; errors call it `name`. */
   turn(name = "a turn"): Promise<void> {
     return new Promise((resolve) => this.#wait(name, resolve));
   }
 
   /**
-   * Lets things go on, one after the other, until `promise` settles.
+   * Lets tasks continue, one after the other, until `promise` settles.
    *
    * @returns What `promise` resolves to.
    * @throws What `promise` rejects with.
-   * @throws {Error} If nothing can go on while it is pending, or after `maxSteps`; the error tells the
-   * seed and the last steps.
+   * @throws {Error} If nothing can continue while it is pending, or after `maxSteps`; the error names the seed and
+   * the last steps.
    */
   async run<T>(promise: Promise<T>, options: RunOptions = {}): Promise<T> {
     let over = false;
@@ -133,7 +134,7 @@ export class Scheduler {
     return promise;
   }
 
-  /** Lets everything go on that waits, timers too, until nothing does; see {@linkcode Scheduler.run}. */
+  /** Lets everything that waits continue, timers too, until nothing waits; see {@linkcode Scheduler.run}. */
   drain(options: RunOptions = {}): Promise<void> {
     return this.#until(() => this.waiting === 0 && this.timers === 0, options);
   }
@@ -146,7 +147,7 @@ export class Scheduler {
       onStep?.();
       if (over()) return;
       if (left <= 0) throw this.#error(`Cannot finish within ${maxSteps} steps`);
-      if (!await this.#goOn()) throw this.#error("Cannot go on: nothing waits for its turn");
+      if (!await this.#goOn()) throw this.#error("Cannot go on: nothing is waiting for its turn");
     }
   }
 

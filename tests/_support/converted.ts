@@ -14,7 +14,7 @@ export function counting(limit = Infinity) {
   return { counts, source: source() };
 }
 
-/** Says whether a promise has settled once everything that is ready has run. */
+/** Returns whether a promise has settled once everything that is ready has run. */
 export async function settled(promise: Promise<unknown>): Promise<boolean> {
   let done = false;
   promise.then(() => done = true, () => done = true);

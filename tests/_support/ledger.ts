@@ -82,13 +82,13 @@ export class Ledger {
     return fate;
   }
 
-  /** Says whether every sink of the flow is done with a value, Proxies left aside. */
+  /** Returns whether every sink of the flow is done with a value, Proxies left aside. */
   sunk({ flow, sinks }: Output): boolean {
     const { spec } = this.flow(flow);
     return sinks.every(({ settled }, index) => settled || spec.sinks[index]!.kind === "proxy");
   }
 
-  /** Says whether a value of a source, and everything made from it, is done in every flow. */
+  /** Returns whether a value of a source, and everything made from it, is done in every flow. */
   isDone(value: Value): boolean {
     return this.readers.get(value.path)!.every((flow) => this.isDoneIn(flow, value));
   }
@@ -119,7 +119,7 @@ export class Ledger {
     );
   }
 
-  /** Says whether a flow may have taken a value before the first user function sees it. */
+  /** Returns whether a flow may have taken a value before the first user function sees it. */
   isBlind(flow: string): boolean {
     const first = this.flow(flow).spec.pipes[0]?.kind;
     return first !== undefined && first !== "map" && first !== "filter";
@@ -160,7 +160,7 @@ export class Ledger {
     return sinks.find(({ failures, settled }) => failures > 0 && !settled);
   }
 
-  /** Says whether a flow has failed, or writes to a Proxy whose reader is cut off. */
+  /** Returns whether a flow has failed, or writes to a Proxy whose reader is cut off. */
   isCutOff(flow: string, seen: Set<string> = new Set()): boolean {
     const { dead, spec } = this.flow(flow);
     if (dead || seen.has(flow)) return dead;
@@ -171,7 +171,7 @@ export class Ledger {
     );
   }
 
-  /** Says whether a value that a flow begins to handle comes after those of the same path. */
+  /** Returns whether a value that a flow begins to handle comes after those of the same path. */
   inOrder(flow: string, { path, order }: Value): boolean {
     const { last } = this.flow(flow);
     const before = last.get(path);

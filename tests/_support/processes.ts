@@ -126,7 +126,7 @@ export class Processes implements AsyncDisposable {
     );
   }
 
-  /** Says whether the last results are those that the whole weather gives. */
+  /** Returns whether the last results are those that the whole weather gives. */
   get right(): boolean {
     return [...this.truth].every(([place, value]) => this.answers.get(place)?.value === value);
   }

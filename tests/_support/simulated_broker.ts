@@ -38,7 +38,7 @@ export class SimulatedBroker implements Broker {
     await Promise.all(this.#members.map((member) => member.close()));
   }
 
-  /** Loses the group for a moment: what is under way goes on, the partitions come again. */
+  /** Loses the group for a moment: what is in flight goes on, the partitions come again. */
   async loseGroup(): Promise<void> {
     for (const member of this.#members) {
       await member.leave();

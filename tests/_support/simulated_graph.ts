@@ -187,7 +187,7 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
   return items.map(() => rest.splice(random.integer(rest.length), 1)[0]!);
 }
 
-/** Says whether `policy` is stop, in the form that costs the engine nothing. */
+/** Returns whether `policy` is stop, in the form that costs the engine nothing. */
 export function isPlainStop({ form, attempts, otherwise }: PolicySpec): boolean {
   return form === "static" && attempts === 0 && otherwise === "stop";
 }

@@ -214,7 +214,7 @@ export class Simulation implements World {
     const message = (position: number) => {
       if (position === failsAt) {
         const error = new PlannedError(`${name} fails`);
-        // A read that is under way when the app stops is abandoned, and its failure with it.
+        // A read that is in flight when the app stops is abandoned, and its failure with it.
         if (this.#stopping) this.#abandoned.add(error);
         else this.oracle.stops(undefined, error);
         throw error;

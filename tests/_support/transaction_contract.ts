@@ -102,7 +102,10 @@ export function testTransactionContract({ test, open, can }: CacheFixture): void
     assertEquals(ended.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
     const { reason } = ended.find((result) => result.status === "rejected")!;
     assertInstanceOf(reason, TypeError);
-    assertStringIncludes(reason.message, 'on key "k": the one that holds the key waits');
+    assertStringIncludes(
+      reason.message,
+      'on key "k": the transaction that holds the key is waiting',
+    );
     // The outer transaction that failed has written nothing.
     const left = [await cache.get("k"), await space.get("k")];
     assertEquals(left.toSorted(), ended[0].status === "fulfilled" ? [0, 10] : [1, 10]);

@@ -2,7 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { KeyQueue, type Place } from "../../src/cache/key_queue.ts";
 
-/** A transaction that is under way: it holds the keys of its place, or waits for them. */
+/** A transaction that is in flight: it holds the keys of its place, or waits for them. */
 interface Step {
   keys: string[];
   place: Place;

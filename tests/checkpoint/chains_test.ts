@@ -167,7 +167,7 @@ Deno.test("Two checkpoints on one dependent need two names, and two in one cache
   assertThrows(
     () => make("c", first, "other"),
     TypeError,
-    'Cannot make checkpoint "c": its dependent has one of that name',
+    'Cannot make checkpoint "c": its dependent already has one of that name',
   );
   make("c", second);
   const app = new App();
@@ -177,7 +177,7 @@ Deno.test("Two checkpoints on one dependent need two names, and two in one cache
     await assertRejects(
       () => app.stream(),
       TypeError,
-      'Cannot keep checkpoint "c" under "__c_": another one that runs is kept there',
+      'Cannot keep checkpoint "c" under "__c_": another running checkpoint is kept there',
     );
   }
   const alone = new App();

@@ -28,7 +28,7 @@ Deno.test("Checkpoint corrects a result made between a heartbeat and its store w
   stored.resolve();
   world.weather.append({ time: 30, value: "snow" }); // the frontier passes everything: redo
   await first.rest();
-  assertEquals(first.log.slice(4), ["0:1 rain again"]); // 0:2 is under way
+  assertEquals(first.log.slice(4), ["0:1 rain again"]); // 0:2 is in flight
   await world.clock.tick(1000);
   assertEquals(world.weather.committed, [3]); // its heartbeats are not given again
   await first.crash();

@@ -55,7 +55,7 @@ Deno.test("Checkpoint passes over a part whose last message makes no heartbeat",
   });
 });
 
-Deno.test("Checkpoint does not pass over a part whose last message is under way", async () => {
+Deno.test("Checkpoint does not pass over a part whose last message is in flight", async () => {
   const { weather, questions, weathers, checkpoint, app, answered } = waiting();
   const later = new Proxy<number | null>();
   const slow = Promise.withResolvers<void>();

@@ -93,7 +93,7 @@ Deno.test("Checkpoint reports a late message also when later ones are stored bef
   await process.close();
 });
 
-Deno.test("Checkpoint.keepAlive() outside of a handler does not pass the message under way", async () => {
+Deno.test("Checkpoint.keepAlive() outside of a handler does not pass the message in flight", async () => {
   const world = new World();
   const stored = Promise.withResolvers<void>();
   const process = world.start({ beforeStore: ({ time }) => time === 10 && stored.promise });

@@ -20,7 +20,7 @@ Deno.test("Checkpoint with correct refuses a pulse behind batch(), which hides t
   await assertRejects(
     () => app.stream(),
     Error,
-    'Cannot correct results of checkpoint "questions": what checkPulse() was called for in flow ' +
-      '"answers" has no partition and offset; batch() in front of it hides them: use map() and filter()',
+    'Cannot correct results of checkpoint "questions": the message in flow "answers" for which ' +
+      "checkPulse() was called has no partition and offset; a batch() before it hides them: use map() and filter()",
   );
 });

@@ -176,7 +176,7 @@ test("the late barrier of a process that has lost a partition changes nothing of
   await world.kept(1, 1);
   partitions.hold();
   await world.ask(510, 1);
-  await until(() => partitions.held.length > 0); // its barrier is under way
+  await until(() => partitions.held.length > 0); // its barrier is in flight
   const b = await world.start("b");
   await until(() => b.reads.length === 1 && b.stored.length === 1);
   assertEquals(b.reads, [1]);

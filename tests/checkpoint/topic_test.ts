@@ -98,7 +98,7 @@ Deno.test("Checkpoint has a Topic begin at its cursor, before what the group has
   assertEquals(seen, [0, 1, 2, 3, -2, -3]);
 });
 
-Deno.test("Checkpoint marks a message that was under way when its partition was taken away, and comes again", async () => {
+Deno.test("Checkpoint marks a message that was in flight when its partition was taken away, and comes again", async () => {
   await using broker = new MemoryBroker();
   await broker.ensure("question", {});
   await using question = eventTopic(broker, "question");

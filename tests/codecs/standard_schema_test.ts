@@ -28,7 +28,7 @@ Deno.test("JsonCodec.decode() names the vendor, the path and the issue, and keep
   const error = assertThrows(
     () => codec.decode(bytesOf({ items: [{ price: "1" }] })),
     TypeError,
-    'Cannot decode JSON as the zod schema refuses it: "items.0.price" ',
+    'Cannot decode JSON as the zod schema rejects it: "items.0.price" ',
   );
   const [issue] = error.cause as StandardSchemaIssue[];
   assertEquals(issue!.path, ["items", 0, "price"]);
@@ -57,7 +57,7 @@ Deno.test("JsonCodec.decode() rejects where an asynchronous validator does", asy
   assertEquals(await codec.decode(bytesOf(1)), 1);
   const decoding = codec.decode(bytesOf(-1));
   assertInstanceOf(decoding, Promise);
-  await assertRejects(() => decoding, TypeError, "the valibot schema refuses it: too small");
+  await assertRejects(() => decoding, TypeError, "the valibot schema rejects it: too small");
 });
 
 Deno.test("JsonCodec refuses a schema that is no Standard Schema validator", () => {

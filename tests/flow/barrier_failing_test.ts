@@ -136,7 +136,7 @@ Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, a
   const error = await assertRejects(
     () => streaming,
     BarrierError,
-    'sink 2 (File) of flow "copy" has not settled flush() after 1000 ms',
+    'flush() of sink 2 (File) of flow "copy" has not settled after 1000 ms',
   );
   assertEquals([error.others, source.committed], [[], []]);
   assertEquals(calls, { file: 1, other: 1, close: 1 });

@@ -9,7 +9,8 @@ function refused(source: unknown, handler: unknown, options: unknown = {}): stri
 }
 
 const handler = () => {};
-const unassigned = ": is it assigned before, and returned where it is made?";
+const unassigned =
+  ": is it assigned before this call, and does the function that makes it return it?";
 
 Deno.test("handle() refuses what is no source, naming the flow and what it got", () => {
   assertEquals(
@@ -62,7 +63,7 @@ Deno.test("handle() refuses what is no sink, naming its place among several", ()
   assertEquals(
     refused([], handler, { name: "copy", sink: [() => {}, new ReadableStream()] }),
     `Cannot bind flow "copy": sink 2 ${rest} an object of class ReadableStream: ` +
-      "a ReadableStream is a source: give what it is written with",
+      "a ReadableStream is a source: give the writable side",
   );
   assertEquals(
     refused([], handler, { sink: new Map() }),
@@ -90,11 +91,11 @@ Deno.test("handle() refuses what is no pipe", () => {
 Deno.test("handle() refuses what is no name", () => {
   assertEquals(
     refused([], handler, { name: "" }),
-    'Cannot name a flow the string "": a name is a string, not empty',
+    'Cannot name a flow the string "": a name must be a non-empty string',
   );
   assertEquals(
     refused([], handler, { name: 7 }),
-    "Cannot name a flow 7: a name is a string, not empty",
+    "Cannot name a flow 7: a name must be a non-empty string",
   );
 });
 

@@ -22,7 +22,7 @@ Deno.test("App.stream() with a signal that aborted before handles nothing", asyn
   assertEquals(handled, 0);
 });
 
-Deno.test("App.stream() ends when its signal aborts: what is under way is finished and committed", async () => {
+Deno.test("App.stream() ends when its signal aborts: what is in flight is finished and committed", async () => {
   const app = new App();
   const stop = new AbortController();
   const source = new Recorder([0, 1, 2, 3]);
@@ -253,7 +253,7 @@ Deno.test("onStatus is told from the start to the end", async () => {
   ]);
 });
 
-Deno.test("App.stream() that was ended at once lets nothing go on of what was under way", async () => {
+Deno.test("App.stream() that was ended at once lets nothing go on of what was in flight", async () => {
   const handlers = {
     async: async (n: number) => {
       await late.promise;

@@ -165,7 +165,7 @@ Deno.test("two flows that fail on the same message: the first is thrown, the sec
   assertEquals(source.acknowledged, []);
 });
 
-Deno.test("an error stops every source; messages under way elsewhere are finished and committed", async () => {
+Deno.test("an error stops every source; messages in flight elsewhere are finished and committed", async () => {
   const app = new App();
   const source = new Recorder([1, 2, 3]);
   const finished: number[] = [];

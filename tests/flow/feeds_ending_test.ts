@@ -117,7 +117,7 @@ Deno.test("an error of a source ends the app with a SourceError that keeps the c
   }
 });
 
-Deno.test("an error of a source stops the other sources, whose messages under way finish", async () => {
+Deno.test("an error of a source stops the other sources, whose messages in flight finish", async () => {
   const started = Promise.withResolvers<void>();
   const failed = Promise.withResolvers<void>();
   const finished: string[] = [];

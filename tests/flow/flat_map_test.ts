@@ -183,5 +183,5 @@ Deno.test("flatMap() refuses what is no function, and what gives no elements", a
   const broken = { [Symbol.iterator]: () => ({ next: () => 1 }) };
   const app = new App();
   app.handle([1], () => {}, { pipe: flatMap(() => broken as never) });
-  await assertRejects(() => app.stream(), HandlerError, "next() must give an object, got 1");
+  await assertRejects(() => app.stream(), HandlerError, "next() must return an object, got 1");
 });

@@ -83,7 +83,7 @@ Deno.test("merge() calls the handler for one message at a time", async () => {
   assertEquals(most, 1);
 });
 
-Deno.test("merge() ends the app when one source fails; its message under way is finished", async () => {
+Deno.test("merge() ends the app when one source fails; its message in flight is finished", async () => {
   const seen: unknown[] = [];
   let closed = false;
   function* endless() {

@@ -140,7 +140,7 @@ Deno.test("a pipe function that throws at once, or returns no stream, is a PipeE
 
 Deno.test("a TransformStream used for a second run is an error that says what to do", async () => {
   const advice =
-    "a TransformStream serves one flow in one run: give a pipe function that makes one";
+    "a TransformStream serves one flow in one run: give a pipe function that creates one";
   const asPipe = new App();
   asPipe.handle([1], (n: number) => n, { pipe: identity<number>() });
   await asPipe.stream();

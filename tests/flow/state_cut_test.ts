@@ -34,7 +34,7 @@ Deno.test("a flow with state that stops drops what came after the last cut", asy
   assertEquals(await state.get("sum"), 45);
 });
 
-Deno.test("flush() from outside waits for the message under way, and brings everything to disk", async () => {
+Deno.test("flush() from outside waits for the message in flight, and brings everything to disk", async () => {
   await using folder = await temporaryFolder();
   await using state = await openState(folder.path);
   const begun = Promise.withResolvers<void>();

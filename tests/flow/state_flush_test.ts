@@ -28,7 +28,7 @@ Deno.test("flush() from outside, during a barrier, resolves only when what was w
     await over!.promise;
   }, { name: "second", state });
   const streaming = app.stream();
-  await flushing.promise; // a barrier is under way, and no message
+  await flushing.promise; // a barrier is in flight, and no message
   await state.set("mine", 42);
   const flushed = state.flush();
   second!.resolve();

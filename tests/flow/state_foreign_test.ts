@@ -24,7 +24,7 @@ async function topicOf(broker: MemoryBroker): Promise<Topic> {
   return topic;
 }
 
-/** A flow that keeps `state`, and has a message under way until the app stops, or `over`. */
+/** A flow that keeps `state`, and has a message in flight until the app stops, or `over`. */
 function keep(app: App, state: State, over?: Promise<void>): void {
   app.handle(numbers(1, "kept").source, async (_, { stopping }) => {
     const stopped = new Promise<void>((resolve) =>
@@ -177,7 +177,7 @@ Deno.test("code outside of flows, and flows whose source commits nothing, may wr
   ]);
 });
 
-Deno.test("a flow outside of a state may read it, and write to a cache of another store", async () => {
+Deno.test("a flow outside of a state may read it, and write to a cache in another store", async () => {
   await using broker = new MemoryBroker();
   await using state: State = new MemoryCache({ maxBytes: Infinity });
   await using other: State = new MemoryCache();

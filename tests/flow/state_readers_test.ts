@@ -55,7 +55,7 @@ for (const [call, read] of Object.entries(READS)) {
     await assertRejects(
       () => run(state, read),
       HandlerError,
-      'flow "two" has read what was taken back',
+      'flow "two" has read writes that were undone',
     );
   });
 }

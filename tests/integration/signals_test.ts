@@ -68,7 +68,7 @@ await app.stream();
 `;
     const { output, code, errors } = await run(script, (child) => child.kill("SIGTERM"));
     assertEquals(output, "ready\nagain\n");
-    assertStringIncludes(errors, "DrainError: Cannot finish what is under way: a second signal");
+    assertStringIncludes(errors, "DrainError: Cannot drain in-flight messages: a second signal");
     assertEquals(code, 1);
   },
 });

@@ -50,7 +50,7 @@ Deno.test("untilAlone() waits for the dead that a group lets in when other dead 
   assertEquals([outcome, at], ["alone", 2_000]);
 });
 
-Deno.test("untilAlone() fails after a session time-out beside a live reader, and says so", async () => {
+Deno.test("untilAlone() fails after a session timeout beside a live reader, and says so", async () => {
   const { outcome, at } = await waiting(() => ({ names: ["m"] }));
   assertEquals([at >= 1_000, at < 1_500], [true, true]);
   assertStringIncludes(

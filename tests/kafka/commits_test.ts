@@ -52,7 +52,7 @@ Deno.test("Commits sends what was asked for last, also when that is earlier afte
   assertEquals(asked, ["0:5", "0:2", "0:2"]);
 });
 
-Deno.test("Commits has one request under way, also when one is repeated", async () => {
+Deno.test("Commits has one request in flight, also when one is repeated", async () => {
   const { clock, asked, commit, confirm, fail } = coordinator();
   const older = commit({ 0: 5 });
   fail();

@@ -404,7 +404,7 @@ Deno.test("behind untilEnd() a dead letter is the message that failed, or an err
       await assertLetters(dead, [0, 1, 2]);
       assertEquals(await committed(input), 3);
     } else {
-      await assertRejects(() => run(app), SinkError, "nobody can tell which messages");
+      await assertRejects(() => run(app), SinkError, "it is unknown which messages");
       assertEquals([await contentOf(dead), await committed(input) ?? 0], [[], 0]);
     }
   }

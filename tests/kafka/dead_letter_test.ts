@@ -121,12 +121,12 @@ Deno.test("sendBack() refuses what it cannot send back", async () => {
   await dead.send({ value: "v" });
   const app = new App();
   app.handle(dead, (letter) => letter, { sink: sendBack(other) });
-  await assertRejects(() => app.stream(), SinkError, "is no dead letter of a topic");
+  await assertRejects(() => app.stream(), SinkError, "is not a dead letter of a topic");
   await dead.send({ value: "v", headers: { "dead-letter-topic": "in" } });
   await using again = new Topic("dead", { ...options, offset: { 0: 1 }, groupId: "h" });
   const second = new App();
   second.handle(again, (letter) => letter, { sink: sendBack(other) });
-  await assertRejects(() => second.stream(), SinkError, "give that topic to sendBack()");
+  await assertRejects(() => second.stream(), SinkError, "pass that topic to sendBack()");
 });
 
 Deno.test("sendBack() waits for the flushes of all its topics, also when one fails", async () => {

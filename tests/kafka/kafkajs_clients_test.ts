@@ -170,7 +170,7 @@ Deno.test("KafkaProducer is bounded by bytes too: a few large records ask to be 
   const { stub, producer } = open({ send: () => gate.promise }, { bufferMemory: 1_000_000 });
   const writer = await producer;
   const [count, room] = fill(writer, 100_000);
-  // What is under way counts until it is confirmed.
+  // What is in flight counts until it is confirmed.
   assertEquals(count, 10);
   let free = false;
   room.then(() => free = true);

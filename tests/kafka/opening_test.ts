@@ -34,7 +34,7 @@ function opening() {
   };
 }
 
-Deno.test("Opening.wait() ends for one caller, by its signal or its time-out, and for no other", async () => {
+Deno.test("Opening.wait() ends for one caller, by its signal or its timeout, and for no other", async () => {
   const { clock, attempt, shared, resolve, wait } = opening();
   const aborting = new AbortController();
   const [aborted, late, patient] = [wait(1_000, aborting.signal), wait(500), wait(9_000)];

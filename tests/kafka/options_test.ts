@@ -75,7 +75,7 @@ const refused: [string, TopicOptions<string, string>, string][] = [
   ],
   ["a group whose name UTF-8 cannot hold", { groupId: "\ud83d" }, "half of a surrogate pair"],
   ["a group without a name", { groupId: "" }, '"groupId" must be a string that is not empty'],
-  ["a time-out of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
+  ["a timeout of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
   ["a fraction", { batchSize: 1.5 }, '"batchSize" must be an integer >= 1'],
   ["a memory of 0 bytes", { bufferMemory: 0 }, '"bufferMemory" must be an integer >= 1'],
   [

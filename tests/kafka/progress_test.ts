@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Progress } from "../../src/kafka/progress.ts";
 import { addSeek, Seeks } from "../../src/kafka/seeks.ts";
 
-Deno.test("Progress.restart() is committed again, also beside a commit that is under way", () => {
+Deno.test("Progress.restart() is committed again, also beside a commit that is in flight", () => {
   const progress = new Progress();
   progress.begin(new Map([[0, 0]]), new Map([[0, 0]]));
   progress.handOut(0, 1, () => {})();

@@ -72,7 +72,7 @@ function testApp(fixture: TopicFixture): void {
     assertEquals(await committedOf(topic), [30]);
   });
 
-  test("is delivered again what was under way when the app was ended at once", async ({ broker, name, make }) => {
+  test("is delivered again what was in flight when the app was ended at once", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 1 });
     await write(broker, name, texts("v", 5));
     const topic = make();

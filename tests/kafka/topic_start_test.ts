@@ -33,7 +33,7 @@ Deno.test('Topic starts at "latest" by itself when who reads partition 0 does no
 });
 
 const refused: [string, unknown, string][] = [
-  ["a Date", new Date(5), 'topic "in" at a Date: give { timestamp: date.getTime() }'],
+  ["a Date", new Date(5), 'topic "in" at a Date: pass { timestamp: date.getTime() }'],
   ["a Date as timestamp", { timestamp: new Date(5) }, "must be a number of milliseconds"],
   ["a text as timestamp", { timestamp: "5" }, "must be a number of milliseconds: 5"],
   ["a time before 1970", { timestamp: -1 }, "timestamp must be >= 0: -1"],

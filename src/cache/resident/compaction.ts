@@ -24,7 +24,7 @@ const MIN_PAGES = 16;
 /** Pages that one run may span: all are deleted in one atomic write. */
 const MAX_RUN = 400;
 
-/** Says whether enough is dead, or in crumbs, to be worth merging. */
+/** Returns whether enough is dead, or in crumbs, to be worth merging. */
 export function isWorthwhile(pages: readonly Page[]): boolean {
   if (pages.length < MIN_PAGES) return false;
   let bytes = 0;

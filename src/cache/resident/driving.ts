@@ -86,17 +86,17 @@ export class Driving implements StateStore {
     this.assertNotDropped();
     if (this.#store.table(POSITIONS).read(SALVAGED) !== undefined) {
       throw new TypeError(
-        `Cannot keep exact state in ${this.#store.name}: it was damaged and salvaged, so that its content ` +
-          "is not that of its positions; begin again with another file",
+        `Cannot keep exact state in ${this.#store.name}: it was damaged and salvaged, so its content ` +
+          "no longer matches its positions; start again with another file",
       );
     }
     if (this.#driver !== undefined) {
-      throw new TypeError("Cannot keep state of two apps in one cache: open one for each");
+      throw new TypeError("Cannot keep the state of two apps in one cache: open one for each");
     }
     if (this.#store.expiring) {
       throw new TypeError(
-        `Cannot keep exact state in ${this.#store.name} while entries of it expire: what is there would ` +
-          "depend on the moment; delete what was written with ttlMs",
+        `Cannot keep exact state in ${this.#store.name} while entries of it expire: its content would ` +
+          "depend on timing; delete the entries that were written with ttlMs",
       );
     }
     this.#driver = driver;
@@ -138,8 +138,8 @@ export class Driving implements StateStore {
   assertNotDropped(): void {
     if (!this.#dropped) return;
     throw new TypeError(
-      "Cannot use a cache that a flow left within a message: what is not on disk is dropped; " +
-        "close it, and open it again",
+      "Cannot use a cache whose flow ended within a message: writes not yet on disk are dropped; " +
+        "close it and open it again",
     );
   }
 
@@ -150,7 +150,7 @@ export class Driving implements StateStore {
     if (this.#driver === undefined) return;
     if (this.#store.buffered > this.#maxBytes) {
       throw new RangeError(
-        `Cannot write more to a cache before the message is done: ${this.#store.buffered} bytes wait, ` +
+        `Cannot write more to a cache before the message is done: ${this.#store.buffered} bytes are waiting, ` +
           `maxTransactionBytes is ${this.#maxBytes}`,
       );
     }
@@ -187,14 +187,14 @@ export class Driving implements StateStore {
     const message = currentMessage();
     if (message?.receipt?.root?.drives(driver)) {
       throw new TypeError(
-        `Cannot ${what} within a message of flow "${message.flow}": the cache keeps its state, and goes to ` +
-          "disk only between messages; it does so by itself",
+        `Cannot ${what} within a message of flow "${message.flow}": the cache keeps its state, and is ` +
+          "written to disk only between messages, by itself",
       );
     }
     if (isInBarrierOf(driver)) {
       throw new TypeError(
         `Cannot ${what} within a barrier, as the flush() of a sink does: the cache keeps the state of ` +
-          "flows, and the barrier brings it to disk after the sinks; use a cache of another store",
+          "flows, and the barrier writes it to disk after the sinks; use a cache in another store",
       );
     }
   }
@@ -216,19 +216,19 @@ export class Driving implements StateStore {
     }
     if (message.state === this && step.failed) {
       throw new TypeError(
-        `Cannot write to a cache for a call of flow "${flow}" that has failed: what it wrote has been ` +
-          "taken back; await every call in the handler, also when another one fails",
+        `Cannot write to a cache for a call of flow "${flow}" that has failed: its writes have been ` +
+          "undone; await every call in the handler, even when another one fails",
       );
     }
     if (this.#driver === undefined || this.#keeps(message, this.#driver)) return;
     throw new TypeError(
-      `Cannot write to ${this.#store.name} in flow "${flow}": it keeps the state of other flows, and goes ` +
-        "to disk without the positions of this one; give the flow this cache as its state, or write to a " +
-        "cache of another store",
+      `Cannot write to ${this.#store.name} in flow "${flow}": it keeps the state of other flows, and is ` +
+        "written to disk without the positions of this one; give the flow this cache as its state, or " +
+        "write to a cache in another store",
     );
   }
 
-  /** Says whether the position of a message is held here. */
+  /** Returns whether the position of a message is held here. */
   #keeps({ state, receipt }: Attribution, driver: StateDriver): boolean {
     return state === this && receipt?.root?.drives(driver) === true;
   }

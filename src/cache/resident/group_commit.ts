@@ -26,7 +26,7 @@ export interface GroupCommitOptions {
 
 /**
  * Brings to disk what many writers have written as one group: on demand, or by a timer. One commit is
- * under way at a time; a batch that the disk did not take is sent again, before all later ones.
+ * in flight at a time; a batch that the disk did not take is sent again, before all later ones.
  */
 export class GroupCommit {
   readonly #content: Uncommitted;
@@ -56,7 +56,7 @@ export class GroupCommit {
     this.#intervalMs = flushIntervalMs;
   }
 
-  /** The commit that is under way. */
+  /** The commit in flight. */
   get job(): Promise<void> | undefined {
     return this.#job;
   }

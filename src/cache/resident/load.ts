@@ -119,7 +119,7 @@ async function readState(
   } catch (error) {
     what = notAsWritten(error);
   }
-  damage.add(`the row that says what is in the file: ${what}`, { entries: Infinity });
+  damage.add(`the row that describes the file: ${what}`, { entries: Infinity });
   // What cannot be read has no version to begin from.
   if (salvage) versionstamp ??= (await kv.set(STATE_KEY, null)).versionstamp;
   return { state: undefined, versionstamp: versionstamp ?? null };
@@ -160,7 +160,7 @@ function isStale(state: State, read: readonly FoundPage[], damage: Damage): bool
     id > state.last && (ends || sequence !== state.sequence + 1)
   );
   if (newer === undefined) return false;
-  const detail = `the row that says what is in the file: it is older than page ${newer.id}`;
+  const detail = `the row that describes the file: it is older than page ${newer.id}`;
   damage.add(detail, { entries: Infinity });
   return true;
 }
@@ -207,7 +207,7 @@ function compare(
   const space = name === "" ? "" : ` of space ${JSON.stringify(name)}`;
   const lost = { pages: pages - found.pages, entries: records - found.records };
   if (lost.pages > 0 && lost.entries >= 0) {
-    damage.add(`${lost.pages} of ${pages} pages${space} are not there as they were written`, lost);
+    damage.add(`${lost.pages} of ${pages} pages${space} are missing or damaged`, lost);
   } else damage.add(`the pages${space} are not the newest ones`, { entries: Infinity });
 }
 
@@ -273,7 +273,7 @@ async function readPieces(
 function notAsWritten(error: unknown): string {
   if (error instanceof NotAsWrittenError) return error.message;
   if (error instanceof Error && /could not deserialize|column type/.test(error.message)) {
-    return "it is nothing that was written there";
+    return "it is not what was written there";
   }
   throw error;
 }

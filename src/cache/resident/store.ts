@@ -80,7 +80,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     if (this.#tables.has(name) || this.#tables.size < MAX_TABLES) return;
     throw new RangeError(
       `Cannot open space ${JSON.stringify(name)}: the store has ${this.#tables.size}, and takes ` +
-        `${MAX_TABLES}; put what they are called into the keys`,
+        `${MAX_TABLES}; put their names into the keys instead`,
     );
   }
 

@@ -35,9 +35,9 @@ export class TableChange implements Change {
     if (writer !== undefined && writer.by !== by) {
       const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by.flow}"`;
       throw new TypeError(
-        `Cannot take back what flow "${by.flow}" wrote before an error: key ` +
-          `${inspectKey(decodeKey(key))} was written by ${other} meanwhile; ` +
-          'use onError "stop", or keys that one flow writes',
+        `Cannot undo the writes of flow "${by.flow}" after an error: key ` +
+          `${inspectKey(decodeKey(key))} has since been written by ${other}; ` +
+          'use onError "stop", or keys that only one flow writes',
       );
     }
     const write = { key, put: this.#put };

@@ -77,7 +77,7 @@ async function assertRows(
   if (detail === undefined && row.versionstamp !== null) return undefined;
   const damage = detail === undefined
     ? undefined
-    : { pages: 0, entries: Infinity, details: [`the row that says what is in it: ${detail}`] };
+    : { pages: 0, entries: Infinity, details: [`the row that describes it: ${detail}`] };
   if (damage !== undefined && !salvage) {
     const advice = 'open it with { damaged: "salvage" }, which keeps the rest';
     throw new CacheDamagedError(`Cannot open cache ${JSON.stringify(path)}`, damage, advice);

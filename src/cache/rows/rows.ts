@@ -77,13 +77,13 @@ export class Rows implements Space {
   /** Not known: others write too. */
   get size(): number {
     throw new TypeError(
-      "Cannot tell the size of a shared cache: others write to it; iterate over it",
+      "Cannot tell the size of a shared cache: other processes write to it; iterate over it",
     );
   }
 
   /** Not known: others write too. */
   get bytes(): number {
-    throw new TypeError("Cannot tell the bytes of a shared cache: others write to it");
+    throw new TypeError("Cannot tell the bytes of a shared cache: other processes write to it");
   }
 
   /**
@@ -281,7 +281,7 @@ export class Rows implements Space {
     }
     if (bytes > MAX_COMMIT_BYTES) {
       throw new RangeError(
-        `Cannot commit a transaction of ${bytes} bytes: a shared store takes ${MAX_COMMIT_BYTES}`,
+        `Cannot commit a transaction of ${bytes} bytes: a shared store takes at most ${MAX_COMMIT_BYTES}`,
       );
     }
   }

@@ -84,7 +84,7 @@ export function parseExactly(text: string): unknown {
 
 /** Makes a value of `type` from a default in JSON, as avsc would decode it. */
 function read(type: Type, json: unknown, depth: number): unknown {
-  if (depth > DEEPEST) throw new RangeError("never ends: it is made of itself");
+  if (depth > DEEPEST) throw new RangeError("is infinite: it contains itself");
   const inner = (type: Type, json: unknown) => read(type, json, depth + 1);
   if (type instanceof types.WrappedUnionType) return readUnion(type, json, inner);
   if (type instanceof types.ArrayType) {

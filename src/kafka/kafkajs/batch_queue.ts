@@ -20,7 +20,7 @@ export interface BatchQueueOptions {
   readonly batchSize: number;
   /** The most bytes in a batch now; a record that has more goes alone. */
   readonly maxBytes: () => number;
-  /** How many bytes may be under way before `add()` asks to be awaited. */
+  /** How many bytes may be in flight before `add()` asks to be awaited. */
   readonly bufferMemory: number;
   /** Sends a batch; never rejects: what is refused is passed to {@linkcode BatchQueue.fail}. */
   readonly deliver: (batch: readonly Entry[]) => Promise<void>;
@@ -133,7 +133,7 @@ export class BatchQueue {
     this.#waiting += entry.bytes;
   }
 
-  /** Says whether so many batches wait, or such a part of the memory is taken. */
+  /** Returns whether so many batches wait, or such a part of the memory is taken. */
   #isAbove(batches: number, part: number): boolean {
     const { batchSize, bufferMemory } = this.#options;
     return this.#entries.length >= batchSize * batches ||

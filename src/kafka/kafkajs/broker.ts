@@ -71,7 +71,7 @@ export class KafkaBroker implements Broker {
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
   #opening: Opening<Opened> | undefined;
-  /** How many questions are under way. */
+  /** How many requests are in flight. */
   #asking = 0;
 
   /** Connects on first use, with `options`. */

@@ -49,7 +49,7 @@ export class Commits {
     this.#clock = clock;
   }
 
-  /** Settles when the request that is under way is answered, or has failed. */
+  /** Settles when the request in flight is answered, or has failed. */
   get underWay(): Promise<unknown> | undefined {
     return this.#last;
   }
@@ -91,7 +91,7 @@ export class Commits {
   }
 
   /**
-   * Commits `positions` while `isCurrent()`. When no commit is under way the request is sent before this
+   * Commits `positions` while `isCurrent()`. When no commit is in flight the request is sent before this
    * function returns.
    */
   async commit(positions: Positions, isCurrent: () => boolean): Promise<"committed" | "fenced"> {

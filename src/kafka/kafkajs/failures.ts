@@ -34,7 +34,7 @@ const NOT_ALLOWED = /Requires net access to "([^"]+)"/;
 
 const REFUSED_CERTIFICATE = /certificate|self.signed|CERT_|UnknownIssuer|unable to verify/i;
 
-/** Says whether the brokers, TLS or Deno refused us: no later attempt can succeed. */
+/** Returns whether the brokers, TLS or Deno refused us: no later attempt can succeed. */
 export function isRefused(error: unknown): boolean {
   const { name, message = "", type = "", code = "" } = rootOf(error);
   return (error as Failure)?.name === "KafkaJSSASLAuthenticationError" ||
@@ -85,13 +85,13 @@ const SAY_THEMSELVES: ReadonlySet<string | undefined> = new Set([
   "KafkaJSProtocolError",
 ]);
 
-/** Says whether the connection failed, rather than what was asked. */
+/** Returns whether the connection failed, rather than what was asked. */
 export function isConnectionFailure(error: unknown): boolean {
   const { name, code } = rootOf(error);
   return !isRefused(error) && (ON_THE_WAY.has(name) || OF_SOCKETS.has(code));
 }
 
-/** Says whether doing the same again later may succeed: of failures that are known to pass, no others. */
+/** Returns whether doing the same again later may succeed: of failures that are known to pass, no others. */
 export function isRetriable(error: unknown): boolean {
   if (error instanceof KafkaError) return error.retriable;
   if (isRefused(error)) return false;
@@ -101,7 +101,7 @@ export function isRetriable(error: unknown): boolean {
 }
 
 /**
- * Says whether a broker answered that it cannot tell yet, as while a coordinator is loaded or a leader is
+ * Returns whether a broker answered that it cannot tell yet, as while a coordinator is loaded or a leader is
  * elected. That a topic is unknown is an answer.
  */
 export function isNotYet(error: unknown): boolean {

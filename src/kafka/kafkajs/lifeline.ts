@@ -67,7 +67,7 @@ export class Lifeline {
     this.#ended = true;
   }
 
-  /** Ends what is under way, too. */
+  /** Ends what is in flight, too. */
   cut(): void {
     this.#ended = this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy(new Error(CLOSED));

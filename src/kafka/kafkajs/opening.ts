@@ -20,7 +20,7 @@ export interface Attempt {
 }
 
 /**
- * A connection that is opened for all who need it. Each waits with a time-out, a signal and a callback of
+ * A connection that is opened for all who need it. Each waits with a timeout, a signal and a callback of
  * its own, which end no other's waiting; the opening goes on for as long as somebody waits.
  */
 export class Opening<T> {

@@ -19,9 +19,9 @@ import { PartitionLog } from "./log.ts";
 import { MemoryMembership } from "./membership.ts";
 import { type Append, MemoryProducer } from "./producer.ts";
 
-/** With what a {@linkcode MemoryBroker} is made. */
+/** Options of a {@linkcode MemoryBroker}. */
 export interface MemoryBrokerOptions {
-  /** How many partitions a topic has that is created without a number. @default {1} */
+  /** How many partitions a topic gets that is created without a number. @default {1} */
   partitions?: number | undefined;
   /** How many records a partition keeps; older ones are dropped. @default {100000} */
   maxRecords?: number | undefined;
@@ -33,10 +33,10 @@ export interface MemoryBrokerOptions {
 
 /**
  * Kafka in the memory of this process: partitions, offsets, timestamps, headers, and consumer groups that
- * rebalance and redeliver. What it holds is gone with the process.
+ * rebalance and redeliver. Its content is lost when the process ends.
  *
- * - A key goes to the partition that the Java client gives it.
- * - A partition keeps `maxRecords` records. A reader that is farther behind is told what it lost.
+ * - A key goes to the partition that the Java client would choose.
+ * - A partition keeps `maxRecords` records. A reader that is further behind gets the status `"lost"`.
  * - Closing it ends its readers and writers and keeps the records.
  *
  * @example

@@ -1,7 +1,7 @@
 /**
  * The embedded broker: Kafka in the memory of one process, for examples, tests and programs that need no
- * server yet. The types of what it takes and gives are in the entry `./kafka`, which loads no Kafka client
- * before one is used.
+ * server yet. The types of its options and results are in the entry `./kafka`, which loads no Kafka client before one
+ * is used.
  *
  * @example
  * ```ts

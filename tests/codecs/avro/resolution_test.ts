@@ -147,7 +147,7 @@ Deno.test("AvroCodec refuses a default that is not of its type, and names the fi
     [inner, {}, 'must be a record with the field "a"'],
     [inner, [], 'must be a record "Inner"'],
     [["null", "int"], "x", "must be one of null, int"],
-    ["R", {}, "never ends: it is made of itself"],
+    ["R", {}, "is infinite: it contains itself"],
   ];
   for (const [type, json, reason] of cases) {
     const error = assertThrows(
