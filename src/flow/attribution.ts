@@ -67,7 +67,7 @@ export function runAs<R>(attribution: Attribution, call: () => R): R {
 }
 
 /**
- * Makes `step` run on behalf of the message that `attribution` says. Entering costs about 0.3 microseconds, and
+ * Makes `step` run on behalf of the message that `attribution` says. Entering costs a microsecond or more, and
  * next to nothing where the caller works for it already: a flow's turn does.
  */
 export function onBehalf<A extends unknown[], R>(
