@@ -39,7 +39,8 @@ export interface TopicDefaults extends ConnectionOptions {
   /**
    * Milliseconds that a message may take, with all that is made of it, before its partitions are given to
    * others. It is the default of `handlerTimeoutMs` in the flows that read the topic, which replaces it where it
-   * is given; a flow behind a Proxy, or a loop over the topic, has no other limit.
+   * is given; a flow behind a Proxy, or a loop over the topic, has no other limit. It counts from when no
+   * message before it is open; not while the topic is paused, or while `batch()` or `untilEnd()` holds it.
    *
    * @default {300000}
    */

@@ -24,7 +24,7 @@ export type BrokerStatus =
   }
   /** Partitions are being taken. */
   | { readonly type: "revoked"; readonly topic: string; readonly partitions: readonly number[] }
-  /** Left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`. */
+  /** Left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`: until it is done. */
   | {
     readonly type: "stuck";
     readonly topic: string;
