@@ -1,10 +1,10 @@
 import { type Clock, delay } from "../clock.ts";
 import { BarrierError, type Stuck } from "../errors.ts";
+import { sharedRuns } from "../shared_runs.ts";
 import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
 import type { Hub } from "./hub.ts";
-import { sharedRuns } from "./shared_runs.ts";
 import type { Sinks } from "./sinks.ts";
 import type { Cut, StateGroup } from "./state_group.ts";
 

@@ -1,7 +1,7 @@
 import { type Clock, delay } from "../clock.ts";
 import { END, type Feed, type Host, openStores, WAIT } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
-import { sharedRuns } from "../flow/shared_runs.ts";
+import { sharedRuns } from "../shared_runs.ts";
 
 /** Milliseconds between two commits. */
 const COMMIT_EVERY_MS = 1_000;
