@@ -147,6 +147,6 @@ Deno.test("toReadable() refuses what is no source at once", () => {
   assertThrows(
     () => toReadable(7 as never),
     TypeError,
-    "the source must be iterable, a ReadableStream or a source of ours, got 7",
+    "the source must be iterable, a ReadableStream or a library source, got 7",
   );
 });

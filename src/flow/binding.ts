@@ -72,7 +72,7 @@ export function toBinding(
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (!isSource(each)) {
-      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each, "source");
+      throw wrong("the source", "iterable, a ReadableStream or a library source", each, "source");
     }
   }
   if (toOpaque(handler) === undefined) {
@@ -89,7 +89,7 @@ export function toBinding(
     if (!isSink(each)) {
       throw wrong(
         sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
-        "a function, a WritableStream, an object with write() or a sink of ours",
+        "a function, a WritableStream, an object with write() or a library sink",
         each,
         "sink",
       );

@@ -272,7 +272,7 @@ export function assertKnown(sink: unknown, binding: Binding, onError: OnError): 
   if (queueOf(sink) === undefined || outputsOf(binding, onError).includes(sink)) return;
   throw new TypeError(
     `Cannot keep exact state with flow "${binding.name}": its onError is a function that sends dead ` +
-      "letters to a Proxy; set onError: {  deadLetter: proxy }, or send them to another sink",
+      "letters to a Proxy; set onError: { deadLetter: proxy }, or send them to another sink",
   );
 }
 

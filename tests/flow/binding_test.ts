@@ -15,9 +15,9 @@ const unassigned =
 Deno.test("handle() refuses what is no source, naming the flow and what it got", () => {
   assertEquals(
     refused(7, handler, { name: "numbers" }),
-    'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a source of ours, got 7: give a list: [value]',
+    'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a library source, got 7: give a list: [value]',
   );
-  const rest = ": the source must be iterable, a ReadableStream or a source of ours, got ";
+  const rest = ": the source must be iterable, a ReadableStream or a library source, got ";
   assertEquals(refused(null, handler), `Cannot bind flow "flow 1"${rest}null${unassigned}`);
   assertEquals(
     refused(undefined, handler),
@@ -55,7 +55,7 @@ Deno.test("handle() refuses what is no handler", () => {
 
 Deno.test("handle() refuses what is no sink, naming its place among several", () => {
   const rest =
-    "must be a function, a WritableStream, an object with write() or a sink of ours, got";
+    "must be a function, a WritableStream, an object with write() or a library sink, got";
   assertEquals(
     refused([], handler, { name: "copy", sink: 7 }),
     `Cannot bind flow "copy": the sink ${rest} 7`,
@@ -112,7 +112,7 @@ Deno.test("handle() refuses a name that is taken", () => {
 Deno.test("a flow is named after its handler, or its number where that has none", () => {
   const double = () => {};
   const rest = ": the sink must be a function, a WritableStream, " +
-    "an object with write() or a sink of ours, got 7";
+    "an object with write() or a library sink, got 7";
   assertEquals(refused([], double, { sink: 7 }), `Cannot bind flow "double"${rest}`);
   assertEquals(refused([], () => {}, { sink: 7 }), `Cannot bind flow "flow 1"${rest}`);
 });

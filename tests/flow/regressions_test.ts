@@ -155,7 +155,7 @@ Deno.test("App.pause() of a merge pauses all of it; what has no gate is an error
   app.resume(both);
   await streaming;
   assertEquals(log, [1, 2]);
-  assertThrows(() => app.pause("text"), TypeError, "no source that has a gate");
+  assertThrows(() => app.pause("text"), TypeError, "not a source that can be paused");
 });
 
 Deno.test("App.close() in an exit hook does not wait for itself", async () => {

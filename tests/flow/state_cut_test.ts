@@ -19,8 +19,8 @@ Deno.test("a flow with state that stops drops what came after the last cut", asy
     }, { name: "sum", state });
     await assertRejects(() => app.stream(), HandlerError, "five");
     assertEquals([state.driven, state.dropped], [false, true]);
-    await assertRejects(() => state.set("after", 1), TypeError, "close it, and open it again");
-    await assertRejects(() => app.stream(), TypeError, "close it, and open it again");
+    await assertRejects(() => state.set("after", 1), TypeError, "close it and open it again");
+    await assertRejects(() => app.stream(), TypeError, "close it and open it again");
   }
   await using state = await openState(folder.path);
   const sum = await state.get("sum", 0);

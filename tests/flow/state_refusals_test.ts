@@ -128,7 +128,11 @@ Deno.test("a state in which something expires is refused when the app starts", a
   const app = new App();
   app.handle(numbers(1).source, () => {}, { name: "f", state });
   await state.set("brief", 1, { ttlMs: 60_000 });
-  await assertRejects(() => app.stream(), TypeError, "delete what was written with ttlMs");
+  await assertRejects(
+    () => app.stream(),
+    TypeError,
+    "delete the entries that were written with ttlMs",
+  );
   await state.delete("brief");
   await app.stream();
 });
