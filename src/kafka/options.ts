@@ -38,7 +38,8 @@ export interface TopicDefaults extends ConnectionOptions {
   /**
    * Milliseconds that a message may take, with everything made from it, before its partitions go to other members. It
    * is the default of `handlerTimeoutMs` in the flows that read the topic, and a `handlerTimeoutMs` replaces it; a
-   * flow behind a Proxy, or a loop over the topic, has no other limit.
+   * flow behind a Proxy, or a loop over the topic, has no other limit. The time counts from when no earlier message is
+   * open, and not while the topic is paused, or while `batch()` or `untilEnd()` holds the message.
    *
    * @default {300000}
    */

@@ -24,7 +24,10 @@ export type BrokerStatus =
   }
   /** Partitions are being revoked. */
   | { readonly type: "revoked"; readonly topic: string; readonly partitions: readonly number[] }
-  /** It left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`. */
+  /**
+   * It left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`; it joins again
+   * once that message is done.
+   */
   | {
     readonly type: "stuck";
     readonly topic: string;
