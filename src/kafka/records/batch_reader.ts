@@ -126,7 +126,10 @@ class BatchReader {
         `the topic holds messages of format ${format}, and only format 2, of Kafka 0.11 and later, is read`,
       );
     }
-    if (batch.length < HEAD_BYTES) throw new RangeError(`it has ${batch.length} bytes`);
+    const length = this.#view.getInt32(this.#at + 8);
+    if (batch.length < HEAD_BYTES || length !== batch.length - PREFIX_BYTES) {
+      throw new RangeError(`its length is ${length}`);
+    }
     const head = readHead(batch);
     const { baseOffset, lastOffset, compression } = head;
     if (baseOffset <= (this.#fetched.batches.at(-1)?.lastOffset ?? -1)) {

@@ -6,8 +6,8 @@ import type { UndecodableBatchError } from "./undecodable_batch_error.ts";
 /**
  * What was fetched from one partition.
  *
- * Keys, values and headers are views of the bytes that came: who keeps one for long copies it, or it keeps all
- * of the fetch.
+ * Keys and values are views of the bytes that came: who keeps one for long copies it, or it keeps all of the
+ * fetch. Headers are copies.
  */
 export class FetchedRecords implements Records {
   /** How many records there are. */

@@ -100,7 +100,7 @@ function passHeaders(reader: ByteReader, end: number): void {
   }
 }
 
-/** A record that was fetched. Its key and its value are views of the fetch, and are made when they are asked for. */
+/** A record that was fetched. Its key and its value are views of the fetch; its headers, which are few, are copies. */
 class FetchedRecord implements BrokerRecord {
   readonly offset: number;
   readonly timestamp: number;
@@ -144,7 +144,8 @@ class FetchedRecord implements BrokerRecord {
     const headers: Header[] = [];
     for (let i = 0; i < count; i++) {
       const name = text(bytes, reader.pass(), reader.at);
-      headers.push([name, view(bytes, reader.pass(), reader.at)]);
+      const value = view(bytes, reader.pass(), reader.at);
+      headers.push([name, value && value.slice()]);
     }
     return headers;
   }

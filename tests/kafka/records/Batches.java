@@ -1,11 +1,15 @@
+import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.Scanner;
+import net.jpountz.lz4.LZ4FrameOutputStream;
 import org.apache.kafka.common.compress.Compression;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
@@ -18,6 +22,7 @@ import org.apache.kafka.common.record.MutableRecordBatch;
 import org.apache.kafka.common.record.Record;
 import org.apache.kafka.common.record.RecordBatch;
 import org.apache.kafka.common.record.TimestampType;
+import org.xerial.snappy.Snappy;
 
 /**
  * Record batches as the Java client writes and reads them.
@@ -78,6 +83,16 @@ public class Batches {
       for (int i = 0; i < 3; i++) old.append(format == 0 ? -1 : TIME, bytes("key"), bytes("value " + i));
       System.out.println("format-" + format + " " + hex(array(old.build().buffer())));
     }
+
+    byte[] text = bytes("value 🐟, ".repeat(9_000));
+    ByteArrayOutputStream frame = new ByteArrayOutputStream();
+    LZ4FrameOutputStream.FLG.Bits[] flags = LZ4FrameOutputStream.FLG.Bits.values();
+    LZ4FrameOutputStream.FLG.Bits[] known = Arrays.stream(flags).filter((bit) -> !bit.name().startsWith("RESERVED")).toArray(LZ4FrameOutputStream.FLG.Bits[]::new);
+    try (OutputStream lz4 = new LZ4FrameOutputStream(frame, LZ4FrameOutputStream.BLOCKSIZE.SIZE_64KB, text.length, known)) {
+      lz4.write(text);
+    }
+    System.out.println("lz4-checksums " + hex(frame.toByteArray()));
+    System.out.println("snappy-block " + hex(Snappy.compress(text)));
   }
 
   /** Keys, values and headers that are null, empty, short or long; times before the first one; varied content. */
