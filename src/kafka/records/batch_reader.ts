@@ -2,13 +2,13 @@ import { FORMAT_AT, HEAD_BYTES, MAX_BATCH_BYTES, PREFIX_BYTES } from "./batch_fo
 import { type BatchHead, readHead } from "./batch_head.ts";
 import { safeInt64 } from "./byte_reader.ts";
 import { compressors } from "./compression/compressors.ts";
-import { breath, isBreathDue, spend } from "./compression/breath.ts";
+import { breath, inSteps, isBreathDue, spend } from "./compression/breath.ts";
 import { FetchedRecords } from "./fetched_records.ts";
 import { RecordIndex } from "./record_index.ts";
 import { UndecodableBatchError } from "./undecodable_batch_error.ts";
 
-/** So many bytes are checked and indexed in the time in which one is decompressed. */
-const CHECKED_FOR_ONE = 4;
+/** So many bytes are checked, or indexed, in the time in which one is decompressed. */
+const CHECKED_FOR_ONE = 8;
 
 /** A transaction that was aborted, as the answer to a fetch names it. */
 export interface AbortedTransaction {
@@ -22,7 +22,10 @@ export interface AbortedTransaction {
 export interface ReadOptions {
   /** The position that was fetched from: what lies before it is left out. */
   readonly from: number;
-  /** The end of the partition when it was fetched: no error names an offset from there on. @default {Infinity} */
+  /**
+   * The end of the partition when it was fetched: whatever a damaged batch says of its offsets, the error names
+   * none from there on. @default {Infinity}
+   */
   readonly end?: number | undefined;
   /** The transactions that were aborted, when only what is committed is asked for. @default {[]} */
   readonly aborted?: readonly AbortedTransaction[] | undefined;
@@ -83,7 +86,6 @@ class BatchReader {
       } catch (cause) {
         return this.#fail(cause, end);
       }
-      spend((end - this.#at) / CHECKED_FOR_ONE);
       this.#at = end;
       if (isBreathDue()) return breath().then(() => this.read());
     }
@@ -131,6 +133,7 @@ class BatchReader {
       throw new RangeError(`its length is ${length}`);
     }
     const head = readHead(batch);
+    spend(batch.length / CHECKED_FOR_ONE);
     const { baseOffset, lastOffset, compression } = head;
     if (baseOffset <= (this.#fetched.batches.at(-1)?.lastOffset ?? -1)) {
       throw new RangeError(`it begins at offset ${baseOffset}, before the end of the one before`);
@@ -158,23 +161,36 @@ class BatchReader {
     return isControl || isTransactional && this.#aborting.has(producerId);
   }
 
-  #take(head: BatchHead, body: Uint8Array): undefined {
-    this.#fetched.add(head, new RecordIndex(body, head, this.#options.from));
+  #take(head: BatchHead, body: Uint8Array): Promise<void> | undefined {
+    const indexes: RecordIndex[] = [];
+    let taken = 0;
+    const taking = inSteps(() => {
+      const index = new RecordIndex(body, head, this.#options.from, indexes.at(-1)?.progress);
+      indexes.push(index);
+      const at = index.progress?.at ?? body.length;
+      spend((at - taken) / CHECKED_FOR_ONE);
+      taken = at;
+      if (index.progress !== undefined) return undefined;
+      this.#fetched.add(head, indexes);
+      return true;
+    });
+    return taking instanceof Promise ? taking.then(() => {}) : undefined;
   }
 
   #fail(cause: unknown, end: number): FetchedRecords {
     const at = this.#at, bytes = this.#bytes;
     const { end: endOfPartition = Infinity } = this.#options;
     const baseOffset = this.#safeAt(at) ?? 0;
-    const firstOffset = Math.max(this.#fetched.next, baseOffset);
     // What the head says, if it has got that far, is not sure: it must end before what follows.
     const hasDelta = at + 27 <= bytes.length && this.#view.getInt8(at + FORMAT_AT) === 2;
     const lastOffset = baseOffset + (hasDelta ? this.#view.getInt32(at + 23) : 0);
     const following = end + 8 <= bytes.length ? this.#safeAt(end) ?? Infinity : Infinity;
+    const most = Math.min(following, endOfPartition) - 1;
+    const firstOffset = Math.max(this.#fetched.next, Math.min(baseOffset, most));
     this.#fetched.failure = new UndecodableBatchError({
       firstOffset,
       // Not below the first, so that who passes it gets on.
-      lastOffset: Math.max(firstOffset, Math.min(lastOffset, following - 1, endOfPartition - 1)),
+      lastOffset: Math.max(firstOffset, Math.min(lastOffset, most)),
       bytes: bytes.subarray(at, end),
       cause,
     });

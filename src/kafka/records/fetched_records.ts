@@ -33,14 +33,16 @@ export class FetchedRecords implements Records {
     this.next = from;
   }
 
-  /** Adds a batch; `index` has its records, unless they are left out. */
-  add(head: BatchHead, index?: RecordIndex): void {
+  /** Adds a batch, whose records `indexes` have, unless they are left out. */
+  add(head: BatchHead, indexes: readonly RecordIndex[] = []): void {
     this.batches.push(head);
     this.next = Math.max(this.next, head.lastOffset + 1);
-    if (index === undefined || index.length === 0) return;
-    this.#parts.push({ first: this.length, index });
-    this.length += index.length;
-    this.bytes += index.bytes;
+    for (const index of indexes) {
+      if (index.length === 0) continue;
+      this.#parts.push({ first: this.length, index });
+      this.length += index.length;
+      this.bytes += index.bytes;
+    }
   }
 
   /** Returns the record at an index; undefined outside the list. */

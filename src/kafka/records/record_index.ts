@@ -6,32 +6,50 @@ import { ByteReader } from "./byte_reader.ts";
 
 const NO_HEADERS: readonly Header[] = [];
 
-/** Where the records of one batch are: all are checked at once, and each is made when it is asked for. */
+/** So many records are indexed at once: what takes a millisecond or less. */
+const INDEXED_AT_ONCE = 1 << 13;
+
+/** How far the records of a batch are indexed. */
+interface Progress {
+  /** Where the next record begins. */
+  readonly at: number;
+  /** Its number in the batch. */
+  readonly record: number;
+  /** The offset of the one before it. */
+  readonly offset: number;
+}
+
+/** Where the records of a batch, or some of them, are: all are checked, and each is made when it is asked for. */
 export class RecordIndex {
   /** How many records there are. */
   readonly length: number;
   /** How many bytes their keys and values have. */
   readonly bytes: number;
+  /** Where the batch goes on, which another index has; undefined at its end. */
+  readonly progress: Progress | undefined;
   readonly #places: Uint32Array;
   readonly #reader: ByteReader;
   readonly #head: BatchHead;
 
   /**
-   * Indexes the records whose offset is at least `from`.
+   * Indexes records whose offset is at least `from`.
    *
    * @param body The records of the batch, not compressed any more.
+   * @param progress Where the index before this one ends; undefined for the first.
    * @throws {RangeError} If they are not what the head says, to the last byte.
    */
-  constructor(body: Uint8Array, head: BatchHead, from: number) {
+  constructor(body: Uint8Array, head: BatchHead, from: number, progress?: Progress) {
     const { count, baseOffset, lastOffset, baseTimestamp } = head;
     // Before a place is allocated for each: the count may be anything.
     if (count * LEAST_RECORD_BYTES > body.length) {
       throw new RangeError(`it has ${count} records in ${body.length} bytes`);
     }
-    const places = new Uint32Array(count);
-    const reader = new ByteReader(body);
-    let length = 0, bytes = 0, before = baseOffset - 1;
-    for (let i = 0; i < count; i++) {
+    const first = progress?.record ?? 0;
+    const stop = Math.min(count, first + INDEXED_AT_ONCE);
+    const places = new Uint32Array(stop - first);
+    const reader = new ByteReader(body, progress?.at ?? 0);
+    let length = 0, bytes = 0, before = progress?.offset ?? baseOffset - 1;
+    for (let i = first; i < stop; i++) {
       const size = reader.varint();
       const begin = reader.at, end = begin + size;
       if (size < LEAST_RECORD_BYTES - 1 || end > body.length) {
@@ -57,7 +75,9 @@ export class RecordIndex {
       places[length++] = begin + 1;
       bytes += (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0);
     }
-    if (reader.at !== body.length) throw new RangeError("bytes follow its last record");
+    const { at } = reader;
+    if (stop < count) this.progress = { at, record: stop, offset: before };
+    else if (at !== body.length) throw new RangeError("bytes follow its last record");
     this.length = length;
     this.bytes = bytes;
     this.#places = places;

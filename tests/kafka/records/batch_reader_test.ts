@@ -173,6 +173,11 @@ Deno.test("the offsets of an undecodable batch end before the batch that follows
   assertEquals(await lastOffset(joined(damaged, last), 0), 13);
   assertEquals(await lastOffset(damaged, 0, 12), 11);
   assertEquals(await lastOffset(damaged, 0), 10 + 2 ** 30);
+  // Nor does it begin behind the end.
+  const elsewhere = damaged.slice();
+  new DataView(elsewhere.buffer).setBigInt64(0, 2n ** 50n);
+  const { firstOffset } = (await readBatches(elsewhere, { from: 10, end: 20 })).failure!;
+  assertEquals([firstOffset, await lastOffset(elsewhere, 10, 20)], [19, 19]);
   // It never ends before the position: who passes it gets on.
   assertEquals(await lastOffset(damaged, 11, 12), 11);
   new DataView(damaged.buffer).setInt32(23, -1);

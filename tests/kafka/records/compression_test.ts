@@ -114,9 +114,10 @@ Deno.test("bombs are refused, and what they claim is not allocated", async () =>
       "it would have more than",
     );
   }
-  // A block that claims 4 GB in ten bytes; one of which it would be true is refused too.
-  const claim = Uint8Array.fromHex("ffffffff0ffefefefefe");
-  assertThrows(() => snappy.decompress(claim, MOST), RangeError, "cut off");
+  // Blocks that claim 64 MB, and 4 GB, in ten bytes; one of which it is true is refused too.
+  for (const claim of ["ffffff1ffefefefefefe", "ffffffff0ffefefefefe"]) {
+    assertThrows(() => snappy.decompress(Uint8Array.fromHex(claim), MOST), RangeError);
+  }
   const whole = await snappy.compress(zeros);
   assertThrows(() => snappy.decompress(whole, MOST), RangeError, "it would have more than");
   const frame = await lz4.compress(zeros);
@@ -233,6 +234,14 @@ Deno.test("inputs that hang other libraries, or give wrong data, are refused", a
   // A flipped byte makes a length of a match of 10 KB in place of 300 bytes: lz4js returned wrong data after 10 s.
   const damaged = Uint8Array.fromHex(DAMAGED);
   await assertRejects(async () => await lz4.decompress(damaged, MOST), RangeError, "damaged");
+});
+
+Deno.test("zstd that is damaged behind its first output is an error, and does not end the process", async () => {
+  // Four blocks of the same 128 KB, and one of a type that there is not.
+  const damaged = Uint8Array.fromHex("28b52ffd0058" + "02001061".repeat(4) + "0e000000");
+  await assertRejects(async () => await zstd.decompress(damaged, MOST), Error, "Zstd");
+  const followed = joined(await zstd.compress(TEXT), new Uint8Array(3));
+  await assertRejects(async () => await zstd.decompress(followed, MOST), Error);
 });
 
 Deno.test("snappy and lz4 go on after many thousand damaged inputs", async () => {

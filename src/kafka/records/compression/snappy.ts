@@ -71,23 +71,24 @@ function* blocksOf(bytes: Uint8Array): Generator<{ from: number; end: number }, 
   if (!MAGIC.every((byte, i) => bytes[i] === byte)) return yield { from: 0, end: bytes.length };
   for (let at = HEAD_BYTES; at < bytes.length;) {
     const from = at + 4;
-    const length = from <= bytes.length ? wordAt(bytes, at) : 0;
-    const end = from + (swapped(length) >>> 0);
-    if (length === 0 || end > bytes.length) throw new RangeError("a snappy block is cut off");
+    const length = from <= bytes.length ? swapped(wordAt(bytes, at)) : 0;
+    const end = from + length;
+    if (length <= 0 || end > bytes.length) throw new RangeError("a snappy block is cut off");
     yield { from, end };
     at = end;
   }
 }
 
-/** The size that a block begins with, and where that ends. */
+/** The size that a block begins with, which is a small integer for V8, and where that ends. */
 function sizeAt(bytes: Uint8Array, from: number, end: number): { size: number; at: number } {
   let size = 0;
-  for (let i = 0; i < 5 && from + i < end; i++) {
+  for (let i = 0; i < 4 && from + i < end; i++) {
     const byte = bytes[from + i]!;
-    size += (byte & 127) * 2 ** (7 * i);
+    size |= (byte & 127) << 7 * i;
     if (byte < 128) return { size, at: from + i + 1 };
   }
-  throw new RangeError("a snappy block has no size");
+  // With a fifth byte it would have 256 MB or more.
+  throw new RangeError("a snappy block has no size, or is larger than any batch");
 }
 
 /** Decompresses a part of a block. */

@@ -1,12 +1,12 @@
 /**
- * gzip and zstd, by `node:zlib`: what is small at once, what is not as a stream with turns for others. (The
- * functions with callbacks would not do: in Deno they have no thread of their own, and leave no turns.)
+ * gzip and zstd, by `node:zlib`: what is small at once, what is not in pieces, with turns for others. The
+ * functions with callbacks would not do: in Deno they have no thread of their own, and leave no turns.
  */
 import { Buffer } from "node:buffer";
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
-import { breath, isBreathDue, spend } from "./breath.ts";
+import { breath, inSteps, isBreathDue, spend } from "./breath.ts";
 import type { Compressor } from "./compressors.ts";
 import { tooLarge } from "./too_large.ts";
 
@@ -21,49 +21,42 @@ const COMPRESSING = 8;
 
 interface Way {
   compress(bytes: Uint8Array): Uint8Array;
-  decompress(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
   compressing(options: { chunkSize: number }): Transform;
-  decompressing(options: { chunkSize: number }): Transform;
 }
 
-/** gzip. */
-export const gzip: Compressor = by({
-  compress: zlib.gzipSync,
-  decompress: zlib.gunzipSync,
-  compressing: zlib.createGzip,
-  decompressing: zlib.createGunzip,
-});
-
-/** zstd. */
-export const zstd: Compressor = by({
-  compress: zlib.zstdCompressSync,
-  decompress: zlib.zstdDecompressSync,
-  compressing: zlib.createZstdCompress,
-  decompressing: zlib.createZstdDecompress,
-});
-
-function by(way: Way): Compressor {
-  const options = { chunkSize: PIECE_BYTES };
-  return {
-    compress(bytes) {
-      if (bytes.length > SMALL_BYTES) {
-        return through(way.compressing(options), bytes, { cost: COMPRESSING });
-      }
-      spend(COMPRESSING * bytes.length);
-      return way.compress(bytes);
-    },
-    decompress(bytes, most) {
-      const small = bytes.length <= SMALL_BYTES ? decompressSmall(way, bytes, most) : undefined;
-      return small ?? through(way.decompressing(options), bytes, { most });
-    },
+function compressBy(way: Way): Compressor["compress"] {
+  return (bytes) => {
+    if (bytes.length > SMALL_BYTES) {
+      return through(way.compressing({ chunkSize: PIECE_BYTES }), bytes, { cost: COMPRESSING });
+    }
+    spend(COMPRESSING * bytes.length);
+    return way.compress(bytes);
   };
 }
 
+/** gzip. */
+export const gzip: Compressor = {
+  compress: compressBy({ compress: zlib.gzipSync, compressing: zlib.createGzip }),
+  decompress(bytes, most) {
+    const small = bytes.length <= SMALL_BYTES ? decompressSmall(bytes, most) : undefined;
+    return small ?? through(zlib.createGunzip({ chunkSize: PIECE_BYTES }), bytes, { most });
+  },
+};
+
+/** zstd. */
+export const zstd: Compressor = {
+  compress: compressBy({
+    compress: zlib.zstdCompressSync,
+    compressing: zlib.createZstdCompress,
+  }),
+  decompress: decompressZstd,
+};
+
 /** Returns undefined for what becomes too large to be decompressed at once. */
-function decompressSmall(way: Way, bytes: Uint8Array, most: number): Uint8Array | undefined {
+function decompressSmall(bytes: Uint8Array, most: number): Uint8Array | undefined {
   const maxOutputLength = Math.min(most, SMALL_OUTPUT);
   try {
-    const output = way.decompress(bytes, { maxOutputLength });
+    const output = zlib.gunzipSync(bytes, { maxOutputLength });
     spend(output.length);
     return plain(output);
   } catch (error) {
@@ -72,6 +65,57 @@ function decompressSmall(way: Way, bytes: Uint8Array, most: number): Uint8Array 
     if (most <= SMALL_OUTPUT) throw tooLarge(most);
     return undefined;
   }
+}
+
+/** What a stream of `node:zlib` works with, in Node and in Deno. */
+interface Engine {
+  readonly _handle?: {
+    writeSync?(
+      flush: number,
+      input: Uint8Array,
+      inputAt: number,
+      inputLength: number,
+      output: Uint8Array,
+      outputAt: number,
+      outputLength: number,
+    ): void;
+  };
+  /** How many bytes of the output are free, and how many of the input are left. */
+  readonly _writeState: ArrayLike<number>;
+  close(): void;
+}
+
+/**
+ * Takes the steps of a zstd stream itself: when its input is damaged further on, the stream of Deno 2.9 throws
+ * what nobody can catch, and the process ends. Where that is not possible, decompresses all at once.
+ */
+function decompressZstd(bytes: Uint8Array, most: number): Uint8Array | Promise<Uint8Array> {
+  const engine = zlib.createZstdDecompress() as unknown as Engine;
+  const output: Uint8Array[] = [];
+  let total = 0, left = bytes.length;
+  return inSteps(() => {
+    let isOver = true;
+    try {
+      if (engine._handle?.writeSync === undefined) {
+        return zlib.zstdDecompressSync(bytes, { maxOutputLength: most });
+      }
+      const piece = new Uint8Array(PIECE_BYTES);
+      const flush = zlib.constants.ZSTD_e_end;
+      engine._handle.writeSync(flush, bytes, bytes.length - left, left, piece, 0, PIECE_BYTES);
+      const room = engine._writeState[0]!;
+      left = engine._writeState[1]!;
+      output.push(piece.subarray(0, PIECE_BYTES - room));
+      total += PIECE_BYTES - room;
+      spend(PIECE_BYTES - room);
+      if (total > most) throw tooLarge(most);
+      isOver = room > 0;
+      if (!isOver) return undefined;
+      if (left > 0) throw new RangeError("bytes follow its zstd frame");
+      return plain(Buffer.concat(output, total));
+    } finally {
+      if (isOver) engine.close();
+    }
+  });
 }
 
 /** Passes bytes through a stream; `cost` is what one costs that goes in. */
