@@ -244,6 +244,14 @@ Deno.test("zstd that is damaged behind its first output is an error, and does no
   await assertRejects(async () => await zstd.decompress(followed, MOST), Error);
 });
 
+Deno.test("gzip and zstd read what was compressed in parts", async () => {
+  for (const { compress, decompress } of [gzip, zstd]) {
+    const parts = [TEXT, new Uint8Array(), TEXT.subarray(7), new Uint8Array(200_000)];
+    const compressed = await Promise.all(parts.map(async (part) => await compress(part)));
+    assertEquals(await decompress(joined(...compressed), MOST), joined(...parts));
+  }
+});
+
 Deno.test("snappy and lz4 go on after many thousand damaged inputs", async () => {
   for (const { compress, decompress } of [snappy, lz4]) {
     const good = await compress(TEXT.subarray(0, 9_000));

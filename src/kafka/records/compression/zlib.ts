@@ -16,6 +16,8 @@ const SMALL_BYTES = 1 << 14;
 const SMALL_OUTPUT = 1 << 18;
 /** In pieces of so many bytes the others go in and out. */
 const PIECE_BYTES = 1 << 16;
+/** What a step costs beside what it makes, in bytes. */
+const STEP_COST = 1 << 10;
 /** Compressing takes so many times as long as decompressing. */
 const COMPRESSING = 8;
 
@@ -93,25 +95,30 @@ function decompressZstd(bytes: Uint8Array, most: number): Uint8Array | Promise<U
   const engine = zlib.createZstdDecompress() as unknown as Engine;
   const output: Uint8Array[] = [];
   let total = 0, left = bytes.length;
+  let piece = new Uint8Array(PIECE_BYTES);
   return inSteps(() => {
     let isOver = true;
     try {
       if (engine._handle?.writeSync === undefined) {
         return zlib.zstdDecompressSync(bytes, { maxOutputLength: most });
       }
-      const piece = new Uint8Array(PIECE_BYTES);
       const flush = zlib.constants.ZSTD_e_end;
       engine._handle.writeSync(flush, bytes, bytes.length - left, left, piece, 0, PIECE_BYTES);
       const room = engine._writeState[0]!;
-      left = engine._writeState[1]!;
-      output.push(piece.subarray(0, PIECE_BYTES - room));
-      total += PIECE_BYTES - room;
-      spend(PIECE_BYTES - room);
+      const made = PIECE_BYTES - room;
+      total += made;
+      spend(STEP_COST + made);
       if (total > most) throw tooLarge(most);
-      isOver = room > 0;
-      if (!isOver) return undefined;
-      if (left > 0) throw new RangeError("bytes follow its zstd frame");
-      return plain(Buffer.concat(output, total));
+      if (made > 0) {
+        output.push(piece.subarray(0, made));
+        piece = new Uint8Array(PIECE_BYTES);
+      } else if (left > 0 && engine._writeState[1] === left) {
+        throw new RangeError("bytes follow its zstd frame");
+      }
+      left = engine._writeState[1]!;
+      // A step ends with its frame, and another frame may follow.
+      isOver = room > 0 && left === 0;
+      return isOver ? plain(Buffer.concat(output, total)) : undefined;
     } finally {
       if (isOver) engine.close();
     }
