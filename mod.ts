@@ -30,22 +30,34 @@ export { app, handle, stream } from "./src/handle.ts";
 export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
 export { type BarrierOptions } from "./src/flow/barrier.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
-export { batch, type ExactPipe, filter, map } from "./src/flow/operators.ts";
+export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/operators.ts";
+export { type PipePromise } from "./src/flow/debts.ts";
+export { type PromisedPipe, sequential, untilEnd } from "./src/flow/promised.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
-export { Checkpoint, type HeartbeatOptions, type Latency } from "./src/checkpoint/checkpoint.ts";
-export { type CheckpointOptions } from "./src/checkpoint/checkpoint_options.ts";
-export { type CheckpointEvent } from "./src/checkpoint/events.ts";
-export { Dependency } from "./src/checkpoint/dependency.ts";
-export { type DependencyOptions } from "./src/checkpoint/dependency_options.ts";
+export { Checkpoint } from "./src/checkpoint/checkpoint.ts";
+export {
+  type CheckpointEvent,
+  type CheckpointOptions,
+  type CheckpointStore,
+  type PartitionStore,
+} from "./src/checkpoint/checkpoint_options.ts";
+export {
+  type CheckpointView,
+  Dependency,
+  type DependencyCallback,
+  type DependencyOptions,
+  type DependencyStatus,
+  type HeartbeatOptions,
+} from "./src/checkpoint/dependency.ts";
+export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_frontier.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";
-export { type IdleParts, type PartName } from "./src/checkpoint/parts.ts";
-export { type CheckpointStore, type PartitionStore } from "./src/checkpoint/record.ts";
 export { closing } from "./src/flow/sinks.ts";
 export type { StateKeeper } from "./src/flow/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
+  Between,
   Context,
   Correction,
   ErrorPolicy,
@@ -53,8 +65,11 @@ export type {
   HandleOptions,
   Handler,
   LastResort,
+  NodeSink,
   OnError,
+  OpaquePipe,
   Pipe,
+  PipeBetween,
   PipedOptions,
   Pipes,
   Result,
@@ -62,6 +77,7 @@ export type {
   Sink,
   SinkObject,
   Source,
+  Stage,
   StreamPair,
 } from "./src/types.ts";
 export type { StatusEvent } from "./src/status.ts";
@@ -79,6 +95,7 @@ export {
   ProxyFullError,
   SinkError,
   SourceError,
+  type Stuck,
 } from "./src/errors.ts";
 export { BytesCodec } from "./src/codecs/bytes_codec.ts";
 export { type Codec } from "./src/codecs/codec.ts";
@@ -97,7 +114,12 @@ export type {
   SetOptions,
   SpaceOptions,
 } from "./src/cache/cache_options.ts";
-export { CacheHeldError, CacheStorageError } from "./src/cache/errors.ts";
+export {
+  type CacheDamage,
+  CacheDamagedError,
+  CacheHeldError,
+  CacheStorageError,
+} from "./src/cache/errors.ts";
 export type { Key, KeyPart } from "./src/cache/keys.ts";
 export { MemoryCache } from "./src/cache/memory_cache.ts";
 export type { RangeOptions } from "./src/cache/range.ts";

@@ -5,11 +5,12 @@
  * In this order: the brokers named by `KAFKA_BROKERS`; a container engine that answers (`docker` or
  * `podman`, image `apache/kafka`); Java, with the broker's jars fetched once by Maven. A broker takes
  * free ports, keeps its files in a temporary folder, and is gone when whoever started it is gone; only the
- * one of this command lives until `stop`, from any shell of the same user.
+ * one of this command lives until `stop`, from any shell of the same user in the same checkout.
  */
 import { answers } from "./kafka/ports.ts";
 import { run } from "./kafka/runtime.ts";
 import { brokersFromEnvironment, KafkaServer } from "./kafka/server.ts";
+import { stateFileOf } from "./kafka/state_file.ts";
 
 export { brokersFromEnvironment, KafkaServer, type KafkaServerOptions } from "./kafka/server.ts";
 
@@ -21,7 +22,7 @@ interface State {
   handle: string[];
 }
 
-const stateFile = `${Deno.env.get("TMPDIR") ?? "/tmp"}/slipstream-kafka-${Deno.uid()}.json`;
+const stateFile = stateFileOf(import.meta.dirname!, Deno.env.get("TMPDIR") ?? "/tmp");
 
 function readState(): State | undefined {
   try {

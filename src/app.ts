@@ -1,3 +1,4 @@
+import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { BarrierOptions } from "./flow/barrier.ts";
@@ -7,18 +8,12 @@ import { type Gate, gateOf } from "./flow/gate.ts";
 import { Merge } from "./flow/merge.ts";
 import { Run } from "./flow/run.ts";
 import { onSignals } from "./flow/signals.ts";
+import { assertPromised } from "./flow/tracking.ts";
 import type { TopicDefaults } from "./kafka/options.ts";
+import { describe } from "./mask.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type {
-  Context,
-  HandleOptions,
-  OnError,
-  PipedOptions,
-  Result,
-  Source,
-  StreamPair,
-} from "./types.ts";
+import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
@@ -45,7 +40,7 @@ export interface AppOptions<Args = unknown> {
 
 /** Options of `stream`. */
 export interface StreamOptions<Args = unknown> {
-  /** Stops the app when it aborts, as SIGTERM does. */
+  /** Stops the app when it aborts, as SIGTERM does; sources are cancelled with its reason. */
   signal?: AbortSignal | undefined;
   /** What handlers get as `context.args`. */
   args?: Args | undefined;
@@ -114,30 +109,26 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#options = options;
   }
 
+  // The two differ in their number of parameters, so that the compiler says what does not fit one of them.
+  /** Binds a source to a handler: a function, a `TransformStream`, or a pipe with a promise. */
+  handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
   /**
-   * Binds a source to a handler through a pipe, and the handler's results to sinks. Flows of one source get
+   * Binds a source to a handler, perhaps through a pipe, and what it gives to sinks. Flows of one source get
    * each message in the order in which they were bound.
+   *
+   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
+   * functions, `TransformStream`s and stream handlers are refused, since nobody can see what they hold back: it
+   * would be committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`,
+   * or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
    *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
-  handle<I, A, B, M, const O>(
+  handle<I, A, B, const O, H, M = I>(
     source: Source<I>,
-    handler: (message: M, context: Context<Args>) => Result<O>,
-    options: PipedOptions<I, A, B, M, O, Args>,
-  ): (message: M, context: Context<Args>) => Result<O>;
-  /** Binds a source to a handler, and the handler's results to sinks. */
-  handle<I, const O, H extends (message: I, context: Context<Args>) => Result<O>>(
-    source: Source<I>,
-    handler: H & ((message: I, context: Context<Args>) => Result<O>),
-    options?: HandleOptions<O, Args> & { pipe?: undefined },
-  ): H;
-  /** Binds a source to a `TransformStream`, and what comes out of it to sinks. */
-  handle<I, O>(
-    source: Source<I>,
-    handler: StreamPair<I, O>,
-    options?: HandleOptions<O, Args>,
-  ): StreamPair<I, O>;
+    handler: H & Stage<M, O, Args>,
+    options: PipedOptions<I, A, B, M, O, Args> & Between<I, M>,
+  ): NoInfer<H>;
   handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
     if (this.#run !== undefined) {
       throw new TypeError(
@@ -154,7 +145,9 @@ export class App<Args = unknown> implements AsyncDisposable {
       "handlerTimeoutMs",
     ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
-    this.#bindings.push(toBinding(source, handler, options, names));
+    const bindings = [...this.#bindings, toBinding(source, handler, options, names)];
+    assertPromised(bindings, (this.#options.onError ?? "stop") as OnError);
+    this.#bindings.push(bindings.at(-1)!);
     return handler;
   }
 
@@ -203,12 +196,16 @@ export class App<Args = unknown> implements AsyncDisposable {
       status: onStatus,
       exit: () => this.#exit(),
     });
-    const stop = () => run.stop();
+    const stop = () => run.stop(signal?.reason);
     signal?.addEventListener("abort", stop, { once: true });
     if (signal?.aborted) stop();
-    const removeSignals = onSignals((name) =>
-      run.stopping.aborted ? run.end(`a second signal arrived (${name})`) : run.stop()
-    );
+    // A run that stops for another reason, be it a listener of the user's for this very signal, has had none yet.
+    let signalled = false;
+    const removeSignals = onSignals((name) => {
+      if (signalled) return run.end(`a second signal arrived (${name})`);
+      signalled = true;
+      run.stop();
+    });
     this.#streaming = run.run(this.#bindings);
     try {
       await this.#streaming;
@@ -281,7 +278,7 @@ function gatesOf(what: string, source: unknown): Gate[] {
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (typeof each === "string" || !isSource(each)) {
-      throw new TypeError(`Cannot ${what} ${Deno.inspect(each)}: it is no source that has a gate`);
+      throw new TypeError(`Cannot ${what} ${describe(each)}: it is no source that has a gate`);
     }
   }
   return sources.map(gateOf);

@@ -10,9 +10,10 @@ import type { Context, Result, Sink, Source } from "./types.ts";
  *
  * - Normal end: the stream closes.
  * - Error of the source: the stream fails with it.
- * - Cancel: the source is closed.
+ * - Cancel: the source is closed, and told the reason: a stream by `cancel(reason)`, an iterator by `return(reason)`.
  * - Nothing is read ahead: the source is asked when the stream is. A message is done, and acknowledged,
- *   when the next one is asked for.
+ *   when the next one is asked for: what reads ahead of its work (a queue, a pool) has messages of a Topic
+ *   committed that it has not handled.
  *
  * @example
  * ```ts
@@ -126,11 +127,18 @@ class Alone implements Running {
     this.#started = true;
     const { resolve, reject } = this.#settle;
     this.#run.run([this.#binding]).then(resolve, (error) => {
-      reject(error instanceof FlowError ? error.cause : error);
+      reject(error instanceof FlowError ? withOthers(error.cause, error.others) : error);
     });
   }
 
-  stop(): void {
-    this.#run.stop();
+  stop(reason?: unknown): void {
+    this.#run.stop(reason);
   }
+}
+
+/** Adds the other errors of a run to what the first one was caused by, where it can have them. */
+function withOthers(cause: unknown, others: unknown[]): unknown {
+  if (others.length === 0) return cause;
+  if (cause instanceof Error && Object.isExtensible(cause)) return Object.assign(cause, { others });
+  return new AggregateError([cause, ...others], "Cannot go on after several errors");
 }

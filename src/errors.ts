@@ -1,3 +1,5 @@
+import { maskText } from "./mask.ts";
+
 /** Where an error happened, as far as it is known. */
 export interface ErrorPlace {
   /** The name of the flow. */
@@ -30,7 +32,10 @@ export abstract class FlowError extends Error implements ErrorPlace {
   declare readonly key: unknown;
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
-  /** The message that was under way, as its source gave it; undefined where it is not known. */
+  /**
+   * The message that was under way, as its source gave it; undefined where it is not known. Behind `batch()` a
+   * dead-letter sink is told of each message; elsewhere it is the list of what was collected.
+   */
   root: unknown = undefined;
   /** Behind a Proxy, the message of the outside source that `root` was made from, where known; else `root`. */
   origin: unknown = undefined;
@@ -42,11 +47,14 @@ export abstract class FlowError extends Error implements ErrorPlace {
   }
 }
 
-/** A handler threw or rejected. */
+/** Errors of which nobody can tell what messages they are about, though these will be acknowledged. */
+export const untraceable: WeakSet<FlowError> = new WeakSet();
+
+/** A handler, or the function of a `map`, `filter` or `flatMap`, threw or rejected. */
 export class HandlerError extends FlowError {
   /** The name of the class. */
   override readonly name = "HandlerError";
-  /** The message that was being handled. */
+  /** What the handler or the function was called with. */
   readonly input: unknown;
 
   /** Wraps what the handler threw. */
@@ -87,7 +95,7 @@ export class SourceError extends FlowError {
   }
 }
 
-/** A pipe, or a `TransformStream` used as a handler, threw or rejected: it cannot go on. */
+/** A pipe function or a `TransformStream` threw or rejected: it cannot go on, whatever the policy. */
 export class PipeError extends FlowError {
   /** The name of the class. */
   override readonly name = "PipeError";
@@ -123,7 +131,7 @@ export class CodecError extends FlowError {
   }
 
   /** Returns the error of the same failure as a flow meets it: one message may go to several flows. */
-  metBy(flow: string, source: string): CodecError {
+  metBy(flow: string | undefined, source: string | undefined): CodecError {
     const { topic, partition, offset, key, bytes, cause, input } = this;
     const known = Object.entries({ topic, partition, offset, key });
     const place = Object.fromEntries(known.filter(([, value]) => value !== undefined));
@@ -142,12 +150,43 @@ export class BarrierError extends FlowError {
   }
 }
 
-/** The run was ended at once, by a second signal or because stopping took longer than `drainMs`. */
+/** Something that had not come to its end when a run was ended at once. */
+export interface Stuck extends ErrorPlace {
+  /** In words, for instance `handles a message` or `flush()`. */
+  readonly what: string;
+  /** The sink that was waited for, in words. */
+  readonly sink?: string | undefined;
+  /** For how many milliseconds, as far as is known. */
+  readonly sinceMs: number;
+}
+
+/**
+ * The run was ended at once, by a second signal or because stopping took longer than `drainMs`. Its message says
+ * what had not come to its end, and so does `stuck`.
+ */
 export class DrainError extends Error {
   /** The name of the class. */
   override readonly name = "DrainError";
+  /** What had not come to its end. */
+  readonly stuck: readonly Stuck[];
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
+
+  /** Makes the error; what is stuck is added to `message`. */
+  constructor(message: string, stuck: readonly Stuck[] = []) {
+    const named = stuck.slice(0, MOST_NAMED).map((each) => stuckInWords(each));
+    if (stuck.length > MOST_NAMED) named.push(`${stuck.length - MOST_NAMED} more`);
+    super([message, ...named].join("; "));
+    this.stuck = stuck;
+  }
+}
+
+/** How many things that are stuck an error names. */
+const MOST_NAMED = 5;
+
+function stuckInWords({ what, sink, sinceMs, ...place }: Stuck): string {
+  const to = sink === undefined ? "" : ` ${sink}`;
+  return `${what}${to}${inWords(place)} for ${sinceMs} ms`;
 }
 
 /** A value was sent to a Proxy that has ended. */
@@ -168,8 +207,23 @@ export class CycleError extends Error {
   override readonly name = "CycleError";
 }
 
+/** Returns `failure` as it is told for one of several messages that it is about. */
+export function aboutMessage(
+  failure: HandlerError | SinkError | CodecError,
+  { root, origin }: { readonly root: unknown; readonly origin: unknown },
+): HandlerError | SinkError | CodecError {
+  const { flow, source, input, cause, others } = failure;
+  const place = { ...positionOf(origin), flow, source };
+  const copy = failure instanceof CodecError
+    ? failure.metBy(flow, source)
+    : failure instanceof SinkError
+    ? new SinkError(place, failure.sink, failure.output, input, cause)
+    : new HandlerError(place, input, cause);
+  return Object.assign(copy, { root, origin, others });
+}
+
 /** Reads topic, partition, offset and key from a message that has them. */
-function positionOf(input: unknown): ErrorPlace {
+export function positionOf(input: unknown): ErrorPlace {
   if (typeof input !== "object" || input === null || !("offset" in input)) return {};
   const { topic, partition, offset } = input as ErrorPlace;
   const key = keyOf(input);
@@ -199,12 +253,12 @@ function inWords({ flow, topic, partition, offset }: ErrorPlace): string {
   return parts.length === 0 ? "" : ` ${parts.join(" ")}`;
 }
 
-/** What was thrown, in words: it may be anything, also what cannot become a string. */
+/** What was thrown, in words: it may be anything, also what cannot become a string, and name a URL. */
 function reason(cause: unknown): string {
-  if (cause instanceof Error) return cause.message;
+  if (cause instanceof Error) return maskText(cause.message);
   try {
-    return String(cause);
+    return maskText(String(cause));
   } catch {
-    return Deno.inspect(cause);
+    return maskText(Deno.inspect(cause));
   }
 }

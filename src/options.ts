@@ -1,21 +1,40 @@
-import { closestString } from "@std/text/closest-string";
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
+import { maskText } from "./mask.ts";
 
 /**
  * Checks that `options` has no other names than `known`.
  *
- * @throws {TypeError} If it is no object, or has another name; the error suggests the nearest one.
+ * @throws {TypeError} If it is no object, or has another name; the error suggests one that is near, or
+ * names them all.
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${options}`);
+    const given = maskText(String(options));
+    throw new TypeError(`Cannot use the options of ${what}: they are an object, got ${given}`);
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;
     throw new TypeError(
-      `Cannot use option ${JSON.stringify(name)} of ${what}: did you mean ` +
-        `${JSON.stringify(closestString(name, known))}?`,
+      `Cannot use option ${JSON.stringify(name)} of ${what}: ${suggestion(name, known)}`,
     );
   }
+}
+
+/** Says which of the `known` names was meant, if one is near to `name`, else which there are. */
+export function suggestion(name: string, known: readonly string[]): string {
+  const given = name.toLowerCase();
+  let [nearest, least] = ["", Infinity];
+  for (const each of known) {
+    const other = each.toLowerCase();
+    const part = given.length > 2 && (other.includes(given) || given.includes(other));
+    const distance = part ? 0.5 : levenshteinDistance(given, other);
+    if (distance < least && (part || distance <= other.length / 3)) {
+      [nearest, least] = [each, distance];
+    }
+  }
+  if (nearest !== "") return `did you mean ${JSON.stringify(nearest)}?`;
+  if (known.length === 0) return "there are none";
+  return `there is only ${known.map((each) => JSON.stringify(each)).join(", ")}`;
 }
 
 /**
@@ -33,7 +52,7 @@ export function checkWord(
   const list = words.map((word) => JSON.stringify(word)).join(" or ");
   throw new TypeError(
     `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
-      `current value is ${value}`,
+      `current value is ${maskText(String(value))}`,
   );
 }
 

@@ -28,7 +28,9 @@ export function retry(options: RetryOptions = {}, otherwise: LastResort = "stop"
 
 /**
  * The policy that writes what failed to a sink and goes on: the sink gets the error, with the message (and
- * the value, where a sink failed) in it.
+ * the value, where a sink failed) in it. What failed for several messages (behind `batch()`) it gets once for
+ * each: `origin` is that message, `input` what the handler was called with. A Topic keeps each message as it
+ * was, once for each flow, however much of it failed.
  *
  * @example
  * ```ts

@@ -19,7 +19,7 @@ export type StatusEvent =
   }
   /** A step failed and the flow went on without it. */
   | { readonly type: "skipped"; readonly flow: string; readonly error: FailedStep }
-  /** A step failed and was written to the dead-letter sink. */
+  /** A step failed and the dead-letter sink has taken it: told for each message, of a batch for all of it. */
   | { readonly type: "dead_letter"; readonly flow: string; readonly error: FailedStep }
   /** Sinks and stores are flushed and positions committed. */
   | { readonly type: "barrier"; readonly durationMs: number }
@@ -36,6 +36,17 @@ export type StatusEvent =
   }
   /** The windows of caches (`maxBytes`) dropped entries since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }
+  /**
+   * Writers of a cache have waited for `waitedMs` until somebody reads on who has `overflow: "wait"`: `updates` wait
+   * for the reader of that name. Told every five seconds, to all apps of the process that run.
+   */
+  | {
+    readonly type: "updates_waiting";
+    readonly cache: string;
+    readonly reader: string;
+    readonly updates: number;
+    readonly waitedMs: number;
+  }
   /** A barrier failed and will be tried again. */
   | { readonly type: "barrier_failed"; readonly error: unknown }
   /** A source hands out nothing more; `messages` were done. */

@@ -2,16 +2,18 @@ import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 import type { FeedSource, SinkTarget } from "./flow/feed.ts";
 import type { ExactPipe } from "./flow/operators.ts";
 import type { Merge } from "./flow/merge.ts";
+import type { PromisedPipe } from "./flow/promised.ts";
 import type { StateKeeper } from "./flow/state.ts";
 
 /**
  * What messages come from: anything iterable or async-iterable (one message an element), a
- * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`).
+ * `ReadableStream` (one a chunk), or a source of our own (Topic, Proxy, `merge(…)`). Iterators are read as
+ * `for await` reads them: promises among the elements of an iterable are awaited.
  *
  * @typeParam T The messages.
  */
 export type Source<T> =
-  | Iterable<T>
+  | Iterable<T | PromiseLike<T>>
   | AsyncIterable<T>
   | ReadableStream<T>
   | FeedSource<T>
@@ -38,8 +40,26 @@ export interface SinkObject<T> {
 }
 
 /**
- * What results go to: a function, a `WritableStream`, an object with `write`, or a sink of our own (Topic,
- * Proxy, Cache).
+ * A `Writable` of Node (a file, a socket, a response), as `closing()` takes it.
+ *
+ * @typeParam T The values.
+ */
+export interface NodeSink<T> {
+  /** Takes one value, and calls back when it is done with it. */
+  write(value: T, callback: (error?: Error | null) => void): unknown;
+  /** Ends it. */
+  end(): unknown;
+}
+
+/**
+ * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or a sink of
+ * our own (Topic, Proxy, Cache).
+ *
+ * - What a function, or `write`, returns is awaited where it is a promise. Of what it does not return nobody
+ *   knows: give a stream itself, not `(value) => stream.write(value)`.
+ * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
+ *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
+ * - A stream, of either kind, stays open unless it is wrapped in `closing()`.
  *
  * @typeParam T The values.
  */
@@ -58,15 +78,24 @@ export interface StreamPair<A, B> {
 }
 
 /**
- * What stands between a source and a handler: a function over async iterables, or a `TransformStream`.
+ * A pipe that nobody can see into: a function over async iterables, or a `TransformStream`.
  *
  * @typeParam A What goes in.
  * @typeParam B What comes out.
  */
-export type Pipe<A, B> =
+export type OpaquePipe<A, B> =
   | ((source: AsyncIterable<A>) => AsyncIterable<B> | StreamPair<A, B>)
-  | StreamPair<A, B>
-  | ExactPipe<A, B>;
+  | StreamPair<A, B>;
+
+/**
+ * What stands between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
+ * iterables, or a `TransformStream`. The last two need a promise of their author, `sequential` or `untilEnd`,
+ * where messages come from a source with positions.
+ *
+ * @typeParam A What goes in.
+ * @typeParam B What comes out.
+ */
+export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
 /**
  * What a handler may return: a value, a promise of one, or a generator of any number. `undefined` goes
@@ -86,7 +115,10 @@ export interface Context<Args = unknown> {
   readonly args: Args;
   /** Aborts when the app begins to stop; messages under way are still finished. */
   readonly stopping: AbortSignal;
-  /** Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more. */
+  /**
+   * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
+   * takes longer than `handlerTimeoutMs`.
+   */
   readonly signal: AbortSignal;
   /** 1, and one more for each repetition after an error. */
   attempt: number;
@@ -188,7 +220,8 @@ export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedSte
 
 /**
  * What follows after an error: `"stop"` ends the app, `"skip"` goes on without the message or the value,
- * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step.
+ * `deadLetter` writes the error (with the message) to a sink and goes on, `retry` repeats the step. What failed
+ * for several messages (behind `batch()`) is written for each of them, one after the other.
  */
 export type ErrorPolicy =
   | LastResort
@@ -216,7 +249,8 @@ export interface HandleOptions<O, Args = unknown> {
    */
   name?: string | undefined;
   /**
-   * What follows after an error in the handler or a sink.
+   * What follows after an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
+   * `HandlerError`), or in a sink. One in any other pipe is a `PipeError` and stops the app.
    *
    * @default {"the app's, which is \"stop\""}
    */
@@ -229,9 +263,11 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A Topic that the flow reads then
-   * leaves its group, so that others go on with its partitions; and once the call is over, it counts as failed
-   * with a `TimeoutError` and meets `onError`. Of several flows of a Topic the shortest limit makes it leave.
+   * How long a call of the handler may take with its sinks, in milliseconds. A call that is not over then has
+   * failed: `context.signal` aborts, a generator is closed, and nothing more of it is written; what it sends by
+   * itself after that is still sent, and belongs to its message. Once it is over, it meets `onError` with a
+   * `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that others go on with its
+   * partitions; of several flows of a Topic the shortest limit makes it leave.
    *
    * A flow behind a Proxy has no limit unless it is given one, and then only its own calls fail by it: the Topic
    * leaves by its own limit.
@@ -245,10 +281,11 @@ export interface HandleOptions<O, Args = unknown> {
    * be repeated.
    *
    * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
-   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). When
-   *   another member joins the group both stop with an error. So does a flow whose cache has nothing of what
-   *   its group has committed: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
-   * - `batch()`, pipe functions and `TransformStream`s are refused, also behind Proxies; a flow that writes to a
+   *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
+   *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
+   *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose
+   *   cache has nothing of what its group has committed stops with an error: `seek()`, or the Topic's `offset` by partition, says where it is to begin.
+   * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a flow that writes to a
    *   Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
@@ -258,7 +295,7 @@ export interface HandleOptions<O, Args = unknown> {
    *   otherwise: one may read what another has written for a message that is not done. (`size` and `bytes`
    *   count what may be taken back.)
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
-   *   that commit nothing. That is not seen in an app that began before any flow of the process had a state.
+   *   that commit nothing.
    * - Code outside of flows may write to it: that is on disk with the next cut, at a moment at which no message
    *   of its flows is under way, hence at the end of the longest.
    * - A handler must not wait for a message of another flow of the same cache: before a cut no message begins.
@@ -268,6 +305,17 @@ export interface HandleOptions<O, Args = unknown> {
    */
   state?: StateKeeper | undefined;
 }
+
+/**
+ * What stands behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
+ *
+ * @typeParam M What it gets.
+ * @typeParam O What it gives.
+ */
+export type Stage<M, O, Args = unknown> =
+  | Handler<M, O, Args>
+  | StreamPair<M, O>
+  | PromisedPipe<M, O>;
 
 /**
  * One pipe, or up to three, each of which gets what the one before gives.
@@ -282,11 +330,32 @@ export type Pipes<I, A, B, M> =
   | readonly [Pipe<I, A>, Pipe<A, M>]
   | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
 
-/** Options of `handle` with pipes between source and handler. */
+/** Options of `handle`. */
 export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
   /**
    * Turns the messages of the source into those of the handler. In a list of several, the handler's
    * parameter may need a type.
+   *
+   * Where messages come from a source with positions (a Topic, a `replayable()`), also through a Proxy, pipe
+   * functions and `TransformStream`s are refused, since nobody can see what they hold back: it would be
+   * committed before it is handled, and lost by a crash. Write `map`, `filter`, `flatMap` or `batch`, or promise
+   * how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
    */
-  pipe: Pipes<I, A, B, M>;
+  pipe?: Pipes<I, A, B, M> | undefined;
+}
+
+/** A handler that does not take what the source gives needs a pipe between them. */
+export type Between<I, M> = [I] extends [M] ? unknown : PipeBetween<I, M>;
+
+/**
+ * What is missing where a handler does not take what its source gives.
+ *
+ * @typeParam I What the source gives.
+ * @typeParam M What the handler takes.
+ */
+export interface PipeBetween<I, M> {
+  /** For the types only: always absent. */
+  readonly messages?: (input: I) => M;
+  /** Turns the messages of the source into those of the handler. */
+  readonly pipe: unknown;
 }

@@ -5,7 +5,7 @@ import { Journal } from "../src/cache/resident/journal.ts";
 import { emptyState } from "../src/cache/resident/load.ts";
 import { Breath } from "../src/flow/breath.ts";
 import { Gate } from "../src/flow/gate.ts";
-import { Silence } from "../src/checkpoint/silence.ts";
+import { IdleTimeout } from "../src/checkpoint/outages.ts";
 import { MemoryBroker } from "../src/kafka/memory/mod.ts";
 import { BatchQueue, type Entry } from "../src/kafka/kafkajs/batch_queue.ts";
 import { KafkaProducer } from "../src/kafka/kafkajs/producer.ts";
@@ -126,15 +126,19 @@ steady(
 );
 
 for (const [heardAt, expected] of [[undefined, 1_000], [400, 1_400]] as const) {
-  steady(`downtimeAfterMs tells silence, heard at ${heardAt}`, async (clock, step) => {
-    let at: number | undefined;
-    const silence = new Silence(clock, 1_000, new Gate(), () => at = clock.monotonic());
-    if (heardAt !== undefined) clock.timer(() => silence.heard(), heardAt);
-    await tick(clock, step, 1_000);
-    await clock.tick(2_000);
-    silence.stop();
-    return at;
-  }, expected);
+  steady(
+    `downtimeAfterMs tells that a source is idle, heard at ${heardAt}`,
+    async (clock, step) => {
+      let at: number | undefined;
+      const timeout = new IdleTimeout(clock, 1_000, new Gate(), () => at = clock.monotonic());
+      if (heardAt !== undefined) clock.timer(() => timeout.restart(), heardAt);
+      await tick(clock, step, 1_000);
+      await clock.tick(2_000);
+      timeout.stop();
+      return at;
+    },
+    expected,
+  );
 }
 
 steady("The brokers are away 10 s after their last answer", async (clock, step) => {

@@ -51,6 +51,33 @@ Deno.test("an unknown option of stream() is a rejection that suggests the neares
   );
 });
 
+Deno.test("an unknown option that is near to none is answered with all of them", async () => {
+  const options = { timeout: 5 } as object;
+  await assertRejects(
+    () => new App().stream(options),
+    TypeError,
+    'Cannot use option "timeout" of stream: there is only "signal", "args", "drainMs"',
+  );
+  const app = new App();
+  const near: [string, string][] = [
+    ["timeout", "handlerTimeoutMs"],
+    ["pipes", "pipe"],
+    ["onerror", "onError"],
+    ["stae", "state"],
+  ];
+  for (const [name, meant] of near) {
+    const message = refused((options) => app.handle([], () => {}, options), { [name]: 1 });
+    assertEquals(
+      message,
+      `Cannot use option "${name}" of handle: did you mean "${meant}"?`,
+    );
+  }
+  for (const name of ["to", "x", "filter", "batchSize", "", "concurrency"]) {
+    const message = refused((options) => app.handle([], () => {}, options), { [name]: 1 });
+    assertEquals(message.includes("did you mean"), false, message);
+  }
+});
+
 Deno.test("options that are no object are a TypeError", async () => {
   const app = new App();
   for (const options of [null, 7, "text"]) {

@@ -81,6 +81,40 @@ Deno.test("toReadable() is cancelled while the source is silent", async () => {
   assertEquals([await read, cancelled], [{ done: true, value: undefined }, 1]);
 });
 
+Deno.test("toReadable() passes the reason of a cancel on, read, unread and between reads", async () => {
+  for (const reads of [0, 1]) {
+    for (const kind of ["stream", "iterator", "async iterator"]) {
+      const reasons: unknown[] = [];
+      const end = (reason: unknown) => (reasons.push(reason), { done: true, value: undefined });
+      const iterator = { next: () => ({ done: false, value: 1 }), return: end };
+      const source = kind === "stream"
+        ? new ReadableStream({ pull: (stream) => stream.enqueue(1), cancel: (r) => void end(r) })
+        : { [kind === "iterator" ? Symbol.iterator : Symbol.asyncIterator]: () => iterator };
+      const reader = toReadable(source as ReadableStream<number>).getReader();
+      for (let read = 0; read < reads; read++) await reader.read();
+      const reason = new Error("enough");
+      await reader.cancel(reason);
+      assertEquals([kind, reads, reasons], [kind, reads, [reason]]);
+      assertStrictEquals(reasons[0], reason);
+    }
+  }
+});
+
+Deno.test("toReadable() fails with the first of two errors of one tick, and the other in its others", async () => {
+  const gate = Promise.withResolvers<void>();
+  // deno-lint-ignore require-yield
+  const failing = async function* (name: string): AsyncGenerator<number> {
+    await gate.promise;
+    throw new Error(name);
+  };
+  const reading = toReadable(merge(failing("a"), failing("b"))).getReader().read();
+  gate.resolve();
+  const error = await assertRejects(() => reading, Error, "a") as Error & { others: Error[] };
+  assertEquals(error.others.map(({ message }) => message), [
+    'Cannot read the source in flow "a stream": b',
+  ]);
+});
+
 Deno.test("toReadable() fails with what the source threw", async () => {
   const cause = new Error("no more");
   const reader = toReadable((function* () {

@@ -58,6 +58,8 @@ export function sourcesGiveTheHandlerItsParameter(): void {
   handle(function* () {}, () => {});
   // @ts-expect-error the handler wants texts, the source gives numbers
   handle([1, 2], (text: string) => text);
+  // @ts-expect-error the same, with options
+  handle([1, 2], (text: string) => text, { name: "texts" });
 }
 
 export function handlersMayHaveNoOneOrTwoParameters(): void {
@@ -136,9 +138,9 @@ export function sinksThatDoNotFitAreRefused(): void {
   handle([1], function* (n) {
     yield n;
   }, { sink: print });
-  // @ts-expect-error an async generator's yields
   handle([1], async function* (n) {
     yield n;
+    // @ts-expect-error an async generator's yields
   }, { sink: texts });
   // @ts-expect-error text is not bytes
   handle([1], (n) => `${n}`, { sink: bytes });
@@ -280,6 +282,39 @@ async function checked(path: string): Promise<string> {
 Deno.test("types flow from the source through pipes and handler to the sinks", async () => {
   assertEquals(await checked(import.meta.filename!), "");
 });
+
+for (
+  const [name, call, ...types] of [
+    ["a wrong sink", "handle([1, 2], (n) => n, { sink: print })", "number", "string"],
+    ["a wrong stream", "handle([1, 2], (n) => n, { sink: texts })", "number", "string"],
+    ["a wrong Proxy", "handle([1], async (n) => n, { sink: proxy })", "number", "string"],
+    ["a wrong handler", "handle([1, 2], (text: string) => text)", "number", "string"],
+    ["one with options", "handle([1], (s: string) => s, { sink: print })", "number", "string"],
+    ["a wrong source", "handle(Promise.resolve([1]), () => {})", "Promise<number[]>", "Source"],
+    ["a wrong stream as handler", "handle([1], new TextEncoderStream())", "TextEncoderStream"],
+  ] as const
+) {
+  Deno.test(`the first line of the compiler's message for ${name} names the types`, async () => {
+    const path = await Deno.makeTempFile({ suffix: ".ts" });
+    try {
+      await Deno.writeTextFile(
+        path,
+        `import { handle, Proxy } from ${JSON.stringify(import.meta.resolve("../mod.ts"))};
+        declare const texts: WritableStream<string>;
+        declare const proxy: Proxy<string>;
+        const print = (text: string) => console.log(text);
+        void [texts, proxy, print];
+        ${call};`,
+      );
+      const message = await checked(path);
+      const first = /^TS\d+.*$/m.exec(message)![0];
+      for (const type of types) assertStringIncludes(first, type);
+      assertEquals(message.includes("No overload"), false, message);
+    } finally {
+      await Deno.remove(path);
+    }
+  });
+}
 
 Deno.test("the compiler's message for a wrong sink names the two types", async () => {
   const path = await Deno.makeTempFile({ suffix: ".ts" });

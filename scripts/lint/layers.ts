@@ -12,7 +12,7 @@ export type Layer =
   | "kafka"
   | "testing";
 
-const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "receipt.ts", "state.ts"];
+const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "pending.ts", "receipt.ts", "state.ts"];
 const app = ["app.ts", "convert.ts", "handle.ts"];
 const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
 

@@ -1,6 +1,8 @@
+import { asPart } from "../flow/attribution.ts";
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
 import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
+import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
@@ -54,14 +56,14 @@ export class Cache<V = unknown>
     name = "",
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
-    const { maxBytes = DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
+    const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
     const retention = { maxBytes, ttlMs };
     spaces.assertExact(name, retention);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;
     this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
-    this.#writes = new Writes(store, this.#space, ttlMs);
+    this.#writes = new Writes(store, name, this.#space, ttlMs);
     this.#reads = new Reads(this.#space, this.#writes);
     const retire = () => {
       this.#closed ??= Promise.resolve();
@@ -76,7 +78,9 @@ export class Cache<V = unknown>
    * @param target A path, whose folder is made if it is not there; the URL of a KV Connect server; or an
    * open `Deno.Kv`, which stays open when the cache is closed.
    * @throws {CacheHeldError} If another process has the store open.
-   * @throws {CacheStorageError} If the file cannot be opened, is no store, or is of a newer version.
+   * @throws {CacheDamagedError} If something in it is not there any more as it was written: it says what, how much,
+   * and how to keep the rest. A shared store finds that out entry by entry, when they are read.
+   * @throws {CacheStorageError} If the file cannot be opened, is no store, or is of another version.
    * @throws {TypeError} If an option is unknown or wrong, or Deno runs without `--unstable-kv`.
    */
   static async open<V = unknown>(
@@ -153,10 +157,12 @@ export class Cache<V = unknown>
   }
 
   /** Removes all entries; in a shared store not in one step. */
-  async clear(): Promise<void> {
-    this.#writes.assertOpen();
-    this.#store.assertMayWait("clear a cache");
-    await this.#writes.clear();
+  clear(): Promise<void> {
+    return asPart("clear() of a Cache", async () => {
+      this.#writes.assertOpen();
+      this.#store.assertMayWait("clear a cache");
+      await this.#writes.clear();
+    });
   }
 
   /**
@@ -195,22 +201,29 @@ export class Cache<V = unknown>
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
    */
-  async transaction<R>(
+  transaction<R>(
     keys: readonly Key[],
     run: (tx: Transaction<V>) => R | Promise<R>,
     options?: TransactionOptions,
   ): Promise<R> {
-    this.#writes.assertOpen();
-    return await runTransaction<V, R>(this.#writes, keys, run, options);
+    return asPart("a transaction of a Cache", async () => {
+      this.#writes.assertOpen();
+      return await runTransaction<V, R>(this.#writes, keys, run, options);
+    });
   }
 
   /**
-   * Returns every write from its first read on, as key and value; undefined where a key was deleted. A
-   * transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
-   * comes as one more write. What the window drops or what expires is no write; in a shared store only the
-   * writes of this object are seen.
+   * Returns every write from this call on, as key and value; undefined where a key was deleted. With
+   * `initial: true` what is there comes first, without a gap or a double between the two.
    *
-   * It ends when the signal aborts, by `return()` and when the cache is closed. It may be the source of a flow.
+   * - Whoever reads more slowly than is written gets the newest write of each key, or, with `overflow: "wait"`, all
+   *   of them, and holds the writers back.
+   * - A transaction's writes come at its commit; what is taken back after an error, in a flow with exact state,
+   *   comes as one more write. What the window drops or what expires is no write; in a shared store only the
+   *   writes of this object are seen.
+   *
+   * It ends when the signal aborts, by `return()` and when the cache is closed; until then what was not read is
+   * kept. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();
@@ -219,7 +232,7 @@ export class Cache<V = unknown>
 
   /**
    * Returns another cache in the same store: its entries are apart, and what both have written becomes
-   * durable together.
+   * durable together. Unless its options say so, it keeps as much as the cache that was opened.
    *
    * @throws {TypeError} If an option or the name is wrong, the space is open and options are given, or it would
    * drop entries by itself in the state of a flow.
@@ -257,6 +270,11 @@ export class Cache<V = unknown>
     this.#store.assertMayWait("flush a cache");
     this.#writes.assertOpen();
     await this.#store.flush();
+  }
+
+  /** What was damaged and left out when it was opened with `damaged: "salvage"`; undefined where nothing was. */
+  get damage(): CacheDamage | undefined {
+    return this.#store.damage;
   }
 
   /** True while flows decide what goes to disk; see `state` in {@linkcode HandleOptions}. */

@@ -9,7 +9,7 @@ export interface SpaceOptions<V = unknown> {
    * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
    * shared store has no window: there it is an error.
    *
-   * @default {25_000_000}
+   * @default {25_000_000, in a space as much as the cache that it is of}
    */
   maxBytes?: number | undefined;
   /**
@@ -55,6 +55,14 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
    */
   shared?: boolean | undefined;
   /**
+   * What is done about damage, such as a bit that the disk has changed: `"refuse"` opens nothing and says what is
+   * damaged, `"salvage"` deletes that and keeps the rest; see {@linkcode Cache.damage}. A shared store has no
+   * such option: a damaged entry is an error when it is read, until it is written or deleted.
+   *
+   * @default {"refuse"}
+   */
+  damaged?: "refuse" | "salvage" | undefined;
+  /**
    * How long one call to a shared store may take, in milliseconds; an operation makes up to three, and more for
    * large values.
    *
@@ -87,7 +95,13 @@ const DELETE_NAMES = ["durable"] as const;
 const MAX_NAME = 40;
 const SPACE_NAMES = ["maxBytes", "ttlMs", "onEvict"] as const;
 const MEMORY_NAMES = [...SPACE_NAMES, "maxTransactionBytes", "clock"] as const;
-const CACHE_NAMES = [...MEMORY_NAMES, "flushIntervalMs", "shared", "deadlineMs"] as const;
+const CACHE_NAMES = [
+  ...MEMORY_NAMES,
+  "flushIntervalMs",
+  "shared",
+  "damaged",
+  "deadlineMs",
+] as const;
 
 /** Throws unless the options of `Cache.open` are right. */
 export function assertCacheOptions(options: CacheOptions): void {
@@ -137,7 +151,8 @@ export function assertNoWindow({ maxBytes, onEvict }: SpaceOptions): void {
 }
 
 function assertValues(options: CacheOptions): void {
-  const { maxBytes, ttlMs, maxTransactionBytes, flushIntervalMs, deadlineMs, onEvict } = options;
+  const { maxBytes, ttlMs, maxTransactionBytes, flushIntervalMs, deadlineMs, onEvict, damaged } =
+    options;
   if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, 1);
   if (ttlMs !== undefined) checkAtLeast("ttlMs", ttlMs, 1);
   if (maxTransactionBytes !== undefined) {
@@ -145,6 +160,9 @@ function assertValues(options: CacheOptions): void {
   }
   if (flushIntervalMs !== undefined) checkAtLeast("flushIntervalMs", flushIntervalMs, 0);
   if (deadlineMs !== undefined) checkAtLeast("deadlineMs", deadlineMs, 1);
+  if (damaged !== undefined && damaged !== "refuse" && damaged !== "salvage") {
+    throw new TypeError(`Cannot use damaged ${Deno.inspect(damaged)}: "refuse" or "salvage"`);
+  }
   if (onEvict !== undefined && typeof onEvict !== "function") {
     throw new TypeError(`Cannot use onEvict ${Deno.inspect(onEvict)}: it must be a function`);
   }

@@ -1,15 +1,14 @@
+import { isDeepStrictEqual } from "node:util";
+
 /** Prototypes of objects that come back from the disk as they were. */
 const PRIMITIVE_LIKE: ReadonlySet<unknown> = new Set([
   Date.prototype,
-  RegExp.prototype,
   Boolean.prototype,
   Number.prototype,
-  String.prototype,
   BigInt.prototype,
   ArrayBuffer.prototype,
 ]);
-const VIEWS: ReadonlySet<unknown> = new Set([
-  DataView,
+const TYPED_ARRAYS: ReadonlySet<unknown> = new Set([
   Uint8Array,
   Uint8ClampedArray,
   Int8Array,
@@ -29,28 +28,42 @@ const ERRORS: ReadonlySet<unknown> = new Set(
 );
 const KEPT_OF_ERRORS: ReadonlySet<unknown> = new Set(["message", "stack", "cause"]);
 
+/** Deeper values overflow the stack of those who serialize them: at some 3,000 levels. */
+const MAX_DEPTH = 1_000;
+/** Characters of a path that an error shows. */
+const MAX_PATH = 200;
+
+/** A value that is to be looked at. */
+type Pending = [path: string, value: unknown, depth: number];
+
 /**
  * Throws unless a value comes back from Deno KV equal to what was given: plain objects, arrays, primitives,
  * Map, Set, Date, RegExp, ArrayBuffer and its views, boxed primitives and the built-in errors, in any
- * nesting and with cycles. Returns how many bytes the buffers behind its views have.
+ * nesting and with cycles.
  *
  * @throws {TypeError} With the path of the first thing that would be lost or changed: functions, symbols,
- * class instances (they lose their class), Blob, File, URL, SharedArrayBuffer, ….
+ * class instances (they lose their class), named properties of what is no plain object or array, the
+ * `lastIndex` of a RegExp, Blob, File, URL, SharedArrayBuffer, ….
+ * @throws {RangeError} If it is nested too deeply.
  */
-export function assertCloneable(value: unknown): number {
+export function assertCloneable(value: unknown): void {
   const seen = new Set<object>();
-  const pending: [path: string, value: unknown][] = [["value", value]];
-  const add = (path: string, value: unknown) => void pending.push([path, value]);
-  let buffers = 0;
+  const pending: Pending[] = [["value", value, 0]];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-    const [path, item] = next;
+    const [path, item, depth] = next;
     if (typeof item === "function" || typeof item === "symbol") throw refused(path, item);
     if (typeof item !== "object" || item === null || seen.has(item)) continue;
+    if (depth > MAX_DEPTH) {
+      throw new RangeError(
+        `Cannot store ${shown(path)}: it is nested deeper than ${MAX_DEPTH} levels`,
+      );
+    }
     seen.add(item);
-    if (item instanceof ArrayBuffer) buffers += item.byteLength;
-    addContent(path, item, add);
+    // In the order of who serializes it, so that each object is met at the depth at which it is serialized.
+    const content: Pending[] = [];
+    addContent(path, item, (path, value) => void content.push([path, value, depth + 1]));
+    for (let child = content.pop(); child !== undefined; child = content.pop()) pending.push(child);
   }
-  return buffers;
 }
 
 /** Hands what an object holds to `add`. */
@@ -70,14 +83,21 @@ function addContent(path: string, item: object, add: (path: string, value: unkno
     let index = 0;
     for (const value of item as Set<unknown>) add(`${path} (item ${index++} of the Set)`, value);
     refuseProperties(path, item);
-  } else if (VIEWS.has(prototype)) {
-    add(`${path}.buffer`, (item as ArrayBufferView).buffer);
+  } else if (prototype === DataView.prototype) {
+    add(`${path}.buffer`, (item as DataView).buffer);
+    refuseProperties(path, item);
+  } else if (TYPED_ARRAYS.has(prototype)) {
+    add(`${path}.buffer`, (item as Uint8Array).buffer);
+    if (hasNames(item as Uint8Array)) throw refused(path, item, "a named property");
   } else if (ERRORS.has(prototype)) {
     const lost = Object.getOwnPropertyNames(item).find((name) => !KEPT_OF_ERRORS.has(name));
     if (lost !== undefined) throw refused(path, item, `the property ${JSON.stringify(lost)}`);
     add(`${path}.cause`, (item as Error).cause);
   } else if (prototype === String.prototype) {
-    return;
+    refuseProperties(path, item, String(item).length);
+  } else if (prototype === RegExp.prototype) {
+    if ((item as RegExp).lastIndex !== 0) throw refused(path, item, "the lastIndex");
+    refuseProperties(path, item);
   } else if (PRIMITIVE_LIKE.has(prototype)) {
     refuseProperties(path, item);
   } else if (
@@ -89,9 +109,14 @@ function addContent(path: string, item: object, add: (path: string, value: unkno
   } else throw refused(path, item);
 }
 
-/** Named properties of a Map, a Date and the like are not stored. */
-function refuseProperties(path: string, item: object): void {
-  const [lost] = Object.keys(item);
+/** Returns whether a typed array has properties beside its items, without a name for each of these. */
+export function hasNames(item: Uint8Array, copy: Uint8Array = item.slice()): boolean {
+  return !isDeepStrictEqual(item, copy);
+}
+
+/** Named properties of a Map, a Date and the like are not stored; `own` come first that are. */
+function refuseProperties(path: string, item: object, own = 0): void {
+  const lost = Object.keys(item)[own];
   if (lost !== undefined) throw refused(path, item, `the property ${JSON.stringify(lost)}`);
 }
 
@@ -99,7 +124,11 @@ function refused(path: string, item: unknown, detail?: string): TypeError {
   const kind = typeof item === "object" ? item!.constructor?.name ?? "object" : typeof item;
   const what = detail === undefined ? `a ${kind}` : `${detail} of a ${kind}`;
   return new TypeError(
-    `Cannot store ${path}: ${what} would be lost or changed; ` +
+    `Cannot store ${shown(path)}: ${what} would be lost or changed; ` +
       "store plain data (objects, arrays, Map, Set, Date, typed arrays) that it can be made from again",
   );
+}
+
+function shown(path: string): string {
+  return path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}...` : path;
 }

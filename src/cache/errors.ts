@@ -18,13 +18,45 @@ export class CacheHeldError extends Error {
 /** The disk or the server did not take a write, or did not answer. */
 export class CacheStorageError extends Error {
   /** The name of the class. */
-  override readonly name = "CacheStorageError";
+  override readonly name: string = "CacheStorageError";
   /** Whether the same may succeed later: nothing that was accepted is lost meanwhile. */
   readonly retriable: boolean;
 
-  /** Says what could not be done; `cause` is what the storage threw. */
+  /** Says what could not be done; `cause` is what the storage threw, or the reason in words. */
   constructor(what: string, cause: unknown, retriable: boolean) {
-    super(`${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${what}: ${reason}`, cause instanceof Error ? { cause } : {});
     this.retriable = retriable;
+  }
+}
+
+/** What is not in a store any more as it was written. */
+export interface CacheDamage {
+  /** How many pages are missing or not as they were written; a page has up to some hundred entries. */
+  readonly pages: number;
+  /**
+   * How many entries at most are missing, have an older value, or are there though they were deleted;
+   * `Infinity` when that cannot be known.
+   */
+  readonly entries: number;
+  /** What was found, in words: the first 20 findings. */
+  readonly details: readonly string[];
+}
+
+/** What was written to a cache is missing or was changed on the disk. */
+export class CacheDamagedError extends CacheStorageError {
+  /** The name of the class. */
+  override readonly name = "CacheDamagedError";
+  /** What is damaged, and how much. */
+  readonly damage: CacheDamage;
+
+  /** Says what could not be done, what is damaged, and what can be done about it. */
+  constructor(what: string, damage: CacheDamage, advice: string) {
+    const { pages, entries, details } = damage;
+    const most = entries === Infinity ? "no one knows how many" : `up to ${entries}`;
+    const of = pages === 0 ? "" : `${pages} ${pages === 1 ? "page" : "pages"} with `;
+    const lost = `damaged: ${of}${most} ${entries === 1 ? "entry" : "entries"}`;
+    super(what, `${lost} (${details.join("; ")}); ${advice}`, false);
+    this.damage = damage;
   }
 }

@@ -1,30 +1,63 @@
 import { CacheStorageError } from "./errors.ts";
+import { NotAsWrittenError, seal, unseal } from "./sealed.ts";
 
 /** The first part of every row of the library. */
 export const ROOT = "slipstream";
-/** The version of what is on disk. */
-export const FORMAT = 1;
+/** The version of what is on disk; another one is not read. */
+export const FORMAT = 2;
 /** The row that says what the others mean. */
 export const STATE_KEY: Deno.KvKey = [ROOT, "state"];
 
-/** Throws unless a state row, or its absence, can be gone on from. */
-export function assertReadable(
-  value: { format: number; layout: string } | null,
-  layout: "resident" | "rows",
-  path: string,
-): void {
-  if (value === null) return;
-  const what = `Cannot open cache ${JSON.stringify(path)}`;
-  if (!Number.isInteger(value.format)) {
-    throw new CacheStorageError(what, "corrupt state row", false);
+/** What the rows of a store are. */
+export type Layout = "resident" | "rows";
+
+/** The state row: what every version can read of it, and the rest. */
+export interface StateRow {
+  /** The version of the format. */
+  format: number;
+  /** Which layout the rows have. */
+  layout: Layout;
+  /** The state, sealed. */
+  body: Uint8Array;
+}
+
+/** Makes the state row of a layout. */
+export function toStateRow(layout: Layout, state: unknown): StateRow {
+  return { format: FORMAT, layout, body: seal(state, placeOf(layout)) };
+}
+
+/**
+ * Returns the state of a state row.
+ *
+ * @throws {CacheStorageError} If it is of another version or layout.
+ * @throws {NotAsWrittenError} If it is not as it was written.
+ */
+export function fromStateRow(row: unknown, layout: Layout, path: string): unknown {
+  const { format, layout: found, body } = (row ?? {}) as Partial<StateRow>;
+  const refuse = (cause: string) => {
+    throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
+  };
+  if (!Number.isInteger(format)) {
+    throw new NotAsWrittenError("it is nothing that was written there");
   }
-  if (value.format > FORMAT) {
-    const cause = `it has format ${value.format}, this version reads up to ${FORMAT}: upgrade`;
-    throw new CacheStorageError(what, cause, false);
+  if (format! > FORMAT) refuse(`it has format ${format}, this version reads ${FORMAT}: upgrade`);
+  if (format! < FORMAT) {
+    refuse(
+      `it has format ${format}, this version reads ${FORMAT}: ` +
+        "copy what is in it with the version that wrote it",
+    );
   }
-  if (value.layout === layout) return;
-  const cause = layout === "rows"
-    ? "it was made without { shared: true }: open it without, or use another path"
-    : "it was made with { shared: true }: open it with that, or use another path";
-  throw new CacheStorageError(what, cause, false);
+  if (found !== layout && (found === "resident" || found === "rows")) {
+    refuse(
+      layout === "rows"
+        ? "it was made without { shared: true }: open it without, or use another path"
+        : "it was made with { shared: true }: open it with that, or use another path",
+    );
+  }
+  if (found !== layout) throw new NotAsWrittenError("it is nothing that was written there");
+  return unseal(body, placeOf(layout));
+}
+
+function placeOf(layout: Layout): string {
+  return `${ROOT} state ${FORMAT} ${layout}`;
 }

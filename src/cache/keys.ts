@@ -5,7 +5,7 @@ export type KeyPart = string | number | bigint | boolean | Uint8Array;
  * A key: one part, or several in an array. A single part and an array of just that part are the same key.
  *
  * Keys have Deno KV's order: `Uint8Array` < string < bigint < number < boolean, part by part, strings by
- * their UTF-8 bytes.
+ * their UTF-8 bytes. -0 and 0 are the same key, and so is every NaN.
  */
 export type Key = KeyPart | readonly KeyPart[];
 
@@ -113,7 +113,8 @@ function encodePart(part: KeyPart): string {
 
 /** Big-endian IEEE 754: the sign bit set for positive numbers, all bits flipped for negative ones. */
 function encodeNumber(value: number): string {
-  bits.setFloat64(0, Number.isNaN(value) ? NaN : value);
+  // What is equal to a Map is one key: -0 and 0, and all that is NaN.
+  bits.setFloat64(0, Number.isNaN(value) ? NaN : value + 0);
   const flip = bits.getUint8(0) & 0x80 ? 0xff : 0;
   return String.fromCharCode(
     NUMBER,

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
+import { describe, maskError, maskText } from "../mask.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
-import { CacheHeldError, CacheStorageError } from "./errors.ts";
+import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
 import { openRows } from "./rows/open.ts";
@@ -23,12 +24,12 @@ export async function openStore(
   if (typeof target !== "string" && !(target instanceof URL)) {
     return await openBorrowed(target, options);
   }
-  const { path, remote } = toPath(target);
+  const { path, name, remote } = toPath(target);
   const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
-  const { flushIntervalMs = 100, maxTransactionBytes } = options;
+  const { flushIntervalMs = 100, maxTransactionBytes, damaged = "refuse" } = options;
   if (remote && !shared) {
     throw new TypeError(
-      `Cannot open ${JSON.stringify(path)} with { shared: false }: it is a server`,
+      `Cannot open ${JSON.stringify(name)} with { shared: false }: it is a server`,
     );
   }
   if (shared) assertNoWindow(options);
@@ -36,50 +37,70 @@ export async function openStore(
     if (!remote && path !== ":memory:") await prepareFolder(path);
     const openKv = () => Deno.openKv(path);
     if (!shared) {
-      return await openResident(path, openKv, { clock, flushIntervalMs, maxTransactionBytes });
+      const resident = { clock, flushIntervalMs, maxTransactionBytes, damaged };
+      return await openResident(path, openKv, resident);
     }
-    const place = { path, remote, borrowed: false };
-    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes });
+    const place = { path: name, remote, borrowed: false };
+    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
   } catch (error) {
-    throw explain(path, error);
+    maskError(error);
+    throw explain(name, error);
   }
 }
 
 async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheStore> {
   if (typeof kv?.atomic !== "function") {
     throw new TypeError(
-      `Cannot open a cache on ${Deno.inspect(kv)}: it must be a path, a URL or an open Deno.Kv`,
+      `Cannot open a cache on ${describe(kv)}: it must be a path, a URL or an open Deno.Kv`,
     );
   }
   if (options.shared === false) {
     throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
   }
   assertNoWindow(options);
-  const { clock = systemClock, deadlineMs = DEADLINE_MS, maxTransactionBytes } = options;
+  const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
+  const { maxTransactionBytes, damaged = "refuse" } = options;
   const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };
   return await openRows(() => Promise.resolve(kv), place, {
     clock,
     deadlineMs,
     maxTransactionBytes,
+    damaged,
   });
 }
 
-function toPath(target: string | URL): { path: string; remote: boolean } {
+/** Where a store is, and what it is called in errors: without credentials. */
+interface Target {
+  path: string;
+  name: string;
+  remote: boolean;
+}
+
+function toPath(target: string | URL): Target {
   const url = URL.parse(target);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    return { path: url.href, remote: true };
+    return { path: url.href, name: maskText(url.href), remote: true };
   }
-  if (url?.protocol === "file:") return { path: decodeURIComponent(url.pathname), remote: false };
-  if (target instanceof URL) {
-    throw new TypeError(`Cannot open a cache at ${target}: the URL must be http:, https: or file:`);
+  if (url?.protocol === "file:") return local(decodeURIComponent(url.pathname));
+  if (url !== null && (target instanceof URL || /^[a-z][a-z\d+.-]*:\/\//i.test(target))) {
+    throw new TypeError(
+      `Cannot open a cache at ${
+        maskText(url.href)
+      }: the URL must be http: or https:, of a KV Connect server, or ` +
+        "file:; or give a path",
+    );
   }
   if (target === "") throw new TypeError('Cannot open a cache at "": give a path or a URL');
-  return { path: target, remote: false };
+  return local(target as string);
+}
+
+function local(path: string): Target {
+  return { path, name: path, remote: false };
 }
 
 /** Says what to do about what the system said. */
 function explain(path: string, error: unknown): unknown {
-  if (error instanceof CacheHeldError) return error;
+  if (error instanceof CacheHeldError || error instanceof CacheDamagedError) return error;
   const wrapped = error instanceof CacheStorageError;
   const reason = wrapped ? error.cause : error;
   const hint = reason instanceof Error ? hintFor(path, reason) : undefined;
@@ -91,11 +112,11 @@ function explain(path: string, error: unknown): unknown {
 function hintFor(path: string, reason: Error): string | undefined {
   if (reason instanceof Deno.errors.NotCapable) {
     return path.startsWith("http")
-      ? "allow the server and DENO_KV_ACCESS_TOKEN with --allow-net and --allow-env"
+      ? `allow it with --allow-net=${new URL(path).host} --allow-env=DENO_KV_ACCESS_TOKEN`
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {
-    return "which is no Deno KV file or a damaged one";
+    return "which is no Deno KV file or a damaged one (the .recover of the sqlite3 shell may help)";
   }
   if (/unable to open|read-?only/i.test(reason.message)) return "check that it can be written";
   return undefined;

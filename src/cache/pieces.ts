@@ -1,7 +1,7 @@
-import v8 from "node:v8";
+import { deserialize, NotAsWrittenError, serialize, sumOf } from "./sealed.ts";
 
-/** Where a value in pieces is: its random id, and how many rows it has. */
-export type PieceList = readonly [id: string, count: number];
+/** Where a value in pieces is: its random id, how many rows it has, and the checksum of all. */
+export type PieceList = readonly [id: string, count: number, sum: number];
 
 /** Values of a larger estimated size are stored in pieces. */
 export const MAX_INLINE_BYTES = 24_000;
@@ -11,27 +11,25 @@ const PIECE_BYTES = 64_000;
 
 /** Cuts a value into pieces under a new random id. */
 export function toPieces(value: unknown): { list: PieceList; pieces: Uint8Array[] } {
-  const bytes = v8.serialize(value);
+  const bytes = serialize(value);
+  const id = crypto.randomUUID();
   const pieces: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
-    // A copy: storing a view stores the whole buffer behind it.
-    pieces.push(new Uint8Array(bytes.subarray(at, at + PIECE_BYTES)));
+    pieces.push(bytes.subarray(at, at + PIECE_BYTES));
   }
-  return { list: [crypto.randomUUID(), pieces.length], pieces };
+  return { list: [id, pieces.length, sumOf(bytes, id)], pieces };
 }
 
 /**
  * Puts a value together from its pieces.
  *
- * @throws {TypeError} If a piece is missing.
+ * @throws {NotAsWrittenError} If a piece is missing or not as it was written.
  */
-export function fromPieces(list: PieceList, pieces: readonly (Uint8Array | undefined)[]): unknown {
-  const [id, count] = list;
-  const found = pieces.filter((piece) => piece !== undefined);
+export function fromPieces(list: PieceList, pieces: readonly unknown[]): unknown {
+  const [id, count, sum] = list;
+  const found = pieces.filter((piece) => piece instanceof Uint8Array);
   if (found.length !== count) {
-    throw new TypeError(
-      `${count - found.length} of ${count} pieces of the value ${id} are missing`,
-    );
+    throw new NotAsWrittenError(`${count - found.length} of its ${count} pieces are missing`);
   }
   const bytes = new Uint8Array(found.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
@@ -39,5 +37,6 @@ export function fromPieces(list: PieceList, pieces: readonly (Uint8Array | undef
     bytes.set(piece, at);
     at += piece.length;
   }
-  return v8.deserialize(bytes);
+  if (sumOf(bytes, id) !== sum) throw new NotAsWrittenError("the checksum of its pieces is wrong");
+  return deserialize(bytes);
 }

@@ -45,6 +45,11 @@ export class Spaces<C extends object> {
     );
   }
 
+  /** How much the cache that was opened keeps, in estimated bytes; undefined until then. */
+  get maxBytes(): number | undefined {
+    return this.#members.get("")?.retention.maxBytes;
+  }
+
   /** Throws when a cache to come would drop entries by itself, and the store keeps exact state. */
   assertExact(name: string, retention: Retention): void {
     if (this.#exact) assertExact(name, retention);

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { Store } from "../flow/feed.ts";
 import type { StateStore } from "../flow/state.ts";
+import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
 import type { Space } from "./space.ts";
 
@@ -17,10 +18,14 @@ export interface SpaceLimits {
  * it.
  */
 export interface CacheStore extends Store {
+  /** What it is called in words. */
+  readonly name: string;
   /** The time. */
   readonly clock: Clock;
   /** The most that a transaction may write, in estimated bytes. */
   readonly maxTransactionBytes: number;
+  /** What was left out when it was opened, since it was damaged. */
+  readonly damage: CacheDamage | undefined;
   /** Whether it can have a window. */
   readonly windowed: boolean;
   /** Returns the entries of a space. */

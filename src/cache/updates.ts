@@ -1,5 +1,8 @@
-import { decodeKey, type Key } from "./keys.ts";
+import type { Clock } from "../clock.ts";
+import { listeners } from "../flow/feed.ts";
 import { checkOptions } from "../options.ts";
+import { decodeKey, type Key } from "./keys.ts";
+import type { Cursor, Found } from "./space.ts";
 import { copyOut } from "./values.ts";
 
 /** How updates are handed out. */
@@ -7,18 +10,32 @@ export interface UpdatesOptions {
   /** Ends the updates. */
   signal?: AbortSignal | undefined;
   /**
-   * What happens when they are read more slowly than written: `"wait"` holds the writers back once `bound`
-   * of them wait, `"latest"` keeps only the newest of each key.
+   * Whether what is in the cache comes first: each entry that is there at the call once, then every change since
+   * the call. An entry that is changed before its turn comes with its changes.
    *
-   * @default {"wait"}
+   * @default {false}
+   */
+  initial?: boolean | undefined;
+  /**
+   * What happens when they are read more slowly than written: `"latest"` keeps only the newest of each key,
+   * `"wait"` keeps all and holds the writers back once `bound` of them wait. Where that lasts, running apps are
+   * told by the status event `"updates_waiting"`.
+   *
+   * @default {"latest"}
    */
   overflow?: "wait" | "latest" | undefined;
   /**
    * How many updates may wait with `overflow: "wait"`.
    *
-   * @default {1024}
+   * @default {1_024}
    */
   bound?: number | undefined;
+  /**
+   * What the reader is called in status events.
+   *
+   * @default {"updates()"}
+   */
+  name?: string | undefined;
 }
 
 /** One update: an encoded key, and its new value; undefined when it was deleted. */
@@ -31,13 +48,34 @@ export interface Update {
   readonly cloned: boolean;
 }
 
-const NAMES = ["signal", "overflow", "bound"] as const;
+/** What updates need of their cache. */
+export interface Updated {
+  /** What it is called in status events. */
+  readonly name: string;
+  /** The time. */
+  readonly clock: Clock;
+  /** Walks through everything that is in it. */
+  scan(): Cursor;
+}
+
+const DEFAULT_BOUND = 1_024;
+/** How long writers wait for a reader before that is told, and told again. */
+const TELL_MS = 5_000;
+
+const NAMES = ["signal", "initial", "overflow", "bound", "name"] as const;
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Who reads the updates of one cache. */
 export class Updates<V> {
+  readonly #cache: Updated;
   readonly #subscriptions = new Set<Subscription<V>>();
   readonly #closed = new AbortController();
+  /** Writes that are not published yet and may be read already, by key. */
+  readonly #writing = new Map<string, Promise<unknown>>();
+
+  constructor(cache: Updated) {
+    this.#cache = cache;
+  }
 
   /** Whether anyone reads them; asked for every write. */
   get read(): boolean {
@@ -54,22 +92,44 @@ export class Updates<V> {
     return full?.then(() => {});
   }
 
+  /** Notes that keys are being written until `published` is settled. */
+  writing(keys: readonly string[], published: Promise<unknown>): void {
+    const settled = published.catch(() => {}).then(() => {
+      for (const key of keys) if (this.#writing.get(key) === settled) this.#writing.delete(key);
+    });
+    for (const key of keys) this.#writing.set(key, settled);
+  }
+
   /**
-   * Makes updates, counted from their first read.
+   * Makes updates, counted from this call.
    *
    * @throws {TypeError} If an option is unknown or of a wrong type.
    */
   subscribe(options: UpdatesOptions): AsyncIterableIterator<[Key, V | undefined]> {
     checkOptions("updates", options, NAMES);
-    const { overflow = "wait", bound = 1024, signal } = options;
+    const { overflow = "latest", bound, initial = false, name = "updates()" } = options;
     if (overflow !== "wait" && overflow !== "latest") {
       throw new TypeError(`Cannot use overflow ${Deno.inspect(overflow)}: "wait" or "latest"`);
     }
-    if (!(Number.isInteger(bound) && bound >= 1)) {
+    if (bound !== undefined && overflow === "latest") {
+      throw new TypeError(
+        'Cannot use bound without overflow "wait": only there a number of them waits',
+      );
+    }
+    if (bound !== undefined && !(Number.isInteger(bound) && bound >= 1)) {
       throw new RangeError(`Cannot use bound ${bound}: it must be a whole number >= 1`);
     }
-    const limit = overflow === "wait" ? bound : Infinity;
-    return new Subscription<V>(this.#subscriptions, limit, signal, this.#closed.signal);
+    if (options.signal?.aborted || this.#closed.signal.aborted) return new Subscription<V>();
+    const wait = new SlowReader(this.#cache, name);
+    const subscription: Subscription<V> = new Subscription<V>({
+      limit: overflow === "wait" ? { bound: bound ?? DEFAULT_BOUND, wait } : undefined,
+      walk: initial ? this.#cache.scan() : undefined,
+      writing: this.#writing,
+      signal: options.signal,
+      leave: () => void this.#subscriptions.delete(subscription),
+    });
+    this.#subscriptions.add(subscription);
+    return subscription;
   }
 
   /** Ends them all: what waits is still handed out. */
@@ -79,79 +139,112 @@ export class Updates<V> {
   }
 }
 
+/** How a subscription reads. */
+interface Reading {
+  /** How many updates may wait, and who tells when writers wait for that. */
+  readonly limit: { readonly bound: number; readonly wait: SlowReader } | undefined;
+  /** A walk through what is there. */
+  readonly walk: Cursor | undefined;
+  /** Writes that are not published yet. */
+  readonly writing: ReadonlyMap<string, Promise<unknown>>;
+  readonly signal: AbortSignal | undefined;
+  /** Ends it for the writers. */
+  leave(): void;
+}
+
+type Result<V> = IteratorResult<[Key, V | undefined]>;
+
 /** The updates that one reader has not read yet. */
 class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
-  readonly #all: Set<Subscription<V>>;
-  readonly #bound: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #closed: AbortSignal;
+  readonly #reading: Reading | undefined;
   /** By number, or by key where only the newest of each counts; in the order of writing. */
   readonly #waiting = new Map<number | string, Update>();
-  readonly #readers: ((result: IteratorResult<[Key, V | undefined]>) => void)[] = [];
+  readonly #readers: ((result: Result<V>) => void)[] = [];
+  /** The walk through what was there, until it is at its end. */
+  #walk: Cursor | undefined;
+  /** Keys that were changed since the walk began: their changes come after it. */
+  readonly #changed = new Set<string>();
+  /** The step of the walk that was asked for last. */
+  #step: Promise<unknown> = Promise.resolve();
   #room: PromiseWithResolvers<void> | undefined;
   #count = 0;
-  #state: "new" | "open" | "ended" = "new";
+  #ended = false;
 
-  constructor(
-    all: Set<Subscription<V>>,
-    bound: number,
-    signal: AbortSignal | undefined,
-    closed: AbortSignal,
-  ) {
-    this.#closed = closed;
-    this.#all = all;
-    this.#bound = bound;
-    this.#signal = signal;
+  /** Begins; without anything to read it has ended. */
+  constructor(reading?: Reading) {
+    this.#reading = reading;
+    this.#walk = reading?.walk;
+    if (reading === undefined) this.#ended = true;
+    reading?.signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   [Symbol.asyncIterator](): this {
     return this;
   }
 
-  next(): Promise<IteratorResult<[Key, V | undefined]>> {
-    if (this.#state === "new") this.#begin();
-    for (const [id, update] of this.#waiting) {
-      this.#waiting.delete(id);
-      this.#makeRoom();
-      return Promise.resolve({ done: false, value: toPair<V>(update) });
-    }
-    if (this.#state === "ended") return Promise.resolve(END);
-    return new Promise((resolve) => this.#readers.push(resolve));
+  next(): Promise<Result<V>> {
+    if (this.#walk === undefined) return this.#take();
+    const result = this.#step.then(() => this.#walkOn());
+    this.#step = result.catch(() => {});
+    return result;
   }
 
-  return(): Promise<IteratorResult<[Key, V | undefined]>> {
+  return(): Promise<Result<V>> {
     this.#abort();
     return Promise.resolve(END);
   }
 
   /** Takes an update; a promise resolves when there is room for more. */
   push(update: Update): void | Promise<void> {
+    if (this.#walk !== undefined) this.#changed.add(update.key);
     const reader = this.#readers.shift();
     if (reader) return reader({ done: false, value: toPair<V>(update) });
-    if (this.#bound === Infinity) {
+    const limit = this.#reading!.limit;
+    if (limit === undefined) {
       this.#waiting.delete(update.key);
       this.#waiting.set(update.key, update);
       return;
     }
     this.#waiting.set(this.#count++, update);
-    if (this.#waiting.size < this.#bound) return;
+    if (this.#waiting.size < limit.bound) return;
+    limit.wait.begin(() => this.#waiting.size);
     return (this.#room ??= Promise.withResolvers<void>()).promise;
   }
 
   end(): void {
-    this.#state = "ended";
-    this.#all.delete(this);
-    this.#signal?.removeEventListener("abort", this.#abort);
-    this.#room?.resolve();
-    this.#room = undefined;
+    this.#ended = true;
+    this.#walk = undefined;
+    this.#reading?.leave();
+    this.#reading?.signal?.removeEventListener("abort", this.#abort);
+    this.#letWritersGo();
     for (const reader of this.#readers.splice(0)) reader(END);
   }
 
-  #begin(): void {
-    if (this.#signal?.aborted || this.#closed.aborted) return this.end();
-    this.#state = "open";
-    this.#all.add(this);
-    this.#signal?.addEventListener("abort", this.#abort, { once: true });
+  /** Returns the next entry that was there and was not changed since, then the first update. */
+  async #walkOn(): Promise<Result<V>> {
+    while (this.#walk !== undefined) {
+      const step = this.#walk.next();
+      const found = step instanceof Promise ? await step : step;
+      if (found === undefined) this.#walk = undefined;
+      else {
+        const written = this.#reading!.writing.get(found.key);
+        if (written !== undefined) await written;
+        if (this.#walk === undefined) break; // ended meanwhile
+        if (!this.#changed.has(found.key)) return { done: false, value: toPair<V>(found) };
+      }
+    }
+    this.#changed.clear();
+    return await this.#take();
+  }
+
+  #take(): Promise<Result<V>> {
+    for (const [id, update] of this.#waiting) {
+      this.#waiting.delete(id);
+      if (this.#waiting.size < (this.#reading!.limit?.bound ?? 0)) this.#letWritersGo();
+      return Promise.resolve({ done: false, value: toPair<V>(update) });
+    }
+    if (this.#ended) return Promise.resolve(END);
+    return new Promise((resolve) => this.#readers.push(resolve));
   }
 
   readonly #abort = () => {
@@ -159,13 +252,49 @@ class Subscription<V> implements AsyncIterableIterator<[Key, V | undefined]> {
     this.end();
   };
 
-  #makeRoom(): void {
-    if (this.#waiting.size >= this.#bound) return;
+  #letWritersGo(): void {
+    this.#reading?.limit?.wait.end();
     this.#room?.resolve();
     this.#room = undefined;
   }
 }
 
-function toPair<V>({ key, value, cloned }: Update): [Key, V | undefined] {
+/** Tells running apps when writers of a cache wait long for one reader of its updates. */
+class SlowReader {
+  readonly #cache: Updated;
+  readonly #name: string;
+  #cancel: (() => void) | undefined;
+
+  constructor(cache: Updated, name: string) {
+    this.#cache = cache;
+    this.#name = name;
+  }
+
+  /** Writers begin to wait until `count` updates are less; may be called again. */
+  begin(count: () => number): void {
+    if (this.#cancel === undefined && listeners.size > 0) this.#arm(count, 0);
+  }
+
+  /** They wait no longer. */
+  end(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+
+  #arm(count: () => number, waitedMs: number): void {
+    this.#cancel = this.#cache.clock.timer(() => {
+      this.#cancel = undefined;
+      const ms = waitedMs + TELL_MS;
+      const [cache, reader, updates] = [this.#cache.name, this.#name, count()];
+      for (const tell of [...listeners]) {
+        tell({ type: "updates_waiting", cache, reader, updates, waitedMs: ms });
+      }
+      // Where no app runs any more, nothing keeps the process alive for this.
+      if (listeners.size > 0) this.#arm(count, ms);
+    }, TELL_MS);
+  }
+}
+
+function toPair<V>({ key, value, cloned }: Update | Found): [Key, V | undefined] {
   return [decodeKey(key), copyOut(value, cloned) as V | undefined];
 }

@@ -1,5 +1,5 @@
-import v8 from "node:v8";
-import { assertCloneable } from "./cloneable.ts";
+import { assertCloneable, hasNames } from "./cloneable.ts";
+import { serialize } from "./sealed.ts";
 
 /** A value as the cache keeps it: no one else holds a reference to it. */
 export interface Copied {
@@ -39,6 +39,7 @@ let nodes = 0;
  * `structuredClone`, which serves the rest.
  *
  * @throws {TypeError} If something in it would be lost or changed: see {@linkcode assertCloneable}.
+ * @throws {RangeError} If it is nested too deeply.
  */
 export function copyIn(value: unknown): Copied {
   size = HEAD;
@@ -48,9 +49,9 @@ export function copyIn(value: unknown): Copied {
   } catch (error) {
     if (error !== NOT_PLAIN) throw error;
   }
-  const buffers = assertCloneable(value);
+  assertCloneable(value);
   const copy = structuredClone(value);
-  return { value: copy, cloned: true, size: v8.serialize(copy).length + buffers };
+  return { value: copy, cloned: true, size: serialize(copy).length };
 }
 
 /** Copies a value of the cache for its reader. */
@@ -102,9 +103,13 @@ function copyObject(value: object, depth: number): unknown {
 }
 
 function copyArray(value: unknown[], depth: number): unknown[] {
-  // Holes and named properties show in the number of keys.
   if (Object.getPrototypeOf(value) !== Array.prototype) throw NOT_PLAIN;
-  if (Object.keys(value).length !== value.length) throw NOT_PLAIN;
+  if (Object.getOwnPropertySymbols(value).length > 0) throw NOT_PLAIN;
+  // Holes and named properties show in the number of names; as many of each, in the last one: indices come first.
+  const { length } = value;
+  const names = Object.keys(value);
+  if (names.length !== length) throw NOT_PLAIN;
+  if (length > 0 && names[length - 1] !== String(length - 1)) throw NOT_PLAIN;
   const copy: unknown[] = [];
   size += ARRAY_HEAD;
   for (let i = 0; i < value.length; i++) copy.push(copyPlain(value[i], depth + 1));
@@ -114,7 +119,9 @@ function copyArray(value: unknown[], depth: number): unknown[] {
 function copyBytes(value: Uint8Array): Uint8Array {
   if (!(value.buffer instanceof ArrayBuffer)) throw NOT_PLAIN;
   size += value.length + BYTES_HEAD;
-  return value.slice();
+  const copy = value.slice();
+  if (hasNames(value, copy)) throw NOT_PLAIN;
+  return copy;
 }
 
 /** Copies what {@linkcode copyPlain} made: nothing needs to be checked again. */

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { asPart } from "../flow/attribution.ts";
 import { checkAtLeast } from "../options.ts";
 import {
   assertDeleteOptions,
@@ -8,12 +9,15 @@ import {
 } from "./cache_options.ts";
 import { KeyQueue } from "./key_queue.ts";
 import { encodeKey, type Key } from "./keys.ts";
+import { toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
 import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
 
+/** What a write is in errors. */
+const WRITE = "a write to a Cache";
 const DONE = Promise.resolve();
 
 /** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
@@ -24,12 +28,17 @@ export class Writes<V> implements TransactionHost {
   readonly queue: KeyQueue = new KeyQueue();
   readonly #store: CacheStore;
   readonly #ttlMs: number;
-  readonly #updates = new Updates<V>();
+  readonly #updates: Updates<V>;
   #ended = false;
 
-  /** Writes to a space of a store; what says nothing else lives for `ttlMs`. */
-  constructor(store: CacheStore, space: Space, ttlMs: number) {
+  /** Writes to the space of a name; what says nothing else lives for `ttlMs`. */
+  constructor(store: CacheStore, name: string, space: Space, ttlMs: number) {
     this.space = space;
+    this.#updates = new Updates<V>({
+      name: name === "" ? store.name : `space ${JSON.stringify(name)} of ${store.name}`,
+      clock: store.clock,
+      scan: () => space.scan(toRange()),
+    });
     this.#store = store;
     space.onRestore = (write) => void this.#publish([write]);
     this.clock = store.clock;
@@ -44,7 +53,7 @@ export class Writes<V> implements TransactionHost {
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.put(key, value, options?.ttlMs), options?.durable);
     } catch (error) {
-      return Promise.reject(error);
+      return refused(error);
     }
   }
 
@@ -62,7 +71,7 @@ export class Writes<V> implements TransactionHost {
       this.assertOpen();
       return this.#finish(this.#write({ key: encodeKey(key), put: undefined }), options?.durable);
     } catch (error) {
-      return Promise.reject(error);
+      return refused(error);
     }
   }
 
@@ -93,7 +102,13 @@ export class Writes<V> implements TransactionHost {
       await applied;
       return { readers };
     }
-    return await applied ? { readers: this.#publish(writes) } : undefined;
+    let readers: void | Promise<void> = undefined;
+    const published = Promise.resolve(applied).then((applied) => {
+      if (applied) readers = this.#publish(writes);
+      return applied;
+    });
+    this.#updates.writing(writes.map(({ key }) => key), published);
+    return await published ? { readers } : undefined;
   }
 
   /** Throws once the cache is closed. */
@@ -109,7 +124,7 @@ export class Writes<V> implements TransactionHost {
     await Promise.all([cleared, this.#publish(removed)]);
   }
 
-  /** Returns every write from its first read on. */
+  /** Returns every write from now on. */
   updates(options: UpdatesOptions): AsyncIterableIterator<[Key, V | undefined]> {
     return this.#updates.subscribe(options);
   }
@@ -123,11 +138,22 @@ export class Writes<V> implements TransactionHost {
   /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
   #write(write: Write): void | Promise<void> {
     const room = this.space.write(write);
+    if (!this.space.immediate) return this.#writeThrough(write, room);
     if (!this.#updates.read) return room;
     if (room === undefined) return this.#publish([write]);
-    if (!this.space.immediate) return room.then(() => this.#publish([write]));
     // Before any other write, and though the disk may not take it: it can be read already.
     return Promise.all([room, this.#publish([write])]).then(() => {});
+  }
+
+  /** Publishes a write when it is done. Whoever reads it before that is not to be told of it again. */
+  async #writeThrough(write: Write, done: void | Promise<void>): Promise<void> {
+    let readers: void | Promise<void> = undefined;
+    const published = Promise.resolve(done).then(() => {
+      readers = this.#publish([write]);
+    });
+    this.#updates.writing([write.key], published);
+    await published;
+    await readers;
   }
 
   /** Hands what was written to the readers of updates; a promise is their backpressure. */
@@ -142,7 +168,12 @@ export class Writes<V> implements TransactionHost {
   }
 
   #finish(written: void | Promise<void>, durable = false): Promise<void> {
-    if (durable) return Promise.all([written, this.#store.flush()]).then(() => {});
-    return written ?? DONE;
+    if (!durable) return written === undefined ? DONE : asPart(WRITE, () => written);
+    return asPart(WRITE, () => Promise.all([written, this.#store.flush()]).then(() => {}));
   }
+}
+
+/** A write that was not made: where nobody handles that, its message is not acknowledged. */
+function refused(error: unknown): Promise<void> {
+  return asPart(WRITE, () => Promise.reject(error));
 }

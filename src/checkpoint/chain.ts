@@ -1,5 +1,5 @@
-/** A checkpoint, as others that depend on its dependent see it. */
-export interface Link {
+/** A checkpoint, as those that depend on its dependent see it. */
+export interface ChainLink {
   /** Its name. */
   readonly name: string;
   /** The source that it pauses and corrects. */
@@ -12,16 +12,16 @@ export interface Link {
   upstreamSettled(): void;
 }
 
-const byDependent = new WeakMap<object, Set<Link>>();
-const bySource = new WeakMap<object, Set<Link>>();
+const byDependent = new WeakMap<object, Set<ChainLink>>();
+const bySource = new WeakMap<object, Set<ChainLink>>();
 
 /**
  * Adds a checkpoint to the chain.
  *
  * @throws {TypeError} If its dependent depends on itself through others: all would wait for each other. If
- * there is one of its name on the dependent: each would end the other's pauses.
+ * the dependent has another one of that name: each would end the other's pauses.
  */
-export function join(link: Link): void {
+export function addToChain(link: ChainLink): void {
   const path = pathTo(link.dependent, link.sources, [link.name]);
   if (path !== undefined) {
     throw new TypeError(
@@ -42,19 +42,19 @@ export function join(link: Link): void {
   }
 }
 
-/** The time before which the messages of `source` will not be corrected any more. */
+/** Returns the time before which the messages of `source` will not be corrected any more. */
 export function settledTime(source: object): number {
   let settled = Infinity;
   for (const link of byDependent.get(source) ?? []) settled = Math.min(settled, link.settled);
   return settled;
 }
 
-/** Tells those that depend on `dependent` that its `settled` has changed. */
+/** Tells the checkpoints that depend on `dependent` that its `settled` has changed. */
 export function tellDownstream(dependent: object): void {
   for (const link of bySource.get(dependent) ?? []) link.upstreamSettled();
 }
 
-/** The names of the checkpoints through which one of `sources` leads back to `goal`. */
+/** Returns the names of the checkpoints through which one of `sources` leads back to `goal`. */
 function pathTo(goal: object, sources: readonly object[], path: string[]): string[] | undefined {
   for (const source of sources) {
     if (source === goal) return path;

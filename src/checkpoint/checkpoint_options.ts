@@ -1,15 +1,96 @@
 import type { Clock } from "../clock.ts";
+import type { openState, StateStore } from "../flow/state.ts";
 import { checkOptions } from "../options.ts";
 import type { Source } from "../types.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import type { Dependency } from "./dependency.ts";
-import { checkChoice, checkDurations, checkFunctions } from "./dependency_options.ts";
-import type { CheckpointEvent } from "./events.ts";
+import type { Dependency, DependencyCallback } from "./dependency.ts";
+import type { PartName } from "./dependency_frontier.ts";
 import type { Marker } from "./marker.ts";
-import type { CheckpointStore, PartitionStore } from "./record.ts";
+import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
+
+/** Where a checkpoint is kept: a Cache, or another store of plain data by key. */
+export interface CheckpointStore {
+  /** Returns the value of a key; undefined when there is none. */
+  get(key: string): Promise<unknown>;
+  /** Writes a value, which lives for `ttlMs`; with `durable`, resolves when it is on disk. */
+  set(
+    key: string,
+    value: unknown,
+    options?: { durable?: boolean; ttlMs?: number },
+  ): Promise<unknown>;
+  /** True while it holds the exact state of flows: then it goes to disk with that. */
+  readonly driven?: boolean;
+  /**
+   * Returns the store behind it, where that can hold exact state.
+   *
+   * @internal
+   */
+  [openState]?(): StateStore;
+}
+
+/** Where a checkpoint keeps partitions that move between processes: a Cache that all of them have open. */
+export interface PartitionStore {
+  /**
+   * Changes the value of a key in one step, also between processes. What `change` throws is passed on, and
+   * nothing is written.
+   */
+  update(key: string, change: (value: unknown) => unknown): Promise<unknown>;
+  /** Resolves when everything written so far is on disk. */
+  flush(): Promise<void>;
+}
+
+/** What a checkpoint tells its listener (`onStatus`). */
+export type CheckpointEvent =
+  /**
+   * A dependency went down; `downtimeMs` is in event time, when a pulse showed it. `lagging` are the slowest
+   * parts, where it has several.
+   */
+  | {
+    readonly type: "down";
+    readonly dependency: string;
+    readonly downtimeMs: number | undefined;
+    readonly lagging?: readonly PartName[];
+  }
+  /** A dependency has caught up. */
+  | { readonly type: "recovered"; readonly dependency: string }
+  /** The dependent goes on although a dependency is still down: `maxPauseMs` have passed. */
+  | { readonly type: "pause_expired"; readonly dependencies: readonly string[] }
+  /** A correction: messages are handled again, from these positions on. */
+  | {
+    readonly type: "correcting";
+    readonly from: Readonly<Record<number, number>>;
+    readonly dependencies: readonly string[];
+  }
+  /** Messages with stale results have left the log, those from `from` up to, but not including, `to`. */
+  | {
+    readonly type: "lost";
+    readonly from: Readonly<Record<number, number>>;
+    readonly to: Readonly<Record<number, number>>;
+  }
+  /**
+   * Mode `"wait"` holds a message of `partition` for the time `marker`, which the frontier of `dependency`
+   * has not passed yet: told after 3 s, and again whenever it has taken twice as long. `lagging` are the
+   * partitions, or other parts, that have had no later message. Where it has parts and none lags, messages of
+   * it are still in flight, or it may be corrected itself.
+   */
+  | {
+    readonly type: "waiting";
+    readonly dependency: string;
+    readonly lagging: readonly PartName[];
+    readonly partition: number | undefined;
+    readonly marker: Marker;
+    readonly waitedMs: number;
+  }
+  /** A dependency message came after the frontier had passed it: what it makes stale is not corrected. */
+  | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
+  /** A marker was farther ahead of the clock than `maxAheadMs`, and was ignored. */
+  | {
+    readonly type: "ahead";
+    readonly dependency: string | undefined;
+    readonly marker: Marker;
+  };
 
 /**
- * What a {@linkcode Checkpoint} is made of. Durations are milliseconds.
+ * Options of a {@linkcode Checkpoint}. Durations are milliseconds.
  *
  * @typeParam M The messages of the dependent.
  */
@@ -19,32 +100,32 @@ export interface CheckpointOptions<M = unknown> {
   /** The streams that it depends on. */
   dependencies: readonly Dependency[];
   /** Called when a dependency goes down: once in each outage. */
-  downtimeCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
+  downtimeCallback?: DependencyCallback<unknown> | undefined;
   /**
    * Called when no dependency is down any more, with the one that recovered last; the dependent is still
    * paused, and goes on when what this returns has resolved.
    */
-  recoveryCallback?: ((checkpoint: Checkpoint, dependency: Dependency) => unknown) | undefined;
+  recoveryCallback?: DependencyCallback<unknown> | undefined;
   /**
    * Where the checkpoint is kept; without it, it is forgotten with the process. Where flows of the dependent
-   * or of a dependency keep exact state (the option `state`) and `correct` is on, it is their `Cache`, or a
-   * `space()` of it: then state, positions and checkpoint are always of one instant.
+   * or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
+   * or a `space()` of it: then state, positions and checkpoint are always of one instant.
    *
-   * The `ttlMs` of the cache does not count for it, `maxBytes` does: it is written anew at every barrier, so
-   * it is dropped only where that much is written after the last one. Where that may be, give it a cache, or
+   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is written anew at every barrier, so
+   * it is evicted only where that much is written after the last one. Where that may be, give it a cache, or
    * a `space()`, with `maxBytes: Infinity`.
    */
   cache?: CheckpointStore | undefined;
   /**
-   * A store that all processes have open which share the partitions of the dependent: a `Cache` opened with
-   * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps an entry for each partition, under
+   * A store that all processes which share the partitions of the dependent have open: a `Cache` opened with
+   * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps a row for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
    * rest, each process its own. It must have no `ttlMs`. Without it partitions are kept in `cache`, and what
    * is known of one does not go with it to another process.
    */
   partitions?: PartitionStore | undefined;
   /**
-   * What the keys of its entries begin with: that in the cache is `<cacheKeyPrefix>_<name>_`.
+   * The beginning of its keys: the one in the cache is `<cacheKeyPrefix>_<name>_`.
    *
    * @default {"_"}
    */
@@ -56,8 +137,8 @@ export interface CheckpointOptions<M = unknown> {
    */
   pauseDependent?: boolean | undefined;
   /**
-   * Whether messages whose results were made from stale data are handled again, by moving the dependent
-   * back to the first of them. It needs a dependent with positions: a Topic. No flow that gets its messages
+   * Whether stale results are corrected: the dependent moves back to the first of them, and handles its
+   * messages again from there. It needs a dependent with positions: a Topic. No flow that gets its messages
    * may hold some back until others come: `batch()` needs a time there, and pipe functions and
    * TransformStreams are refused.
    *
@@ -65,16 +146,16 @@ export interface CheckpointOptions<M = unknown> {
    */
   correct?: boolean | undefined;
   /**
-   * With `correct` and no outage: how long results that are known to be wrong wait for the frontier to pass
-   * all of them, by the clock, before they are made again in any case.
+   * With `correct` and no outage: how long stale results wait for the frontier to pass all results made so
+   * far, by the clock, before they are corrected in any case.
    *
    * @default {30000}
    */
   correctAfterMs?: number | undefined;
   /**
    * `"emit"` handles messages at once and corrects results later; `"wait"` holds each message back until
-   * the frontier has passed its time, so that nothing stale is emitted. `time` and `waitMs` mean nothing in
-   * mode `"emit"`, so that one object of options serves both.
+   * the frontier has passed its time, so that nothing stale is emitted. Mode `"emit"` ignores `time` and
+   * `waitMs`, so that one object of options serves both.
    *
    * @default {"emit"}
    */
@@ -82,27 +163,27 @@ export interface CheckpointOptions<M = unknown> {
   /** In mode `"wait"`: the event time of a message. */
   time?: ((message: M) => Marker) | undefined;
   /**
-   * In mode `"wait"`: how long a message is held, by the clock, before it is handled nevertheless, and what
-   * it waited for counts as down.
+   * In mode `"wait"`: how long a message is held, by the clock, before it is handled nevertheless, and the
+   * dependencies that it waited for are down.
    *
    * @default {Infinity}
    */
   waitMs?: number | undefined;
   /**
    * How long the dependent stays paused, by the clock, when a dependency does not come back. Then it goes
-   * on, and its results are corrected once the dependency has.
+   * on, and its results are corrected once the dependency has recovered.
    *
    * @default {Infinity}
    */
   maxPauseMs?: number | undefined;
   /**
-   * How far a marker may be ahead of the clock. One that is farther is reported and ignored: one message
-   * stamped 2099 must not pause the world, nor make everything final.
+   * How far a marker may be ahead of the clock. One that is farther is reported and ignored: a single message
+   * stamped 2099 must not pause the dependent, nor make every result final.
    *
    * @default {86400000}
    */
   maxAheadMs?: number | undefined;
-  /** Told what happens. */
+  /** Called with what happens. */
   onStatus?: ((event: CheckpointEvent) => void) | undefined;
   /**
    * Time and timers.

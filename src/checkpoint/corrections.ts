@@ -1,146 +1,157 @@
-import type { Gate } from "../flow/gate.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import type { CheckpointSettings } from "./checkpoint_options.ts";
+import type { CheckpointState } from "./checkpoint_state.ts";
 import type { Dependency } from "./dependency.ts";
-import type { Dirt } from "./dirt.ts";
-import type { CheckpointEvent } from "./events.ts";
-import type { Pause } from "./pause.ts";
-import type { Results } from "./results.ts";
-import type { Track } from "./track.ts";
-
-/** What {@linkcode Corrections} needs to know of its checkpoint. */
-export interface CorrectionsHost {
-  /** The checkpoint, for callbacks. */
-  readonly checkpoint: Checkpoint;
-  readonly gate: Gate;
-  readonly track: Track;
-  readonly results: Results;
-  readonly dirt: Dirt;
-  readonly settings: CheckpointSettings;
-  /** The pause of the dependent while dependencies are down. */
-  readonly pause: Pause;
-  /** The time before which everything of all dependencies is stored. */
-  readonly frontier: number;
-  /** True while a run is under way. */
-  readonly running: boolean;
-  /** The reason that the dependent is paused for while it is moved. */
-  readonly reason: string;
-  /** True while a dependency is down: then nothing is made again yet. */
-  readonly down: boolean;
-  tell(event: CheckpointEvent): void;
-  /** A step at rest is over. */
-  rested(): void;
-  /** Does what no handler waits for, and takes care of its errors. */
-  inBackground(step: () => Promise<void>): void;
-}
+import type { Outages } from "./outages.ts";
 
 /**
- * Knows when dirty results are to be made again, after an outage or without one, and moves the dependent
- * back to the first of them. One step after the other: the dependent is held, the message under way is
- * finished by all flows, then it moves, and goes on last.
+ * Decides when stale results are corrected, after an outage or without one, and moves the dependent back to
+ * the first of them. One move after the other: reading is paused, the messages in flight are finished by all
+ * flows, then the dependent moves, and reading goes on last.
  */
 export class Corrections {
-  readonly #host: CorrectionsHost;
-  /** The first stale positions, while the recovery callback runs. */
-  stale: ReadonlyMap<number, number> | undefined;
-  #last: Promise<void> = Promise.resolve();
-  #waiting = 0;
+  readonly #state: CheckpointState;
+  readonly #outages: Outages;
+  readonly #rested: () => void;
+  readonly #pauseReason: string;
+  /** The first stale positions when a recovery began, while its callback runs. */
+  staleAtRecovery: ReadonlyMap<number, number> | undefined;
 
-  constructor(host: CorrectionsHost) {
-    this.#host = host;
+  /** The names of the dependencies that made results stale. */
+  readonly #causes = new Set<string>();
+  /** What the frontier must pass before they are corrected without an outage; undefined when none are. */
+  #target: number | undefined;
+  /** They have waited for `correctAfterMs`. */
+  #overdue = false;
+  #cancelTimer: (() => void) | undefined;
+
+  /** Settled when the last step at rest is over. */
+  #last: Promise<void> = Promise.resolve();
+  /** How many steps at rest are not over. */
+  #steps = 0;
+
+  /** Calls `rested` after each time that no message of the dependent was in flight. */
+  constructor(state: CheckpointState, outages: Outages, rested: () => void) {
+    this.#state = state;
+    this.#outages = outages;
+    this.#rested = rested;
+    this.#pauseReason = `correction of checkpoint ${state.name}`;
   }
 
   /** True while the dependent is being moved, or about to be. */
   get busy(): boolean {
-    return this.#waiting > 0;
+    return this.#steps > 0;
   }
 
-  /** No dependency is down any more: corrects what is dirty, tells it, and lets the dependent go on. */
-  recover(last: Dependency): Promise<void> {
-    const host = this.#host;
-    const { correct, recoveryCallback } = host.settings;
-    return this.#atRest(async () => {
-      if (host.down) return;
-      this.stale = host.results.dirty;
-      try {
-        if (correct) await this.#moveBack();
-        await recoveryCallback?.(host.checkpoint, last);
-      } finally {
-        this.stale = undefined;
-        if (!correct) {
-          host.results.clean();
-          host.dirt.clear();
-        }
-        if (!host.down) host.pause.end();
-      }
-    });
+  /** Results may be stale because of `cause`: they are corrected once the frontier has passed all pulses so far. */
+  schedule(cause?: string): void {
+    if (cause !== undefined) this.#causes.add(cause);
+    if (this.#target !== undefined) return;
+    const { clock, host, latestPulse, settings: { correctAfterMs } } = this.#state;
+    this.#target = latestPulse;
+    if (correctAfterMs === Infinity || host === undefined) return;
+    this.#cancelTimer = clock.timer(() => {
+      this.#overdue = true;
+      this.correctIfDue();
+    }, correctAfterMs);
   }
 
-  /** Corrects dirty results without an outage, when it is time to. */
-  consider(): void {
-    const host = this.#host;
-    if (!host.settings.correct || host.down || this.busy) return;
-    if (!host.running || !host.dirt.isDue(host.frontier)) return;
-    host.inBackground(() =>
+  /** Nothing is to be corrected: it is being done, or the run is over. */
+  unschedule(): void {
+    this.#cancelTimer?.();
+    this.#cancelTimer = undefined;
+    this.#causes.clear();
+    this.#target = undefined;
+    this.#overdue = false;
+  }
+
+  /** Corrects stale results without an outage, when it is time. */
+  correctIfDue(): void {
+    const state = this.#state;
+    if (!state.settings.correct || this.#outages.any || this.busy) return;
+    if (state.host === undefined || !this.#isDue) return;
+    state.inBackground(() =>
       this.#atRest(async () => {
-        if (!host.down) await this.#moveBack();
+        if (!this.#outages.any) await this.#moveBack();
       })
     );
   }
 
-  /** Runs `step` while no message of the dependent is under way, nor begins. */
+  /**
+   * No dependency is down any more, `last` was the last: corrects stale results, calls the recovery callback,
+   * and lets the dependent go on.
+   */
+  recover(last: Dependency): Promise<void> {
+    const { view, results, settings: { correct, recoveryCallback } } = this.#state;
+    return this.#atRest(async () => {
+      if (this.#outages.any) return;
+      this.staleAtRecovery = results.stale;
+      try {
+        if (correct) await this.#moveBack();
+        await recoveryCallback?.(view, last);
+      } finally {
+        this.staleAtRecovery = undefined;
+        if (!correct) {
+          results.clearStale();
+          this.unschedule();
+        }
+        if (!this.#outages.any) this.#outages.resume();
+      }
+    });
+  }
+
+  get #isDue(): boolean {
+    return this.#target !== undefined && (this.#overdue || this.#state.frontier > this.#target);
+  }
+
+  /** Takes `step` while no message of the dependent is in flight, and none begins. */
   #atRest(step: () => Promise<void>): Promise<void> {
-    const { gate, track, reason } = this.#host;
-    this.#waiting++;
-    gate.pause(reason);
+    const { gate, tracker } = this.#state;
+    this.#steps++;
+    gate.pause(this.#pauseReason);
     const done = this.#last.then(async () => {
       try {
-        await track.idle();
+        await tracker.idle();
         await step();
       } finally {
-        if (--this.#waiting === 0) gate.resume(reason);
+        if (--this.#steps === 0) gate.resume(this.#pauseReason);
       }
-    }).finally(() => this.#host.rested());
-    this.#last = done.catch(() => {}); // whoever asked for the step is told
+    }).finally(this.#rested);
+    this.#last = done.catch(() => {}); // the caller of this is told
     return done;
   }
 
-  /** Moves every partition back to its first dirty result. */
+  /** Moves every partition back to its first stale result. */
   async #moveBack(): Promise<void> {
-    const { gate, track, results, dirt, settings, tell } = this.#host;
-    const begins = results.dirty.size === 0 ? undefined : await gate.beginnings();
+    const { gate, tracker, results, settings } = this.#state;
+    const begins = results.stale.size === 0 ? undefined : await gate.beginnings();
     if (!gate.seekable) return;
-    const dirty = results.dirty;
+    const stale = results.stale;
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
-    let coming = false; // partitions that travel are forgotten when they go: others are about to be read
-    for (const partition of dirty.keys()) {
+    let coming = false; // partitions that are handed off are forgotten when they go: others are about to be read
+    for (const partition of stale.keys()) {
       if (assigned !== undefined && assigned.size > 0 && !assigned.has(partition)) {
-        dirty.delete(partition);
+        stale.delete(partition);
         coming = settings.partitions !== undefined;
       }
     }
-    if (begins !== undefined) this.#giveUpLost(dirty, begins);
-    const dependencies = dirt.causes;
-    if (!coming) dirt.clear();
-    const { from, moved } = track.moveBack(dirty, dependencies);
-    if (Object.keys(from).length > 0) {
-      tell.call(this.#host, { type: "correcting", from, dependencies });
-    }
+    if (begins !== undefined) this.#giveUpLost(stale, begins);
+    const dependencies = [...this.#causes];
+    if (!coming) this.unschedule();
+    const { from, moved } = tracker.moveBack(stale, dependencies);
+    if (Object.keys(from).length > 0) this.#state.tell({ type: "correcting", from, dependencies });
     await moved;
   }
 
-  /** Replaces dirty positions that have left the log by its beginning, and tells it. */
-  #giveUpLost(dirty: Map<number, number>, begins: ReadonlyMap<number, number>): void {
-    const host = this.#host;
+  /** Replaces stale positions that have left the log by its beginning, and tells it. */
+  #giveUpLost(stale: Map<number, number>, begins: ReadonlyMap<number, number>): void {
     const from: Record<number, number> = {};
     const to: Record<number, number> = {};
-    for (const [partition, position] of dirty) {
+    for (const [partition, position] of stale) {
       const begin = begins.get(partition) ?? position;
       if (position >= begin) continue;
-      host.results.moved(partition, position); // nobody goes there any more
-      dirty.set(partition, to[partition] = begin);
+      this.#state.results.rewind(partition, position); // those messages are gone
+      stale.set(partition, to[partition] = begin);
       from[partition] = position;
     }
-    if (Object.keys(from).length > 0) host.tell({ type: "lost", from, to });
+    if (Object.keys(from).length > 0) this.#state.tell({ type: "lost", from, to });
   }
 }

@@ -1,19 +1,131 @@
 import { isSource } from "../flow/feeds.ts";
 import { gateOf } from "../flow/gate.ts";
+import { checkOptions } from "../options.ts";
 import type { Source } from "../types.ts";
-import { type DependencyOptions, toDependencySettings } from "./dependency_options.ts";
-import type { EventTimes } from "./event_times.ts";
-import type { Marker } from "./marker.ts";
-import type { PartName } from "./parts.ts";
-import { Vitals } from "./vitals.ts";
+import { DependencyFrontier, type IdlePartitions, type PartName } from "./dependency_frontier.ts";
+import type { EventTimes, Marker } from "./marker.ts";
+import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
 
-/** The inside of a {@linkcode Dependency}, for its checkpoint. */
-export const inside: unique symbol = Symbol("slipstream.dependency");
+/** Options of {@linkcode Checkpoint.heartbeat}. */
+export interface HeartbeatOptions {
+  /** The name of the dependency; needed when there are several. */
+  dependency?: string | undefined;
+  /**
+   * The part of the dependency that it comes from.
+   *
+   * @default {"the partition of the message in the handler; outside of handlers, a keep-alive is for all"}
+   */
+  part?: PartName | undefined;
+}
+
+/** How far a dependency is, compared with its dependent. */
+export interface DependencyStatus {
+  /** True while the dependency is down, and has not caught up with the dependent yet. */
+  readonly isLate: boolean;
+  /** The marker of the last pulse. */
+  readonly dependentMarker: Marker | undefined;
+  /** The marker of the dependency. */
+  readonly dependencyMarker: Marker | undefined;
+}
+
+/** A {@linkcode Checkpoint}, as callbacks are given it. */
+export interface CheckpointView {
+  /** Its name. */
+  readonly name: string;
+  /** The stream that depends on the others. */
+  readonly dependent: Source<unknown>;
+  /** The streams that it depends on, by name. */
+  readonly dependencies: ReadonlyMap<string, Dependency>;
+  /** The state that the pulses brought, merged. */
+  readonly state: Readonly<Record<string, unknown>>;
+  /** The marker of the last pulse. */
+  readonly stateMarker: Marker | undefined;
+  /** The position of the first stale result, by partition. */
+  readonly staleState: Readonly<Record<number, number>>;
+  /** Returns a dependency. */
+  dependency(name: string): Dependency;
+  /** Tells that a dependency has a message for the time of `marker`. */
+  heartbeat(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
+  /** Tells that a dependency is complete up to the time of `marker`, without a message. */
+  keepAlive(marker: Marker, options?: HeartbeatOptions): Promise<DependencyStatus>;
+  /** Tells that the dependent has a message for the time of `marker`. */
+  checkPulse(marker: Marker, state?: Record<string, unknown>): Promise<number | undefined>;
+}
+
+/**
+ * A callback that is given a checkpoint and one of its dependencies; a function of a {@linkcode Checkpoint} and
+ * a {@linkcode Dependency} is one.
+ *
+ * @typeParam R What it returns.
+ */
+// Parameters of methods, unlike those of functions, may be of a narrower type: here of Checkpoint itself.
+export type DependencyCallback<R> = {
+  call(checkpoint: CheckpointView, dependency: Dependency): R;
+}["call"];
+
+/** Options of a {@linkcode Dependency}. Durations are milliseconds. */
+export interface DependencyOptions {
+  /**
+   * How far a pulse may be ahead of the last heartbeat, in event time, before the dependency is down.
+   *
+   * @default {600000}
+   */
+  downtimeThreshold?: number | undefined;
+  /**
+   * Returns, at every pulse, for how long the dependency has been down; undefined when it is not.
+   *
+   * @default {"compares the last marker with the pulse's, see downtimeThreshold"}
+   */
+  downtimeCheck?: DependencyCallback<number | undefined> | undefined;
+  /**
+   * Returns whether a dependency that was down has caught up. With `correct` it is called once the frontier
+   * has passed every pulse; without, it alone decides. It is called twice for each heartbeat: for what that
+   * returns, and once its message is stored; so it must change nothing.
+   *
+   * @default {"the frontier has passed every pulse"}
+   */
+  recoveryCheck?: DependencyCallback<boolean> | undefined;
+  /**
+   * How far a message may be behind the latest one of its part, in event time. The frontier stays that far
+   * behind.
+   *
+   * @default {0}
+   */
+  latenessMs?: number | undefined;
+  /**
+   * After how long without a heartbeat, by the clock, the dependency is down, even when no pulse shows it.
+   * Time in which its source is paused does not count.
+   *
+   * @default {Infinity}
+   */
+  downtimeAfterMs?: number | undefined;
+  /**
+   * What the end of the source means: the dependency is complete, or it is down.
+   *
+   * @default {"final"}
+   */
+  onEnd?: "final" | "down" | undefined;
+  /**
+   * The parts whose heartbeats are told apart: each holds the frontier until it has had one. A Topic
+   * supplies its partitions; a part that is not named here counts from its first heartbeat on.
+   */
+  parts?: Iterable<PartName> | undefined;
+  /**
+   * Whether a partition that has been read to its end holds the frontier (`"hold"`: a message for an early
+   * time may still come), or is passed over until it has a message (`"pass"`).
+   *
+   * @default {"hold"}
+   */
+  idleParts?: IdlePartitions | undefined;
+}
+
+/** What a {@linkcode Dependency} has for its checkpoint. */
+export const internals: unique symbol = Symbol("slipstream.dependency");
 
 /**
  * A stream that another one depends on, as a {@linkcode Checkpoint} sees it.
  *
- * Its name is part of what is kept: do not change it later.
+ * Its name identifies it in what the checkpoint keeps: do not change it later.
  *
  * @example
  * ```ts
@@ -30,9 +142,9 @@ export class Dependency {
   /** The stream: the source of the flow whose handler calls `heartbeat`. */
   readonly dependency: Source<unknown>;
   /** @internal */
-  readonly [inside]: Vitals;
+  readonly [internals]: DependencyFrontier;
   /** @internal */
-  readonly settings: ReturnType<typeof toDependencySettings>;
+  readonly settings: DependencySettings;
   /** @internal Set by the checkpoint that it belongs to. */
   times: EventTimes | undefined;
 
@@ -54,32 +166,32 @@ export class Dependency {
     this.name = name;
     this.dependency = dependency;
     this.settings = toDependencySettings(name, options);
-    this[inside] = new Vitals(this.settings, gateOf(dependency));
+    this[internals] = new DependencyFrontier(this.settings, gateOf(dependency));
   }
 
   /** The dependent's state at the last heartbeat. */
   get checkpointState(): Record<string, unknown> | undefined {
-    return this[inside].checkpointState;
+    return this[internals].checkpointState;
   }
 
-  /** The marker of the last heartbeat, or of the first pulse when there was none. */
+  /** The marker of the last heartbeat; before there is one, of the first pulse. */
   get checkpointMarker(): Marker | undefined {
-    return this.times?.markerOf(this[inside].marker);
+    return this.times?.markerOf(this[internals].marker);
   }
 
-  /** The time before which everything is known and stored; undefined before that can be said, and at the end. */
+  /** The time before which everything is stored; undefined while that is not known, and at the end of the source. */
   get frontier(): Marker | undefined {
-    return this.times?.markerOf(this[inside].frontier);
+    return this.times?.markerOf(this[internals].frontier);
   }
 
   /** Whether it is down. */
   get isDown(): boolean {
-    return this[inside].down;
+    return this[internals].down;
   }
 
   /**
-   * What it prints as; where it has several parts, with the marker that was last heard of each, and while it
-   * is down with those that are behind.
+   * How it is printed: where it has several parts, with the last marker of each (`heard`), and while it is
+   * down with the slowest of them (`lagging`).
    */
   toJSON(): {
     checkpointState: unknown;
@@ -87,7 +199,7 @@ export class Dependency {
     heard?: Readonly<Record<PartName, Marker | null>>;
     lagging?: readonly PartName[];
   } {
-    const { heard, lagging } = this[inside];
+    const { heard, lagging } = this[internals];
     const markers = [...heard].map(([part, time]) => [part, this.times?.markerOf(time) ?? null]);
     return {
       checkpointState: this.checkpointState ?? null,
@@ -97,7 +209,7 @@ export class Dependency {
     };
   }
 
-  /** How it reads in a text. */
+  /** How it reads in a string. */
   toString(): string {
     return JSON.stringify(this);
   }
@@ -112,4 +224,66 @@ export class Dependency {
       inspect({ ...this.toJSON(), checkpointState, checkpointMarker }, options)
     }`;
   }
+}
+
+const NAMES = [
+  "downtimeThreshold",
+  "downtimeCheck",
+  "recoveryCheck",
+  "latenessMs",
+  "downtimeAfterMs",
+  "onEnd",
+  "parts",
+  "idleParts",
+] as const;
+
+/** The options with their defaults. */
+type DependencySettings =
+  & { readonly onEnd: "final" | "down"; readonly idleParts: IdlePartitions }
+  & { readonly [K in "downtimeThreshold" | "latenessMs" | "downtimeAfterMs"]: number }
+  & Pick<DependencyOptions, "downtimeCheck" | "recoveryCheck">
+  & { readonly parts: readonly PartName[] };
+
+/**
+ * Checks the options of a dependency.
+ *
+ * @throws {TypeError} If one is unknown or has the wrong shape.
+ * @throws {RangeError} If a duration is out of bounds.
+ */
+function toDependencySettings(
+  name: string,
+  options: DependencyOptions,
+): DependencySettings {
+  checkOptions("Dependency", options, NAMES);
+  const {
+    downtimeThreshold = 600_000,
+    downtimeCheck,
+    recoveryCheck,
+    latenessMs = 0,
+    downtimeAfterMs = Infinity,
+    onEnd = "final",
+    parts = [],
+    idleParts = "hold",
+  } = options;
+  const owner = `dependency ${JSON.stringify(name)}`;
+  checkDurations(owner, { downtimeThreshold, latenessMs, downtimeAfterMs });
+  if (latenessMs === Infinity) {
+    throw new RangeError(`Cannot make ${owner} as latenessMs must be finite`);
+  }
+  checkFunctions(owner, { downtimeCheck, recoveryCheck });
+  checkChoice(owner, "onEnd", onEnd, ["final", "down"]);
+  checkChoice(owner, "idleParts", idleParts, ["hold", "pass"]);
+  if (typeof parts === "string" || typeof parts?.[Symbol.iterator] !== "function") {
+    throw new TypeError(`Cannot make ${owner} as parts must be a list: got ${typeof parts}`);
+  }
+  return {
+    downtimeThreshold,
+    downtimeCheck,
+    recoveryCheck,
+    latenessMs,
+    downtimeAfterMs,
+    onEnd: onEnd as "final" | "down",
+    parts: [...parts],
+    idleParts: idleParts as IdlePartitions,
+  };
 }

@@ -1,3 +1,5 @@
+import type { Clock } from "../clock.ts";
+
 /**
  * A point in event time. Numbers are milliseconds since 1970; those counted from something else need
  * `maxAheadMs: Infinity`, since it compares with the clock. Markers of one checkpoint are of one kind.
@@ -7,13 +9,53 @@ export type Marker = Date | Temporal.Instant | number;
 /** The kinds of markers. */
 export type MarkerKind = "Date" | "Temporal.Instant" | "number";
 
+/** Reads the markers of one checkpoint, which are all of one kind. */
+export class EventTimes {
+  /** Their kind, once one has counted. */
+  kind: MarkerKind | undefined;
+  /** The name of the checkpoint. */
+  readonly owner: string;
+  readonly #maxAheadMs: number;
+
+  constructor(owner: string, maxAheadMs: number) {
+    this.owner = owner;
+    this.#maxAheadMs = maxAheadMs;
+  }
+
+  /**
+   * Returns a marker in milliseconds; undefined when it is too far ahead of `clock`, and must be ignored.
+   *
+   * @throws {TypeError} If it is no marker, or of another kind than those before.
+   * @throws {RangeError} If it is not a point in time.
+   */
+  read(marker: Marker, clock: Clock): number | undefined {
+    const kind = kindOf(marker);
+    if (kind !== (this.kind ?? kind)) {
+      throw new TypeError(
+        `Cannot compare the markers of checkpoint ${JSON.stringify(this.owner)}: ` +
+          `they were of kind ${this.kind}, and now one is of kind ${kind}`,
+      );
+    }
+    const time = toMs(marker);
+    // The clock is read for each: it may have been far ahead for the one before, and set right since.
+    if (time > clock.now() + this.#maxAheadMs) return undefined;
+    this.kind = kind;
+    return time;
+  }
+
+  /** Returns milliseconds as a marker; undefined before there was one, and for the infinities. */
+  markerOf(time: number): Marker | undefined {
+    return this.kind && toMarker(time, this.kind);
+  }
+}
+
 /**
- * Says what kind of marker `marker` is.
+ * Returns what kind of marker `marker` is.
  *
  * @throws {TypeError} If it is none.
  * @throws {RangeError} If it is no point in time: NaN, infinite, or an invalid date.
  */
-export function kindOf(marker: unknown): MarkerKind {
+function kindOf(marker: unknown): MarkerKind {
   if (typeof marker === "number") {
     if (Number.isFinite(marker)) return "number";
     throw new RangeError(`Cannot use a marker that is not finite: current value is ${marker}`);
@@ -29,14 +71,14 @@ export function kindOf(marker: unknown): MarkerKind {
   );
 }
 
-/** Returns a marker in milliseconds; what is finer is cut off. */
-export function toMs(marker: Marker): number {
+/** Returns a marker in milliseconds; finer units are cut off. */
+function toMs(marker: Marker): number {
   if (typeof marker === "number") return marker;
   return marker instanceof Date ? marker.getTime() : marker.epochMilliseconds;
 }
 
 /** Returns milliseconds as a marker; undefined for the infinities, which stand for "none yet" and "all". */
-export function toMarker(ms: number, kind: MarkerKind): Marker | undefined {
+function toMarker(ms: number, kind: MarkerKind): Marker | undefined {
   if (!Number.isFinite(ms)) return undefined;
   if (kind === "number") return ms;
   return kind === "Date" ? new Date(ms) : Temporal.Instant.fromEpochMilliseconds(ms);

@@ -1,98 +1,113 @@
-import type { openState, StateStore } from "../flow/state.ts";
+import type { CheckpointState } from "./checkpoint_state.ts";
+import { internals } from "./dependency.ts";
+import type { DependencyRecord } from "./dependency_frontier.ts";
 import type { MarkerKind } from "./marker.ts";
-import type { ResultsRecord } from "./results.ts";
-import type { ProgressRecord } from "./track.ts";
-import type { VitalsRecord } from "./vitals.ts";
-
-/** What a checkpoint is kept in: a Cache, or whatever else keeps plain data by key. */
-export interface CheckpointStore {
-  /** Returns the value of a key; undefined where there is none. */
-  get(key: string): Promise<unknown>;
-  /** Writes a value, which lives for `ttlMs`; with `durable`, resolves when it is on disk. */
-  set(
-    key: string,
-    value: unknown,
-    options?: { durable?: boolean; ttlMs?: number },
-  ): Promise<unknown>;
-  /** True while it holds the exact state of flows: then it goes to disk with that. */
-  readonly driven?: boolean;
-  /**
-   * Returns the store behind it, where that can hold exact state.
-   *
-   * @internal
-   */
-  [openState]?(): StateStore;
-}
-
-/** What the rows of partitions are kept in: a Cache that several processes have open. */
-export interface PartitionStore {
-  /**
-   * Changes the value of a key in one step, also between processes. What `change` throws is passed on, and
-   * nothing is written.
-   */
-  update(key: string, change: (value: unknown) => unknown): Promise<unknown>;
-  /** Resolves when everything written so far is on disk. */
-  flush(): Promise<void>;
-}
+import type { ResultsRecord } from "./provisional_results.ts";
+import type { ReplayRecord } from "./replay_tracker.ts";
 
 /** What is kept of one partition of the dependent. */
-export interface PartitionRecord extends ResultsRecord, ProgressRecord {
+export interface PartitionRecord extends ResultsRecord, ReplayRecord {
   /** The partition. */
   readonly partition: number;
 }
 
-/** What is kept of a partition that travels. */
-export interface TravelRecord extends PartitionRecord {
+/** What is kept of a partition where partitions are handed off to other processes. */
+export interface HandoffRecord extends PartitionRecord {
   /** How often the dependent was moved back. */
   readonly epoch: number;
 }
 
-/** What one process has to say of a partition that travels. */
-export interface PartitionEntry {
-  /** Differs in every version of the entry. */
-  readonly id: string;
-  /** Whether it was written by a barrier; false when the partition was only claimed. */
-  readonly written: boolean;
-  /** What is kept; undefined when nothing is yet. */
-  readonly record: TravelRecord | undefined;
-}
-
-/** The row of one partition, where partitions travel between processes. */
-export interface PartitionRow {
-  /** The version of this format. */
-  readonly version: 1;
-  /** The entries of the processes that have read it and were not followed yet. */
-  readonly entries: Readonly<Record<string, PartitionEntry>>;
-}
-
-/** All that a checkpoint keeps: one entry of its cache, hence written as one. */
+/** Everything that a checkpoint keeps: one entry of its cache, hence written as one. */
 export interface CheckpointRecord {
   /** The version of this format. */
   readonly version: 1;
-  /** What kind the markers are of. */
+  /** The kind of its markers. */
   readonly kind: MarkerKind | undefined;
   /** The time of the last pulse. */
   readonly stateMarker: number;
   /** The state of the dependent. */
   readonly state: Readonly<Record<string, unknown>>;
   /** The latest time of all pulses. */
-  readonly largest: number;
+  readonly latestPulse: number;
   /** How often the dependent was moved back. */
   readonly epoch: number;
-  /** Who this process is in the rows of partitions. */
+  /** Which entries of the partitions' rows are this process's. */
   readonly owner: string | undefined;
   /** The dependencies. */
-  readonly dependencies: readonly VitalsRecord[];
+  readonly dependencies: readonly DependencyRecord[];
   /** The partitions of the dependent; none where they have rows of their own. */
   readonly partitions: readonly PartitionRecord[];
 }
 
 /**
- * Checks what was found under `key`; undefined when that is nothing.
- *
- * @throws {TypeError} If it is something else than this version can read.
+ * Returns the record of a checkpoint in its cache. `owner` is given where partitions have
+ * rows of their own: it names this process there.
  */
-export function toKept<T extends { readonly version: 1 }>(
+export function recordOf(state: CheckpointState, owner: string | undefined): CheckpointRecord {
+  const { times, stateMarker, latestPulse, tracker, settings } = state;
+  const partitions = owner === undefined ? [...tracker.records] : [];
+  return {
+    version: 1,
+    kind: times.kind,
+    stateMarker,
+    state: { ...state.state },
+    latestPulse,
+    epoch: tracker.epoch,
+    owner,
+    dependencies: settings.dependencies.map((each) => each[internals].record(each.name)),
+    partitions: partitions.map(([partition, replay]) => partitionOf(state, partition, replay)),
+  };
+}
+
+/** Takes over a record; a dependency that is not in it begins anew. */
+export function restore(state: CheckpointState, record: CheckpointRecord): void {
+  state.times.kind ??= record.kind;
+  state.stateMarker = record.stateMarker;
+  state.state = { ...record.state };
+  state.latestPulse = record.latestPulse;
+  state.tracker.epoch = Math.max(state.tracker.epoch, record.epoch);
+  const kept = new Map(record.dependencies.map((dependency) => [dependency.name, dependency]));
+  for (const dependency of state.settings.dependencies) {
+    const known = kept.get(dependency.name);
+    if (known !== undefined) dependency[internals].restore(known);
+  }
+  for (const partition of record.partitions) {
+    state.results.restore(partition.partition, partition);
+    state.tracker.restore(partition.partition, partition);
+  }
+}
+
+/** Returns the record in the row of a partition; undefined when it was never read here. */
+export function handoffRecordOf(
+  state: CheckpointState,
+  partition: number,
+): HandoffRecord | undefined {
+  const { tracker } = state;
+  const replay = tracker.records.get(partition);
+  return replay && { ...partitionOf(state, partition, replay), epoch: tracker.epoch };
+}
+
+/**
+ * Takes over the row of a partition.
+ *
+ * @returns Whether it has results for later times than any pulse of this process.
+ */
+export function restorePartition(state: CheckpointState, record: HandoffRecord): boolean {
+  const { results, tracker } = state;
+  tracker.epoch = Math.max(tracker.epoch, record.epoch);
+  tracker.restore(record.partition, record);
+  results.restore(record.partition, record);
+  if (record.latest <= state.latestPulse) return false;
+  state.latestPulse = record.latest;
+  return true;
+}
+
+/**
+ * Checks a value found under `key`; undefined when there is none.
+ *
+ * @throws {TypeError} If this version cannot read it.
+ */
+export function toRecord<T extends { readonly version: 1 }>(
   key: string,
   value: unknown,
 ): T | undefined {
@@ -102,7 +117,15 @@ export function toKept<T extends { readonly version: 1 }>(
   throw new TypeError(
     `Cannot load a checkpoint from cache key ${JSON.stringify(key)}: ` +
       (version === undefined
-        ? "what is there is no checkpoint; choose another cacheKeyPrefix"
+        ? "its value is no checkpoint; choose another cacheKeyPrefix"
         : `it is of version ${version}, this release reads version 1`),
   );
+}
+
+function partitionOf(
+  state: CheckpointState,
+  partition: number,
+  replay: ReplayRecord,
+): PartitionRecord {
+  return { partition, ...replay, ...state.results.record(partition) };
 }

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Lane } from "./lane.ts";
+import { systemClock } from "../clock.ts";
+import type { Pending } from "./pending.ts";
 import type { Receipt } from "./receipt.ts";
 import type { StateDriver, StateStore } from "./state.ts";
 import type { Step } from "./step.ts";
@@ -15,13 +16,15 @@ export interface Attribution {
   readonly receipt: Receipt | undefined;
   /** Runs what is to be done for a message later, under the error policy of the flow. */
   readonly guard: (step: () => Maybe, message: unknown) => Promise<void>;
+  /** What user code has begun for messages of the run and not finished; see {@linkcode asPart}. */
+  readonly pending: Pending;
   /** The work under way, in flows that stores know. */
   readonly step?: Step | undefined;
   /** The store that holds the position of the message: only there it may write while flows drive it. */
   readonly state?: StateStore | undefined;
 }
 
-const current = new AsyncLocalStorage<Attribution>();
+const current = new AsyncLocalStorage<Attribution | undefined>();
 /** True once some flow of the process needs attribution: until then nothing is looked up. */
 let entered = false;
 
@@ -48,7 +51,8 @@ export function currentMessage(): Attribution | undefined {
 
 /** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
 export function onNobodysBehalf<T>(step: () => T): T {
-  return !entered || current.getStore() === undefined ? step() : current.exit(step);
+  // Not `exit()`: in Deno what waits within it goes on with what was left.
+  return !entered || current.getStore() === undefined ? step() : current.run(undefined, step);
 }
 
 /** Passes `message` on, on behalf of the message that `attribution` says. */
@@ -63,30 +67,49 @@ export function runAs<R>(attribution: Attribution, call: () => R): R {
 }
 
 /**
- * Calls `step` in the name of the message that `lane` holds. Entering costs about 0.3 microseconds, and
- * nothing where the caller works for the lane already: a flow's turn does.
+ * Makes `step` run on behalf of the message that `attribution` says. Entering costs about 0.3 microseconds, and
+ * next to nothing where the caller works for it already: a flow's turn does.
  */
 export function onBehalf<A extends unknown[], R>(
-  lane: Lane,
+  attribution: Attribution,
   step: (...args: A) => R,
 ): (...args: A) => R {
   entered = true;
-  return (...args) => {
-    const within = current.getStore()?.guard === lane.guard; // each lane has its own
-    return within ? step(...args) : current.run(lane, step, ...args);
-  };
+  return (...args) =>
+    current.getStore() === attribution ? step(...args) : current.run(attribution, step, ...args);
 }
 
-/** Makes every `next()` of a handler's generator run on behalf of its message, where the flow needs it. */
-export function attributed<G extends Iterator<unknown> | AsyncIterator<unknown>>(
-  generator: G,
-  lane: Lane,
-): G {
-  if (!lane.attributed) return generator;
-  return {
-    next: onBehalf(lane, () => generator.next()),
-    return: onBehalf(lane, (value?: unknown) => generator.return?.(value)),
-  } as unknown as G;
+/**
+ * Makes `call`, a send or a write of user code, a part of the message for which the caller works, whether it
+ * is awaited or not: the message is not acknowledged, and its run does not end, before the call has settled.
+ *
+ * - A rejection is the caller's. One that nobody handles ends the process in the same macrotask, so the message
+ *   is acknowledged no earlier than in the next one.
+ * - Where the message is done already, or there is none, it is the caller's alone.
+ *
+ * @param what The call, in words.
+ */
+export function asPart<T>(what: string, call: () => Promise<T>): Promise<T> {
+  const message = currentMessage();
+  if (message?.receipt === undefined || message.receipt.done) return call();
+  return partOf(message, message.receipt, what, call);
+}
+
+async function partOf<T>(
+  { flow, root, pending }: Attribution,
+  receipt: Receipt,
+  what: string,
+  call: () => Promise<T>,
+): Promise<T> {
+  const over = pending.begin({ flow, root, what }, receipt);
+  try {
+    const result = await call();
+    over();
+    return result;
+  } catch (error) {
+    systemClock.macrotask(over);
+    throw error;
+  }
 }
 
 /** A barrier that waits for code of the user's, and the stores that it brings to disk after that. */

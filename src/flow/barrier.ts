@@ -1,5 +1,5 @@
 import { type Clock, delay } from "../clock.ts";
-import { BarrierError } from "../errors.ts";
+import { BarrierError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import { onNobodysBehalf, withinBarrier } from "./attribution.ts";
 import { type Companion, openStores } from "./feed.ts";
@@ -49,6 +49,9 @@ export interface BarrierScope {
   readonly groups: readonly StateGroup[];
 }
 
+/** What it waits for while sinks are flushed. */
+const SINKS = "waits for the flush() of";
+
 /** Milliseconds between two tries of a barrier that failed. */
 const RETRY_MS = 100;
 
@@ -73,6 +76,8 @@ export class Barrier {
   #cancelTimer: (() => void) | undefined;
   #closed = false;
   #stuck: BarrierError | undefined;
+  /** What it waits for now. */
+  #waits: { readonly what: string; readonly since: number } | undefined;
 
   constructor(
     scope: BarrierScope,
@@ -86,13 +91,16 @@ export class Barrier {
 
   /** A message is done: a barrier will follow. */
   delivered(): void {
+    if (++this.#delivered < this.#options.messages) return this.follow();
     if (this.#closed) return;
-    if (++this.#delivered >= this.#options.messages) {
-      this.#delivered = 0;
-      this.soon();
-    } else if (this.#cancelTimer === undefined) {
-      this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
-    }
+    this.#delivered = 0;
+    this.soon();
+  }
+
+  /** Something has changed: a barrier will follow. */
+  follow(): void {
+    if (this.#closed || this.#cancelTimer !== undefined) return;
+    this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
   }
 
   /** Runs a barrier that begins after this call. */
@@ -159,7 +167,29 @@ export class Barrier {
     }
   }
 
+  /** What it waits for; nothing while it does not run. */
+  stuck(): Stuck[] {
+    if (this.#waits === undefined) return [];
+    const { what, since } = this.#waits;
+    const sinceMs = Math.round(this.#host.clock.monotonic() - since);
+    const { flushing } = this.#scope.sinks;
+    if (what !== SINKS || flushing.size === 0) return [{ what, sinceMs }];
+    return [...flushing].map(({ name, flow }) => ({ what, sink: name, flow, sinceMs }));
+  }
+
+  #waitsFor(what: string): void {
+    this.#waits = { what, since: this.#host.clock.monotonic() };
+  }
+
   async #once(): Promise<void> {
+    try {
+      await this.#steps();
+    } finally {
+      this.#waits = undefined;
+    }
+  }
+
+  async #steps(): Promise<void> {
     const { hubs, companions, sinks, groups } = this.#scope;
     // What companions note must not be ahead of any state: with them it is all or nothing.
     const whole = companions.length === 0 || groups.every((group) => group.whole);
@@ -173,16 +203,20 @@ export class Barrier {
       ? [...hubs].map(({ feed, root }) => root ? root.commitOf(cuts) : feed.snapshot?.())
       : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
+    this.#waitsFor(SINKS);
     await withinBarrier(groups, () => sinks.flush(this.#options.flushTimeoutMs));
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
+    this.#waitsFor("a cache is being flushed");
     const stores = [...openStores].filter((store) => store.driven !== true);
     await Promise.all([
       ...stores.map((store) => store.flush()),
       ...[...cuts.values()].map((cut) => cut.save()),
     ]);
     this.#host.signal.throwIfAborted(); // and commits nothing
+    this.#waitsFor("the notes of checkpoints are being written");
     await withinBarrier(groups, () => Promise.all(notes.map((write) => write?.())));
     this.#host.signal.throwIfAborted();
+    this.#waitsFor("positions are being committed");
     await Promise.all(commits.map((commit) => commit?.()));
   }
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
+import { type Taken, takenFrom } from "./origins.ts";
 import type { StagePlace } from "./pipe.ts";
-import { Receipt } from "./receipt.ts";
+import { type Receipt, SharedReceipt } from "./receipt.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
 /**
@@ -12,7 +13,10 @@ import type { Emit, Maybe } from "./turn.ts";
 export class Batcher<T> {
   #emit: Emit<T[]> = () => {};
   #messages: T[] = [];
-  #receipts: Receipt[] = [];
+  /** What the batch is made from, where dead letters may be written of it. */
+  #from: Taken[] = [];
+  /** Stands for the messages of the batch. */
+  #receipt: SharedReceipt | undefined;
   #passing: Promise<void> | undefined;
   /** True while the batch will be passed on by itself: somebody behind may wait for it. */
   #timed = false;
@@ -50,10 +54,12 @@ export class Batcher<T> {
     if (this.#passing !== undefined) return this.#passing.then(() => this.#add(message, receipt));
     this.place.lane.goOn();
     if (receipt !== undefined) {
-      receipt.retain();
-      this.#receipts.push(receipt);
+      this.#receipt ??= new SharedReceipt();
+      if (this.ms === Infinity) this.#receipt.hold(receipt);
+      else this.#receipt.add(receipt);
     }
     this.#messages.push(message);
+    if (!this.place.recovery.stops) this.#from.push(...takenFrom(this.place.input));
     if (this.#messages.length >= this.max) return this.#pass();
     if (this.#messages.length === 1 && this.ms !== Infinity) {
       this.#holds();
@@ -94,15 +100,16 @@ export class Batcher<T> {
     const timed = this.#timed;
     this.#timed = false;
     const messages = this.#messages;
-    const receipts = this.#receipts;
+    const receipt = this.#receipt;
+    const from = this.#from;
     this.#messages = [];
-    this.#receipts = [];
-    const receipt = receipts.length === 0 ? undefined : new Receipt(() => {
-      for (const each of receipts) each.release();
-    });
+    this.#receipt = undefined;
+    this.#from = [];
     const { lane, output } = this.place;
     output.root = messages;
     output.receipt = receipt;
+    output.from = from.length === 0 ? undefined : from;
+    receipt?.letGo();
     const passed = () => {
       receipt?.release();
       if (timed) lane.letGo();

@@ -1,11 +1,13 @@
+import { describe } from "../mask.ts";
 import { checkOptions } from "../options.ts";
-import type { Handler, OnError, StreamPair } from "../types.ts";
+import type { Handler, OnError, OpaquePipe, StreamPair } from "../types.ts";
+import { advice, type Role } from "./advice.ts";
 import { openFeed } from "./feed.ts";
 import { keepState, openState, type StateKeeper, type StateStore } from "./state.ts";
 import { isSource } from "./feeds.ts";
 import { Merge } from "./merge.ts";
 import { type ExactStage, makeStage } from "./operators.ts";
-import { isStreamPair } from "./pipe.ts";
+import { type PromisedPipe, toOpaque } from "./promised.ts";
 import { isSink } from "./sinks.ts";
 
 /** What one call of `handle` binds, checked. */
@@ -15,10 +17,13 @@ export interface Binding {
   readonly sources: readonly unknown[];
   readonly pipes: readonly (
     | ExactStage<unknown, unknown>
-    | StreamPair<unknown, unknown>
-    | ((source: AsyncIterable<unknown>) => unknown)
+    | OpaquePipe<unknown, unknown>
+    | PromisedPipe<unknown, unknown>
   )[];
-  readonly handler: Handler<unknown, unknown> | StreamPair<unknown, unknown>;
+  readonly handler:
+    | Handler<unknown, unknown>
+    | StreamPair<unknown, unknown>
+    | PromisedPipe<unknown, unknown>;
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
@@ -57,26 +62,26 @@ export function toBinding(
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
   const flow = name ?? unusedName(typeof handler === "function" ? handler.name : "", names);
-  const wrong = (what: string, expected: string, value: unknown) =>
+  const wrong = (what: string, expected: string, value: unknown, role?: Role) =>
     new TypeError(
       `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
         describe(value)
-      }`,
+      }${role === undefined ? "" : advice(value, role)}`,
     );
 
   const sources = source instanceof Merge ? source.sources : [source];
   for (const each of sources) {
     if (!isSource(each)) {
-      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each);
+      throw wrong("the source", "iterable, a ReadableStream or a source of ours", each, "source");
     }
   }
-  if (typeof handler !== "function" && !isStreamPair(handler)) {
-    throw wrong("the handler", "a function or a TransformStream", handler);
+  if (toOpaque(handler) === undefined) {
+    throw wrong("the handler", "a function or a TransformStream", handler, "handler");
   }
   const pipes = list(pipe);
   for (const each of pipes) {
-    if (typeof each !== "function" && !isStreamPair(each) && !isExactPipe(each)) {
-      throw wrong("a pipe", "a function over async iterables or a TransformStream", each);
+    if (toOpaque(each) === undefined && !isExactPipe(each)) {
+      throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
     }
   }
   const sinks = list(sink);
@@ -86,6 +91,7 @@ export function toBinding(
         sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
         "a function, a WritableStream, an object with write() or a sink of ours",
         each,
+        "sink",
       );
     }
   });
@@ -178,12 +184,4 @@ function isKeeper(value: unknown): value is StateKeeper {
 function list(value: unknown): readonly unknown[] {
   if (value === undefined) return [];
   return Array.isArray(value) ? value : [value];
-}
-
-function describe(value: unknown): string {
-  if (typeof value === "string") return `the string ${JSON.stringify(value)}`;
-  if (typeof value === "object" && value !== null) {
-    return `an object of class ${value.constructor?.name ?? "null"}`;
-  }
-  return typeof value === "function" ? `the function ${value.name}` : String(value);
 }

@@ -9,8 +9,8 @@ export interface Running {
   readonly ended: Promise<void>;
   /** Starts it, once. */
   start(): void;
-  /** Takes no more messages. */
-  stop(): void;
+  /** Takes no more messages; the source is told the `reason`. */
+  stop(reason?: unknown): void;
 }
 
 /** The end of a flow as a `ReadableStream`: the flow waits until each value has been read. */
@@ -32,7 +32,7 @@ export class Outflow<T> {
       cancel: (reason) => {
         this.#refuse();
         onCancel(reason);
-        flow.stop();
+        flow.stop(reason);
         flow.start(); // so that a source that was never read is closed, too
         return flow.ended;
       },
@@ -73,6 +73,8 @@ export class Outflow<T> {
 
 /** The beginning of a flow as a `WritableStream`: a write resolves when the message is done. */
 export class Inflow<T> implements FeedSource<T>, Feed<T> {
+  /** Its receipts only tell when a write is over. */
+  readonly positioned = false;
   receipt: Receipt | undefined;
   #controller!: WritableStreamDefaultController;
   #next: { readonly message: T; readonly receipt: Receipt } | undefined;

@@ -3,6 +3,7 @@
  * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
  */
 import type { Clock } from "../clock.ts";
+import type { StatusEvent } from "../status.ts";
 import type { Correction } from "../types.ts";
 import type { Gate } from "./gate.ts";
 import type { Receipt } from "./receipt.ts";
@@ -25,8 +26,15 @@ export interface Feed<T> {
   poll(): T | typeof WAIT | typeof END;
   /** Calls `wake` when a message, the end or an error is there. */
   wait(wake: () => void): void;
-  /** Stops reading and releases what was opened; a promise is awaited at the end of the run. */
-  cancel(): void | Promise<void>;
+  /**
+   * Stops reading and releases what was opened; a promise is awaited at the end of the run. `reason` is why,
+   * where whoever stopped the run has said so.
+   *
+   * @throws What the source had failed with, where `poll()` was not called any more.
+   */
+  cancel(reason?: unknown): void | Promise<void>;
+  /** Told what a read in flight fails with after `cancel()`; set by the reader. */
+  onLate?: (error: unknown) => void;
   /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
   receipt?: Receipt | undefined;
   /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */
@@ -119,6 +127,8 @@ export interface Host {
   fail(error: unknown): void;
   /** Runs the barrier now, or after the one under way: flush sinks, flush stores, commit positions. */
   barrier(): Promise<void>;
+  /** A position moves without a message: a barrier will follow. Absent where one follows anyway. */
+  moved?(): void;
   /**
    * True when a barrier would have nothing to flush or to write: what is acknowledged may be committed
    * without one. Absent where that is not known.
@@ -131,6 +141,12 @@ export const openFeed: unique symbol = Symbol("slipstream.openFeed");
 
 /** A source of our own: opened once for each `stream()`. */
 export interface FeedSource<T> {
+  /**
+   * Whether its messages are acknowledged, by a position or one by one, so that one that is acknowledged too
+   * early is lost. Behind such a source pipes that nobody can see into are refused when they are bound; where
+   * it is absent, when the source is opened, or has given the first message with a receipt.
+   */
+  readonly positioned?: boolean;
   /**
    * Opens the source for one run; `gate` says when it is paused.
    *
@@ -183,3 +199,6 @@ export interface Store {
 
 /** The stores that are open in this process: every barrier flushes them, between sinks and positions. */
 export const openStores: Set<Store> = new Set();
+
+/** The status listeners of all runs of this process: who waits outside of flows may hold any of them. */
+export const listeners: Set<(event: StatusEvent) => void> = new Set();

@@ -42,6 +42,8 @@ export class Gate {
   attributed = false;
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
   corrector: string | undefined;
+  /** How many stages hold messages of the source until others come: then it is no wonder if none is done. */
+  holding = 0;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
@@ -54,7 +56,7 @@ export class Gate {
   readonly #holds = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
-  #wakes: (() => void)[] = [];
+  #wakes = new Set<() => void>();
   readonly #limits = new Set<StartLimit>();
   readonly #preparations = new Set<StartPreparation>();
   #target: Positioned | undefined;
@@ -112,9 +114,9 @@ export class Gate {
     this.#changed();
   }
 
-  /** Calls `wake` once, at the next change. */
+  /** Calls `wake` once, at the next change. Whoever waits again and again gives the same function. */
   wait(wake: () => void): void {
-    this.#wakes.push(wake);
+    this.#wakes.add(wake);
   }
 
   /** Calls `observer` at every change; returns what removes it. */
@@ -126,6 +128,7 @@ export class Gate {
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
     if (target === undefined) this.stores.clear();
+    this.holding = 0;
     this.#target = target;
   }
 
@@ -200,7 +203,7 @@ export class Gate {
     this.guarded = this.#holds.size > 0 || this.#guards.size > 0;
     for (const observer of this.#observers) observer();
     const wakes = this.#wakes;
-    this.#wakes = [];
+    this.#wakes = new Set();
     for (const wake of wakes) wake();
   }
 }

@@ -1,5 +1,5 @@
 import type { Handler } from "../types.ts";
-import { onBehalf } from "./attribution.ts";
+import { CallLimit } from "./call_limit.ts";
 import { correctionOf } from "./correction.ts";
 import type { Lane } from "./lane.ts";
 import type { Recovery } from "./policy.ts";
@@ -24,26 +24,22 @@ function handling(
   emit: Emit<unknown>,
 ): Emit<unknown> {
   const { context } = lane;
-  const invoke = lane.attributed ? onBehalf(lane, handler) : handler;
+  const { clock } = recovery.host;
+  const limit = timeoutMs === Infinity ? undefined : new CallLimit(lane, clock, timeoutMs);
   const call = (message: unknown): Maybe => {
     lane.input = message;
-    if (lane.attributed) context.correction = correctionOf(lane.root);
+    lane.writing = "";
+    if (lane.witnessed) context.correction = correctionOf(lane.root);
+    limit?.begin();
     try {
-      const done = spread(invoke(message, context), emit, lane);
-      return done === undefined || timeoutMs === Infinity ? done : inTime(done);
+      const result = handler(message, context);
+      const done = spread(result, emit, lane);
+      if (limit === undefined) return done;
+      return done === undefined ? limit.over() : limit.watch(result, done);
     } catch (error) {
+      limit?.over();
       throw lane.handlerError(error);
     }
-  };
-  // Nothing can end a call of the user's: one that took too long has failed once it is over.
-  const { clock } = recovery.host;
-  const inTime = async (done: Promise<void>) => {
-    const begin = clock.monotonic();
-    await done;
-    const ms = clock.monotonic() - begin;
-    if (ms < timeoutMs) return;
-    const late = `it took ${Math.round(ms)} ms, handlerTimeoutMs is ${timeoutMs}`;
-    throw lane.handlerError(new DOMException(late, "TimeoutError"));
   };
   if (recovery.stops) return call;
   return (message) => recovery.guard(() => call(message), (error) => lane.handlerError(error));

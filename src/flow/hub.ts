@@ -1,5 +1,5 @@
 import { SourceError } from "../errors.ts";
-import { followsProxies, onNobodysBehalf } from "./attribution.ts";
+import { followsProxies, onNobodysBehalf, runAs } from "./attribution.ts";
 import { Branch } from "./branch.ts";
 import { type Breath, BREATH_EVERY } from "./breath.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
@@ -16,6 +16,8 @@ export interface HubHost {
   readonly breath: Breath;
   /** Ends the run with an error. */
   fail(error: unknown): void;
+  /** The source has failed after it was told to stop. */
+  failedLate(error: SourceError): void;
   /** True where sinks hold back what they were given until they are flushed. */
   readonly flushes: boolean;
   /** A message is done that can be acknowledged, or has something to be flushed. */
@@ -58,7 +60,11 @@ export class Hub<T> {
     readonly feed: Feed<T>,
     readonly gate: Gate,
     readonly host: HubHost,
-  ) {}
+    /** True where the receipts of its messages are relied on; see `FeedSource.positioned`. */
+    readonly positioned: boolean = false,
+  ) {
+    feed.onLate = (error) => host.failedLate(this.error(error));
+  }
 
   /** Adds a flow; `slot` is where the message under way is noted, by default the flow's lane. */
   connect(lane: Lane, slot: Slot = lane): Branch<T> {
@@ -140,7 +146,7 @@ export class Hub<T> {
         try {
           message = feed.poll();
         } catch (error) {
-          this.host.fail(new SourceError(this.#place(), error));
+          this.host.fail(this.error(error));
           return this.#end();
         }
         if (message === WAIT) {
@@ -161,7 +167,7 @@ export class Hub<T> {
         try {
           if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
         } catch (error) {
-          this.host.fail(new SourceError(this.#place(), error));
+          this.host.fail(this.error(error));
           return this.#end();
         }
         this.#held = undefined;
@@ -175,6 +181,8 @@ export class Hub<T> {
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
         receipt.origin = message;
         receipt.gate = gate;
+        if (this.positioned) receipt.positioned = true;
+        receipt.host = this.host;
       }
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt);
@@ -185,6 +193,7 @@ export class Hub<T> {
       const branch = this.branches[0]!;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       try {
         const done = branch.emit(message as T);
         if (done === undefined) {
@@ -193,6 +202,7 @@ export class Hub<T> {
         }
         this.#branch = branch;
         this.#receipt = receipt;
+        this.host.breath.begin(branch);
         done.then(this.#arrivedAtSinks, this.#lost);
         return false;
       } catch (error) {
@@ -214,13 +224,18 @@ export class Hub<T> {
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       branch.slot.root = message;
       branch.slot.receipt = receipt;
+      branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
+        branch.waiting = false;
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
-        if (done !== undefined) (pending ??= []).push(done.then(undefined, lost));
+        if (done === undefined) continue;
+        this.host.breath.begin(branch);
+        const over = () => void (branch.waiting = false);
+        (pending ??= []).push(done.then(over, lost));
       } catch (error) {
         lost(error);
       }
@@ -236,8 +251,10 @@ export class Hub<T> {
 
   #delivered(receipt: Receipt | undefined): void {
     this.done++;
-    if (receipt !== undefined) receipt.release();
-    else if (!this.host.flushes) return;
+    if (receipt !== undefined) {
+      receipt.release();
+      if (receipt.done && receipt.host === this.host) return; // it has told
+    } else if (!this.host.flushes) return;
     this.host.delivered();
   }
 
@@ -248,11 +265,13 @@ export class Hub<T> {
   }
 
   #arrivedAtSinks = (): void => {
+    this.#branch!.waiting = false;
     this.#delivered(this.#receipt);
     this.#goOn();
   };
 
   #lost = (error: unknown): void => {
+    this.#branch!.waiting = false;
     this.#failed(this.#branch!, error);
     this.#goOn();
   };
@@ -261,20 +280,26 @@ export class Hub<T> {
     if (this.#pump()) this.#turnOver();
   };
 
-  #place(): { flow: string; source: string } {
-    return { flow: this.branches.map(({ lane }) => lane.flow).join(", "), source: this.name };
+  /** Says of an error of the source whose it is. */
+  error(cause: unknown): SourceError {
+    const flow = this.branches.map(({ lane }) => lane.flow).join(", ");
+    return new SourceError({ ...(flow !== "" && { flow }), source: this.name }, cause);
   }
 
   /** Goes on after a wait; called too often it does no harm. */
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    onNobodysBehalf(this.#goOn);
+    const [branch, other] = this.branches;
+    const front = branch?.lane.front;
+    // The next message is likely to need what the last one needed: entered once, not for each of the turn.
+    if (front?.receipt !== undefined && other === undefined) runAs(front, this.#goOn);
+    else onNobodysBehalf(this.#goOn);
   };
 
   #waitFor(what: { wait(wake: () => void): void }): false {
     this.#waiting = true;
-    what.wait(this.#resume);
+    onNobodysBehalf(() => what.wait(this.#resume)); // a source works for no message
     return false;
   }
 

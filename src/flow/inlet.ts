@@ -33,11 +33,15 @@ export class Inlet<T> implements AsyncIterableIterator<T, void, void> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Gives a message as soon as the stage asks for one; resolves when it asks for the next. */
-  async give(message: T): Promise<void> {
-    while (!this.asking && !this.ended) await this.#ask();
+  /** Resolves when the stage asks for a message, or takes none any more. */
+  async asks(): Promise<void> {
+    while (!this.asking && !this.ended) await new Promise<void>((resolve) => this.#asked = resolve);
+  }
+
+  /** Gives a message to a stage that asks for one; resolves when it asks for the next. */
+  give(message: T): Promise<void> {
     this.#wanted.shift()?.({ done: false, value: message });
-    while (!this.asking && !this.ended) await this.#ask();
+    return this.asks();
   }
 
   /** Gives nothing more. */
@@ -45,10 +49,6 @@ export class Inlet<T> implements AsyncIterableIterator<T, void, void> {
     this.ended = true;
     for (const resolve of this.#wanted.splice(0)) resolve({ done: true, value: undefined });
     this.#notify();
-  }
-
-  #ask(): Promise<void> {
-    return new Promise((resolve) => this.#asked = resolve);
   }
 
   #notify(): void {

@@ -1,6 +1,9 @@
 import { CodecError, FlowError, HandlerError, SinkError } from "../errors.ts";
 import type { Context } from "../types.ts";
+import type { Attribution } from "./attribution.ts";
 import type { Breath } from "./breath.ts";
+import { type Taken, tellOrigins } from "./origins.ts";
+import type { Pending } from "./pending.ts";
 import type { ProxyQueue } from "./proxy_queue.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Step } from "./step.ts";
@@ -9,16 +12,22 @@ import type { Maybe } from "./turn.ts";
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
 export const STOPPED: unique symbol = Symbol("stopped");
 
+/** Thrown through a call that has failed since it was not over in time: nothing of it is written any more. */
+export const LATE: unique symbol = Symbol("late");
+
 /** What is being delivered between two stages, and for which message. */
 export class Slot {
   /** The message, as the source gave it. */
   root: unknown = undefined;
   /** What acknowledges it. */
   receipt: Receipt | undefined = undefined;
+  /** The messages that it is made from, where a stage has made it from several, or somebody has asked. */
+  from: readonly Taken[] | undefined = undefined;
 }
 
 /** What a lane tells the run that it belongs to. */
 export interface LaneHost {
+  readonly pending: Pending;
   readonly breath: Breath;
   /** Ends the run with `error`. */
   fail(error: unknown): void;
@@ -39,8 +48,12 @@ export class Lane extends Slot {
   output: unknown;
   /** See `output`. */
   sink = "";
+  /** The sink that is being waited for; empty while none is. */
+  writing = "";
   /** The Proxy that the flow waits for. */
   blockedOn: ProxyQueue<unknown> | undefined;
+  /** Why the call of the handler has failed that is waited for still: it was not over in time. */
+  late: HandlerError | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
   /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
@@ -51,6 +64,8 @@ export class Lane extends Slot {
   disconnect: () => void = () => {};
   /** Takes no more messages, since the flow ended by itself; set when the flow is connected. */
   leave: () => void = () => {};
+  /** Whom the stages in front work for, where calls are attributed to messages. */
+  front: Attribution | undefined;
   /** All the work of the flow, where stores are to know it; see tracking.ts. */
   step: Step | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
@@ -60,42 +75,52 @@ export class Lane extends Slot {
     readonly flow: string,
     readonly source: string,
     readonly context: Context,
-    readonly attributed: boolean,
+    /** True where a message may be handled again to correct earlier results. */
+    readonly witnessed: boolean,
     readonly host: LaneHost,
   ) {
     super();
   }
 
   /** Wraps what the handler threw, unless that is known already. */
-  handlerError(error: unknown, input: unknown = this.input): unknown {
-    if (isWrapped(error)) return this.#known(error);
-    const failure = new HandlerError(this.place(), input, error);
-    if (input !== this.input) failure.root = failure.origin = input;
-    else this.#tell(failure);
-    return failure;
+  handlerError(error: unknown): unknown {
+    return this.callError(error, this.input, this);
+  }
+
+  /** Wraps what user code threw that was called with `input`, which `slot` holds. */
+  callError(error: unknown, input: unknown, slot: Slot): unknown {
+    if (isWrapped(error)) return this.#known(error, input, slot);
+    return this.#tell(new HandlerError(this.place(), input, error), input, slot);
+  }
+
+  /** Wraps what was thrown after the work for `message` was over, for the flow may be at another one. */
+  laterError(error: unknown, message: unknown): unknown {
+    const slot = new Slot();
+    slot.root = message;
+    return this.callError(error, message, slot);
   }
 
   /** Wraps what the sink called last threw, unless that is known already. */
   sinkError(error: unknown): unknown {
-    if (isWrapped(error)) return this.#known(error);
+    if (isWrapped(error)) return this.#known(error, this.input, this);
     const failure = new SinkError(this.place(), this.sink, this.output, this.root, error);
-    return this.#tell(failure);
+    return this.#tell(failure, this.input, this);
   }
 
-  /** Tells an error of which message it is. */
-  #tell(failure: FlowError): FlowError {
-    const { root, receipt } = this;
-    return Object.assign(failure, { root, origin: receipt?.origin ?? root });
+  #tell(failure: FlowError, input: unknown, slot: Slot): FlowError {
+    tellOrigins(failure, slot, input);
+    return failure;
   }
 
   /** An error that is thrown on as it is; a codec does not know for which flow and message it failed. */
-  #known(error: unknown): unknown {
+  #known(error: unknown, input: unknown, slot: Slot): unknown {
     if (!(error instanceof CodecError) || error.flow === this.flow) return error;
-    return this.#tell(error.metBy(this.flow, this.source));
+    return this.#tell(error.metBy(this.flow, this.source), input, slot);
   }
 
   /** Adds an error that came out of dealing with `first`, which ends the run, to those of the run. */
   also(error: unknown, first: unknown): void {
+    if (first === LATE) return void this.late?.others.push(error);
     this.host.fail(first);
     this.host.also(error);
   }
@@ -115,6 +140,7 @@ export class Lane extends Slot {
    * @throws STOPPED once the flow has failed, or the run was ended at once.
    */
   goOn(): void {
+    this.writing = "";
     if (this.dead) throw STOPPED;
   }
 
@@ -137,5 +163,5 @@ export class Lane extends Slot {
 
 /** Says whether an error has met its flow already. */
 function isWrapped(error: unknown): boolean {
-  return error === STOPPED || error instanceof FlowError;
+  return error === STOPPED || error === LATE || error instanceof FlowError;
 }

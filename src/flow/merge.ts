@@ -74,6 +74,7 @@ export function merged(
               lane.goOn();
               output.root = message;
               output.receipt = receipt;
+              output.from = undefined;
               return emit(message);
             });
             last = done.catch(() => {}); // the hub of this message deals with it

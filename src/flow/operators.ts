@@ -1,8 +1,7 @@
 import type { Clock } from "../clock.ts";
-import { PipeError } from "../errors.ts";
 import { Batcher } from "./batch.ts";
+import { flatMapStage } from "./flat_map.ts";
 import type { StagePlace } from "./pipe.ts";
-import type { Lane } from "./lane.ts";
 import { type Emit, isPromiseLike, type Maybe, stage, type Turn } from "./turn.ts";
 
 /** The method that makes an object a pipe of our own. */
@@ -30,7 +29,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
 }
 
 /**
- * A pipe that passes on what `change` returns for each message. Carries acknowledgements exactly.
+ * A pipe that passes on what `change` returns for each message. Carries acknowledgements exactly; a message for
+ * which `change` fails meets the flow's `onError`, as one does for which the handler fails.
  *
  * @example
  * ```ts
@@ -54,13 +54,14 @@ export function map<A, B>(
   }
   const pipe: ExactStage<A, B> = {
     holds: false,
-    [makeStage]: ({ lane }) => stage((emit) => (message) => apply(change, message, lane, emit)),
+    [makeStage]: (place) => stage((emit) => calling(change, place, (result) => emit(result))),
   };
   return pipe;
 }
 
 /**
- * A pipe that passes on the messages for which `test` says true. Carries acknowledgements exactly.
+ * A pipe that passes on the messages for which `test` says true. Carries acknowledgements exactly; a message
+ * for which `test` fails meets the flow's `onError`.
  *
  * @example
  * ```ts
@@ -84,10 +85,54 @@ export function filter<A>(
   }
   const pipe: ExactStage<A, A> = {
     holds: false,
-    [makeStage]: ({ lane }) =>
-      stage((emit) => (message) =>
-        apply(test, message, lane, (passes) => passes ? emit(message) : undefined)
+    [makeStage]: (place) =>
+      stage((emit) =>
+        calling(test, place, (passes, message) => passes ? emit(message) : undefined)
       ),
+  };
+  return pipe;
+}
+
+/**
+ * A pipe that passes on each element of what `toElements` returns for a message, one after the other: of an
+ * array, an iterable, a generator or an async one, or a promise of these. Promises among the elements are
+ * awaited. Carries acknowledgements exactly: a message is done when all of its elements are.
+ *
+ * A message for which `toElements` or its iteration fails meets the flow's `onError`. What was passed on
+ * before that stays so; a retry calls `toElements` again and passes on everything that it gives.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, flatMap } from "@slipstream/slipstream";
+ *
+ * const app = new App();
+ * const seen: string[] = [];
+ * app.handle(["one fish", "two fish"], (word) => void seen.push(word), {
+ *   pipe: flatMap((line) => line.split(" ")),
+ * });
+ * await app.stream();
+ * assertEquals(seen, ["one", "fish", "two", "fish"]);
+ * ```
+ *
+ * @throws {TypeError} If `toElements` is not a function.
+ */
+export function flatMap<A, B>(
+  toElements: (
+    message: A,
+  ) =>
+    | Iterable<B | PromiseLike<B>>
+    | AsyncIterable<B>
+    | PromiseLike<Iterable<B | PromiseLike<B>> | AsyncIterable<B>>,
+): ExactPipe<A, B> {
+  if (typeof toElements !== "function") {
+    throw new TypeError(
+      `Cannot flatMap: what gives the elements must be a function, got ${toElements}`,
+    );
+  }
+  const pipe: ExactStage<A, B> = {
+    holds: false,
+    [makeStage]: (place) => flatMapStage(toElements, place),
   };
   return pipe;
 }
@@ -136,30 +181,50 @@ export function batch<A>(
   return pipe;
 }
 
-/** Calls `call`, which is the user's, with a message and passes its result on. */
-function apply<A, R>(
+/** Calls `call`, which is the user's, with every message, and `pass` with what it returned. */
+function calling<A, R>(
   call: (message: A) => R | Promise<R>,
-  message: A,
-  lane: Lane,
-  emit: Emit<R>,
-): Maybe {
-  let result: R | Promise<R>;
-  try {
-    result = call(message);
-  } catch (error) {
-    throw new PipeError(lane.place(), error);
+  { lane, input, recovery }: StagePlace,
+  pass: (result: R, message: A) => Maybe,
+): Emit<A> {
+  if (recovery.stops) {
+    return (message) => {
+      let result: R | Promise<R>;
+      try {
+        result = call(message);
+      } catch (error) {
+        throw lane.callError(error, message, input);
+      }
+      return isPromiseLike<R>(result) ? later(result, message) : pass(result as R, message);
+    };
   }
-  return isPromiseLike<R>(result) ? passOn(result, lane, emit) : emit(result as R);
-}
+  return (message) => {
+    let called: { result: R } | undefined; // stays undefined where the policy goes on without it
+    const step = (): Maybe => {
+      const result = call(message);
+      if (isPromiseLike<R>(result)) {
+        return (async () => void (called = { result: await result }))();
+      }
+      called = { result: result as R };
+    };
+    const passOn = () => called && pass(called.result, message);
+    const done = recovery.guard(step, (error) => lane.callError(error, message, input));
+    if (done === undefined) return passOn();
+    return done.then(() => {
+      lane.goOn();
+      return passOn();
+    });
+  };
 
-async function passOn<R>(promise: Promise<R>, lane: Lane, emit: Emit<R>): Promise<void> {
-  let result: R;
-  try {
-    result = await promise;
-  } catch (error) {
-    throw new PipeError(lane.place(), error);
+  async function later(promise: Promise<R>, message: A): Promise<void> {
+    let result: R;
+    try {
+      result = await promise;
+    } catch (error) {
+      throw lane.callError(error, message, input);
+    }
+    lane.goOn();
+    const done = pass(result, message);
+    if (done !== undefined) await done;
   }
-  lane.goOn();
-  const done = emit(result);
-  if (done !== undefined) await done;
 }

@@ -1,9 +1,11 @@
 import { PipeError } from "../errors.ts";
-import type { StreamPair } from "../types.ts";
-import { onBehalf } from "./attribution.ts";
-import { Debts } from "./debts.ts";
+import type { OpaquePipe, StreamPair } from "../types.ts";
+import { type Attribution, onBehalf } from "./attribution.ts";
+import { Debts, type PipePromise } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
+import { assertObject, giveUpIterator, openIterator } from "./iteration.ts";
 import type { Lane, Slot } from "./lane.ts";
+import type { Recovery } from "./policy.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
@@ -11,28 +13,40 @@ export interface StagePlace {
   readonly lane: Lane;
   readonly input: Slot;
   readonly output: Slot;
+  /** Applies the flow's error policy to calls of user code. */
+  readonly recovery: Recovery;
+  /** Whom an opaque stage works for, where calls are attributed. */
+  readonly work?: Attribution | undefined;
 }
 
 /** The inside of an opaque stage: takes messages and gives values, nobody sees how. */
 interface Opaque {
   /** Gives a message; resolves when the stage wants the next one. */
   give(message: unknown, stage: OpaqueStage): Promise<void>;
-  /** The values that come out. */
-  readonly outputs: AsyncIterator<unknown>;
+  /** Asks for the next value that comes out, as an async iterator is asked: the answer is awaited. */
+  next(): unknown;
   /** True while the stage waits for a message. */
   readonly asking: boolean;
+  /** Resolves when the stage waits for a message, or takes none any more. */
+  asks(): Promise<void>;
   /** Gives nothing more: the stage puts out what it has left, and ends. */
   end(): void;
-  /** Ends without waiting for anything. */
-  dispose(): void;
+  /** Ends without waiting for anything; with `over` no value comes out any more. */
+  dispose(over: boolean): void;
+}
+
+/** A pipe function or a `TransformStream`, and what its author promises. */
+export interface OpaqueStageOptions {
+  readonly pipe: OpaquePipe<unknown, unknown>;
+  readonly promise: PipePromise | undefined;
 }
 
 /** The stage of a pipe function, or of a `TransformStream` as a pipe or a handler. */
 export function pipeStage(
-  pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
+  options: OpaqueStageOptions,
   place: StagePlace,
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const opaque = new OpaqueStage(pipe, place);
+  const opaque = new OpaqueStage(options, place);
   return stage((emit) => opaque.into(emit), () => opaque.flush());
 }
 
@@ -54,29 +68,33 @@ class OpaqueStage {
   /** True when no value comes out any more. */
   ended = false;
 
-  readonly #pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown);
+  readonly #pipe: OpaquePipe<unknown, unknown>;
+  readonly #promise: PipePromise | undefined;
   readonly #place: StagePlace;
-  readonly #debts = new Debts();
-  readonly #over = Promise.withResolvers<void>();
+  readonly #debts: Debts;
+  readonly #passedOn = Promise.withResolvers<void>();
+  /** True once the stage has ended or failed by itself. */
+  #over = false;
   #emit: Emit<unknown> = () => {};
   #opaque: Opaque | undefined;
-  /** Ends the wait for the message that was given last, since the stage has ended. */
+  /** Ends the wait for the stage, since it has ended. */
   #release: () => void = () => {};
+  /** Resolves when what came out before the stage asked has been passed on. */
+  #settling: Promise<void> | undefined;
 
-  constructor(
-    pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
-    place: StagePlace,
-  ) {
+  constructor({ pipe, promise }: OpaqueStageOptions, place: StagePlace) {
     this.#pipe = pipe;
+    this.#promise = promise;
     this.#place = place;
+    this.#debts = new Debts(promise);
   }
 
   /** Sets where values go; returns where messages come in. */
   into(emit: Emit<unknown>): Emit<unknown> {
     this.#emit = emit;
     // What the pipe goes on with by itself is the flow's too, where stores are to know that.
-    const { lane } = this.#place;
-    this.#opaque ??= lane.step ? onBehalf(lane, () => this.#open())() : this.#open();
+    const { work } = this.#place;
+    this.#opaque ??= work ? onBehalf(work, () => this.#open())() : this.#open();
     return (message) => this.#push(message);
   }
 
@@ -84,14 +102,17 @@ class OpaqueStage {
   async flush(): Promise<void> {
     const opaque = this.#opaque;
     if (opaque === undefined) return;
-    if (this.#place.lane.dead) return opaque.dispose();
+    if (this.#place.lane.dead) return opaque.dispose(this.#over);
     opaque.end();
-    await this.#over.promise;
+    await this.#passedOn.promise;
   }
 
   #open(): Opaque | undefined {
     try {
-      const opaque = open(this.#pipe, () => this.#debts.asked());
+      const opaque = open(this.#pipe, {
+        asks: () => this.#asks(),
+        rests: () => this.#asked(),
+      });
       this.#passOn(opaque);
       return opaque;
     } catch (error) {
@@ -102,15 +123,41 @@ class OpaqueStage {
 
   async #push(message: unknown): Promise<void> {
     const { lane, input } = this.#place;
+    const opaque = this.#opaque;
     lane.goOn();
-    if (this.ended || this.#opaque === undefined) return;
-    const { receipt } = input;
-    this.#debts.give(receipt);
-    const given = this.#opaque.give(message, this);
-    await new Promise<void>((resolve, reject) => {
+    if (this.ended || opaque === undefined) return;
+    if (input.receipt?.positioned && this.#promise === undefined) {
+      throw new PipeError(lane.place(), new TypeError(NO_PROMISE));
+    }
+    // Only what it is given after it has asked may still be in it when it asks again.
+    if (!opaque.asking) await this.#unlessOver(opaque.asks());
+    if (this.#settling !== undefined) await this.#settling;
+    lane.goOn();
+    if (this.ended) return;
+    this.#debts.give(input);
+    await this.#unlessOver(opaque.give(message, this));
+  }
+
+  /** Waits for the stage, unless it ends. */
+  #unlessOver(step: Promise<void>): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       this.#release = resolve;
-      given.then(resolve, reject);
+      step.then(resolve, reject);
     });
+  }
+
+  /** A pipe function asks for a message: of what it had before it may have put out something just now. */
+  #asks(): void {
+    if (this.#promise === undefined) return this.#asked();
+    if (this.#promise === "untilEnd" || this.#debts.settled) return;
+    this.#settling ??= quiet(this).then(() => {
+      this.#settling = undefined;
+      this.#asked();
+    });
+  }
+
+  #asked(): void {
+    if (!this.#place.lane.dead) this.#debts.asked();
   }
 
   /** Passes on what comes out, until the stage ends. */
@@ -120,14 +167,19 @@ class OpaqueStage {
     try {
       for (;;) {
         this.reading = true;
-        const result = await opaque.outputs.next();
+        const result = await opaque.next();
+        assertObject(result, "next()");
+        const { done } = result as IteratorResult<unknown>;
+        this.#over = Boolean(done);
+        if (done || lane.dead) break;
+        const { value } = result as IteratorResult<unknown>;
         this.reading = false;
-        if (result.done || lane.dead) break;
-        this.passing = this.#pass(result.value);
+        this.passing = this.#pass(value);
         await this.passing;
         this.passing = undefined;
-        if (opaque.asking) this.#debts.asked();
-        else if (lane.dead) break;
+        if (opaque.asking) {
+          if (this.#promise === undefined) this.#debts.asked();
+        } else if (lane.dead) break;
         else if (breath.due) {
           this.passing = breath.taken(); // a pipe that never asks must not starve the others
           await this.passing;
@@ -136,11 +188,13 @@ class OpaqueStage {
       }
       if (!lane.dead) this.#debts.settle();
     } catch (error) {
+      this.#over = this.reading;
       this.#die(error);
     }
     this.ended = true;
+    this.reading = false;
     this.passing = undefined;
-    this.#over.resolve();
+    this.#passedOn.resolve();
     this.#release();
     lane.leave(); // its source has ended already, unless the stage ended first
   }
@@ -150,6 +204,7 @@ class OpaqueStage {
     const receipt = this.#debts.answer();
     receipt?.retain();
     output.receipt = receipt;
+    output.from = this.#debts.from;
     try {
       const done = this.#emit(value);
       if (done !== undefined) await done;
@@ -166,37 +221,48 @@ class OpaqueStage {
   }
 }
 
-function open(
-  pipe: StreamPair<unknown, unknown> | ((source: AsyncIterable<unknown>) => unknown),
-  onAsked: () => void,
-): Opaque {
-  if (isStreamPair(pipe)) return openPair(pipe, onAsked);
+/** Why a message is refused that nobody knew of when the flow was bound. */
+const NO_PROMISE =
+  "what it was given comes from a source with positions, where a pipe that nobody can see into could lose " +
+  "it; use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
+
+/** Who is told that a stage wants a message. */
+interface Asking {
+  /** It asks, and may have put out something that was not read yet. */
+  asks(): void;
+  /** It asks, and everything that it has put out was read. */
+  rests(): void;
+}
+
+function open(pipe: OpaquePipe<unknown, unknown>, asking: Asking): Opaque {
+  if (isStreamPair(pipe)) return openPair(pipe, asking);
   const inlet = new Inlet<unknown>();
-  inlet.onAsked = onAsked;
-  const made = pipe(inlet);
-  if (isStreamPair(made)) return openPair(made, onAsked);
+  inlet.onAsked = () => asking.asks();
+  const made: unknown = pipe(inlet);
+  if (isStreamPair(made)) return openPair(made, asking);
   const iterable = made as Partial<AsyncIterable<unknown>> | null | undefined;
   if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
     throw new TypeError("a pipe function must return an async iterable or a TransformStream");
   }
-  const outputs = (iterable as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  const outputs = openIterator(iterable);
   return {
-    outputs,
+    next: () => outputs.asked.next(),
     get asking() {
       return inlet.asking;
     },
+    asks: () => inlet.asks(),
     give: (message) => inlet.give(message),
     end: () => inlet.end(),
-    dispose() {
+    dispose(over) {
       inlet.end();
-      outputs.return?.().catch(() => {}); // it was ended by an error that is reported already
+      if (!over) giveUpIterator(outputs);
     },
   };
 }
 
 function openPair(
   { readable, writable }: StreamPair<unknown, unknown>,
-  onAsked: () => void,
+  asking: Asking,
 ): Opaque {
   if (readable.locked || writable.locked) {
     throw new TypeError(
@@ -206,19 +272,20 @@ function openPair(
   const writer = writable.getWriter();
   const reader = readable.getReader();
   writer.closed.catch(() => {}); // an error of the pair is met by the next read
-  let asking = true;
+  let wants = true;
   return {
-    outputs: { next: () => reader.read() as Promise<IteratorResult<unknown>> },
+    next: () => reader.read(),
     get asking() {
-      return asking;
+      return wants;
     },
+    asks: () => Promise.resolve(),
     async give(message, stage) {
-      asking = false;
+      wants = false;
       // An error of the pair is met by the next read: the write is only waited for.
-      await writer.write(message).catch(() => {});
+      const taken = await writer.write(message).then(() => true, () => false);
       await quiet(stage);
-      asking = true;
-      onAsked();
+      wants = true;
+      if (taken) asking.rests();
     },
     end: () => void writer.close().catch(() => {}),
     dispose() {

@@ -1,11 +1,21 @@
 import type { Clock } from "../clock.ts";
 import { delay } from "../clock.ts";
-import { CycleError, FlowError, HandlerError, SinkError } from "../errors.ts";
-import type { ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
+import {
+  aboutMessage,
+  CycleError,
+  FlowError,
+  HandlerError,
+  PipeError,
+  SinkError,
+} from "../errors.ts";
+import { describe } from "../mask.ts";
+import type { Context, ErrorPolicy, FailedStep, OnError, RetryOptions } from "../types.ts";
 import type { StatusEvent } from "../status.ts";
 import { type Attribution, currentMessage, runAs } from "./attribution.ts";
 import { checkPolicy } from "./binding.ts";
 import { type Lane, STOPPED } from "./lane.ts";
+import { originsOfFailure } from "./origins.ts";
+import type { Receipt } from "./receipt.ts";
 import type { Step } from "./step.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
@@ -31,9 +41,18 @@ export class Recovery {
     readonly onError: OnError,
     readonly lane: Lane,
     readonly host: RecoveryHost,
-    readonly openSink: (sink: unknown) => Emit<unknown>,
+    /** Opens a dead-letter sink for one value, made from the message of `receipt`. */
+    readonly openSink: (sink: unknown, receipt: Receipt | undefined) => Emit<unknown>,
+    /** What a policy function is told, and what counts the attempts. */
+    readonly context: Context = lane.context,
   ) {
     this.stops = onError === "stop";
+  }
+
+  /** Makes one for a pipe: it may be at a later message than the handler, and counts for itself. */
+  forPipe(): Recovery {
+    const { onError, lane, host, openSink } = this;
+    return new Recovery(onError, lane, host, openSink, Object.create(lane.context));
   }
 
   /** Runs `step`; when it fails, does what the policy says, and repeats `step` where it says so. */
@@ -98,8 +117,8 @@ export class Recovery {
     tries: Step | undefined,
   ): Promise<void> {
     if (isFinal(error)) throw error;
-    const { lane } = this;
-    const { attempt } = lane.context;
+    const { lane, context } = this;
+    const { attempt } = context;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
     lane.goOn();
@@ -111,7 +130,7 @@ export class Recovery {
         policy = policy.otherwise ?? "stop";
       }
     } finally {
-      lane.context.attempt = attempt;
+      context.attempt = attempt;
     }
     if (policy !== "stop" && tries?.reader !== undefined) {
       throw this.#after(failure, readError(tries));
@@ -128,13 +147,16 @@ export class Recovery {
   }
 
   async #choose(failure: FailedStep): Promise<ErrorPolicy> {
-    const { lane, onError } = this;
+    const { context, onError } = this;
     if (typeof onError !== "function") return onError;
     try {
-      const policy = await onError(failure, lane.context);
+      const policy = await onError(failure, context);
       checkPolicy(
         policy,
-        (value) => new TypeError(`onError must give a policy, got ${Deno.inspect(value)}`),
+        (value) =>
+          new TypeError(
+            `onError must give a policy, got ${describe(value)}`,
+          ),
       );
       return policy;
     } catch (error) {
@@ -160,7 +182,7 @@ export class Recovery {
         throw final(failure); // the hard end: what failed stays failed
       });
       this.lane.goOn();
-      this.lane.context.attempt = attempt + 1;
+      this.context.attempt = attempt + 1;
       try {
         await step();
         return undefined;
@@ -173,17 +195,24 @@ export class Recovery {
     return failure;
   }
 
-  async #deadLetter(sink: unknown, failure: HandlerError | SinkError): Promise<void> {
-    try {
-      await this.openSink(sink)(failure);
-    } catch (error) {
-      if (error === STOPPED) throw error;
-      const cause = error instanceof SinkError ? error.cause : error;
-      throw final(
-        new SinkError(this.lane.place(), "the dead-letter sink", failure, failure.input, cause),
-      );
+  /** Writes a dead letter for each message that the failure is about, one after the other. */
+  async #deadLetter(sink: unknown, failure: FailedStep): Promise<void> {
+    const { lane, host } = this;
+    const origins = originsOfFailure(failure);
+    for (const origin of origins) {
+      const letter = origins.length === 1 ? failure : aboutMessage(failure, origin);
+      try {
+        await this.openSink(sink, origin.receipt)(letter);
+      } catch (error) {
+        if (error === STOPPED) throw error;
+        const cause = error instanceof SinkError ? error.cause : error;
+        throw final(
+          new SinkError(lane.place(), "the dead-letter sink", failure, failure.input, cause),
+        );
+      }
+      host.status?.({ type: "dead_letter", flow: lane.flow, error: letter });
+      if (letter !== failure) lane.goOn();
     }
-    this.host.status?.({ type: "dead_letter", flow: this.lane.flow, error: failure });
   }
 }
 
@@ -211,6 +240,6 @@ function final<E extends FlowError>(failure: E): E {
 }
 
 function isFinal(error: unknown): boolean {
-  return error === STOPPED || !(error instanceof FlowError) || exhausted.has(error) ||
-    error.cause instanceof CycleError;
+  return error === STOPPED || !(error instanceof FlowError) || error instanceof PipeError ||
+    exhausted.has(error) || error.cause instanceof CycleError;
 }

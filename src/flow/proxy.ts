@@ -1,4 +1,5 @@
 import { checkOptions } from "../options.ts";
+import { asPart } from "./attribution.ts";
 import {
   type Feed,
   type FeedSource,
@@ -37,7 +38,8 @@ const queues = new WeakMap<object, ProxyQueue<unknown>>();
  * - A message is acknowledged only when the flows behind the Proxy are done with what was made from it.
  * - Ends when every flow that writes to it has ended and nothing can come any more, also in a circle of
  *   flows. One that no flow writes to ends by {@linkcode Proxy.close}, or when the app stops.
- * - Values sent by user code carry no acknowledgement.
+ * - A value that user code sends belongs to the message for which it is sent, in flows whose messages are
+ *   acknowledged; elsewhere, and once that message is done, unawaited sends are the caller's.
  *
  * @example
  * ```ts
@@ -82,15 +84,16 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
   }
 
   /**
-   * Sends a value to the flows that read the Proxy.
+   * Sends a value to the flows that read the Proxy. Sent in a flow whose messages are acknowledged (of a Topic,
+   * say), it belongs to the message for which it is sent, whether it is awaited or not.
    *
    * @returns A promise that resolves when the value is accepted.
    * @throws {ProxyEndedError} If the Proxy has ended.
    * @throws {ProxyFullError} If as many sends wait already as the Proxy may hold values.
    */
-  // deno-lint-ignore require-await -- what offer() throws is a rejection
-  async send(value: T): Promise<void> {
-    return this.#queue.offer(value, undefined);
+  send(value: T): Promise<void> {
+    // deno-lint-ignore require-await -- what offer() throws is a rejection
+    return asPart("send() to a Proxy", async () => this.#queue.send(value));
   }
 
   /** Keeps the Proxy open, also when all flows that write to it have ended, until the writer is closed. */

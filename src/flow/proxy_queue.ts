@@ -1,5 +1,6 @@
 import { Deque } from "@std/data-structures/deque";
 import { CycleError, ProxyEndedError, ProxyFullError } from "../errors.ts";
+import { currentMessage } from "./attribution.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import { type Lane, STOPPED } from "./lane.ts";
 import type { Receipt } from "./receipt.ts";
@@ -39,6 +40,8 @@ export class ProxyQueue<T> implements Feed<T> {
   #sending = 0;
   #state: "open" | "ended" | "dead" = "open";
   #closedByUser = false;
+  /** The app stops: only what belongs to a message is still accepted. */
+  #draining = false;
   #wake: (() => void) | undefined;
 
   constructor(bound: number) {
@@ -60,10 +63,22 @@ export class ProxyQueue<T> implements Feed<T> {
     return this.#state !== "open";
   }
 
+  /** Takes a value from user code; a promise is backpressure. */
+  send(value: T): Maybe {
+    const receipt = currentMessage()?.receipt;
+    if (receipt === undefined || receipt.done) return this.offer(value, undefined, undefined);
+    const sent = receipt.forSent();
+    try {
+      return this.offer(value, undefined, sent);
+    } finally {
+      sent.release(); // whoever has the value retains it
+    }
+  }
+
   /** Takes a value from a flow (`lane`) or from user code; a promise is backpressure. */
-  offer(value: T, lane: Lane | undefined): Maybe {
-    if (this.#state !== "open") throw this.#refusal(lane);
-    const receipt = lane?.receipt;
+  offer(value: T, lane: Lane | undefined, receipt: Receipt | undefined): Maybe {
+    const isOutside = lane === undefined && receipt === undefined;
+    if (this.#state !== "open" || (this.#draining && isOutside)) throw this.#refusal(lane);
     const room = this.#entries.length < this.bound;
     // Those that wait go first, unless the caller is the one that frees their places.
     if (room && (this.#waiting.length === 0 || (lane !== undefined && this.#waitsFor(lane)))) {
@@ -147,6 +162,11 @@ export class ProxyQueue<T> implements Feed<T> {
     this.onIdle();
   }
 
+  /** Accepts nothing more of code outside of flows, or of messages that nobody acknowledges. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   /** Accepts nothing more; what is queued is still read. */
   end(byUser = false): void {
     this.#closedByUser ||= byUser;
@@ -164,6 +184,7 @@ export class ProxyQueue<T> implements Feed<T> {
   /** Prepares for a run; a Proxy that a run before ended is open again, one closed by the user is not. */
   begin(): void {
     this.#state = this.#closedByUser ? "ended" : "open";
+    this.#draining = false;
   }
 
   /** The run is over: forgets what nobody will read. */
@@ -181,6 +202,7 @@ export class ProxyQueue<T> implements Feed<T> {
     for (const waiting of this.#waiting) {
       this.#leave(waiting);
       waiting.refused(this.#refusal(waiting.lane));
+      if (waiting.lane === undefined) waiting.receipt?.release(); // the caller knows
     }
     this.#waiting.clear();
   }

@@ -19,6 +19,12 @@ export class Receipt {
   gate: Gate | undefined;
   /** What the message belongs to, where its source's positions are held by a store. */
   root: Root | undefined;
+  /** True where its source relies on it: a message acknowledged too early is lost for good. */
+  positioned = false;
+  /** The run of that source: told when the message is done. */
+  host: { delivered(): void } | undefined;
+  /** True for a value that user code has sent: nothing tells what it was made from. */
+  sent = false;
   #open = 1;
   readonly #acknowledged: Acknowledged;
   #callbacks: (() => void)[] | undefined;
@@ -38,6 +44,14 @@ export class Receipt {
     this.#acknowledged = acknowledged;
   }
 
+  /** False where it acknowledges messages of which nobody can tell which one a value is made from. */
+  traceable = true;
+
+  /** The receipts of the single messages that it acknowledges. */
+  get leaves(): readonly Receipt[] {
+    return [this];
+  }
+
   /** True when the message and everything made from it is done. */
   get done(): boolean {
     return this.#open <= 0;
@@ -54,12 +68,64 @@ export class Receipt {
     this.#acknowledged();
     const callbacks = this.#callbacks;
     if (callbacks !== undefined) onNobodysBehalf(() => callbacks.forEach((call) => call()));
-    this.root?.leave();
+    if (!this.sent) this.root?.leave();
+    this.host?.delivered();
+  }
+
+  /** The receipt of a value that user code sends for this message, which is not done before that one is. */
+  forSent(): Receipt {
+    const sent = new Receipt(() => this.release());
+    sent.sent = true;
+    sent.root = this.root;
+    this.retain();
+    return sent;
   }
 
   /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
     (this.#callbacks ??= []).push(callback);
+  }
+}
+
+/** Acknowledges several messages at once: those that a stage has made one value from. */
+export class SharedReceipt extends Receipt {
+  readonly #parts: Receipt[] = [];
+  readonly #holding = new Set<Gate>();
+
+  /** Makes one without messages. */
+  constructor() {
+    super(() => {
+      for (const part of this.#parts) part.release();
+    });
+  }
+
+  /** Adds a message. */
+  add(receipt: Receipt): void {
+    receipt.retain();
+    this.#parts.push(receipt);
+    this.positioned ||= receipt.positioned;
+    this.traceable &&= receipt.traceable;
+  }
+
+  /** Adds a message that waits for others to come, for as long as that takes. */
+  hold(receipt: Receipt): void {
+    this.add(receipt);
+    for (const { gate } of receipt.leaves) {
+      if (gate === undefined || this.#holding.has(gate)) continue;
+      this.#holding.add(gate);
+      gate.holding++;
+    }
+  }
+
+  /** Its messages wait no longer. */
+  letGo(): void {
+    for (const gate of this.#holding) gate.holding = Math.max(0, gate.holding - 1);
+    this.#holding.clear();
+  }
+
+  /** See {@linkcode Receipt.leaves}; each receipt once. */
+  override get leaves(): readonly Receipt[] {
+    return [...new Set(this.#parts.flatMap((part) => part.leaves))];
   }
 }

@@ -1,6 +1,6 @@
 import { checkOptions } from "../options.ts";
 import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
-import { AsyncFeed } from "./feeds.ts";
+import { iterableFeed } from "./feeds.ts";
 import { Receipt } from "./receipt.ts";
 import type { Resumption } from "./state.ts";
 
@@ -68,6 +68,7 @@ export function replayable<T, P>(options: ReplayableOptions<T, P>): FeedSource<T
   }
   const source: FeedSource<T> & { readonly name: string } = {
     name,
+    positioned: true,
     [openFeed]: (host: Host) => new ReplayableFeed(options, host),
   };
   return source;
@@ -78,11 +79,12 @@ const SCALARS: ReadonlySet<string> = new Set(["number", "string", "bigint"]);
 /** A replayable source while it is read; its one partition is 0. */
 class ReplayableFeed<T, P> implements Feed<T> {
   receipt: Receipt | undefined;
+  onLate: (error: unknown) => void = () => {};
   readonly #options: ReplayableOptions<T, P>;
   readonly #ended = new AbortController();
   readonly #signal: AbortSignal;
   #resumption: Resumption | undefined;
-  #feed: AsyncFeed<T> | undefined;
+  #feed: Feed<T> | undefined;
 
   constructor(options: ReplayableOptions<T, P>, host: Host) {
     this.#options = options;
@@ -105,9 +107,9 @@ class ReplayableFeed<T, P> implements Feed<T> {
     this.#feed!.wait(wake);
   }
 
-  cancel(): void | Promise<void> {
-    this.#ended.abort();
-    return this.#feed?.cancel();
+  cancel(reason?: unknown): void | Promise<void> {
+    this.#ended.abort(reason);
+    return this.#feed?.cancel(reason);
   }
 
   /** A position as a state keeps it: a copy, since the source may go on with its own. */
@@ -123,10 +125,11 @@ class ReplayableFeed<T, P> implements Feed<T> {
     );
   }
 
-  #open(): AsyncFeed<T> {
+  #open(): Feed<T> {
     const position = this.#resumption?.start(0, undefined) as P | undefined;
     this.#resumption?.began(0, position, false);
-    const messages = this.#options.read(position, this.#signal);
-    return new AsyncFeed(messages[Symbol.asyncIterator]());
+    const feed = iterableFeed<T>(this.#options.read(position, this.#signal));
+    feed.onLate = (error) => this.onLate(error);
+    return feed;
   }
 }

@@ -1,4 +1,3 @@
-import { attributed } from "./attribution.ts";
 import { BREATH_EVERY } from "./breath.ts";
 import type { Lane } from "./lane.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
@@ -16,9 +15,9 @@ export function spread(result: unknown, emit: Emit<unknown>, lane: Lane): Maybe 
   if (isPromiseLike(result)) return spreadPromise(result, emit, lane);
   switch ((result as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]) {
     case "Generator":
-      return spreadGenerator(attributed(result as Generator, lane), emit, lane);
+      return spreadGenerator(result as Generator, emit, lane);
     case "AsyncGenerator":
-      return spreadAsyncGenerator(attributed(result as AsyncGenerator, lane), emit, lane);
+      return spreadAsyncGenerator(result as AsyncGenerator, emit, lane);
   }
   return emit(result);
 }

@@ -1,19 +1,21 @@
 import type { Clock } from "../clock.ts";
-import { DrainError, FlowError } from "../errors.ts";
+import { DrainError, FlowError, type SourceError, type Stuck } from "../errors.ts";
 import type { StatusEvent } from "../status.ts";
 import type { OnError } from "../types.ts";
 import { Barrier, type BarrierHost, type BarrierOptions } from "./barrier.ts";
 import type { Binding } from "./binding.ts";
 import { Breath } from "./breath.ts";
-import type { Companion, Host } from "./feed.ts";
+import { type Companion, type Host, listeners } from "./feed.ts";
 import { gateOf } from "./gate.ts";
 import type { Hub, HubHost } from "./hub.ts";
 import { type LaneHost, STOPPED } from "./lane.ts";
 import { finished } from "./liveness.ts";
+import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "./sinks.ts";
 import type { GroupHost } from "./state_group.ts";
-import { assertCorrectable } from "./tracking.ts";
+import { stuckFlows } from "./stuck.ts";
+import { assertCorrectable, assertPromised } from "./tracking.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
 /** Options of a run. */
@@ -41,6 +43,9 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   readonly breath: Breath;
   readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
+  readonly pending: Pending;
+  /** Why it was stopped, if whoever did so has said it. */
+  reason: unknown;
 
   readonly #options: RunOptions;
   readonly #stopping = new AbortController();
@@ -53,11 +58,16 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   #cancelDrain: () => void = () => {};
   #checking = false;
   #over = false;
+  /** When it began to stop. */
+  #stopped: number | undefined;
+  /** What it waits for, beside its flows and the barrier. */
+  #step = "";
   #silent = false;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
+    this.pending = new Pending(options.clock);
     this.breath = new Breath(options.clock);
     this.status = options.status && ((event) => this.#tell(event));
   }
@@ -91,14 +101,19 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     const hardEnd = new Promise<void>((resolve) =>
       this.signal.addEventListener("abort", () => resolve(), { once: true })
     );
+    if (this.status !== undefined) listeners.add(this.status);
     try {
       await Promise.race([this.#flow(bindings), hardEnd]);
     } catch (error) {
       this.fail(error);
     }
+    if (this.#errors.length > 0 && !this.signal.aborted) {
+      await new Promise<void>((resolve) => this.clock.macrotask(resolve)); // others of the same tick
+    }
     this.#cancelDrain();
     this.#report?.stop();
     this.#barrier?.close();
+    if (this.status !== undefined) listeners.delete(this.status);
     for (const companion of this.#companions) companion.close(this);
     for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();
@@ -110,8 +125,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
 
   async #flow(bindings: readonly Binding[]): Promise<void> {
     assertCorrectable(bindings, this.onError);
+    assertPromised(bindings, this.onError);
     const companions = this.#companions = companionsOf(bindings);
+    this.#step = "a checkpoint is being opened";
     for (const companion of companions) await companion.open(this);
+    this.#step = "";
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;
@@ -146,16 +164,18 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Every flow has ended: makes it durable and closes what was opened. */
   async #finish(opened: Opened): Promise<void> {
     for (const group of opened.groups) group.flowsEnded();
-    const last: (() => Promise<unknown>)[] = [
-      () => this.#barrier!.run(),
-      () => {
+    const last: [string, () => Promise<unknown>][] = [
+      ["", () => this.pending.settled()],
+      ["", () => this.#barrier!.run()],
+      ["a hook of onExit() has not ended", () => {
         this.#report?.tell();
         return this.#options.exit();
-      },
-      () => this.sinks.close(),
-      () => opened.close(),
+      }],
+      ["a sink is being closed", () => this.sinks.close()],
+      ["a source is being closed", () => opened.close()],
     ];
-    for (const step of last) {
+    for (const [what, step] of last) {
+      this.#step = what;
       if (this.signal.aborted) return; // the hard end came first
       try {
         await step();
@@ -165,10 +185,12 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     }
   }
 
-  /** Hands out nothing more; what is under way is finished. */
-  stop(): void {
+  /** Hands out nothing more; what is under way is finished. Sources are told the `reason`, if there is one. */
+  stop(reason?: unknown): void {
     if (this.stopping.aborted || this.#over) return;
+    this.reason = reason;
     this.status?.({ type: "stopping" });
+    this.#stopped = this.clock.monotonic();
     this.#stopping.abort();
     const { drainMs } = this.#options;
     if (drainMs !== Infinity) {
@@ -183,10 +205,22 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
   end(why: string): void {
     if (this.signal.aborted) return;
-    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`));
+    this.#errors.push(new DrainError(`Cannot finish what is under way: ${why}`, this.#stuck()));
     this.stop();
     this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
+  }
+
+  /** What has not come to its end. */
+  #stuck(): Stuck[] {
+    const now = this.clock.monotonic();
+    const since = this.#stopped ?? now;
+    const stuck = [
+      ...stuckFlows(this.#opened?.flows ?? [], this.pending.calls, now, since),
+      ...this.#barrier?.stuck() ?? [],
+    ];
+    if (stuck.length > 0 || this.#step === "") return stuck;
+    return [{ what: this.#step, sinceMs: Math.round(now - since) }];
   }
 
   /** Ends the run with an error. */
@@ -195,6 +229,15 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.also(error);
     this.status?.({ type: "error", error });
     this.stop();
+  }
+
+  /**
+   * A source has failed after it was told to stop. After an error that may be a second one of the same moment;
+   * else whoever stopped the run has no more use for the source. An `AbortError` only says that it was stopped.
+   */
+  failedLate(error: SourceError): void {
+    if (this.#errors.length === 0 || isAbortError(error.cause)) return;
+    this.fail(error);
   }
 
   /** True for an error that is known already, by itself or as the cause of another one. */
@@ -217,6 +260,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
   /** See `Host`. */
   isFlushed(): boolean {
     return this.#barrier!.isFlushed;
+  }
+
+  /** See `Host`. */
+  moved(): void {
+    this.#barrier?.follow();
   }
 
   /** Runs the barrier; an error ends the run. */
@@ -256,7 +304,8 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     if (this.#opened === undefined) return;
     for (const [queue, hub] of this.#opened.proxies) {
       queue.writers.clear();
-      if (hub === undefined || !this.#opened.written.has(queue)) queue.end();
+      if (hub === undefined) queue.end();
+      else if (!this.#opened.written.has(queue)) queue.drain();
     }
     for (const hub of this.#opened.hubs) {
       if (!this.#opened.isProxy(hub)) hub.stop();
@@ -270,8 +319,13 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     this.#checking = true;
     this.clock.macrotask(() => {
       this.#checking = false;
-      const { flows, proxies } = this.#opened!;
-      const done = finished(flows, proxies);
+      const { flows, proxies, written } = this.#opened!;
+      // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
+      const sentTo = this.stopping.aborted
+        ? [...proxies.keys()].filter((queue) => !written.has(queue))
+        : [];
+      const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
+      const done = finished(sentTo.length === 0 ? flows : writing, proxies);
       // What their readers hold back may still come to one of them: first it is passed on.
       const holders = done.flatMap((queue) => queue.readers).flatMap((lane) => lane.holders);
       if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
@@ -300,6 +354,11 @@ export class Run implements Host, HubHost, LaneHost, BarrierHost, GroupHost, Wir
     const known = "others" in first && Array.isArray(first.others) ? first.others : [];
     return Object.assign(first, { others: [...known, ...others] });
   }
+}
+
+/** Returns whether `error` only says that its wait was ended by a signal. */
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
 }
 
 /** What goes with the sources of `bindings`, each once. */

@@ -1,13 +1,15 @@
 import { type Host, openSink, type SinkPort, type SinkTarget } from "./feed.ts";
-import type { Lane } from "./lane.ts";
+import { type Lane, LATE } from "./lane.ts";
+import { isNodeWritable, nodePort, type NodeWritable } from "./node_writable.ts";
 import { queueOf } from "./proxy.ts";
 import type { Recovery } from "./policy.ts";
+import type { Receipt } from "./receipt.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
-import type { SinkObject } from "../types.ts";
+import type { NodeSink, SinkObject } from "../types.ts";
 
 /**
- * Makes a sink of a `WritableStream` that is closed when the app ends. A bare stream as a sink is only
- * released, since whoever opens closes.
+ * Makes a sink of a `WritableStream`, or of a `Writable` of Node, that is closed when the app ends. A bare
+ * stream as a sink is only released, since whoever opens closes.
  *
  * @example
  * ```ts
@@ -21,26 +23,39 @@ import type { SinkObject } from "../types.ts";
  * assertEquals(text, "ab");
  * ```
  */
-export function closing<T>(stream: WritableStream<T>): SinkTarget<T> {
-  return new Closing(stream);
+export function closing<T>(stream: WritableStream<T> | NodeSink<T>): SinkTarget<T> {
+  if (stream instanceof WritableStream || isNodeWritable(stream)) return new Closing<T>(stream);
+  throw new TypeError(
+    `Cannot close ${
+      Deno.inspect(stream, { depth: 0 })
+    } when the app ends: it is no WritableStream, and no ` +
+      "Writable of Node",
+  );
 }
 
 class Closing<T> implements SinkTarget<T> {
-  readonly #stream: WritableStream<T>;
+  readonly #stream: WritableStream<T> | NodeWritable;
 
-  constructor(stream: WritableStream<T>) {
+  constructor(stream: WritableStream<T> | NodeWritable) {
     this.#stream = stream;
   }
 
   [openSink](): SinkPort<T> {
-    return streamPort(this.#stream, true);
+    const stream = this.#stream;
+    return stream instanceof WritableStream ? streamPort(stream, true) : nodePort(stream, true);
   }
 }
 
 /** Says whether `value` can be written to at all. */
 export function isSink(value: unknown): boolean {
-  return typeof value === "function" || value instanceof WritableStream ||
+  return isSinkFunction(value) || value instanceof WritableStream ||
     queueOf(value) !== undefined || isTarget(value) || isSinkObject(value);
+}
+
+/** A generator function would never run, and a class of ours is no sink before it is made. */
+function isSinkFunction(value: unknown): value is (value: unknown) => unknown {
+  if (typeof value !== "function" || isTarget(value.prototype)) return false;
+  return !/Generator/.test((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "");
 }
 
 /** The name of a sink in errors: the function's, or its place in the list. */
@@ -59,7 +74,7 @@ function isSinkObject(value: unknown): value is SinkObject<unknown> {
 }
 
 /** A sink that is open. */
-class OpenSink {
+export class OpenSink {
   /** Values that are being written to it. */
   writing = 0;
   /** True when something was written that no flush has seen to its end. */
@@ -67,6 +82,7 @@ class OpenSink {
 
   constructor(
     readonly name: string,
+    readonly flow: string,
     readonly port: SinkPort<unknown>,
     /** True when it is opened anew for every value: then it need not be kept once it is flushed. */
     readonly brief: boolean,
@@ -95,6 +111,8 @@ export class Sinks {
   flushes = false;
   /** Why nothing can be flushed any more: a `flush()` has not settled in time. */
   stuck: Error | undefined;
+  /** Those whose `flush()` is being waited for. */
+  flushing: ReadonlySet<OpenSink> = new Set();
   readonly #opened = new Map<unknown, OpenSink>();
 
   constructor(readonly host: Host) {}
@@ -102,7 +120,7 @@ export class Sinks {
   /** Opens `sink` for one flow; `name` is its name in errors. */
   open(sink: unknown, lane: Lane, name: string): Emit<unknown> {
     const queue = queueOf(sink);
-    if (queue !== undefined) return (value) => queue.offer(value, lane);
+    if (queue !== undefined) return (value) => queue.offer(value, lane, lane.receipt);
     if (typeof sink === "function") return sink as Emit<unknown>;
     const { port } = this.#open(sink, lane, name, false);
     const { write, correct } = port;
@@ -115,11 +133,19 @@ export class Sinks {
   }
 
   /**
-   * Opens `sink` for one value. A function that chooses where dead letters go may make a sink for each: one
+   * Opens `sink` for one value, made from the message of `receipt`. A function that chooses where dead letters go may make a sink for each: one
    * without `close()` is forgotten when it has been flushed.
    */
-  openOnce(sink: unknown, lane: Lane, name: string): Emit<unknown> {
-    const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream;
+  openOnce(
+    sink: unknown,
+    lane: Lane,
+    name: string,
+    receipt: Receipt | undefined,
+  ): Emit<unknown> {
+    const queue = queueOf(sink);
+    if (queue !== undefined) return (value) => queue.offer(value, lane, receipt);
+    const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream ||
+      isNodeWritable(sink);
     if (isOther || sink.close !== undefined) return this.open(sink, lane, name);
     const opened = this.#open(sink, lane, name, true);
     return (value) => opened.write(value);
@@ -128,7 +154,7 @@ export class Sinks {
   #open(sink: unknown, lane: Lane, name: string, brief: boolean): OpenSink {
     const known = this.#opened.get(sink);
     if (known !== undefined) return known;
-    const opened = new OpenSink(`${name} of flow "${lane.flow}"`, this.#port(sink), brief);
+    const opened = new OpenSink(name, lane.flow, this.#port(sink), brief);
     if (opened.port.flush !== undefined) this.flushes = true;
     if (!brief || opened.port.flush !== undefined) this.#opened.set(sink, opened);
     return opened;
@@ -137,9 +163,12 @@ export class Sinks {
   #port(sink: unknown): SinkPort<unknown> {
     if (isTarget(sink)) return sink[openSink](this.host);
     if (sink instanceof WritableStream) return streamPort(sink, false);
+    if (isNodeWritable(sink)) return nodePort(sink, false);
     const { write, flush, close } = sink as SinkObject<unknown>;
     return {
-      write: (value) => write.call(sink, value) as Maybe,
+      write: isWriter(sink)
+        ? (value) => writeFully(sink, value)
+        : (value) => write.call(sink, value) as Maybe,
       ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
       ...(close !== undefined && { close: () => close.call(sink) }),
     };
@@ -157,6 +186,7 @@ export class Sinks {
     if (this.stuck !== undefined) throw this.stuck;
     if (!this.flushes) return;
     const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));
+    this.flushing = waiting;
     const flushed = Promise.allSettled([...waiting].map(async (opened) => {
       opened.unflushed = opened.writing > 0;
       try {
@@ -168,8 +198,9 @@ export class Sinks {
     const late = await this.#race(flushed, waiting, timeoutMs);
     this.host.signal.throwIfAborted();
     if (late !== undefined) {
+      const which = `${late.name} of flow "${late.flow}"`;
       const ms = late.flushLimit(timeoutMs);
-      throw this.stuck = new Error(`${late.name} has not settled flush() after ${ms} ms`);
+      throw this.stuck = new Error(`${which} has not settled flush() after ${ms} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
@@ -212,6 +243,26 @@ export class Sinks {
   }
 }
 
+/** A writer of Deno, an open file for instance: it may take a part of the bytes that it is given. */
+interface Writer {
+  readonly writable: WritableStream<Uint8Array>;
+  write(bytes: Uint8Array): Promise<number>;
+}
+
+function isWriter(sink: unknown): sink is Writer {
+  return (sink as Partial<Writer>).writable instanceof WritableStream;
+}
+
+async function writeFully(sink: Writer, value: unknown): Promise<void> {
+  let rest = value as Uint8Array;
+  do {
+    const taken = await sink.write(rest);
+    if (typeof taken !== "number") return;
+    if (taken === 0 && rest.length > 0) throw new TypeError("write() took none of the bytes");
+    rest = rest.subarray(taken);
+  } while (rest.length > 0);
+}
+
 function streamPort<T>(stream: WritableStream<T>, close: boolean): SinkPort<T> {
   const writer = stream.getWriter();
   writer.closed.catch(() => {}); // an error of the stream is met by the next write
@@ -252,6 +303,11 @@ export function toSinks(sinks: readonly unknown[], lane: Lane, opened: Sinks, re
   };
 }
 
+function isGenerator(value: object): boolean {
+  const tag = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return tag === "Generator" || tag === "AsyncGenerator";
+}
+
 async function theRest(
   first: Promise<void>,
   emits: readonly Emit<unknown>[],
@@ -274,6 +330,7 @@ async function theRest(
 /** One sink of a flow: notes what it was given, wraps what it throws, and applies the policy. */
 function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery): Emit<unknown> {
   const write: Emit<unknown> = (value) => {
+    if (lane.late !== undefined) throw LATE;
     lane.output = value;
     lane.sink = name;
     let done: unknown;
@@ -282,9 +339,23 @@ function one(sink: Emit<unknown>, name: string, lane: Lane, recovery: Recovery):
     } catch (error) {
       throw lane.sinkError(error);
     }
-    if (!isPromiseLike<void>(done)) return;
-    return done instanceof Promise ? done : Promise.resolve(done);
+    if (typeof done !== "object" || done === null) return;
+    if (isPromiseLike<void>(done)) {
+      lane.writing = name;
+      return done instanceof Promise ? done : Promise.resolve(done);
+    }
+    if (!isGenerator(done)) return;
+    throw lane.sinkError(
+      new TypeError(
+        "it returned a generator, which runs only while somebody asks it: return nothing",
+      ),
+    );
   };
   if (recovery.stops) return write;
-  return (value) => recovery.guard(() => write(value), (error) => lane.sinkError(error));
+  const wrap = (error: unknown) => {
+    if (lane.late === undefined) return lane.sinkError(error);
+    if (error !== LATE) lane.also(lane.sinkError(error), LATE); // the call has failed already
+    return LATE;
+  };
+  return (value) => recovery.guard(() => write(value), wrap);
 }

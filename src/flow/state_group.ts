@@ -54,7 +54,7 @@ export class StateGroup implements StateDriver {
   /** All flows have ended. */
   #stuck = false;
   #ended = false;
-  #wakes: (() => void)[] = [];
+  #wakes = new Set<() => void>();
   #awaited: PromiseWithResolvers<void> | undefined;
 
   constructor(store: StateStore, host: GroupHost) {
@@ -148,7 +148,7 @@ export class StateGroup implements StateDriver {
 
   /** Calls `wake` when a message may begin. */
   wait(wake: () => void): void {
-    this.#wakes.push(wake);
+    this.#wakes.add(wake);
   }
 
   /** The run is over: what is whole stays, anything else is dropped. */
@@ -181,7 +181,7 @@ export class StateGroup implements StateDriver {
   #reopen(): void {
     if (this.closed) return;
     const wakes = this.#wakes;
-    this.#wakes = [];
+    this.#wakes = new Set();
     for (const wake of wakes) wake();
   }
 

@@ -1,15 +1,18 @@
 import type { OnError } from "../types.ts";
-import { type Attribution, passOnBehalf } from "./attribution.ts";
-import type { Binding } from "./binding.ts";
-import type { Feed } from "./feed.ts";
+import { type Attribution, onBehalf, passOnBehalf } from "./attribution.ts";
+import { type Binding, sourceName } from "./binding.ts";
+import type { Feed, FeedSource } from "./feed.ts";
 import type { Lane, Slot } from "./lane.ts";
 import { gateOf } from "./gate.ts";
-import { isStreamPair } from "./pipe.ts";
+import { toOpaque } from "./promised.ts";
+import type { ExactStage } from "./operators.ts";
 import { deadLetterSink } from "./policy.ts";
+import type { Pending } from "./pending.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
+import type { Receipt } from "./receipt.ts";
 import type { StateStore } from "./state.ts";
-import { Step } from "./step.ts";
+import type { Step } from "./step.ts";
 import { stage, type Turn } from "./turn.ts";
 
 /**
@@ -58,32 +61,69 @@ export function trackStage(
   slot: Slot,
   { exact, state }: { exact: boolean; state: StateStore | undefined },
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const { flow } = lane;
-  const all = lane.step = new Step(flow);
+  const { flow, step: all } = lane;
   return stage((emit) => (message) => {
     const { root, receipt } = slot;
-    if (exact && receipt?.root === undefined) {
+    if (exact && (receipt?.root === undefined || receipt.sent)) {
       const sent = new TypeError(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
           "send it from a flow with state",
       );
-      throw lane.handlerError(sent, message);
+      throw lane.callError(sent, message, slot);
     }
     // What user code has sent is its own: nothing says whether it was handled.
-    const step = receipt && all;
-    const attribution: Attribution = { flow, root, receipt, guard: lane.guard, step, state };
+    const step = receipt === undefined || receipt.sent ? undefined : all;
+    const { guard, host: { pending } } = lane;
+    const attribution: Attribution = { flow, root, receipt, guard, pending, step, state };
     return passOnBehalf(attribution, emit, message);
   });
 }
 
-/** The stage in front of a flow without state: what it does can be told from what code outside of flows does. */
-export function nameStage(lane: Lane, slot: Slot): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const { flow } = lane;
-  lane.step = new Step(flow);
-  return stage((emit) => (message) => {
-    const { root, receipt } = slot;
-    if (receipt !== undefined) return passOnBehalf(lane, emit, message);
-    return passOnBehalf({ flow, root, receipt, guard: lane.guard }, emit, message);
+/** Whom what reads a slot works for: the message that is in it. */
+export class Working implements Attribution {
+  readonly flow: string;
+  readonly pending: Pending;
+  readonly #lane: Lane;
+  readonly #slot: Slot;
+
+  constructor(lane: Lane, slot: Slot) {
+    this.flow = lane.flow;
+    this.pending = lane.host.pending;
+    this.#lane = lane;
+    this.#slot = slot;
+  }
+
+  get root(): unknown {
+    return this.#slot.root;
+  }
+
+  get receipt(): Receipt | undefined {
+    return this.#slot.receipt;
+  }
+
+  get guard(): Attribution["guard"] {
+    return this.#lane.guard;
+  }
+
+  /** What user code has sent is its own: nothing says whether it was handled. */
+  get step(): Step | undefined {
+    return this.receipt?.sent === false ? this.#lane.step : undefined;
+  }
+}
+
+/**
+ * The stage in front of what reads `slot`: it works for the message there.
+ *
+ * @param always Also for what has no receipt; else that costs nothing.
+ */
+export function nameStage(
+  work: Attribution,
+  slot: Slot,
+  always: boolean,
+): TransformStream<Turn<unknown>, Turn<unknown>> {
+  return stage((emit) => {
+    const named = onBehalf(work, emit);
+    return (message) => slot.receipt || always ? named(message) : emit(message);
   });
 }
 
@@ -116,6 +156,71 @@ function assertExactPipes(binding: Binding): void {
 }
 
 /**
+ * Checks the flows that get something of a source with positions, also through Proxies: where nobody can see
+ * what a pipe holds back, its messages could be acknowledged before they are handled.
+ *
+ * @throws {TypeError} If such a pipe has no promise of its author; the error says what to write.
+ */
+export function assertPromised(
+  bindings: readonly Binding[],
+  onError: OnError,
+  isPositioned: (source: unknown) => boolean = isKnownAsPositioned,
+): void {
+  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
+    if (!isPositioned(source)) continue;
+    for (const binding of behindSource(source, bindings, onError)) {
+      const opaque = firstUnpromised(binding);
+      if (opaque === undefined) continue;
+      throw new TypeError(
+        `Cannot put ${opaque} of flow "${binding.name}" behind source "${
+          sourceName(source)
+        }", which ` +
+          "has positions: nobody can see what it holds back, so messages would be committed before they " +
+          "are handled, and lost by a crash; write map(), filter() or flatMap(), or promise how it works: " +
+          "sequential(pipe) if it holds nothing of earlier messages when it asks for the next, else " +
+          "untilEnd(pipe), which acknowledges when it ends",
+      );
+    }
+  }
+}
+
+function isKnownAsPositioned(source: unknown): boolean {
+  return (source as Partial<FeedSource<unknown>> | null)?.positioned === true;
+}
+
+/** The first stage of a flow that nobody can see into, in words. */
+function firstUnpromised({ pipes, handler }: Binding): string | undefined {
+  const named = (stage: unknown) => {
+    const name = typeof stage === "function" ? stage.name : stage?.constructor.name;
+    return name ? ` (${name})` : "";
+  };
+  const isUnpromised = (stage: unknown) => {
+    const opaque = toOpaque(stage);
+    return opaque !== undefined && opaque.promise === undefined;
+  };
+  const place = pipes.findIndex(isUnpromised);
+  if (place >= 0) {
+    const number = pipes.length === 1 ? "" : ` ${place + 1}`;
+    return `pipe${number}${named(pipes[place])}`;
+  }
+  if (typeof handler === "function" || !isUnpromised(handler)) return undefined;
+  return `the stream handler${named(handler)}`;
+}
+
+/** The flows that read a source, and all that get anything of them through Proxies. */
+function behindSource(
+  source: unknown,
+  bindings: readonly Binding[],
+  onError: OnError,
+): Set<Binding> {
+  const behind = new Set(bindings.filter(({ sources }) => sources.includes(source)));
+  for (const binding of behind) {
+    for (const reader of readersOf(outputsOf(binding, onError), bindings)) behind.add(reader);
+  }
+  return behind;
+}
+
+/**
  * Checks the flows that get something of a source that a checkpoint moves back: the source rests until its
  * messages are done, so a message that waits for the next one would wait for ever.
  *
@@ -125,9 +230,7 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
   for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
     const { corrector } = gateOf(source);
     if (corrector === undefined) continue;
-    const behind = new Set(bindings.filter(({ sources }) => sources.includes(source)));
-    for (const binding of behind) {
-      for (const reader of readersOf(outputsOf(binding, onError), bindings)) behind.add(reader);
+    for (const binding of behindSource(source, bindings, onError)) {
       if (!anyHolds(binding, "waits")) continue;
       throw new TypeError(
         `Cannot correct results of checkpoint ${JSON.stringify(corrector)} beside flow ` +
@@ -141,8 +244,10 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
 
 /** Says whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
 function anyHolds({ handler, pipes }: Binding, how: "holds" | "waits"): boolean {
-  return isStreamPair(handler) ||
-    pipes.some((pipe) => typeof pipe === "function" || isStreamPair(pipe) || pipe[how]);
+  return typeof handler !== "function" ||
+    pipes.some((pipe) =>
+      toOpaque(pipe) !== undefined || (pipe as ExactStage<unknown, unknown>)[how]
+    );
 }
 
 /** After a failed call of the handler, what it had sent to a Proxy is counted behind it. */

@@ -6,15 +6,16 @@ import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "./branch.ts";
 import { skipReplays } from "./correction.ts";
 import type { Feed, Host } from "./feed.ts";
-import { feedOf } from "./feeds.ts";
+import { feedOf, isFeedSource } from "./feeds.ts";
 import { gateOf } from "./gate.ts";
 import { handlerStage } from "./handler.ts";
 import { Hub, type HubHost } from "./hub.ts";
 import { Lane, type LaneHost, Slot, STOPPED } from "./lane.ts";
 import type { LiveFlow } from "./liveness.ts";
 import { merged } from "./merge.ts";
-import { makeStage } from "./operators.ts";
-import { isStreamPair, pipeStage } from "./pipe.ts";
+import { type ExactStage, makeStage } from "./operators.ts";
+import { type OpaqueStageOptions, pipeStage } from "./pipe.ts";
+import { toOpaque } from "./promised.ts";
 import { deadLetterSink, Recovery, type RecoveryHost } from "./policy.ts";
 import { queueOf } from "./proxy.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
@@ -22,13 +23,24 @@ import { RootSource } from "./root_source.ts";
 import { type Sinks, toSinks } from "./sinks.ts";
 import { isStateKept, type StateStore } from "./state.ts";
 import { type GroupHost, StateGroup } from "./state_group.ts";
-import { assertKnown, findTracked, isAcknowledged, nameStage, trackStage } from "./tracking.ts";
+import {
+  assertKnown,
+  assertPromised,
+  findTracked,
+  isAcknowledged,
+  nameStage,
+  trackStage,
+  Working,
+} from "./tracking.ts";
+import { Step } from "./step.ts";
 import { last, type Maybe, type Turn } from "./turn.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, GroupHost {
   readonly sinks: Sinks;
   readonly args: unknown;
+  /** Why the run was stopped, if whoever did so has said it. */
+  readonly reason: unknown;
   readonly onError: OnError;
   readonly status: ((event: StatusEvent) => void) | undefined;
   /** Called when the last stage of a flow has closed. */
@@ -37,6 +49,7 @@ export interface WiringHost extends Host, HubHost, LaneHost, RecoveryHost, Group
 
 /** One flow, opened. */
 interface Flow extends LiveFlow {
+  readonly branches: readonly Branch<unknown>[];
   ended: boolean;
   /** Pulls the first turn; resolves when the flow has ended. */
   start(): Promise<void>;
@@ -47,6 +60,7 @@ export function open(bindings: readonly Binding[], host: WiringHost): Opened {
   const opened = new Opened(host, findTracked(bindings, host.onError));
   try {
     for (const binding of bindings) opened.add(binding);
+    assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
   } catch (error) {
     opened.abandon();
     throw error;
@@ -85,10 +99,10 @@ export class Opened {
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const lane = this.#lane(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
-    const recovery = new Recovery(onError, lane, host, (sink) => {
+    const recovery = new Recovery(onError, lane, host, (sink, receipt) => {
       if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
-      return host.sinks.openOnce(sink, lane, "the dead-letter sink");
+      return host.sinks.openOnce(sink, lane, "the dead-letter sink", receipt);
     });
     lane.guard = (step, message) => guard(step, message, lane, recovery);
     const toEnd = toSinks(binding.sinks, lane, host.sinks, recovery);
@@ -96,31 +110,44 @@ export class Opened {
     // From the end to the beginning, since each stage must know the slot that it writes for the next one.
     const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
     let slot: Slot = lane;
-    const opaque = (pipe: Parameters<typeof pipeStage>[0]) => {
+    const isTracked = this.#tracked.has(binding);
+    const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
+    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) lane.step = new Step(name);
+    const named = () => {
+      if (!isAttributed || isTracked) return;
+      lane.front = new Working(lane, slot);
+      stages.unshift(nameStage(lane.front, slot, lane.witnessed || isStateKept()));
+    };
+    const opaque = (options: OpaqueStageOptions) => {
+      named();
       const input = new Slot();
-      stages.unshift(pipeStage(pipe, { lane, input, output: slot }));
+      const work = isAttributed ? new Working(lane, input) : undefined;
+      stages.unshift(pipeStage(options, { lane, input, output: slot, recovery, work }));
       slot = input;
     };
-    if (isStreamPair(handler)) opaque(handler);
+    if (typeof handler !== "function") opaque(toOpaque(handler)!);
     else {
       const timeoutMs = this.#timeout(binding, hubs);
       stages.unshift(handlerStage(handler, lane, recovery, timeoutMs));
     }
     for (const pipe of binding.pipes.toReversed()) {
-      if (typeof pipe === "function" || isStreamPair(pipe)) {
-        opaque(pipe);
+      const options = toOpaque(pipe);
+      if (options !== undefined) {
+        opaque(options);
         continue;
       }
-      const input = pipe.holds ? new Slot() : slot;
-      stages.unshift(pipe[makeStage]({ lane, input, output: slot }, host.clock));
+      const exact = pipe as ExactStage<unknown, unknown>;
+      if (exact.holds) named();
+      const input = exact.holds ? new Slot() : slot;
+      const place = { lane, input, output: slot, recovery: recovery.forPipe() };
+      stages.unshift(exact[makeStage](place, host.clock));
       slot = input;
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(slot));
-    if (this.#tracked.has(binding)) {
+    named();
+    if (isTracked) {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(lane, slot, { exact, state: this.#tracked.get(binding) }));
-    } else if (isStateKept() && hubs.some(({ feed }) => isAcknowledged(feed))) {
-      stages.unshift(nameStage(lane, slot));
     }
 
     const branches = hubs.map((hub) => hub.connect(lane, hubs.length === 1 ? slot : new Slot()));
@@ -131,6 +158,7 @@ export class Opened {
     const flow: Flow = {
       lane,
       hubs,
+      branches,
       ended: false,
       writes,
       start: async () => {
@@ -147,6 +175,13 @@ export class Opened {
   /** Lets messages flow; resolves when all flows have ended. */
   async start(): Promise<void> {
     await Promise.all(this.flows.map((flow) => flow.start()));
+  }
+
+  /** Returns whether the messages of a source are acknowledged by position, as far as is known now. */
+  isPositioned(source: unknown): boolean {
+    const hub = this.#bySource.get(source);
+    if (hub === undefined || !hub.positioned || this.isProxy(hub)) return false;
+    return hub.feed.snapshot !== undefined || hub.feed.resumeBy !== undefined;
   }
 
   /** Says whether `hub` reads a Proxy. */
@@ -184,12 +219,12 @@ export class Opened {
     this.#unobserve.get(hub)?.();
     const cancel = async () => {
       try {
-        await hub.feed.cancel();
+        await hub.feed.cancel(this.#host.reason);
       } catch (error) {
-        this.#host.fail(error);
+        this.#host.fail(hub.error(error));
       }
     };
-    this.#cancelled.set(hub, cancel());
+    this.#cancelled.set(hub, onNobodysBehalf(cancel));
   }
 
   #hub(source: unknown, flow: string): Hub<unknown> {
@@ -204,7 +239,9 @@ export class Opened {
     } catch (error) {
       throw new SourceError({ flow, source: name }, error);
     }
-    const hub = new Hub(name, feed, gate, host);
+    const positioned = isFeedSource(source) && source.positioned !== false &&
+      !(feed instanceof ProxyQueue);
+    const hub = new Hub(name, feed, gate, host, positioned);
     this.hubs.add(hub);
     if (typeof source !== "string") this.#bySource.set(source, hub);
     const queue = queueOf(source);
@@ -259,8 +296,8 @@ export class Opened {
     const { args, stopping, signal } = this.#host;
     const context = { args, stopping, signal, attempt: 1 };
     const source = hubs.map((hub) => hub.name).join(", ");
-    const attributed = hubs.some((hub) => hub.attributed);
-    const lane = new Lane(flow, source, context, attributed, this.#host);
+    const witnessed = hubs.some((hub) => hub.attributed);
+    const lane = new Lane(flow, source, context, witnessed, this.#host);
     const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
     for (const queue of queues) queue.readers.push(lane);
     lane.disconnect = () => {
@@ -289,7 +326,7 @@ async function guard(
   lane: Lane,
   recovery: Recovery,
 ): Promise<void> {
-  const wrap = (error: unknown) => lane.handlerError(error, message);
+  const wrap = (error: unknown) => lane.laterError(error, message);
   try {
     // What is done later is no part of the message that is under way now.
     await onNobodysBehalf(() => recovery.guard(step, wrap));

@@ -64,7 +64,10 @@ export interface Records {
   at(index: number): BrokerRecord | undefined;
 }
 
-/** Records that follow each other in one partition. */
+/**
+ * Records that follow each other in one partition; or none, where a partition has offsets that no reader is
+ * shown (of aborted transactions, control records, what compaction removed): then it tells how far it is.
+ */
 export interface Chunk {
   /** The generation in which they were fetched. */
   readonly generation: number;
@@ -74,11 +77,11 @@ export interface Chunk {
   readonly topic: string;
   /** The partition. */
   readonly partition: number;
-  /** The records, in order; at least one. */
+  /** The records, in order; may be none. */
   readonly records: Records;
   /** How many bytes their keys and values have. */
   readonly bytes: number;
-  /** The position after all of it, past the holes that follow the last record. */
+  /** The position after all of it, past the holes that follow the last record: farther than before it. */
   readonly next: number;
   /** The end of the partition when it was fetched. */
   readonly high: number;
@@ -122,6 +125,12 @@ export interface JoinOptions {
   readonly maxBytes: number;
   /** The fewest bytes that a fetch waits for. */
   readonly minBytes: number;
+  /**
+   * Whether the member must be the only reader of the topic in its group. It joins when no other member reads
+   * the topic, for which it waits a session time-out; then it is given all partitions, and whoever joins
+   * later none.
+   */
+  readonly exclusive?: boolean | undefined;
   /** How long the first connection may take before joining fails. */
   readonly startTimeoutMs: number;
   /** Ends the wait for the first connection. */

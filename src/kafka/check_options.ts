@@ -100,6 +100,7 @@ export function checkTopicOptions(
   const names = Object.keys(RULES).filter((name) => !without.includes(name));
   checkOptions(owner, options, names);
   checkNested(owner, options);
+  checkAddresses(owner, options);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined || RULES[name]!.test(value)) continue;
     // The value may be a secret.
@@ -122,6 +123,18 @@ function checkNested(owner: string, { ssl, sasl }: { ssl?: unknown; sasl?: unkno
   if (!isObject(sasl)) return;
   const hasToken = sasl.mechanism === "oauthbearer";
   checkOptions(`"sasl" of ${owner}`, sasl, hasToken ? TOKEN_NAMES : PASSWORD_NAMES);
+}
+
+/** Refuses addresses with credentials in them, which kafkajs would take for the host and the port. */
+function checkAddresses(owner: string, { brokers }: { brokers?: unknown }): void {
+  if (!Array.isArray(brokers)) return;
+  const given = brokers.find((broker) => typeof broker === "string" && broker.includes("@"));
+  if (given === undefined) return;
+  const shown = `***${given.slice(given.lastIndexOf("@"))}`;
+  throw new TypeError(
+    `Cannot configure ${owner} as "brokers" must be addresses like "host:9092": ` +
+      `"${shown}" has credentials, which belong into "sasl"`,
+  );
 }
 
 interface Sensitive {

@@ -21,18 +21,45 @@ export function isFailedStep(value: unknown): value is FailedStep {
   return value instanceof FlowError;
 }
 
+/** The message of a topic that an error is about; behind a Proxy the one that the value was made from. */
+function messageOf({ root, input, origin }: FailedStep): Message<unknown> | undefined {
+  return [origin, root, input].find((value) => value instanceof Message);
+}
+
 /**
  * Makes the dead letter of a message: its bytes, key, headers and time as they were, and headers for the
- * error, the flow, where the message came from, and the time of the failure. Behind a Proxy it is the message
- * that the value was made from. Undefined when there is no message of a topic.
+ * error, the flow, where the message came from, and the time of the failure. Undefined when there is no
+ * message of a topic.
  */
 export function toDeadLetter(failure: FailedStep, now: number): ProducerRecord | undefined {
-  const { root, input, origin } = failure;
-  const message = [root, input, origin].find((value) => value instanceof Message);
+  const message = messageOf(failure);
   if (message === undefined) return undefined;
   const { key, value, headers, timestamp } = message.record;
   const kept = headers.filter(([name]) => !OURS.has(name));
   return { key, value, timestamp, headers: [...kept, ...headersOf(failure, now, message)] };
+}
+
+/** The dead letters of one sink: a message has one for each flow, however much of it fails there. */
+export class DeadLetters {
+  readonly #flows = new WeakMap<Message<unknown>, Set<string | undefined>>();
+
+  /** Calls `write` for the first failure of a message in a flow; again where that has failed. */
+  once(failure: FailedStep, write: () => void | Promise<void>): void | Promise<void> {
+    const message = messageOf(failure);
+    if (message === undefined) return write();
+    const flows = this.#flows.getOrInsertComputed(message, () => new Set());
+    if (flows.has(failure.flow)) return;
+    flows.add(failure.flow);
+    const refused = (error: unknown) => {
+      flows.delete(failure.flow);
+      throw error;
+    };
+    try {
+      return write()?.catch(refused);
+    } catch (error) {
+      return refused(error);
+    }
+  }
 }
 
 /** The headers that a dead letter has beside those of its message. */

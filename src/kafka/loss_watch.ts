@@ -20,7 +20,7 @@ export class LossWatch {
   see(broker: Broker, { topic, partition, records, next }: Chunk): void {
     const expected = this.#expected.get(partition);
     this.#expected.set(partition, next);
-    const first = records.at(0)!.offset;
+    const first = records.at(0)?.offset ?? next;
     // Most gaps are holes that compaction and transactions leave.
     if (expected !== undefined && first > expected) {
       void this.#check(broker, topic, partition, expected, first);

@@ -1,3 +1,5 @@
+import { maskText } from "../mask.ts";
+
 const SECRETS = new Set(["password", "passphrase", "key", "oauthBearerProvider"]);
 const HIDDEN = new Set(["app", "codec", "keyCodec", "broker", "onStatus"]);
 
@@ -8,8 +10,10 @@ export function maskOptions(options: object): Record<string, unknown> {
 }
 
 function mask(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  if (typeof value === "string") return maskText(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(mask);
   return Object.fromEntries(
-    Object.entries(value).map(([name, inner]) => [name, SECRETS.has(name) ? "***" : inner]),
+    Object.entries(value).map(([name, inner]) => [name, SECRETS.has(name) ? "***" : mask(inner)]),
   );
 }

@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { assertBytes } from "../codecs/codec.ts";
-import { CodecError } from "../errors.ts";
+import { CodecError, untraceable } from "../errors.ts";
 import type { FailedStep } from "../types.ts";
 import type { Header, ProducerRecord } from "./broker.ts";
 import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
@@ -57,6 +57,12 @@ export function toRecord<K, V>(
     const now = systemClock.now();
     const letter = toDeadLetter(output, now);
     if (letter !== undefined) return copied(letter);
+    if (untraceable.has(output)) {
+      throw new TypeError(
+        `Cannot keep a dead letter in topic "${topic}": nobody can tell which messages untilEnd(pipe) ` +
+          'made it from; use onError "stop" or "skip", or a pipe that is exact or sequential',
+      );
+    }
     output = { value: output.input as V, headers: headersOf(output, now) };
   }
   const { key = null, value, headers, partition, timestamp } = toOutgoing(topic, output);

@@ -14,6 +14,8 @@ export interface Cursor<T> {
   readonly origin: Origin;
   /** The index of the next record. */
   index: number;
+  /** The position after all of it, past what follows it without visible records. */
+  next: number;
   /** What was made of the next record, when it could not be handed out yet. */
   held: T | undefined;
 }
@@ -31,10 +33,18 @@ export class Prefetch<T> {
 
   /** Adds a chunk; a promise is backpressure. */
   add(chunk: Chunk): void | Promise<void> {
-    const { topic, partition } = chunk;
-    this.#cursors.push({ chunk, origin: { topic, partition }, index: 0, held: undefined });
+    const { topic, partition, next } = chunk;
+    this.#cursors.push({ chunk, origin: { topic, partition }, index: 0, next, held: undefined });
     if (!this.#above(MOST_MESSAGES, MOST_BYTES)) return;
     return (this.#room ??= Promise.withResolvers<void>()).promise;
+  }
+
+  /** Moves on the position after what waits of a partition; returns false when nothing does. */
+  extend(partition: number, next: number): boolean {
+    const last = this.#cursors.findLast(({ chunk }) => chunk.partition === partition);
+    if (last === undefined) return false;
+    last.next = next;
+    return true;
   }
 
   /** The first chunk of a partition that is not set aside. */
@@ -55,7 +65,7 @@ export class Prefetch<T> {
     if (++cursor.index < chunk.records.length) return offset + 1;
     this.#cursors.splice(this.#cursors.indexOf(cursor), 1);
     this.#makeRoom();
-    return chunk.next;
+    return cursor.next;
   }
 
   /** Passes over a partition until {@linkcode Prefetch.recall}; returns false when it was set aside before. */

@@ -70,6 +70,12 @@ export class Progress {
     };
   }
 
+  /** Passes over offsets without visible records, up to `next`: acknowledged when all before them is. */
+  pass(partition: number, next: number): void {
+    const mark = this.#marks.get(partition)!;
+    if (next > mark.position) mark.done(mark.open(next));
+  }
+
   /** The place of a message that is open; undefined when none is. */
   oldestOpen(): { partition: number; offset: number } | undefined {
     for (const [partition, mark] of this.#marks) {

@@ -1,6 +1,8 @@
+import "../deno_only.ts";
 import { systemClock } from "../clock.ts";
 import type { Codec } from "../codecs/codec.ts";
 import { TextCodec } from "../codecs/text_codec.ts";
+import { asPart } from "../flow/attribution.ts";
 import {
   type Feed,
   type FeedSource,
@@ -12,6 +14,7 @@ import {
 } from "../flow/feed.ts";
 import { type Gate, gateOf } from "../flow/gate.ts";
 import type { Positions, Producer, RecordPlace, TopicSpec } from "./broker.ts";
+import { maskText } from "../mask.ts";
 import { maskOptions } from "./mask.ts";
 import type { Codecs, Message } from "./message.ts";
 import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
@@ -41,8 +44,10 @@ const text = new TextCodec();
  *
  * - As a source it is one member of its group. A message is committed after it, and all before it in its
  *   partition, are done; what was not committed is delivered again.
+ * - Iterated, a message is done when the next one is asked for: `break` leaves the last one uncommitted.
  * - As a sink it takes `[key, value]` or a message. It batches, and confirms at the barrier.
- * - Nothing is connected before the first use; `await using` or `close()` disconnects.
+ * - Nothing is connected before the first use; `await using` or `close()` disconnects. A run, or a loop, closes
+ *   what it has opened, and a topic that is idle keeps no process running.
  *
  * @typeParam K The keys, as `keyCodec` makes them.
  * @typeParam V The values, as `codec` makes them.
@@ -66,6 +71,8 @@ export class Topic<K = string, V = string>
   implements FeedSource<Message<K, V>>, SinkTarget<TopicOutput<K, V>>, AsyncDisposable {
   /** Its name. */
   readonly name: string;
+  /** Its messages are acknowledged by position. */
+  readonly positioned = true;
   readonly #given: TopicOptions<K, V>;
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;
@@ -88,7 +95,9 @@ export class Topic<K = string, V = string>
   constructor(name: string, options: TopicOptions<K, V> = {}) {
     if (typeof name !== "string" || !/^[\w.-]{1,249}$/.test(name)) {
       throw new TypeError(
-        `Cannot name a topic "${name}": use 1 to 249 of a-z, A-Z, 0-9, ".", "_", "-"`,
+        `Cannot name a topic "${
+          maskText(String(name))
+        }": use 1 to 249 of a-z, A-Z, 0-9, ".", "_", "-"`,
       );
     }
     this.name = name;
@@ -109,12 +118,18 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic.
+   * Sends one message and resolves to its place when the brokers have confirmed it; to -1 in a `dry` topic. In a
+   * flow whose messages are acknowledged it belongs to the message for which it is sent, whether it is awaited
+   * or not; elsewhere an unawaited send is the caller's.
    *
    * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
    * @throws {CodecError} If key or value cannot be encoded.
    */
-  async send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+  send(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
+    return asPart(`send() to topic "${this.name}"`, () => this.#sendWatched(message));
+  }
+
+  async #sendWatched(message: TopicOutput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
     this.#connection.checkOpen();
     const failed = Promise.withResolvers<never>();
     const unwatch = this.#teller.watch(failed.reject);
@@ -179,8 +194,9 @@ export class Topic<K = string, V = string>
   }
 
   /**
-   * Reads the topic: a message is acknowledged when the next one is asked for. Each second, and at the end,
-   * all open caches of the process are flushed and the positions committed.
+   * Reads the topic: a message is acknowledged when the next one is asked for, so `break` leaves the last one
+   * uncommitted, and the group gets it again. Each second, and at the end, all open caches of the process are
+   * flushed and the positions committed.
    */
   [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
     const gate = gateOf(this);

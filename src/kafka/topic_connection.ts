@@ -1,7 +1,9 @@
+import { onNobodysBehalf } from "../flow/attribution.ts";
 import type { AskOptions, Broker, Producer, TopicSpec } from "./broker.ts";
 import { dryProducer } from "./dry_producer.ts";
 import { KafkaBroker } from "./kafkajs/broker.ts";
 import type { Settings } from "./options.ts";
+import { linked, type LinkedSignal } from "./patience.ts";
 
 /**
  * The way of one topic to its brokers: nothing is connected before the first use.
@@ -26,10 +28,15 @@ export class TopicConnection<K, V> {
    *
    * @throws The signal's reason, as soon as it aborts.
    */
-  async open(signal?: AbortSignal): Promise<Broker> {
+  open(signal?: AbortSignal): Promise<Broker> {
+    return onNobodysBehalf(() => this.#open(signal)); // what lives on belongs to no message
+  }
+
+  async #open(signal?: AbortSignal): Promise<Broker> {
     const broker = this.#own();
     if (this.#settings.allowAutoTopicCreation && !this.#exists) {
-      await this.#create(broker, { signal: this.#until(signal) });
+      using until = this.#until(signal);
+      await this.#create(broker, until);
       this.#exists = true;
     }
     return broker;
@@ -47,17 +54,27 @@ export class TopicConnection<K, V> {
 
   /** Creates the topic if it is missing. */
   ensure(spec: TopicSpec): Promise<boolean> {
-    return this.#own().ensure(this.#topic, spec, { signal: this.#until() });
+    return this.#own().ensure(this.#topic, spec, { signal: this.#ended.signal });
   }
 
   /** Opens a writer to the topic. */
-  async openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
+  openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
+    return onNobodysBehalf(() => this.#openProducer(lingerMs, signal));
+  }
+
+  async #openProducer(lingerMs: number, signal?: AbortSignal): Promise<Producer> {
     const topic = this.#topic;
     const { dry, onStatus: status } = this.#settings;
     if (dry) return dryProducer(({ key, value }) => status?.({ type: "dry", topic, key, value }));
     const broker = await this.open(signal);
-    const options = { ...this.#settings, topic, lingerMs, status, signal: this.#until(signal) };
-    return await broker.producer(options);
+    using until = this.#until(signal);
+    return await broker.producer({
+      ...this.#settings,
+      topic,
+      lingerMs,
+      status,
+      signal: until.signal,
+    });
   }
 
   /** Nobody waits for a connection any more, and nobody gets one. */
@@ -92,8 +109,7 @@ export class TopicConnection<K, V> {
     throw new TypeError(`Cannot reach topic "${this.#topic}": give it "brokers" or a "broker"`);
   }
 
-  #until(signal?: AbortSignal): AbortSignal {
-    const { signal: ended } = this.#ended;
-    return signal === undefined ? ended : AbortSignal.any([ended, signal]);
+  #until(signal: AbortSignal | undefined): LinkedSignal {
+    return linked([this.#ended.signal, signal]);
   }
 }

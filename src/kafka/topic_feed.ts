@@ -54,7 +54,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
-      isWaiting: () => !gate.closed && this.#progress.oldestOpen() !== undefined,
+      isWaiting: () => !gate.closed && !this.#isHeld && this.#progress.oldestOpen() !== undefined,
       stuck: () => this.#stuck(),
     });
     this.#unobserve = gate.observe(() => {
@@ -149,6 +149,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       this.#watch.limit(Math.min(...this.#limits));
     }
     return this.#watch.timeoutMs;
+  }
+
+  /** True while a pipe holds messages until others come, and these are waited for. */
+  get #isHeld(): boolean {
+    return this.#gate.holding > 0 && this.#wake !== undefined;
   }
 
   /** Gives the partitions to others until the message that takes so long is done. */

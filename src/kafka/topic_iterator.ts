@@ -26,6 +26,7 @@ export async function* iterate<T>(
     committing ??= commitOf(feed).finally(() => committing = undefined);
   let failure: { error: unknown } | undefined;
   let wake = () => {};
+  const woken = () => wake();
   const fail = (error: unknown) => {
     failure ??= { error };
     wake();
@@ -39,6 +40,7 @@ export async function* iterate<T>(
     isFlushed: () => openStores.size === 0,
   };
   const feed = open(host);
+  const unobserve = gate.observe(woken); // once, not for each wait: the gate may not change for days
   let cancelTimer = clock.timer(function again() {
     cancelTimer = clock.timer(again, COMMIT_EVERY_MS);
     commit().catch(fail);
@@ -52,8 +54,7 @@ export async function* iterate<T>(
       if (message === WAIT) {
         await new Promise<void>((resolve) => {
           wake = resolve;
-          feed.wait(resolve);
-          gate.wait(resolve);
+          feed.wait(woken);
         });
         continue;
       }
@@ -63,6 +64,7 @@ export async function* iterate<T>(
     }
   } finally {
     cancelTimer();
+    unobserve();
     gate.attach(undefined);
     const patience = new AbortController();
     const late = delay(clock, LAST_COMMIT_MS, patience.signal).catch(() => {});

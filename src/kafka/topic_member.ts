@@ -2,12 +2,14 @@ import { delay } from "../clock.ts";
 import type { Commit, Host } from "../flow/feed.ts";
 import type { Gate } from "../flow/gate.ts";
 import type { Resumption } from "../flow/state.ts";
+import { KILLED } from "./alone.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "./broker.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Fetched } from "./fetched.ts";
 import { JoinWatch } from "./join_watch.ts";
 import { LossWatch } from "./loss_watch.ts";
 import type { Message } from "./message.ts";
+import { linked } from "./patience.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
 import { Prefetch } from "./prefetch.ts";
 import { Progress } from "./progress.ts";
@@ -107,14 +109,19 @@ export class TopicMember<K, V> {
 
   async #join(): Promise<Membership> {
     const { topic, groupId, settings, connect } = this.#context;
-    const signal = AbortSignal.any([this.#host.signal, this.#aborted.signal]);
+    using until = linked([this.#host.signal, this.#aborted.signal]);
+    const { signal } = until;
     this.broker = await connect(signal);
-    return this.#member = await this.broker.join({ ...settings, topic, groupId, signal }, {
-      assigned: (assignment) => this.#assign(assignment),
-      records: (chunk) => this.#receive(chunk),
-      revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
-      status: this.#hooks.status,
-    });
+    const exclusive = this.resumption !== undefined;
+    return this.#member = await this.broker.join(
+      { ...settings, topic, groupId, exclusive, signal },
+      {
+        assigned: (assignment) => this.#assign(assignment),
+        records: (chunk) => this.#receive(chunk),
+        revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
+        status: this.#hooks.status,
+      },
+    );
   }
 
   /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */
@@ -206,16 +213,26 @@ export class TopicMember<K, V> {
     this.#latest = assignment;
     await this.#joining;
     const { clock } = this.#host;
-    const patience = clock.monotonic() + this.#context.settings.sessionTimeout;
+    const began = clock.monotonic();
+    const patience = began + this.#context.settings.sessionTimeout;
+    let told = false;
     while (assignment === this.#latest) {
       const { count } = this.#seeks;
       const isValid = () => assignment === this.#latest && count === this.#seeks.count;
-      const start = await this.#findStart(assignment, clock.monotonic() > patience);
+      const late = clock.monotonic() > patience;
+      const start = await this.#findStart(assignment, late);
       if (start && isValid() && await this.#decide(assignment, start) && isValid()) {
         this.#begin(assignment, start);
         return start.positions;
       }
-      // Another member has not decided yet where the group begins, or the generation is ending.
+      if (!told && !start && this.resumption !== undefined && isValid()) {
+        told = true;
+        const { topic, groupId } = this.#context;
+        const waitsFor = `other members of group "${groupId}", which read it, to leave; ${KILLED}`;
+        const waitedMs = Math.round(clock.monotonic() - began);
+        this.#hooks.status({ type: "joining", topic, groupId, waitedMs, waitsFor });
+      }
+      // Another member has not decided yet where the group begins, or is still there, or the generation is ending.
       if (isValid()) {
         await delay(clock, START_PAUSE_MS, this.#aborted.signal).catch(() => {});
       }
@@ -223,7 +240,7 @@ export class TopicMember<K, V> {
     return new Map();
   }
 
-  #findStart(assignment: Assignment, alone: boolean): Promise<Start | undefined> {
+  #findStart(assignment: Assignment, late: boolean): Promise<Start | undefined> {
     const { partitions } = assignment;
     const { topic, groupId, settings, first } = this.#context;
     const sought = this.#seeks.of(partitions);
@@ -242,7 +259,7 @@ export class TopicMember<K, V> {
       partitions,
       offset: settings.offset,
       first: first && !this.#begun,
-      alone,
+      late,
       sought,
       status: this.#hooks.status,
       resumption: this.resumption,
@@ -254,8 +271,10 @@ export class TopicMember<K, V> {
   /** Commits where an assignment begins, where nothing else leads there again; false when it has ended. */
   async #decide({ generation }: Assignment, { decided }: Start): Promise<boolean> {
     // With exact state it is the only member, and a state must not be behind what is committed.
-    return decided.size === 0 || this.resumption !== undefined ||
-      await this.#member!.commit(generation, decided) === "committed";
+    if (decided.size === 0 || this.resumption !== undefined) return true;
+    // A seek that nobody had carried out may pass over what is done and not flushed yet.
+    if (this.#seeks.of([...decided.keys()]).size > 0) await this.#host.barrier();
+    return await this.#member!.commit(generation, decided) === "committed";
   }
 
   #begin(assignment: Assignment, start: Start): void {
@@ -288,9 +307,17 @@ export class TopicMember<K, V> {
     if (epoch < (this.#epochs.get(partition) ?? 0)) return;
     this.#losses.see(this.broker!, chunk);
     this.fetched.see(chunk);
+    if (chunk.records.length === 0) return this.#pass(chunk);
     const room = this.prefetch.add(chunk);
     this.#hooks.changed();
     return room;
+  }
+
+  /** Nothing visible was fetched: the position moves on when all before it is acknowledged. */
+  #pass({ partition, next }: Chunk): void {
+    if (!this.prefetch.extend(partition, next)) this.progress.pass(partition, next);
+    this.#host.moved?.();
+    this.#hooks.changed();
   }
 
   async #revoke(assignment: Assignment, canCommit: boolean): Promise<void> {

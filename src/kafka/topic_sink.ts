@@ -1,6 +1,7 @@
 import type { SinkPort } from "../flow/feed.ts";
 import type { Correction } from "../types.ts";
 import type { Producer, ProducerRecord } from "./broker.ts";
+import { DeadLetters, isFailedStep } from "./dead_letter.ts";
 import type { TopicOutput } from "./outgoing.ts";
 
 /** The header of results of messages that were handled again; its value is the epoch of the correction. */
@@ -34,6 +35,7 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
   /** See `SinkPort`. */
   readonly patienceMs: number;
   readonly #context: SinkContext<K, V>;
+  readonly #letters = new DeadLetters();
   #opening: Promise<Producer> | undefined;
   #producer: Producer | undefined;
 
@@ -45,6 +47,11 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
 
   /** Takes one value; a promise is backpressure. */
   write(output: TopicOutput<K, V>): void | Promise<void> {
+    if (!isFailedStep(output)) return this.#take(output);
+    return this.#letters.once(output, () => this.#take(output));
+  }
+
+  #take(output: TopicOutput<K, V>): void | Promise<void> {
     const record = this.#context.toRecord(output);
     if (this.#producer && !(record instanceof Promise)) return this.#producer.add(record);
     return this.#write(record);
@@ -52,6 +59,7 @@ export class TopicSink<K, V> implements SinkPort<TopicOutput<K, V>> {
 
   /** Takes the result of a message that is handled again: a header of its record says so. */
   correct(output: TopicOutput<K, V>, { epoch }: Correction): void | Promise<void> {
+    if (isFailedStep(output)) return this.write(output); // an error is no result of a message
     const mark = (record: ProducerRecord): ProducerRecord => ({
       ...record,
       headers: [...record.headers, [CORRECTION_HEADER, encoder.encode(String(epoch))]],

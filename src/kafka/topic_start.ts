@@ -1,4 +1,5 @@
 import type { Resumption } from "../flow/state.ts";
+import { KILLED } from "./alone.ts";
 import type { Broker, Positions } from "./broker.ts";
 import { KafkaError } from "./errors.ts";
 import {
@@ -25,8 +26,11 @@ export interface StartOptions {
   readonly offset: StartOffset;
   /** Whether this is the first assignment: offsets by partition count only then. */
   readonly first: boolean;
-  /** Whether to start a new group without who reads partition 0. */
-  readonly alone: boolean;
+  /**
+   * Whether others have had their time: a new group starts without who reads partition 0, and a reader that
+   * must be alone and is not fails.
+   */
+  readonly late: boolean;
   /** Seeks that nobody has carried out yet, by partition: they count most. */
   readonly sought: ReadonlyMap<number, SeekPosition>;
   /** Is told what is lost. */
@@ -73,9 +77,11 @@ export async function findStart(
     broker.offsets(topic, "latest"),
   ]);
   if (resumption && partitions.length < low.size) {
+    if (!options.late) return undefined;
     throw new KafkaError(
       `Cannot keep exact state of topic "${topic}": this member of group "${groupId}" reads ` +
-        `${partitions.length} of its ${low.size} partitions; let nobody else read it in that group`,
+        `${partitions.length} of its ${low.size} partitions, for longer than the session time-out; let ` +
+        `nobody else read it in that group; ${KILLED}`,
       { topic },
     );
   }
@@ -83,7 +89,7 @@ export async function findStart(
   const open = partitions.filter((part) => !chosen.has(part) && !committed.has(part));
   const founding = isInstant(offset) && offset !== "earliest" && !committed.has(0);
   const founder = partitions.includes(0);
-  if (founding && open.length > 0 && !founder && !options.alone) return undefined;
+  if (founding && open.length > 0 && !founder && !options.late) return undefined;
   const initial = founding ? await broker.offsets(topic, offset) : low;
   await options.prepare(low.size);
 

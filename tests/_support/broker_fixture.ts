@@ -13,6 +13,8 @@ export interface BrokerFixture {
   readonly grow: (broker: Broker, topic: string, partitions: number) => Promise<void>;
   /** Creates a topic whose partition 0 holds the values "a" and "b" and ends with a hole. */
   readonly createWithHoles: (broker: Broker, topic: string) => Promise<void>;
+  /** Leaves offsets that no reader is shown at the end of partition 0. */
+  readonly skip: (broker: Broker, topic: string) => Promise<void>;
 }
 
 /** Returns what registers tests of one implementation: each has a broker and a topic's name of its own. */

@@ -17,6 +17,8 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
   /** The receipts of the messages that were not acknowledged. */
   readonly kept: Receipt[] = [];
   barriers = 0;
+  /** How often a position moved without a message. */
+  moves = 0;
   readonly feed;
   readonly done: Promise<void>;
   readonly #gate;
@@ -33,6 +35,7 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
       signal: this.#ended.signal,
       fail: (error) => Promise.reject(error),
       barrier: () => this.barrier(),
+      moved: () => void this.moves++,
     };
     const feed = this.feed = source[openFeed](host, this.#gate);
     this.#gate.attach({ seek: (position) => feed.seek?.(position) });

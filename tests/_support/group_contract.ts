@@ -8,7 +8,7 @@ import { openProducer, record, texts, write } from "./records.ts";
 
 /** Registers the tests of groups for one implementation. */
 export function testGroupContract(fixture: BrokerFixture): void {
-  const { grow, createWithHoles } = fixture;
+  const { grow, createWithHoles, skip } = fixture;
   const test = contractTest(fixture);
 
   test("commit() is where the next member goes on", async (broker, topic) => {
@@ -187,6 +187,38 @@ export function testGroupContract(fixture: BrokerFixture): void {
     const position = (await broker.committed(topic, topic)).get(0)!;
     assertEquals(position, reader.next.get(0));
     assert(position > b!.offset);
+  });
+
+  test(
+    "tells how far a partition is, and its end, where no record is visible",
+    async (broker, topic) => {
+      await broker.ensure(topic, { partitions: 2 });
+      await skip(broker, topic);
+      await using reader = await GroupReader.join(broker, { topic, groupId: topic });
+      await reader.until(({ next }) => next.get(0) === 3);
+      assertEquals(reader.chunks.at(-1)!.high, 3);
+      await write(broker, topic, ["a"]);
+      await reader.until(({ seen }) => seen.length === 1);
+      await skip(broker, topic); // live, and caught up
+      await reader.until(({ next }) => next.get(0) === 7);
+      assertEquals([reader.chunks.at(-1)!.high, reader.values], [7, ["a"]]);
+      assertEquals(await reader.commit(), "committed");
+      assertEquals([...await broker.committed(topic, topic)], [[0, 7]]);
+      const epoch = reader.membership.seek(0, 4);
+      await reader.until(({ chunks }) => chunks.some((chunk) => chunk.epoch === epoch));
+      await reader.until(({ next }) => next.get(0) === 7);
+      assertEquals(reader.values, ["a"]);
+    },
+  );
+
+  test("tells how far it is of paused partitions, too, when they go on", async (broker, topic) => {
+    await broker.ensure(topic, { partitions: 1 });
+    await using reader = await GroupReader.join(broker, { topic, groupId: topic });
+    await reader.until(({ statuses }) => statuses.some(({ type }) => type === "assigned"));
+    reader.membership.pause([0]);
+    await skip(broker, topic);
+    reader.membership.resume([0]);
+    await reader.until(({ next }) => next.get(0) === 3);
   });
 
   test("gives partitions that were added later", async (broker, topic) => {

@@ -1,4 +1,4 @@
-import type { PartitionStore } from "../../src/checkpoint/record.ts";
+import type { PartitionStore } from "../../src/checkpoint/checkpoint_options.ts";
 
 /** A view of a store that notes the updates, and can hold them back. */
 export class HoldingStore implements PartitionStore {

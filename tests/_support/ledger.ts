@@ -31,6 +31,8 @@ export interface FlowRecord {
   readonly fates: Map<Value, Fate>;
   /** For each path, the place of the last value that was handled. */
   readonly last: Map<string, readonly number[]>;
+  /** The values on which a pipe has failed, and not succeeded since. */
+  readonly inPipes: Map<Value, { failures: number; settled: boolean }>;
   running: Fate | undefined;
   /** True after an error that stops. */
   dead: boolean;
@@ -52,6 +54,7 @@ export class Ledger {
       entered: new Set<Value>(),
       fates: new Map<Value, Fate>(),
       last: new Map(),
+      inPipes: new Map(),
       running: undefined,
       dead: false,
     }]));
@@ -126,12 +129,33 @@ export class Ledger {
     return this.flows.get(name)!;
   }
 
+  /** Notes that a pipe of a flow has failed; what its policy settles is settled in the flow. */
+  failsInPipe(
+    flow: string,
+    value: Value,
+    failures: number,
+  ): { failures: number; settled: boolean } {
+    const settle = () => this.fate(flow, value.taken).settled = true;
+    const step = {
+      failures,
+      get settled() {
+        return false;
+      },
+      set settled(_: boolean) {
+        settle(); // a value that goes on may share its fate with others
+      },
+    };
+    this.flow(flow).inPipes.set(value, step);
+    return step;
+  }
+
   /** The step of a flow that failed and is not settled. */
   failing(
     flow: string,
     { at, value }: Failed,
   ): { failures: number; settled: boolean } | undefined {
-    if (at === "handler") return this.flow(flow).fates.get(value.taken[0]!);
+    const { inPipes, fates } = this.flow(flow);
+    if (at === "handler") return inPipes.get(value) ?? fates.get(value.taken[0]!);
     const { sinks } = this.outputs.get(value)!;
     return sinks.find(({ failures, settled }) => failures > 0 && !settled);
   }

@@ -63,6 +63,24 @@ export class Oracle {
     }
   }
 
+  /** The function of a pipe throws; `decide` says whether its policy follows now, and not later. */
+  failsInPipe(
+    flow: string,
+    value: Value,
+    failures: number,
+    error: unknown,
+    decide: boolean,
+  ): void {
+    this.trace.push(`${flow} fails in a pipe on ${value.id}`);
+    const step = this.#ledger.failsInPipe(flow, value, failures);
+    if (decide) this.decides(flow, step, error);
+  }
+
+  /** The function of a pipe returns. */
+  passes(flow: string, value: Value): void {
+    this.#ledger.flow(flow).inPipes.delete(value);
+  }
+
   /** A filter leaves a value out. */
   filtered(flow: string, value: Value): void {
     this.trace.push(`${flow} filters ${value.id}`);

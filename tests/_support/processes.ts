@@ -11,7 +11,7 @@ import {
 import { gateOf } from "../../src/flow/gate.ts";
 import type { Broker } from "../../src/kafka/broker.ts";
 import { Topic } from "../../src/kafka/topic.ts";
-import type { PartitionEntry, PartitionRow } from "../../src/checkpoint/record.ts";
+import type { PartitionEntry, PartitionRow } from "../../src/checkpoint/partition_handoff.ts";
 import { unique } from "./kafka.ts";
 import { QUICK, type TopicFixture } from "./topic_fixture.ts";
 

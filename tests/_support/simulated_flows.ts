@@ -7,7 +7,9 @@ import {
   map,
   type OnError,
   retry,
+  sequential,
   SinkError,
+  untilEnd,
 } from "../../mod.ts";
 import type { Random } from "../../src/testing/random.ts";
 import type { Failed } from "./ledger.ts";
@@ -52,7 +54,7 @@ export class SimulatedFlows {
     return rate > 0 && this.world.random.chance(rate) ? new PlannedError("planned") : undefined;
   }
 
-  pipe({ name: flow }: FlowSpec, pipe: PipeSpec): unknown {
+  pipe({ name: flow, policy }: FlowSpec, pipe: PipeSpec): unknown {
     const { oracle } = this.world;
     const { random } = this.world;
     const enter = (value: Value) => {
@@ -62,17 +64,28 @@ export class SimulatedFlows {
       oracle.stops(flow, error);
       throw error;
     };
+    const failures = new Map<Value, number>();
+    /** Enters a pipe whose errors meet the policy of the flow. */
+    const enterExact = (value: Value) => {
+      oracle.enters(flow, value);
+      const failed = failures.get(value) ?? 0;
+      const error = failed === 0 ? this.#fails(this.world.graph.failureRate / 2) : this.#fails(0.5);
+      if (error === undefined) return oracle.passes(flow, value);
+      failures.set(value, failed + 1);
+      oracle.failsInPipe(flow, value, failed + 1, error, policy.form === "static" || failed > 0);
+      throw error;
+    };
     const nap = () => this.world.nap();
     switch (pipe.kind) {
       case "map":
         return map((value: Value) => {
-          enter(value);
+          enterExact(value);
           const mapped = mappedValue(value, "map");
           return this.world.nap()?.then(() => mapped) ?? mapped;
         });
       case "filter":
         return filter((value: Value) => {
-          enter(value);
+          enterExact(value);
           const passes = random.chance(0.8);
           if (!passes) oracle.filtered(flow, value);
           return passes;
@@ -80,31 +93,32 @@ export class SimulatedFlows {
       case "batch":
         return batch<Value>(pipe.max, pipe.ms);
       case "generator":
-        return async function* (values: AsyncIterable<Value>) {
+        return sequential(async function* (values: AsyncIterable<Value>) {
           for await (const value of values) {
             enter(value);
             await nap();
             yield mappedValue(value, "generator");
           }
-        };
+        });
       case "collecting generator":
-        return async function* (values: AsyncIterable<Value>) {
+        return untilEnd(async function* (values: AsyncIterable<Value>) {
           const collected: Value[] = [];
           for await (const value of values) {
             enter(value);
             collected.push(mappedValue(value, "collected"));
           }
           yield* collected;
-        };
+        });
       case "transform stream":
-        return () =>
+        return sequential(() =>
           new TransformStream<Value, Value>({
             async transform(value, controller) {
               enter(value);
               await nap();
               controller.enqueue(mappedValue(value, "stream"));
             },
-          });
+          })
+        );
     }
   }
 
@@ -259,9 +273,13 @@ export class SimulatedFlows {
     const { attempts, otherwise, form } = policy;
     const { oracle } = this.world;
     if (isPlainStop(policy)) return "stop";
+    const letters = new WeakMap<object, Set<unknown>>();
     const bury = async (error: FailedStep) => {
-      await this.world.nap();
-      oracle.buried(name, stepOf(error), error);
+      const origins = letters.getOrInsertComputed(error.cause as object, () => new Set());
+      if (origins.size === 0) await this.world.nap(); // the step is settled with the last of its letters
+      if (origins.has(error.origin)) oracle.broken.push(`${name} buries a message twice`);
+      if (origins.size === 0) oracle.buried(name, stepOf(error), error);
+      origins.add(error.origin);
     };
     const last = otherwise === "deadLetter" ? deadLetter(bury) : otherwise;
     const whole: ErrorPolicy = attempts === 0

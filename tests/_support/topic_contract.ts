@@ -1,9 +1,11 @@
 /** What a Topic does, on every broker. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { App } from "../../mod.ts";
 import { KafkaError } from "../../src/kafka/errors.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { testMessageContract } from "./message_contract.ts";
 import { testPauseContract } from "./pause_contract.ts";
+import { until } from "./processes.ts";
 import { testPositionContract } from "./position_contract.ts";
 import { texts, write } from "./records.ts";
 import { testStartContract } from "./start_contract.ts";
@@ -86,6 +88,49 @@ export function testTopicContract(fixture: TopicFixture): void {
     await using second = new FeedDriver(make());
     await second.until((messages) => messages.length === 4 - committed);
     assertEquals(second.offsets[0], committed);
+  });
+
+  test("passes over offsets without visible records: nothing is left to be read", async ({ broker, name, make, skip }) => {
+    await broker.ensure(name, { partitions: 1 });
+    await write(broker, name, ["a"]);
+    await skip();
+    const topic = make();
+    await using driver = new FeedDriver(topic, { handle: ({ offset }) => offset > 0 });
+    const caughtUp = () => [...driver.feed.parts!()].every((part) => part.caughtUp);
+    await until(() => driver.messages.length === 1 && caughtUp());
+    assertEquals(driver.feed.lag!(), 4);
+    await driver.barrier(); // what comes before them is not done
+    assertEquals((await broker.committed(name, name)).get(0) ?? 0, 0);
+    driver.kept[0]!.release();
+    assertEquals(driver.feed.lag!(), 0);
+    await driver.barrier();
+    assertEquals([...await topic.lag()], [[0, 0]]);
+    const { moves } = driver;
+    await skip(); // live, and nothing is open
+    await until(() => driver.moves > moves && caughtUp() && driver.feed.lag!() === 0);
+    await driver.barrier();
+    assertEquals([...await broker.committed(name, name)], [[0, 7]]);
+    await write(broker, name, ["b"]);
+    await driver.until((messages) => messages.length === 2);
+    assertEquals(driver.offsets, [0, 7]);
+  });
+
+  test("commits past offsets without visible records in a stream without a message", async ({ broker, name, make, skip }) => {
+    await broker.ensure(name, { partitions: 1 });
+    await skip();
+    const topic = make();
+    const stop = new AbortController();
+    const lags: number[] = [];
+    const app = new App({
+      barrier: { intervalMs: 20 },
+      onStatus: (status) => void (status.type === "progress" && lags.push(status.lag ?? -1)),
+    });
+    app.handle(topic, () => {});
+    const streaming = app.stream({ signal: stop.signal });
+    await until(async () => (await broker.committed(name, name)).get(0) === 3);
+    stop.abort();
+    await streaming;
+    assertEquals([lags.at(-1), [...await topic.lag()]], [0, [[0, 0]]]);
   });
 
   test("runs a barrier when partitions are taken, so that little is redone", async ({ broker, name, make }) => {

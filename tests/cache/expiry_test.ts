@@ -1,7 +1,9 @@
 import { DatabaseSync } from "node:sqlite";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { Cache, CacheStorageError, MemoryCache } from "../../mod.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
+import { liveHeap } from "../_support/live_heap.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 Deno.test("What has expired is swept in the background, and no timer is left when nothing can expire", async () => {
@@ -17,17 +19,49 @@ Deno.test("What has expired is swept in the background, and no timer is left whe
   assertEquals([cache.size, cache.bytes, clock.pending], [0, 0, 0]);
 });
 
-Deno.test("A sweep goes through a large cache a part at a time, and takes what was overwritten as new", async () => {
+Deno.test("A sweep takes all that has expired, and what was overwritten as new", async () => {
   const clock = new ManualClock(0);
   await using cache = new MemoryCache<number>({ clock, maxBytes: Infinity, ttlMs: 500 });
   for (let n = 0; n < 25_000; n++) await cache.set(n, n);
   await cache.set(0, 0, { ttlMs: Infinity });
+  await cache.set(1, 1, { ttlMs: 5_000 });
   const sizes: number[] = [];
-  for (let second = 1; second <= 3; second++) {
+  for (let second = 1; second <= 6; second++) {
     await clock.tick(1_000);
     sizes.push(cache.size);
   }
-  assertEquals(sizes, [15_001, 5_001, 1]);
+  assertEquals(sizes, [2, 2, 2, 2, 1, 1]);
+});
+
+for (const layout of ["memory", "disk"] as const) {
+  Deno.test(`What has expired goes as fast as it is written, though the writer lets no timer fire (${layout})`, async () => {
+    await using folder = await temporaryFolder();
+    let now = 0;
+    // 30,000 writes a second, so that 90,000 are live.
+    const clock: Clock = { ...systemClock, now: () => now, timer: () => () => {} };
+    const options = { clock, maxBytes: Infinity, ttlMs: 3_000 };
+    await using cache = layout === "memory"
+      ? new MemoryCache<number>(options)
+      : await Cache.open<number>(`${folder.path}/db`, options);
+    let most = 0;
+    for (let n = 0; n < 300_000; n++) {
+      now = n / 30;
+      await cache.set(n, n);
+      most = Math.max(most, cache.size);
+    }
+    assertLess(most, 126_000);
+  });
+}
+
+Deno.test("A key that is written again and again with a ttlMs leaves nothing of what it was", async () => {
+  const clock = new ManualClock(0);
+  await using cache = new MemoryCache<number>({ clock, ttlMs: 3_600_000 });
+  const write = async (count: number) => {
+    for (let n = 0; n < count; n++) await cache.set("a", n);
+    return liveHeap();
+  };
+  const before = await write(100_000);
+  assertLess(await write(300_000) - before, 1_000_000);
 });
 
 Deno.test("What expired while the store was closed is not there when it is opened, nor on disk after that", async () => {

@@ -1,8 +1,15 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { App, BarrierError, Cache, CacheStorageError, MemoryCache } from "../../mod.ts";
+import {
+  App,
+  BarrierError,
+  Cache,
+  CacheStorageError,
+  MemoryCache,
+  type StatusEvent,
+} from "../../mod.ts";
 import type { Commit } from "../../src/flow/feed.ts";
-import { ManualClock } from "../../src/testing/mod.ts";
+import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { crashedCopy } from "../_support/crashed_copy.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -25,7 +32,7 @@ Deno.test("cache.updates() is a source: it has every write of the other flows, a
   const app = new App();
   const seen: unknown[] = [];
   const stop = new AbortController();
-  app.handle(words.updates(), ([word, count]) => {
+  app.handle(words.updates({ overflow: "wait" }), ([word, count]) => {
     if (word === "end") stop.abort();
     return `${word} ${count}`;
   }, { sink: (text) => seen.push(text) });
@@ -36,6 +43,53 @@ Deno.test("cache.updates() is a source: it has every write of the other flows, a
   assertEquals(seen, ["a 1", "b 1", "a 2", "end 1"]);
   // Nobody reads them any more, so nobody holds the writer.
   for (let n = 0; n < 3_000; n++) await words.set(n, n);
+});
+
+Deno.test('updates({ overflow: "wait" }) whose reader hangs holds its writers, and running apps are told who it is', async () => {
+  await using folder = await temporaryFolder();
+  const clock = new ManualClock(0);
+  const path = `${folder.path}/db`;
+  await using cache = await Cache.open<number>(path, { clock });
+  const totals = cache.space<number>("totals");
+  const hung = totals.updates({ overflow: "wait", bound: 2, name: "dashboard" });
+  const told: StatusEvent[] = [];
+  const app = new App({ onStatus: (event) => told.push(event) });
+  let handled = 0;
+  app.handle([1, 2, 3], async (n) => {
+    await totals.set("a", n);
+    handled++;
+  });
+  const running = app.stream();
+  while (clock.pending < 2) await settle(); // that of the flush and that of the wait
+  await clock.tick(10_000);
+  const waits = told.filter(({ type }) => type === "updates_waiting");
+  const wait = {
+    type: "updates_waiting",
+    cache: `space "totals" of cache ${JSON.stringify(path)}`,
+    reader: "dashboard",
+    updates: 2,
+  };
+  assertEquals([handled, waits], [1, [{ ...wait, waitedMs: 5_000 }, {
+    ...wait,
+    waitedMs: 10_000,
+  }]]);
+  await hung.return!();
+  await running;
+  assertEquals(handled, 3);
+  await totals.set("after", 1);
+  await cache.flush();
+  assertEquals(clock.pending, 0);
+});
+
+Deno.test("updates() whose reader hangs holds nobody", async () => {
+  await using cache = new MemoryCache<number>();
+  const hung = cache.updates();
+  const app = new App();
+  app.handle(Array(5_000).keys(), (n) => cache.set(n % 10, n));
+  await app.stream();
+  const values = [];
+  for (let n = 0; n < 10; n++) values.push((await hung.next()).value![1]);
+  assertEquals(values, Array.from({ length: 10 }, (_, n) => 4_990 + n));
 });
 
 Deno.test("cache.updates() as a source ends when the cache is closed", async () => {

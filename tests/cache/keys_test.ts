@@ -2,6 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   decodeKey,
+  decodeParts,
   encodeKey,
   type Key,
   type KeyPart,
@@ -24,11 +25,12 @@ const part: fc.Arbitrary<KeyPart> = fc.oneof(
 );
 const parts = fc.array(part, { minLength: 1, maxLength: 4 });
 
-Deno.test("encodeKey() and decodeKey() are inverse for all types", () => {
+Deno.test("encodeKey() and decodeKey() are inverse for all types, but that -0 is 0", () => {
   fc.assert(
     fc.property(parts, (key) => {
       const decoded = decodeKey(encodeKey(key));
-      assertEquals(decoded, key.length === 1 ? key[0] : key);
+      const same = key.map((part) => part === 0 ? 0 : part);
+      assertEquals(decoded, same.length === 1 ? same[0] : same);
     }),
     { numRuns: 2_000 },
   );
@@ -39,7 +41,7 @@ Deno.test("encodeKey() has the order and the identity of Deno KV", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(parts, { minLength: 2, maxLength: 40 }), async (keys) => {
       for await (const { key } of kv.list({ prefix: [] })) await kv.delete(key);
-      for (const key of keys) await kv.set(key, encodeKey(key));
+      for (const key of keys) await kv.set(decodeParts(encodeKey(key)), encodeKey(key));
       const stored = await Array.fromAsync(kv.list<string>({ prefix: [] }), (row) => row.value);
       assertEquals(stored, [...new Set(keys.map(encodeKey))].sort());
     }),

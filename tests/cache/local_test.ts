@@ -8,6 +8,9 @@ import {
 } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import { Cache, CacheHeldError, CacheStorageError, type Key } from "../../mod.ts";
+import { fromStateRow, STATE_KEY, toStateRow } from "../../src/cache/format.ts";
+import type { State } from "../../src/cache/resident/journal.ts";
+import { decodePage, encodePage, Page } from "../../src/cache/resident/page.ts";
 import { openStores } from "../../src/flow/feed.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { slope } from "../../scripts/bench/heap.ts";
@@ -144,8 +147,9 @@ Deno.test("A local Cache that another process took over writes nothing more", as
   await cache.set("a", 1, { durable: true });
   {
     using kv = await Deno.openKv(path);
-    const { value } = await kv.get<object>(["slipstream", "state"]);
-    await kv.set(["slipstream", "state"], { ...value, owner: "someone else" });
+    const { value } = await kv.get(STATE_KEY);
+    const state = fromStateRow(value, "resident", path) as State;
+    await kv.set(STATE_KEY, toStateRow("resident", { ...state, owner: "someone else" }));
   }
   await assertRejects(
     () => cache.set("b", 2, { durable: true }),
@@ -193,17 +197,36 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   }
   await assertRejects(() => Cache.open(at("newer")), CacheStorageError, "format 99");
   {
-    await using cache = await Cache.open(at("page"));
-    await cache.set("a", 1);
+    using kv = await Deno.openKv(at("older"));
+    await kv.set(["slipstream", "state"], { format: 1, layout: "resident" });
   }
-  {
-    using kv = await Deno.openKv(at("page"));
-    await kv.set(["slipstream", "l", 1], "not a page");
-  }
-  await assertRejects(() => Cache.open(at("page")), CacheStorageError, "corrupt in page 1");
+  await assertRejects(() => Cache.open(at("older")), CacheStorageError, "format 1");
+  await assertRejects(
+    () => Cache.open(at("older"), { damaged: "salvage" }),
+    CacheStorageError,
+    "format 1",
+  );
   await (await Cache.open(at("shared"), { shared: true })).close();
   await assertRejects(() => Cache.open(at("shared")), CacheStorageError, "{ shared: true }");
   await assertRejects(() => Cache.open(""), TypeError);
+});
+
+Deno.test("Cache.open() at a URL that is no store's makes no folder, and names what is supported", async () => {
+  await using folder = await temporaryFolder();
+  const before = Deno.cwd();
+  Deno.chdir(folder.path);
+  try {
+    for (const target of ["ftp://user:secret@host/db", "redis://host", "S3://bucket/a"]) {
+      for (const given of [target, new URL(target)]) {
+        const error = await assertRejects(() => Cache.open(given), TypeError, "http: or https:");
+        assertEquals(error.message.includes("secret"), false);
+      }
+    }
+    assertEquals(await Array.fromAsync(Deno.readDir(".")), []);
+    await (await Cache.open("a:b")).close(); // a name that a file can have
+  } finally {
+    Deno.chdir(before);
+  }
 });
 
 Deno.test("A Cache says which flags are missing", async () => {
@@ -237,13 +260,18 @@ Deno.test("A local Cache deletes the pieces of values that were overwritten, als
     await cache.set("a", "z".repeat(100_000));
   }
   assertEquals((await rows(path, "p")).length, 2);
+  const pages = await rows(path, "l");
   {
     using kv = await Deno.openKv(path);
     await kv.set(["slipstream", "p", "left by a crash", 0], new Uint8Array(10));
-    await kv.set(["slipstream", "l", 1_000], ["", "torn", 0, 0, 1, 1]);
+    const { value } = await kv.get(STATE_KEY);
+    const { sequence, last } = fromStateRow(value, "resident", path) as State;
+    const torn = encodePage("", new Page(last + 1), { sequence: sequence + 1, ends: false });
+    await kv.set(["slipstream", "l", last + 1], torn);
   }
   assertEquals((await content(path)).length, 1);
   assertEquals((await rows(path, "p")).length, 2);
+  assertEquals(await rows(path, "l"), pages);
 });
 
 Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes in a window", async () => {
@@ -269,7 +297,9 @@ Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes in a 
     before = await Array.fromAsync(cache.entries());
   }
   const pages = await rows(path, "l");
-  const stored = pages.reduce((sum, { value }) => sum + ((value as unknown[]).length - 1) / 5, 0);
+  const stored = pages.reduce((sum, { key, value }) => {
+    return sum + decodePage(key[2] as number, value).records.length;
+  }, 0);
   assertLess(stored, 2 * before.length);
   assertLess((await Deno.stat(path)).size, 2 * maxBytes);
   await using cache = await Cache.open<unknown>(path, { maxBytes });

@@ -75,7 +75,7 @@ Deno.test("Cache.updates() made before close() and read after it ends", async ()
 
 Deno.test("Cache.transaction() lets go of its keys while a reader of updates is slow", async () => {
   await using cache = new MemoryCache<number>();
-  const updates = cache.updates({ bound: 1 });
+  const updates = cache.updates({ overflow: "wait", bound: 1 });
   const first = updates.next();
   await cache.set("begin", 0);
   await first;

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects, assertStringIncludes } from "@std/assert";
 import { Cache, CacheStorageError } from "../../mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -73,6 +73,23 @@ Deno.test("A large value that is overwritten while a shared Cache reads it is th
   assertEquals(error.retriable, true);
 });
 
+Deno.test("A shared Cache that is cleared while others write ever higher keys is cleared of what was there", async () => {
+  using kv = await Deno.openKv(":memory:");
+  await using cache = await Cache.open<number>(kv);
+  let next = 0;
+  while (next < 200) await cache.set(next, next++);
+  let cleared = false;
+  const write = async () => {
+    while (!cleared && next < 4_000) await cache.set(next, next++);
+  };
+  const writers = Array.from({ length: 20 }, write);
+  await cache.clear();
+  cleared = true;
+  await Promise.all(writers);
+  assertLess(next, 4_000);
+  assertEquals(await cache.getMany([0, 199]), [undefined, undefined]);
+});
+
 Deno.test("A call to a server that is not there ends with an error", async () => {
   const url = "http://127.0.0.1:9";
   const token = Deno.env.get("DENO_KV_ACCESS_TOKEN");
@@ -87,3 +104,20 @@ Deno.test("A call to a server that is not there ends with an error", async () =>
     if (token === undefined) Deno.env.delete("DENO_KV_ACCESS_TOKEN");
   }
 });
+
+for (const lacking of ["net", "env"]) {
+  Deno.test({
+    name: `Cache.open() of a server without --allow-${lacking} names the flags that it needs`,
+    permissions: { [lacking === "net" ? "env" : "net"]: true },
+    async fn() {
+      if (lacking === "net") Deno.env.set("DENO_KV_ACCESS_TOKEN", "a token of twelve letters");
+      const error = await assertRejects(() => Cache.open("http://user:pass@127.0.0.1:9/kv"), Error);
+      if (lacking === "net") Deno.env.delete("DENO_KV_ACCESS_TOKEN");
+      assertStringIncludes(
+        error.message,
+        'Cannot open cache "http://***@127.0.0.1:9/kv", ' +
+          "allow it with --allow-net=127.0.0.1:9 --allow-env=DENO_KV_ACCESS_TOKEN: ",
+      );
+    },
+  });
+}

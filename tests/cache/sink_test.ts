@@ -29,7 +29,7 @@ Deno.test("A Cache as a sink takes pairs without a promise, and can be read at o
 
 Deno.test("A Cache as a sink holds its flow back for a slow reader of its updates", async () => {
   await using cache = new MemoryCache<number>();
-  const updates = cache.updates({ bound: 1 });
+  const updates = cache.updates({ overflow: "wait", bound: 1 });
   const first = updates.next();
   const port = cache[openSink](host);
   port.write(["a", 1]);

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { gateOf } from "../../src/flow/gate.ts";
 import { World } from "../_support/join_world.ts";
 
-Deno.test("Checkpoint corrects what became dirty while a recovery callback was busy", async () => {
+Deno.test("Checkpoint corrects what became stale while a recovery callback was busy", async () => {
   const world = new World();
   const busy = Promise.withResolvers<void>();
   const process = world.start({
@@ -30,14 +30,14 @@ Deno.test("Checkpoint corrects what became dirty while a recovery callback was b
   await process.close();
 });
 
-Deno.test("Checkpoint does not stop the dependent again and again when nothing is dirty any more", async () => {
+Deno.test("Checkpoint does not stop the dependent again and again when nothing is stale any more", async () => {
   const world = new World();
   const process = world.start();
   world.say(0, "sun");
   await process.rest();
   world.ask([5, 9]);
   await process.rest();
-  world.say(4, "rain"); // dirty, but not yet due
+  world.say(4, "rain"); // stale, but not yet due
   await process.rest();
   const gate = gateOf(process.questions);
   gate.seek({ 0: 0 }); // the user makes them again

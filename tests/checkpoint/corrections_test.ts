@@ -21,7 +21,7 @@ Deno.test("Checkpoint: a heartbeat clears nothing old", async () => {
   assertEquals(world.answers, world.truth);
 });
 
-Deno.test("Checkpoint redoes results after a late dependency message without an outage", async () => {
+Deno.test("Checkpoint corrects results after a late dependency message without an outage", async () => {
   const world = new World();
   const process = world.start();
   world.say(0, "sun");
@@ -36,7 +36,7 @@ Deno.test("Checkpoint redoes results after a late dependency message without an 
   await process.close();
 });
 
-Deno.test("Checkpoint redoes dirty results after correctAfterMs when the frontier does not pass them", async () => {
+Deno.test("Checkpoint corrects stale results after correctAfterMs when the frontier does not pass them", async () => {
   const world = new World();
   const process = world.start({ checkpoint: { correctAfterMs: 5000 } });
   world.say(0, "sun");
@@ -53,7 +53,7 @@ Deno.test("Checkpoint redoes dirty results after correctAfterMs when the frontie
   await process.close();
 });
 
-Deno.test("Checkpoint redoes what was read between a heartbeat and its store write", async () => {
+Deno.test("Checkpoint corrects what was read between a heartbeat and its store write", async () => {
   const world = new World();
   const stored = Promise.withResolvers<void>();
   const process = world.start({ beforeStore: ({ time }) => time === 10 && stored.promise });
@@ -88,7 +88,7 @@ Deno.test("Checkpoint corrects three partitions of different speed, each from it
   assertEquals(world.answers, world.truth);
 });
 
-Deno.test("Checkpoint.staleState has the least dirty position of each partition, for callbacks that seek", async () => {
+Deno.test("Checkpoint.staleState has the first stale position of each partition, for callbacks that seek", async () => {
   const world = new World({ questionParts: 2 });
   let stale: unknown;
   const process = world.start({

@@ -313,3 +313,30 @@ Deno.test("Dependency that is silent for downtimeAfterMs is down, but not while 
   assert(process.isPaused);
   await process.close();
 });
+
+Deno.test("Checkpoint follows an outage as docs/checkpoint.md draws it", async () => {
+  const world = new World();
+  const process = world.start({ dependency: { downtimeThreshold: 60 } }); // times are minutes since 09:00
+  const { checkpoint, dependency } = process;
+  world.say(0, "09:00");
+  await process.rest();
+  world.ask([30, 50]);
+  await process.rest();
+  assert(!dependency.isDown);
+  world.ask([70]);
+  await process.rest();
+  assert(dependency.isDown && process.isPaused);
+  assertEquals(process.log, ["0:0 09:00", "0:1 09:00", "0:2 09:00"]);
+  world.say(40, "09:40");
+  await process.rest();
+  assertEquals([dependency.frontier, checkpoint.staleState], [40, { 0: 1 }]);
+  assert(dependency.isDown && process.isPaused);
+  world.say(80, "10:20");
+  await process.rest();
+  assert(!dependency.isDown && !process.isPaused);
+  world.ask([85]);
+  await process.rest();
+  assertEquals(process.log.slice(3), ["0:1 09:40 again", "0:2 09:40 again", "0:3 10:20"]);
+  assertEquals(process.contexts.map((correction) => correction?.until).slice(3), [3, 3, undefined]);
+  await process.close();
+});

@@ -127,7 +127,7 @@ test("a partition corrected elsewhere since then is not taken for what it was", 
   const b = await world.start("b");
   const [, ofB] = await shared(a, b);
   await b.stop();
-  assertEquals((await world.entries(ofB!)).map(({ record }) => record!.dirty), [0]);
+  assertEquals((await world.entries(ofB!)).map(({ record }) => record!.stale), [0]);
   await until(() => a.reads.length === 2);
   await world.say(900, "snow"); // nothing that a knows of makes it wrong
   await until(() => world.log.includes(`a ${ofB}:0 sun again`));

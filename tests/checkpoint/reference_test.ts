@@ -108,6 +108,23 @@ Deno.test("Dependency asks a downtimeCheck and a recoveryCheck of one's own", as
   assertEquals((await c.heartbeat(7)).isLate, false);
 });
 
+Deno.test("Checkpoint and Dependency take callbacks that are functions of a Checkpoint and a Dependency", async () => {
+  const names: string[] = [];
+  const note = (checkpoint: Checkpoint, { name }: Dependency) => {
+    names.push(`${checkpoint.name} ${name}`);
+  };
+  const never = (checkpoint: Checkpoint, _: Dependency) => checkpoint.name === "";
+  const dependency = new Dependency("dependency", emoji(), { recoveryCheck: never });
+  const c = new Checkpoint("dependent", {
+    dependent: emoji(),
+    dependencies: [dependency],
+    downtimeCallback: note,
+  });
+  await c.heartbeat(1);
+  await c.checkPulse(1_000_000);
+  assertEquals(names, ["dependent dependency"]);
+});
+
 Deno.test("Checkpoint compares Dates, Temporal.Instants and numbers, but not with each other", async () => {
   const instants = make();
   await instants.heartbeat(Temporal.Instant.from("2025-01-01T10:00Z"));

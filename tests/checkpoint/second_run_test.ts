@@ -55,7 +55,7 @@ class Rerun {
   }
 }
 
-Deno.test("Checkpoint corrects in a second run what was dirty at the end of the first", async () => {
+Deno.test("Checkpoint corrects in a second run what was stale at the end of the first", async () => {
   const app = new Rerun({ correct: true, correctAfterMs: 5000 });
   const first = app.stream();
   app.weather.append({ time: 0, value: "sun" });
@@ -63,7 +63,7 @@ Deno.test("Checkpoint corrects in a second run what was dirty at the end of the 
   app.questions.append({ time: 5 });
   app.questions.append({ time: 9 });
   await app.rest();
-  app.weather.append({ time: 4, value: "rain" }); // dirty, but not yet due
+  app.weather.append({ time: 4, value: "rain" }); // stale, but not yet due
   await app.rest();
   await app.stop(first);
   assertEquals(app.log, ["sun", "sun"]);

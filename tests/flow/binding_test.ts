@@ -9,37 +9,46 @@ function refused(source: unknown, handler: unknown, options: unknown = {}): stri
 }
 
 const handler = () => {};
+const unassigned = ": is it assigned before, and returned where it is made?";
 
 Deno.test("handle() refuses what is no source, naming the flow and what it got", () => {
   assertEquals(
     refused(7, handler, { name: "numbers" }),
-    'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a source of ours, got 7',
+    'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a source of ours, got 7: give a list: [value]',
   );
   const rest = ": the source must be iterable, a ReadableStream or a source of ours, got ";
-  assertEquals(refused(null, handler), `Cannot bind flow "flow 1"${rest}null`);
-  assertEquals(refused(undefined, handler), `Cannot bind flow "flow 1"${rest}undefined`);
-  assertEquals(refused({}, handler), `Cannot bind flow "flow 1"${rest}an object of class Object`);
+  assertEquals(refused(null, handler), `Cannot bind flow "flow 1"${rest}null${unassigned}`);
+  assertEquals(
+    refused(undefined, handler),
+    `Cannot bind flow "flow 1"${rest}undefined${unassigned}`,
+  );
+  assertEquals(
+    refused({}, handler),
+    `Cannot bind flow "flow 1"${rest}an object of class Object: ` +
+      "to read its entries give Object.entries(value), to read it as one message [value]",
+  );
   assertEquals(
     refused(Promise.resolve([1]), handler),
-    `Cannot bind flow "flow 1"${rest}an object of class Promise`,
+    `Cannot bind flow "flow 1"${rest}an object of class Promise: await it`,
   );
   assertEquals(
     refused(function* numbers() {}, handler),
-    `Cannot bind flow "flow 1"${rest}the function numbers`,
+    `Cannot bind flow "flow 1"${rest}the function numbers: call it: numbers()`,
   );
 });
 
 Deno.test("handle() refuses what is no handler", () => {
   const rest = "the handler must be a function or a TransformStream, got";
   assertEquals(refused([], "text"), `Cannot bind flow "flow 1": ${rest} the string "text"`);
-  assertEquals(refused([], undefined), `Cannot bind flow "flow 1": ${rest} undefined`);
+  assertEquals(refused([], undefined), `Cannot bind flow "flow 1": ${rest} undefined${unassigned}`);
   assertEquals(
     refused([], { readable: new ReadableStream() }),
     `Cannot bind flow "flow 1": ${rest} an object of class Object`,
   );
   assertEquals(
     refused([], new WritableStream()),
-    `Cannot bind flow "flow 1": ${rest} an object of class WritableStream`,
+    `Cannot bind flow "flow 1": ${rest} an object of class WritableStream: ` +
+      "it has one side: give a TransformStream, which has two",
   );
 });
 
@@ -52,15 +61,17 @@ Deno.test("handle() refuses what is no sink, naming its place among several", ()
   );
   assertEquals(
     refused([], handler, { name: "copy", sink: [() => {}, new ReadableStream()] }),
-    `Cannot bind flow "copy": sink 2 ${rest} an object of class ReadableStream`,
+    `Cannot bind flow "copy": sink 2 ${rest} an object of class ReadableStream: ` +
+      "a ReadableStream is a source: give what it is written with",
   );
   assertEquals(
     refused([], handler, { sink: new Map() }),
-    `Cannot bind flow "flow 1": the sink ${rest} an object of class Map`,
+    `Cannot bind flow "flow 1": the sink ${rest} an object of class Map: ` +
+      "give ([key, value]) => map.set(key, value)",
   );
   assertEquals(
     refused([], handler, { sink: null }),
-    `Cannot bind flow "flow 1": the sink ${rest} null`,
+    `Cannot bind flow "flow 1": the sink ${rest} null${unassigned}`,
   );
 });
 

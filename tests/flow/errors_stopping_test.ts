@@ -4,9 +4,12 @@ import {
   deadLetter,
   type FailedStep,
   HandlerError,
+  merge,
   PipeError,
   Proxy,
   retry,
+  sequential,
+  type Source,
   SourceError,
   type StatusEvent,
 } from "../../mod.ts";
@@ -37,16 +40,105 @@ Deno.test("an error in a pipe stops the app whatever the policy", async () => {
   const app = new App({ onError: "skip" });
   const source = new Recorder([1, 2, 3]);
   app.handle(source, () => {}, {
-    pipe: async function* (messages) {
+    pipe: sequential(async function* (messages: AsyncIterable<number>) {
       for await (const n of messages) {
         if (n === 2) throw new Error("leak");
         yield n;
       }
-    },
+    }),
   });
   app.handle(source, () => {});
   await assertRejects(() => app.stream(), PipeError, "leak");
   assertEquals(source.acknowledged, [0]);
+});
+
+// deno-lint-ignore require-yield
+async function* failingAfter(wait: Promise<void>, name: string): AsyncGenerator<number> {
+  await wait;
+  throw new Error(name);
+}
+
+/** What `stream()` of this app rejects with: the first error, and the others. */
+async function errorsOf(app: App): Promise<string[]> {
+  const error = await assertRejects(() => app.stream()) as Error & { others: Error[] };
+  return [error, ...error.others].map(({ message }) => message);
+}
+
+Deno.test("sources that fail in one tick: the first error is thrown, the rest are in its others", async () => {
+  const gate = Promise.withResolvers<void>();
+  const fail = (name: string): never => {
+    throw new Error(name);
+  };
+  const app = new App();
+  app.handle(failingAfter(gate.promise, "a"), () => {}, { name: "a" });
+  app.handle(failingAfter(gate.promise, "b"), () => {}, { name: "b" });
+  app.handle([gate.promise.then(() => fail("promise"))], () => {}, { name: "promise" });
+  const merged = merge(failingAfter(gate.promise, "c"), failingAfter(gate.promise, "d"));
+  app.handle(merged, () => {}, { name: "merge" });
+  setTimeout(gate.resolve);
+  const [first, ...others] = await errorsOf(app);
+  const expected = [["a", "a"], ["b", "b"], ["promise", "promise"], ["merge", "d"], [
+    "merge",
+    "c",
+  ]]
+    .map(([flow, message]) => `Cannot read the source in flow "${flow}": ${message}`);
+  assertEquals(others.length, 4);
+  assertEquals([first, ...others].toSorted(), expected.toSorted());
+});
+
+Deno.test("a source that was told to stop and says so adds nothing to the error that stopped it", async () => {
+  const stopped = new AbortController();
+  const app = new App({ onStatus: ({ type }) => type === "stopping" && stopped.abort() });
+  app.handle([1], () => {
+    throw new Error("first");
+  });
+  app.handle({
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        new Promise<IteratorResult<number>>((_, reject) =>
+          stopped.signal.addEventListener("abort", () => reject(stopped.signal.reason))
+        ),
+    }),
+  }, () => {});
+  assertEquals(await errorsOf(app), ['Cannot handle a message in flow "flow 1": first']);
+});
+
+Deno.test("what a source fails with after a clean stop is not the app's error", async () => {
+  const stopped = new AbortController();
+  const app = new App();
+  app.handle({
+    [Symbol.asyncIterator]: () => ({
+      next: () =>
+        new Promise<IteratorResult<number>>((_, reject) =>
+          stopped.signal.addEventListener("abort", () => reject(new Error("socket closed")))
+        ),
+    }),
+  }, () => {});
+  const streaming = app.stream({ signal: stopped.signal });
+  await settle();
+  stopped.abort();
+  await streaming;
+});
+
+Deno.test("what a source failed with while it was paused is told when the app stops", async () => {
+  for (const kind of ["async", "sync"]) {
+    const gate = Promise.withResolvers<void>();
+    const fail = (): never => {
+      throw new Error("broken");
+    };
+    const source: Source<number> = kind === "async"
+      ? failingAfter(gate.promise, "broken")
+      : [gate.promise.then(fail)];
+    const app = new App();
+    app.handle(source, () => {});
+    const streaming = errorsOf(app);
+    await settle();
+    app.pause(source);
+    gate.resolve();
+    await settle();
+    await app.close();
+    assertEquals(await streaming, ['Cannot read the source in flow "flow 1": broken']);
+  }
 });
 
 Deno.test("two flows that fail on the same message: the first is thrown, the second is in its others", async () => {

@@ -184,6 +184,30 @@ Deno.test("an endless source in front of async handlers leaves timers their turn
   assert(handled > 64);
 });
 
+Deno.test("a source is cancelled with the reason of the signal", async () => {
+  const reasons: unknown[] = [];
+  const stream = new ReadableStream<number>({
+    pull: (stream) => stream.enqueue(1),
+    cancel: (reason) => void reasons.push(reason),
+  });
+  const iterator: AsyncIterable<number> = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => Promise.resolve({ done: false, value: 1 }),
+      return: (reason) => {
+        reasons.push(reason);
+        return Promise.resolve({ done: true, value: undefined });
+      },
+    }),
+  };
+  for (const source of [stream, iterator]) {
+    const controller = new AbortController();
+    const app = new App();
+    app.handle(source, () => controller.abort("enough"));
+    await app.stream({ signal: controller.signal });
+  }
+  assertEquals(reasons, ["enough", "enough"]);
+});
+
 Deno.test("a source whose next() never settles is abandoned when the signal aborts", async () => {
   const controller = new AbortController();
   const waiting = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { App, type Context, handle } from "../../mod.ts";
+import { App, type Context, handle, sequential } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -191,12 +191,14 @@ Deno.test("a TransformStream as handler acknowledges what came before an output 
   const app = new App();
   app.handle(
     numbers,
-    new TransformStream<number, string>({
-      transform(n, controller) {
-        controller.enqueue(`${n}a`);
-        controller.enqueue(`${n}b`);
-      },
-    }),
+    sequential(
+      new TransformStream<number, string>({
+        transform(n, controller) {
+          controller.enqueue(`${n}a`);
+          controller.enqueue(`${n}b`);
+        },
+      }),
+    ),
     {
       sink: async (text) => {
         await settle();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { App, DrainError, PipeError, toTransform } from "../../mod.ts";
+import { App, DrainError, PipeError, sequential, toTransform } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { identity } from "../_support/identity.ts";
@@ -18,7 +18,9 @@ Deno.test("a pipe that ends early ends its flow only: the others of the source g
   const source = new Recorder([1, 2, 3, 4]);
   const seen: string[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push(`first ${n}`), { pipe: take(2) });
+  app.handle(source, (n: number) => void seen.push(`first ${n}`), {
+    pipe: sequential(take(2)<number>),
+  });
   app.handle(source, (n) => void seen.push(`all ${n}`));
   await app.stream();
   assertEquals(seen.filter((line) => line.startsWith("first")), ["first 1", "first 2"]);
@@ -43,8 +45,8 @@ Deno.test("a source whose last flow has ended early is closed, with what was giv
 
   const source = new Recorder([1, 2, 3, 4]);
   const other = new App();
-  other.handle(source, () => {}, { pipe: take(2) });
-  other.handle(source, () => {}, { pipe: take(3) });
+  other.handle(source, () => {}, { pipe: sequential(take(2)<number>) });
+  other.handle(source, () => {}, { pipe: sequential(take(3)<number>) });
   await other.stream();
   assertEquals([source.handedOut, source.watermark, source.cancelled], [3, 3, 1]);
 });
@@ -62,12 +64,14 @@ Deno.test("a TransformStream that terminates ends its flow", async () => {
   const source = new Recorder([1, 2, 3]);
   const app = new App();
   app.handle(source, (n: number) => void seen.push(n), {
-    pipe: new TransformStream<number, number>({
-      transform(n, controller) {
-        controller.enqueue(n);
-        if (n === 2) controller.terminate();
-      },
-    }),
+    pipe: sequential(
+      new TransformStream<number, number>({
+        transform(n, controller) {
+          controller.enqueue(n);
+          if (n === 2) controller.terminate();
+        },
+      }),
+    ),
   });
   await app.stream();
   assertEquals([seen, source.watermark], [[1, 2], 2]);
@@ -101,7 +105,11 @@ Deno.test("a pipe that throws stops the app with a PipeError, whatever the polic
     const source = new Recorder([1, 2, 3]);
     const [seen, beside]: number[][] = [[], []];
     const app = new App();
-    app.handle(source, (n: number) => void seen!.push(n), { pipe, name: "zip", onError: "skip" });
+    app.handle(source, (n: number) => void seen!.push(n), {
+      pipe: sequential(pipe),
+      name: "zip",
+      onError: "skip",
+    });
     app.handle(source, (n) => void beside!.push(n));
     const error = await assertRejects(() => app.stream(), PipeError, 'in flow "zip": no gzip');
     assertStrictEquals(error.cause, cause);
@@ -191,14 +199,14 @@ Deno.test("a pipe may ask for several messages at once", async () => {
     await settle();
     seen.push([pair, source.watermark]);
   }, {
-    pipe: async function* (source: AsyncIterable<number>) {
+    pipe: sequential(async function* (source: AsyncIterable<number>) {
       const messages = source[Symbol.asyncIterator]();
       for (;;) {
         const [a, b] = await Promise.all([messages.next(), messages.next()]);
         if (a.done) return;
         yield [a.value, b.value];
       }
-    },
+    }),
   });
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2]]);

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { App } from "../../mod.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { App, PipeError, sequential, untilEnd } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { identity } from "../_support/identity.ts";
@@ -8,15 +8,14 @@ async function* same<T>(source: AsyncIterable<T>): AsyncGenerator<T> {
   for await (const message of source) yield message;
 }
 
+/** Asks for two messages at once, so that it holds none when it asks. */
 async function* inPairs<T>(source: AsyncIterable<T>): AsyncGenerator<T[]> {
-  let pair: T[] = [];
-  for await (const message of source) {
-    pair.push(message);
-    if (pair.length < 2) continue;
-    yield pair;
-    pair = [];
+  const messages = source[Symbol.asyncIterator]();
+  for (;;) {
+    const [a, b] = await Promise.all([messages.next(), messages.next()]);
+    if (a.done) return;
+    yield b.done ? [a.value] : [a.value, b.value];
   }
-  if (pair.length > 0) yield pair;
 }
 
 Deno.test("a pipe over async iterables stands between source and handler", async () => {
@@ -110,7 +109,7 @@ Deno.test("a message given to a pipe stays unacknowledged until an output after 
     const watermarks: number[] = [];
     const app = new App();
     app.handle(source, (n: number) => n, {
-      pipe,
+      pipe: sequential(pipe),
       sink: async () => {
         await settle();
         watermarks.push(source.watermark);
@@ -129,24 +128,110 @@ Deno.test("messages that a pipe holds back stay unacknowledged until they come o
   app.handle(source, async (pair: number[]) => {
     await settle();
     seen.push([pair, source.watermark]);
-  }, { pipe: inPairs });
+  }, { pipe: sequential(inPairs<number>) });
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2], [[5], 4]]);
   assertEquals(source.watermark, 5);
 });
 
-Deno.test("messages that a pipe drops are acknowledged with an output after them, or at its end", async () => {
-  const source = new Recorder([1, 2, 3, 4, 5]);
+Deno.test("messages that a sequential pipe drops are acknowledged when it asks for the next", async () => {
+  const even = {
+    function: async function* (source: AsyncIterable<number>) {
+      for await (const n of source) if (n % 2 === 0) yield n;
+    },
+    stream: new TransformStream<number, number>({
+      transform: (n, controller) => void (n % 2 === 0 && controller.enqueue(n)),
+    }),
+  };
+  for (const pipe of Object.values(even)) {
+    const source = new Recorder([1, 2, 3, 4, 5]);
+    const seen: unknown[] = [];
+    const app = new App();
+    app.handle(source, (n: number) => void seen.push([n, source.watermark]), {
+      pipe: sequential(pipe),
+    });
+    await app.stream();
+    assertEquals(seen, [[2, 1], [4, 3]]);
+    assertEquals(source.watermark, 5);
+  }
+});
+
+Deno.test("a pipe untilEnd() has its messages acknowledged when it ends, and not before", async () => {
+  const source = new Recorder([3, 1, 2]);
   const seen: unknown[] = [];
   const app = new App();
   app.handle(source, (n: number) => void seen.push([n, source.watermark]), {
-    pipe: async function* (source: AsyncIterable<number>) {
-      for await (const n of source) if (n % 2 === 0) yield n;
-    },
+    pipe: untilEnd(async function* (source: AsyncIterable<number>) {
+      for await (const n of source) yield n;
+      yield 4;
+    }),
   });
   await app.stream();
-  assertEquals(seen, [[2, 0], [4, 2]]);
-  assertEquals(source.watermark, 5);
+  assertEquals(seen, [[3, 0], [1, 0], [2, 0], [4, 0]]);
+  assertEquals(source.watermark, 3);
+});
+
+Deno.test("a pipe untilEnd() that fails has nothing acknowledged", async () => {
+  const source = new Recorder([1, 2]);
+  const app = new App();
+  app.handle(source, () => {}, {
+    pipe: untilEnd(async function* (source: AsyncIterable<number>) {
+      yield* source;
+      throw new Error("no");
+    }),
+  });
+  await assertRejects(() => app.stream(), PipeError, "no");
+  assertEquals([source.acknowledged, source.committed], [[], []]);
+});
+
+Deno.test("a sequential pipe acknowledges nothing that it has put out and nobody has read", async () => {
+  const source = new Recorder([1, 2, 3]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, async (n: number) => {
+    await settle();
+    seen.push([n, source.watermark]);
+  }, {
+    // It asks for the next message in the same step in which its output is there.
+    pipe: sequential((source: AsyncIterable<number>) => {
+      const messages = source[Symbol.asyncIterator]();
+      let asked = messages.next();
+      return {
+        [Symbol.asyncIterator]: () => ({
+          async next() {
+            const result = await asked;
+            if (!result.done) asked = messages.next();
+            return result;
+          },
+        }),
+      };
+    }),
+  });
+  await app.stream();
+  assertEquals(seen, [[1, 0], [2, 1], [3, 2]]);
+  assertEquals(source.watermark, 3);
+});
+
+Deno.test("a sequential pipe serves as handler", async () => {
+  const source = new Recorder([1, 2]);
+  const seen: unknown[] = [];
+  const app = new App();
+  app.handle(source, sequential(identity<number>()), {
+    sink: (n) => void seen.push([n, source.watermark]),
+  });
+  await app.stream();
+  assertEquals(seen, [[1, 0], [2, 1]]);
+  assertEquals(source.watermark, 2);
+});
+
+Deno.test("sequential() and untilEnd() refuse what is no pipe", () => {
+  for (const promise of [sequential, untilEnd]) {
+    assertThrows(
+      () => promise([1] as never),
+      TypeError,
+      `Cannot promise that a pipe is ${promise.name}: it must be a function over async iterables`,
+    );
+  }
 });
 
 Deno.test("two pipes in a row acknowledge what came out of both", async () => {
@@ -156,7 +241,7 @@ Deno.test("two pipes in a row acknowledge what came out of both", async () => {
   app.handle(source, async (pairs: number[][]) => {
     await settle();
     seen.push([pairs.flat(), source.watermark]);
-  }, { pipe: [inPairs<number>, inPairs<number[]>] });
+  }, { pipe: [sequential(inPairs<number>), sequential(inPairs<number[]>)] });
   await app.stream();
   assertEquals(seen, [[[1, 2, 3, 4], 0], [[5, 6, 7, 8], 4]]);
   assertEquals(source.watermark, 8);
@@ -166,7 +251,9 @@ Deno.test("a pipe beside a plain flow keeps the source in lock-step", async () =
   const source = new Recorder([1, 2]);
   const seen: string[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push(`piped ${n}`), { pipe: same });
+  app.handle(source, (n: number) => void seen.push(`piped ${n}`), {
+    pipe: sequential(same<number>),
+  });
   app.handle(source, (n) => void seen.push(`plain ${n}`));
   await app.stream();
   assertEquals(seen, ["plain 1", "piped 1", "plain 2", "piped 2"]);

@@ -1,6 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, batch, Checkpoint, Dependency, HandlerError, MemoryCache, Proxy } from "../../mod.ts";
-import { Topic } from "../../src/kafka/mod.ts";
+import {
+  App,
+  batch,
+  Checkpoint,
+  Dependency,
+  HandlerError,
+  MemoryCache,
+  Proxy,
+  sequential,
+} from "../../mod.ts";
+import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -59,12 +68,12 @@ const WAYS: Record<string, Bind> = {
   "in a pipe function": (app, topic, state) =>
     app.handle(topic, () => {}, {
       name: "f",
-      pipe: async function* (source) {
+      pipe: sequential(async function* (source: AsyncIterable<Message>) {
         for await (const { value } of source) {
           await state.set(value, 1);
           yield value;
         }
-      },
+      }),
     }),
   "with a state of its own": (app, topic, state) => {
     const own: State = new MemoryCache({ maxBytes: Infinity });

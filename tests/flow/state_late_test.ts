@@ -131,7 +131,10 @@ Deno.test("a write for a message that is done is refused after the run, and in t
   const late: Promise<string>[] = [];
   const app = new App();
   app.handle(numbers(1).source, () => {
-    for (const go of [ended, again]) late.push(addAfter(go.promise, state, "late"));
+    for (const { promise } of [ended, again]) {
+      const write = promise.then(() => state.set("late", 1)).then(() => "written");
+      late.push(write.catch((error) => (error as Error).message.split(":")[0]!));
+    }
   }, { name: "sum", state });
   await app.stream();
   ended.resolve();

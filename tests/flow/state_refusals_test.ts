@@ -8,6 +8,7 @@ import {
   type OnError,
   Proxy,
   replayable,
+  sequential,
   SinkError,
   SourceError,
 } from "../../mod.ts";
@@ -35,7 +36,7 @@ Deno.test("handle() refuses a state that cannot be exact, and says what to chang
   refused(shared, {}, "without shared");
   refused({}, {}, "must be a Cache");
   refused(state, { name: undefined }, "without a name");
-  state.space("small");
+  state.space("small", { maxBytes: 1_000_000 });
   refused(state, {}, 'space "small" has maxBytes');
 });
 
@@ -60,9 +61,9 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
       app.handle(numbers(1).source, handler, {
         name: "f",
         state,
-        pipe: async function* (source: AsyncIterable<Item>) {
+        pipe: sequential(async function* (source: AsyncIterable<Item>) {
           yield* source;
-        },
+        }),
       }),
     "hold messages back",
   );
@@ -100,11 +101,11 @@ Deno.test("a space that could not be exact cannot be opened while flows keep the
   const errors: string[] = [];
   app.handle(numbers(1).source, () => {
     try {
-      state.space("small");
+      state.space("small", { maxBytes: 1_000_000 });
     } catch (error) {
       errors.push((error as Error).message);
     }
-    state.space("large", { maxBytes: Infinity });
+    state.space("large");
   }, { name: "f", state });
   await app.stream();
   assertEquals(errors.map((message) => message.includes('space "small" has maxBytes')), [true]);
@@ -113,9 +114,13 @@ Deno.test("a space that could not be exact cannot be opened while flows keep the
 Deno.test("nor can it between handle() and stream()", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   new App().handle(numbers(1).source, () => {}, { name: "f", state });
-  assertThrows(() => state.space("small"), TypeError, 'space "small" has maxBytes');
+  assertThrows(
+    () => state.space("small", { maxBytes: 1_000_000 }),
+    TypeError,
+    'space "small" has maxBytes',
+  );
   assertThrows(() => state.space("brief", { ttlMs: 1, maxBytes: Infinity }), TypeError, "ttlMs");
-  state.space("large", { maxBytes: Infinity });
+  state.space("large");
 });
 
 Deno.test("a state in which something expires is refused when the app starts", async () => {

@@ -109,7 +109,7 @@ Deno.test("messages behind a Proxy belong to the message that they were made fro
   await using folder = await temporaryFolder();
   for (const end of [3, 6]) {
     await using state = await openState(folder.path);
-    const other = state.space<number>("other", { maxBytes: Infinity });
+    const other = state.space<number>("other");
     const app = new App();
     const proxy = new Proxy<number>();
     const { source, begins } = numbers(end);

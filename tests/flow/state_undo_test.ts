@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, HandlerError, MemoryCache } from "../../mod.ts";
-import { add, numbers, openState } from "../_support/numbers.ts";
+import { App, filter, flatMap, HandlerError, map, MemoryCache } from "../../mod.ts";
+import { add, type Item, numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 Deno.test("a failed call leaves nothing in the state when the flow goes on", async () => {
@@ -72,6 +72,44 @@ Deno.test("a sink that fails leaves nothing of that output in the state", async 
   assertEquals(await state.get("sum"), 10);
   assertEquals(await state.get("sunk"), 8);
 });
+
+for (const kind of ["map", "filter", "flatMap"]) {
+  Deno.test(`a call of ${kind}() that failed leaves nothing in the state, and its retry counts once`, async () => {
+    for (
+      const onError of [
+        "skip",
+        { deadLetter: () => {} },
+        { retry: { attempts: 2, minMs: 0 } },
+      ] as const
+    ) {
+      await using state = new MemoryCache<number>({ maxBytes: Infinity });
+      let calls = 0;
+      const call = async ({ n }: Item) => {
+        await add(state, "piped", n);
+        if (n === 2 && calls++ < 2) throw new Error("two");
+        return n;
+      };
+      const pipe = kind === "map"
+        ? map(call)
+        : kind === "filter"
+        ? filter(async (item: Item) => await call(item) > 0)
+        : flatMap(async function* (item: Item) {
+          yield item; // handled before the call fails
+          yield call(item);
+        });
+      const app = new App();
+      app.handle<Item, unknown, unknown, unknown, () => Promise<void>, unknown>(
+        numbers(3).source,
+        () => add(state, "handled", 1),
+        { name: "sum", state, onError, pipe },
+      );
+      await app.stream();
+      const passed = onError === "skip" || "deadLetter" in onError ? [1, 3] : [1, 2, 3];
+      assertEquals(await state.get("piped"), passed.reduce((sum, n) => sum + n));
+      assertEquals(await state.get("handled"), passed.length * (kind === "flatMap" ? 2 : 1));
+    }
+  });
+}
 
 Deno.test("a change that another flow wrote over cannot be taken back: the app stops", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
@@ -161,7 +199,7 @@ Deno.test("keys that are written and deleted again leave nothing behind after a 
 Deno.test("updates() tells what was taken back", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   const seen: unknown[] = [];
-  const updates = state.updates();
+  const updates = state.updates({ overflow: "wait" });
   const reading = (async () => {
     for await (const update of updates) seen.push(update);
   })();

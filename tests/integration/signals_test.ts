@@ -72,3 +72,27 @@ await app.stream();
     assertEquals(code, 1);
   },
 });
+
+Deno.test({
+  name:
+    "App.stream() that its signal has stopped finishes what is in flight when one OS signal arrives",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const script = `
+const stop = new AbortController();
+Deno.addSignalListener("SIGTERM", () => stop.abort());
+const app = new App();
+app.handle(["slow"], async (_, { stopping }) => {
+  console.log("ready");
+  if (!stopping.aborted) await new Promise((resolve) => stopping.onabort = resolve);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  console.log("finished");
+});
+await app.stream({ signal: stop.signal });
+console.log("ended");
+Deno.exit(0); // the listener would keep the process
+`;
+    const { output, code, errors } = await run(script, (child) => child.kill("SIGTERM"));
+    assertEquals([output, errors, code], ["ready\nfinished\nended\n", "", 0]);
+  },
+});

@@ -120,7 +120,7 @@ Deno.test("new Topic() and App.configure() refuse an unknown name inside ssl and
       '"pasword" of "sasl"',
       '"password"?',
     ],
-    [{ sasl: { ...token, username: "s3cret" } }, '"username" of "sasl"', "did you mean"],
+    [{ sasl: { ...token, username: "s3cret" } }, '"username" of "sasl"', '"mechanism"'],
   ];
   for (const [options, name, nearest] of nested) {
     for (

@@ -4,6 +4,7 @@ import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { gateOf } from "../../src/flow/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
+import { until } from "../_support/processes.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
 async function filled(broker: MemoryBroker, partitions: number, messages: number): Promise<void> {
@@ -83,19 +84,63 @@ Deno.test("a state that ends before the beginning of its topic is an error; a se
   assertEquals((await count(broker, state, 6, topic)).map(({ offset }) => offset), [6, 7, 8, 9]);
 });
 
-Deno.test("a member that does not own all partitions cannot keep exact state", async () => {
+Deno.test("a topic that another member of the group reads cannot be read with exact state", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   await using broker = new MemoryBroker();
   await filled(broker, 2, 4);
   await using other = new Topic("in", { broker, groupId: "g", offset: "earliest" });
   const iterator = other[Symbol.asyncIterator]();
   await iterator.next();
+  const options = { broker, groupId: "g", offset: "earliest", sessionTimeout: 500 } as const;
   await assertRejects(
-    () => count(broker, state, 99),
+    () => count(broker, state, 99, new Topic("in", { ...options, heartbeatInterval: 100 })),
     SourceError,
-    "reads 1 of its 2 partitions; let nobody else read it in that group",
+    "for longer than the session time-out of 500 ms; let nobody else read it in that group",
   );
   await iterator.return();
+});
+
+Deno.test("a reader that joins the group beside exact state gets nothing until that has gone", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using broker = new MemoryBroker();
+  await filled(broker, 2, 4);
+  const topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  const counted = count(broker, state, 8, topic);
+  await settle();
+  await using other = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  const iterator = other[Symbol.asyncIterator]();
+  const next = iterator.next();
+  await settle();
+  await filled(broker, 2, 8);
+  assertEquals((await counted).map(({ value }) => Number(value)).sort(), [0, 1, 2, 3, 4, 5, 6, 7]);
+  await filled(broker, 2, 9);
+  assertEquals((await next).value?.value, "8");
+  await iterator.return();
+});
+
+Deno.test("offsets without visible records do not part a state from what its group has committed", async () => {
+  await using folder = await temporaryFolder();
+  await using broker = new MemoryBroker();
+  await filled(broker, 2, 4);
+  await using topic = new Topic("in", { broker, groupId: "g" });
+  const lags = async () => [...(await topic.lag()).values()];
+  for (const messages of [4, 6]) {
+    await filled(broker, 2, messages === 4 ? 4 : 9); // what was skipped counts for it
+    await using state = await open(folder.path);
+    await using source = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+    const stop = new AbortController();
+    const app = new App({ barrier: { intervalMs: 10 } });
+    app.handle(source, async () => {
+      await state.update("total", (total = 0) => total + 1);
+    }, { name: "count", state });
+    const streaming = app.stream({ signal: stop.signal });
+    await until(async () => await state.get("total") === messages);
+    if (messages === 4) broker.skip("in", 3, 1);
+    await until(async () => (await lags()).every((lag) => lag === 0));
+    stop.abort();
+    await streaming;
+    assertEquals(await state.get("total"), messages);
+  }
 });
 
 Deno.test("a seek from within a handler moves the state's position too", async () => {

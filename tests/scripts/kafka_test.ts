@@ -2,27 +2,47 @@ import { assert, assertEquals } from "@std/assert";
 import { handleOf } from "../../scripts/kafka/java.ts";
 import { answers } from "../../scripts/kafka/ports.ts";
 import { brokersFromEnvironment } from "../../scripts/kafka/server.ts";
+import { stateFileOf } from "../../scripts/kafka/state_file.ts";
 import { engineTest, EngineWorld } from "../_support/engine_world.ts";
 
-/** What is typed in shells of one user, each of which ends at once. */
+const scripts = new URL("../../scripts", import.meta.url).pathname;
+
+/** What is typed in shells of one user in one checkout, each of which ends at once. */
 class Shells {
   readonly #world: EngineWorld;
+  readonly #scripts: string;
 
-  constructor(world: EngineWorld) {
+  constructor(world: EngineWorld, folder = scripts) {
     this.#world = world;
+    this.#scripts = folder;
+  }
+
+  /** The same user's shells in a second checkout, as far as the command is concerned. */
+  static async elsewhere(world: EngineWorld): Promise<Shells> {
+    const folder = `${world.folder}/checkout`;
+    await Deno.mkdir(`${folder}/kafka`, { recursive: true });
+    await Deno.copyFile(`${scripts}/kafka.ts`, `${folder}/kafka.ts`);
+    for (const { name } of Deno.readDirSync(`${scripts}/kafka`)) {
+      await Deno.copyFile(`${scripts}/kafka/${name}`, `${folder}/kafka/${name}`);
+    }
+    return new Shells(world, folder);
   }
 
   /** Runs `deno task kafka` with an argument; returns what it printed, and ` !` and its code if not 0. */
   async kafka(command: string, env: Record<string, string> = {}): Promise<string> {
-    const program = new URL("../../scripts/kafka.ts", import.meta.url).pathname;
     const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", program, command],
-      env: { ...this.#world.env, ...env },
+      args: ["run", "-A", `${this.#scripts}/kafka.ts`, command],
+      env: { ...this.#world.env, KAFKA_BROKERS: "", ...env },
       detached: true,
     }).output();
     const text = new TextDecoder().decode(code === 0 ? stdout : stderr).trim();
     return code === 0 ? text : `${text} !${code}`;
   }
+}
+
+/** Notes a broker as `kafka start` does in this checkout. */
+async function note(world: EngineWorld, state: Record<string, unknown>): Promise<void> {
+  await Deno.writeTextFile(stateFileOf(scripts, `${world.folder}/tmp`), JSON.stringify(state));
 }
 
 engineTest("kafka start, status and stop know one broker, from any shell", async () => {
@@ -77,13 +97,33 @@ Deno.test("kafka stop spares a process that has got the id of the broker", async
     const folder = `${world.folder}/tmp/slipstream-kafka-gone`;
     await Deno.mkdir(folder);
     const handle = handleOf(other.pid, folder);
-    const state = JSON.stringify({ brokers: ["127.0.0.1:1"], folder, handle });
-    await Deno.writeTextFile(`${world.folder}/tmp/slipstream-kafka-${Deno.uid()}.json`, state);
+    await note(world, { brokers: ["127.0.0.1:1"], folder, handle });
     assertEquals(await new Shells(world).kafka("stop"), "was gone already");
     assertEquals(world.leftovers(), []);
     other.kill("SIGTERM"); // throws when it is gone
   } finally {
     assertEquals((await other.status).signal, "SIGTERM");
+  }
+});
+
+Deno.test("kafka status and stop leave the broker of another checkout alone", async () => {
+  await using world = await EngineWorld.make([]);
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const broker = new Deno.Command("sleep", { args: ["60"] }).spawn();
+  try {
+    const folder = `${world.folder}/tmp/slipstream-kafka-ours`;
+    await Deno.mkdir(folder);
+    // A handle that ends the process without a look at what it is.
+    const handle = ["sh", "-c", `kill -9 ${broker.pid}`];
+    const brokers = [`127.0.0.1:${listener.addr.port}`];
+    await note(world, { brokers, folder, handle });
+    const elsewhere = await Shells.elsewhere(world);
+    assertEquals(await elsewhere.kafka("status"), "no broker");
+    assertEquals(await elsewhere.kafka("stop"), "nothing that was started here");
+    assertEquals(await new Shells(world).kafka("status"), `${brokers}: does not answer`);
+    broker.kill("SIGTERM"); // throws when it is gone
+  } finally {
+    assertEquals((await broker.status).signal, "SIGTERM");
   }
 });
 

@@ -5,7 +5,9 @@ import { Page, PAGE_BYTES } from "./page.ts";
 export interface Compacted {
   /** What takes the place of the first; undefined when nothing of the run was live. */
   page: Page | undefined;
-  /** Pages that are not there any more. */
+  /** The pages of the run. */
+  run: Page[];
+  /** The ids of those that are not there any more. */
   removed: number[];
   /** Where to go on. */
   next: number;
@@ -97,6 +99,7 @@ function merge(
   for (const record of dead) forget(record);
   return {
     page: empty ? undefined : merged,
+    run,
     removed: run.slice(empty ? 0 : 1).map((page) => page.id),
     next: run.at(-1)!.id + 1,
   };

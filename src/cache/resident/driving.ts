@@ -14,6 +14,8 @@ import type { Table } from "./table.ts";
 
 /** The space of the positions; no user can name it. */
 const POSITIONS = "$positions";
+/** What is there instead once the content is not that of the positions any more. */
+const SALVAGED = encodeKey("salvaged");
 
 /** What driving needs of the store. */
 export interface DrivenStore {
@@ -72,9 +74,22 @@ export class Driving implements StateStore {
     return found;
   }
 
+  /** Drops the positions for good, since a part of the content that they belong to is lost. */
+  forbid(): void {
+    const table = this.#store.table(POSITIONS);
+    void table.clear(() => {});
+    table.put({ key: SALVAGED, put: { ...copyIn([]), expires: 0 } });
+  }
+
   /** Leaves the moments of the cuts to `driver`. */
   drive(driver: StateDriver): void {
     this.assertNotDropped();
+    if (this.#store.table(POSITIONS).read(SALVAGED) !== undefined) {
+      throw new TypeError(
+        `Cannot keep exact state in ${this.#store.name}: it was damaged and salvaged, so that its content ` +
+          "is not that of its positions; begin again with another file",
+      );
+    }
     if (this.#driver !== undefined) {
       throw new TypeError("Cannot keep state of two apps in one cache: open one for each");
     }

@@ -86,11 +86,13 @@ export class GroupCommit {
     const later = this.#cuts.findIndex(({ state }) => state.sequence > cut);
     this.#release(later < 0 ? this.#cuts.length : later);
     if (this.#job === undefined) return this.#start();
-    // What is under way may have been cut before the last write: one more round is certain to have it.
+    // What is in flight may have been cut before the last write. One more round is certain to have it, and is
+    // all that is waited for, whoever has begun it: writers who go on would begin one round after the other.
     return this.#next ??= noticed(
       this.#job.catch(() => {}).then(() => {
         this.#next = undefined;
-        return this.save();
+        if (this.#content.dropped) return;
+        return this.#job ?? this.#start();
       }),
     );
   }
@@ -135,11 +137,12 @@ export class GroupCommit {
     await this.#send();
   }
 
+  /** Sends what waits now, and no more: what comes meanwhile is for the next round. */
   async #send(): Promise<void> {
-    for (let batch = this.#batches[0]; batch !== undefined; batch = this.#batches[0]) {
+    for (let left = this.#batches.length; left > 0; left--) {
       if (this.#content.dropped) return;
       try {
-        await this.#journal.send(batch, this.#closing.signal);
+        await this.#journal.send(this.#batches[0]!, this.#closing.signal);
       } catch (error) {
         this.#failure = error as CacheStorageError;
         throw error;

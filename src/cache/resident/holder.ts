@@ -2,25 +2,48 @@ import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../clock.ts";
 import { CacheHeldError } from "../errors.ts";
 
+/** Every note has as many bytes, so that one covers the other. */
+const NOTE_BYTES = 120;
+
+/** The lock on a store. */
+export interface Hold extends Disposable {
+  /** Whether there was no file yet, or one in which nothing can have been written. */
+  readonly fresh: boolean;
+  /** Notes that the file has content from now on. */
+  settle(): Promise<void>;
+}
+
+/** What is in the lock file: its holder, and whether the store has been made just now. */
+interface Holder {
+  readonly pid: number;
+  readonly since: string;
+  readonly fresh: boolean;
+}
+
 /**
  * Makes this process the holder of a store by a lock on the file `<path>.lock`, which the system frees at
  * once when the process ends, however it ends. Disposing gives it up.
  *
  * @throws {CacheHeldError} Naming the holder, if there is one.
  */
-export async function hold(path: string, clock: Clock): Promise<Disposable> {
+export async function hold(path: string, clock: Clock): Promise<Hold> {
   const lockPath = `${await realPath(path)}.lock`;
   const file = await Deno.open(lockPath, { create: true, read: true, write: true });
   try {
     if (!await file.tryLock(true)) throw new CacheHeldError(path, await holderOf(lockPath));
-    await file.truncate();
-    const holder = { pid: Deno.pid, since: new Date(clock.now()).toISOString() };
-    await file.write(new TextEncoder().encode(JSON.stringify(holder)));
+    // A crash may have come between the making of the file and its first content.
+    const fresh = await isEmpty(path) || (await read(lockPath))?.fresh === true;
+    const since = new Date(clock.now()).toISOString();
+    const note = (fresh: boolean) => write(file, { pid: Deno.pid, since, fresh });
+    await note(fresh);
+    const settle = async () => {
+      if (fresh) await note(false);
+    };
+    return { fresh, settle, [Symbol.dispose]: () => file.close() };
   } catch (error) {
     file.close();
     throw error;
   }
-  return file;
 }
 
 /** The one path of a file that may have several spellings, and may not be there yet. */
@@ -33,14 +56,36 @@ async function realPath(path: string): Promise<string> {
   }
 }
 
-async function holderOf(lockPath: string): Promise<string> {
+async function isEmpty(path: string): Promise<boolean> {
   try {
-    const { pid, since } = JSON.parse(await Deno.readTextFile(lockPath));
-    return pid === Deno.pid
-      ? `this process, since ${since}`
-      : `the process with the id ${pid}, since ${since}`;
-  } catch {
-    // It may hold the lock and not have written its name yet.
-    return "another process";
+    return (await Deno.stat(path)).size === 0;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return true;
+    throw error;
   }
+}
+
+/** Writes in one step, so that a crash leaves the note before or this one. */
+async function write(file: Deno.FsFile, holder: Holder): Promise<void> {
+  const note = JSON.stringify(holder).padEnd(NOTE_BYTES);
+  await file.seek(0, Deno.SeekMode.Start);
+  await file.write(new TextEncoder().encode(note));
+}
+
+async function read(lockPath: string): Promise<Holder | undefined> {
+  try {
+    return JSON.parse(await Deno.readTextFile(lockPath));
+  } catch {
+    return undefined; // nothing is in it yet
+  }
+}
+
+async function holderOf(lockPath: string): Promise<string> {
+  const holder = await read(lockPath);
+  // It may hold the lock and not have written its name yet.
+  if (holder === undefined) return "another process";
+  const { pid, since } = holder;
+  return pid === Deno.pid
+    ? `this process, since ${since}`
+    : `the process with the id ${pid}, since ${since}`;
 }

@@ -1,38 +1,45 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CacheStorageError } from "../errors.ts";
-import { STATE_KEY } from "../format.ts";
+import { fromStateRow, STATE_KEY, type StateRow, toStateRow } from "../format.ts";
 import { isLocked } from "../kv_errors.ts";
 
-/** Bytes that an atomic write is filled to; Deno KV takes 819,200, and a row may be twice its estimate. */
-const ATOMIC_BYTES = 350_000;
+/** Bytes of rows that an atomic write is filled to; Deno KV takes 819,200 with the state and all keys. */
+const ATOMIC_BYTES = 700_000;
 /** Mutations that an atomic write is filled to; Deno KV takes 1,000. */
 const ATOMIC_MUTATIONS = 500;
 const RETRY_MS = 20;
 
+/**
+ * Where the content of a space begins, and what proves it complete: its name, a page, records of that one which
+ * are passed; then of all pages from there on their number, that of their records, and the sum of their checksums.
+ */
+export type SpaceState = readonly [
+  space: string,
+  page: number,
+  passed: number,
+  pages: number,
+  records: number,
+  sum: number,
+];
+
 /** The content of the state row of a resident store. */
 export interface State {
-  /** The version of the format. */
-  format: number;
-  /** Which layout the rows have. */
-  layout: "resident";
   /** A random id of who has the store open: the fence. */
   owner: string;
   /** Counts the batches. */
   sequence: number;
   /** Pages with a higher id are of a batch that was not completed. */
   last: number;
-  /** Where the content of each space begins: its name, a page, records of it that are passed. */
-  heads: [space: string, page: number, passed: number][];
+  /** Its spaces. */
+  spaces: readonly SpaceState[];
 }
 
-/** A row to be written, with its size, estimated. */
+/** A row to be written. */
 export interface Row {
   /** Its key. */
   key: Deno.KvKey;
   /** Its value. */
-  value: unknown;
-  /** Its size in bytes, estimated. */
-  bytes: number;
+  value: Uint8Array;
 }
 
 /**
@@ -55,24 +62,41 @@ export class Journal {
   readonly #kv: Deno.Kv;
   readonly #clock: Clock;
   readonly #retryMs: number;
-  /** What an error begins with. */
-  readonly #what: string;
-  #versionstamp: string;
+  readonly #path: string;
+  #versionstamp: string | null;
   #sequence: number;
   #unsure = false;
 
-  /** Goes on from a state that was read or written. */
+  /** Goes on from a state that was read; its version is null where there was none. */
   constructor(
     kv: Deno.Kv,
     clock: Clock,
-    options: { path: string; versionstamp: string; sequence: number; retryMs: number },
+    options: { path: string; versionstamp: string | null; sequence: number; retryMs: number },
   ) {
-    this.#what = `Cannot write cache ${JSON.stringify(options.path)} to disk`;
+    this.#path = options.path;
     this.#kv = kv;
     this.#clock = clock;
     this.#versionstamp = options.versionstamp;
     this.#sequence = options.sequence;
     this.#retryMs = options.retryMs;
+  }
+
+  /**
+   * Makes the caller the owner of the store, so that no other process can write to it any more, and deletes rows
+   * that its state does not need.
+   *
+   * @throws {CacheStorageError} If another process has written to it since the state was read.
+   */
+  async claim(state: State, garbage: readonly Deno.KvKey[]): Promise<void> {
+    const fence = { key: STATE_KEY, versionstamp: this.#versionstamp };
+    const atomic = this.#kv.atomic().check(fence).set(STATE_KEY, toStateRow("resident", state));
+    const result = await atomic.commit();
+    if (!result.ok) {
+      const what = `Cannot open cache ${JSON.stringify(this.#path)}`;
+      throw new CacheStorageError(what, "another process has written to it meanwhile", true);
+    }
+    this.#versionstamp = result.versionstamp;
+    await this.#delete(garbage);
   }
 
   /**
@@ -91,7 +115,7 @@ export class Journal {
         if (error instanceof CacheStorageError) throw error;
         this.#unsure = true;
         if (!isLocked(error) || this.#clock.monotonic() >= until || signal.aborted) {
-          const what = `${this.#what}, it stays in memory and is tried again`;
+          const what = `${this.#what()}, it stays in memory and is tried again`;
           throw new CacheStorageError(what, error, true);
         }
       }
@@ -101,9 +125,11 @@ export class Journal {
 
   /** Finds out how far a write came that threw: its last part may have been applied all the same. */
   async #lookUp(owner: string): Promise<void> {
-    const { value, versionstamp } = await this.#kv.get<State>(STATE_KEY);
-    if (value?.owner !== owner || versionstamp === null) throw this.#takenOver();
-    this.#sequence = value.sequence;
+    const { value, versionstamp } = await this.#kv.get<StateRow>(STATE_KEY);
+    if (value === null) throw this.#takenOver();
+    const state = fromStateRow(value, "resident", this.#path) as State;
+    if (state.owner !== owner) throw this.#takenOver();
+    this.#sequence = state.sequence;
     this.#versionstamp = versionstamp;
     this.#unsure = false;
   }
@@ -112,18 +138,19 @@ export class Journal {
     let atomic = this.#kv.atomic();
     let bytes = 0;
     let mutations = 0;
-    for (const row of batch.rows) {
-      if (bytes + row.bytes > ATOMIC_BYTES || mutations >= ATOMIC_MUTATIONS) {
+    for (const { key, value } of batch.rows) {
+      if (bytes + value.length > ATOMIC_BYTES || mutations >= ATOMIC_MUTATIONS) {
         await this.#commit(atomic);
         atomic = this.#kv.atomic();
         bytes = mutations = 0;
       }
-      atomic.set(row.key, row.value);
-      bytes += row.bytes;
+      atomic.set(key, value);
+      bytes += value.length;
       mutations++;
     }
     for (const key of batch.removed) atomic.delete(key);
-    this.#versionstamp = await this.#commit(atomic.set(STATE_KEY, batch.state));
+    const state = toStateRow("resident", batch.state);
+    this.#versionstamp = await this.#commit(atomic.set(STATE_KEY, state));
     this.#sequence = batch.state.sequence;
   }
 
@@ -145,6 +172,11 @@ export class Journal {
 
   #takenOver(): CacheStorageError {
     const cause = "another process has taken the store over; this one can only be closed";
-    return new CacheStorageError(this.#what, cause, false);
+    return new CacheStorageError(this.#what(), cause, false);
+  }
+
+  /** What an error begins with. */
+  #what(): string {
+    return `Cannot write cache ${JSON.stringify(this.#path)} to disk`;
   }
 }

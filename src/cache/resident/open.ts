@@ -1,17 +1,19 @@
 import { dirname } from "node:path";
 import type { Clock } from "../../clock.ts";
-import { CacheStorageError } from "../errors.ts";
+import { type CacheDamage, CacheStorageError } from "../errors.ts";
 import type { CacheStore } from "../store.ts";
 import type { GroupCommitOptions } from "./group_commit.ts";
 import { hold } from "./holder.ts";
 import { Journal } from "./journal.ts";
-import { claim, emptyState, load } from "./load.ts";
+import { emptyState, find, load } from "./load.ts";
 import { ResidentStore, type StoreOptions } from "./store.ts";
 
 /** How a store on disk is opened. */
 export interface ResidentOptions extends GroupCommitOptions {
   /** The most that a transaction may write, in estimated bytes. */
   maxTransactionBytes?: number | undefined;
+  /** What is done about damage. */
+  damaged?: "refuse" | "salvage" | undefined;
 }
 
 const MAX_TRANSACTION_BYTES = 64_000_000;
@@ -40,21 +42,33 @@ export async function openResident(
 ): Promise<CacheStore> {
   using opened = new DisposableStack();
   const { clock, flushIntervalMs, maxTransactionBytes = MAX_TRANSACTION_BYTES } = options;
-  if (path !== ":memory:") opened.use(await hold(path, clock));
+  const held = path === ":memory:" ? undefined : opened.use(await hold(path, clock));
   const kv = opened.adopt(await openKv(), (kv) => kv.close());
-  const claimed = await claim(kv, path);
-  const { state, versionstamp } = claimed;
-  const journal = new Journal(kv, clock, {
-    path,
-    versionstamp,
-    sequence: state.sequence,
-    retryMs: RETRY_MS,
-  });
+  const loading = { path, fresh: held?.fresh ?? true, salvage: options.damaged === "salvage" };
+  const found = await find(kv, loading);
+  const { state: { sequence }, versionstamp, damage } = found;
+  const journal = new Journal(kv, clock, { path, versionstamp, sequence, retryMs: RETRY_MS });
   const storeOptions = { clock, flushIntervalMs, maxTransactionBytes, path };
-  const store = new ResidentStore(storeOptions, { ...state }, journal);
-  await load(kv, store, claimed, path);
+  const state = { ...found.state, owner: crypto.randomUUID() };
+  const store = new ResidentStore(storeOptions, state, journal);
+  await load(kv, store, found, loading);
+  if (damage.found) await saveSalvaged(store, found.highest);
+  await store.claim(found.left);
+  await held?.settle();
   const kept = opened.move();
-  return toCacheStore(store, storeOptions, () => kept.dispose());
+  const release = () => kept.dispose();
+  return toCacheStore(store, storeOptions, release, damage.found ? damage : undefined);
+}
+
+/** Brings to disk, in one group, what was left out; no page is written over one that is deleted after that. */
+async function saveSalvaged(store: ResidentStore, highest: number): Promise<void> {
+  store.skipPages(highest);
+  try {
+    await store.flush();
+  } catch (error) {
+    await store.close().catch(() => {}); // the first error says more
+    throw error;
+  }
 }
 
 /** Makes the folder of a file, and refuses a folder in place of the file. */
@@ -76,11 +90,14 @@ function toCacheStore(
   store: ResidentStore,
   { clock, maxTransactionBytes }: StoreOptions,
   release: () => void,
+  damage?: CacheDamage,
 ): CacheStore {
   const { driving } = store;
   return {
+    name: store.name,
     clock,
     maxTransactionBytes,
+    damage,
     windowed: true,
     state: driving,
     get driven() {

@@ -1,5 +1,7 @@
-import { Entry } from "./entry.ts";
+import { ROOT } from "../format.ts";
 import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
+import { seal, unseal } from "../sealed.ts";
+import { Entry } from "./entry.ts";
 
 /**
  * Estimated bytes that a page is filled to. What is stored has at most twice as many (strings of two bytes
@@ -20,6 +22,8 @@ enum Form {
   ClonedPieces = 4,
 }
 
+/** What comes before the records: the space, the sequence of the batch, whether it is the last of it. */
+const HEAD = 3;
 /** Columns of a record: key, form, expiry, size, value. */
 const COLUMNS = 5;
 
@@ -33,6 +37,8 @@ export class Page {
   bytes = 0;
   /** How many bytes of those are of live records. */
   liveBytes = 0;
+  /** The checksum of its row; 0 while it has none. */
+  sum = 0;
 
   /** Makes an empty page. */
   constructor(id: number) {
@@ -69,17 +75,29 @@ export function isLarge(entry: Entry): boolean {
   return entry.valueSize > MAX_INLINE_BYTES;
 }
 
-/** The value of a page's row: the name of the space, then the columns of each record. */
-export function encodePage(space: string, page: Page): unknown[] {
-  const row: unknown[] = [space];
-  for (const entry of page.records) {
+/** Which batch writes a page. */
+export interface PageOrigin {
+  /** The number of the batch. */
+  sequence: number;
+  /** Whether it is the last row of the batch, which is written together with the state. */
+  ends: boolean;
+}
+
+/** The value of a page's row, sealed: the name of the space, its origin, then the columns of each record. */
+export function encodePage(
+  space: string,
+  { id, records }: Page,
+  { sequence, ends }: PageOrigin,
+): Uint8Array {
+  const row: unknown[] = [space, sequence, ends];
+  for (const entry of records) {
     row.push(entry.key, formOf(entry), entry.expires, entry.valueSize, entry.pieces ?? entry.value);
   }
-  return row;
+  return seal(row, placeOf(id));
 }
 
 /** A page as it was read. */
-export interface DecodedPage {
+export interface DecodedPage extends PageOrigin {
   /** The space that its records belong to. */
   space: string;
   /** Its records. */
@@ -89,22 +107,25 @@ export interface DecodedPage {
 /**
  * Reads the row of a page; values in pieces are not loaded yet.
  *
- * @throws {TypeError} If it is no row of a page.
+ * @throws {NotAsWrittenError} If it is not as it was written.
  */
-export function decodePage(row: unknown): DecodedPage {
-  if (!Array.isArray(row) || typeof row[0] !== "string" || (row.length - 1) % COLUMNS !== 0) {
-    throw new TypeError("the row has not the shape of a page");
-  }
+export function decodePage(id: number, row: unknown): DecodedPage {
+  const columns = unseal(row, placeOf(id)) as unknown[];
+  const [space, sequence, ends] = columns as [string, number, boolean];
   const records: Entry[] = [];
-  for (let at = 1; at < row.length; at += COLUMNS) {
-    const key = row[at];
-    const form = row[at + 1];
-    if (typeof key !== "string" || !(form >= Form.Plain && form <= Form.ClonedPieces)) {
-      throw new TypeError("a record has no known form");
-    }
-    records.push(decodeRecord(key, form, row[at + 2], row[at + 3], row[at + 4]));
+  for (let at = HEAD; at < columns.length; at += COLUMNS) {
+    const key = columns[at] as string;
+    const form = columns[at + 1] as Form;
+    const expires = columns[at + 2] as number;
+    const size = columns[at + 3] as number;
+    records.push(decodeRecord(key, form, expires, size, columns[at + 4]));
   }
-  return { space: row[0], records };
+  return { space, sequence, ends, records };
+}
+
+/** Where a page belongs, in its checksum. */
+function placeOf(id: number): string {
+  return `${ROOT} page ${id}`;
 }
 
 function decodeRecord(

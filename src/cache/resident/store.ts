@@ -1,9 +1,10 @@
 import type { Writer } from "../../flow/state.ts";
-import { FORMAT, ROOT } from "../format.ts";
+import { ROOT } from "../format.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
-import type { Journal, Row, State } from "./journal.ts";
+import type { Journal, Row, SpaceState, State } from "./journal.ts";
+import type { Page } from "./page.ts";
 import { rowsOfPage } from "./rows_of_page.ts";
 import { Table } from "./table.ts";
 import type { TableHost } from "./table_host.ts";
@@ -27,6 +28,7 @@ const MIN_RUNS = 16;
 /** Spaces of a store: the row of the state, which Deno KV takes up to 65,536 bytes, names them all. */
 const MAX_TABLES = 500;
 const SWEEP_MS = 1_000;
+/** Expired entries that are removed in one step. */
 const SWEEP_ENTRIES = 10_000;
 
 /**
@@ -35,6 +37,7 @@ const SWEEP_ENTRIES = 10_000;
  */
 export class ResidentStore implements TableHost, Uncommitted {
   readonly #options: StoreOptions;
+  readonly #journal: Journal | undefined;
   /** Undefined where there is no disk. */
   readonly #commits: GroupCommit | undefined;
   readonly #tables = new Map<string, Table>();
@@ -56,8 +59,19 @@ export class ResidentStore implements TableHost, Uncommitted {
   constructor(options: StoreOptions, state: State, journal?: Journal) {
     this.#options = options;
     this.#state = state;
+    this.#journal = journal;
     if (journal) this.#commits = new GroupCommit(this, journal, options);
     this.driving = new Driving(this, options.maxTransactionBytes);
+  }
+
+  /** Gives new pages ids above `id`. */
+  skipPages(id: number): void {
+    this.#state = { ...this.#state, last: Math.max(this.#state.last, id) };
+  }
+
+  /** Takes the disk over, as it was read, and deletes rows that are not needed. */
+  async claim(garbage: readonly Deno.KvKey[]): Promise<void> {
+    await this.#journal?.claim({ ...this.#state, spaces: this.#spaces() }, garbage);
   }
 
   /** What it is called in errors. */
@@ -140,6 +154,9 @@ export class ResidentStore implements TableHost, Uncommitted {
       this.#since = this.#options.clock.monotonic();
     }
     this.#setSweep();
+    const looks = ++this.#writes % WRITES_PER_LOOK === 0;
+    // More expires than is written at no time for long, so whoever writes keeps the content small.
+    if (looks) this.#sweep(4 * WRITES_PER_LOOK);
     const commits = this.#commits;
     if (commits === undefined) {
       if (this.#buffered > MAX_MEMORY_BUFFER_BYTES) this.#turnOver();
@@ -149,7 +166,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     const { driver } = this.driving;
     if (driver !== undefined) return full ? driver.full() : undefined;
     if (full) return this.flush();
-    if (++this.#writes % WRITES_PER_LOOK === 0 && this.#overdue()) {
+    if (looks && this.#overdue()) {
       return commits.job ?? this.flush();
     }
     commits.schedule();
@@ -205,12 +222,17 @@ export class ResidentStore implements TableHost, Uncommitted {
     const rows: Row[] = [];
     const garbage = this.#takeDiscarded();
     const state = this.#nextState();
+    const written: [Table, Page][] = [];
     for (const table of this.#tables.values()) {
-      const pages = table.takeBuffer(() => ++state.last);
-      for (const page of pages) rows.push(...rowsOfPage(table.name, page));
+      for (const page of table.takeBuffer(() => ++state.last)) written.push([table, page]);
       for (const id of table.window.takeGone()) garbage.push([ROOT, "l", id]);
     }
-    state.heads = this.#heads();
+    for (const [index, [table, page]] of written.entries()) {
+      const ends = index === written.length - 1;
+      rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends }));
+      table.window.push(page);
+    }
+    state.spaces = this.#spaces();
     this.#buffered = 0;
     this.#dirty = false;
     this.#commits.add({ rows, removed: [], state, garbage });
@@ -228,10 +250,17 @@ export class ResidentStore implements TableHost, Uncommitted {
       for (let from = 0; runs > 0; runs--) {
         const compacted = table.window.compact(from);
         if (compacted === undefined) break;
-        const rows = compacted.page ? rowsOfPage(table.name, compacted.page) : [];
-        const removed = compacted.removed.map((id) => [ROOT, "l", id]);
-        commits.add({ rows, removed, state: this.#nextState(), garbage: [] });
-        from = compacted.next;
+        const { page, removed: ids, next } = compacted;
+        const rows: Row[] = [];
+        const state = this.#nextState();
+        if (page !== undefined) {
+          rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends: true }));
+          table.window.count(page);
+        }
+        state.spaces = this.#spaces();
+        const removed = ids.map((id) => [ROOT, "l", id]);
+        commits.add({ rows, removed, state, garbage: [] });
+        from = next;
       }
     }
   }
@@ -240,7 +269,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   #turnOver(): void {
     this.#takeDiscarded();
     for (const table of this.#tables.values()) {
-      table.takeBuffer(() => ++this.#state.last);
+      for (const page of table.takeBuffer(() => ++this.#state.last)) table.window.push(page);
       table.window.takeGone();
       if (!table.window.sparse) continue;
       let compacted = table.window.compact(0);
@@ -249,20 +278,14 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.#buffered = 0;
   }
 
+  /** The state of the next batch, but for its spaces. */
   #nextState(): State {
-    const { owner, sequence, last } = this.#state;
-    return this.#state = {
-      format: FORMAT,
-      layout: "resident",
-      owner,
-      sequence: sequence + 1,
-      last,
-      heads: this.#heads(),
-    };
+    const { sequence } = this.#state;
+    return this.#state = { ...this.#state, sequence: sequence + 1 };
   }
 
-  #heads(): State["heads"] {
-    return [...this.#tables.values()].map((table) => [table.name, ...table.window.head]);
+  #spaces(): SpaceState[] {
+    return Array.from(this.#tables.values(), ({ window }) => window.state);
   }
 
   #takeDiscarded(): Deno.KvKey[] {
@@ -284,13 +307,22 @@ export class ResidentStore implements TableHost, Uncommitted {
     return false;
   }
 
-  #setSweep(): void {
+  #setSweep(ms: number = SWEEP_MS): void {
     if (this.#cancelSweep !== undefined || this.#closed) return;
     if (!this.expiring) return;
     this.#cancelSweep = this.#options.clock.timer(() => {
+      const more = this.#sweep(SWEEP_ENTRIES);
       this.#cancelSweep = undefined;
-      for (const table of this.#tables.values()) if (table.expiring) table.sweep(SWEEP_ENTRIES);
-      this.#setSweep();
-    }, SWEEP_MS);
+      this.#setSweep(more ? 0 : SWEEP_MS); // others have their turn in between
+    }, ms);
+  }
+
+  /** Removes up to `count` entries of each table that have expired; returns whether there may be more. */
+  #sweep(count: number): boolean {
+    let more = false;
+    for (const table of this.#tables.values()) {
+      if (table.expiring && table.sweep(count)) more = true;
+    }
+    return more;
   }
 }

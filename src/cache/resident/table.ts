@@ -1,6 +1,7 @@
 import type { Writer } from "../../flow/state.ts";
 import type { Cursor, Found, Range, Write } from "../space.ts";
 import type { SpaceLimits } from "../store.ts";
+import { Deadlines } from "./deadlines.ts";
 import { Entry } from "./entry.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
@@ -33,9 +34,7 @@ export class Table {
   /** Tombstones of keys that have older records on disk. */
   readonly #graves = new Map<string, Entry>();
   readonly #buffer = new WriteBuffer();
-  /** How many entries have a time at which they expire. */
-  #expiring = 0;
-  #sweptTo = "";
+  readonly #deadlines = new Deadlines();
 
   /** Makes an empty table. */
   constructor(name: string, host: TableHost) {
@@ -56,7 +55,7 @@ export class Table {
 
   /** Whether something may expire. */
   get expiring(): boolean {
-    return this.#expiring > 0;
+    return this.#deadlines.size > 0;
   }
 
   /** Returns an entry that has not expired. */
@@ -148,15 +147,14 @@ export class Table {
     return this.#buffer.next();
   }
 
-  /** Removes entries that have expired, going through up to `count` from where the last call stopped. */
-  sweep(count: number): void {
-    const visited: Entry[] = [];
-    this.#entries.upwards(this.#sweptTo, "\xff\xff", count, visited);
-    this.#sweptTo = visited.length < count ? "" : visited.at(-1)!.key;
-    const now = this.#host.now();
-    for (const entry of visited) {
-      if (entry.expired(now)) this.#host.wrote(this.#apply({ key: entry.key, put: undefined }));
-    }
+  /** Removes up to `count` entries that have expired; returns whether there may be more. */
+  sweep(count: number): boolean {
+    const expired = this.#deadlines.take(this.#host.now(), count);
+    if (expired.length === 0) return false;
+    let bytes = 0;
+    for (const { key } of expired) bytes += this.#apply({ key, put: undefined });
+    void this.#host.wrote(bytes);
+    return expired.length === count;
   }
 
   /** Nothing that was written so far is taken back any more. */
@@ -165,16 +163,15 @@ export class Table {
     this.#buffer.settle();
   }
 
-  /** Empties the buffer into new pages; `nextId` numbers them. */
+  /** Empties the buffer into new pages, which are to be pushed to the window; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
-    const pages = this.#buffer.take(nextId);
-    this.window.push(pages);
-    return pages;
+    return this.#buffer.take(nextId);
   }
 
   /** Takes a page that was read from the disk, in the order of their ids; later records win. */
-  restore(id: number, records: readonly Entry[]): void {
+  restore(id: number, records: readonly Entry[], sum: number): void {
     const page = new Page(id);
+    page.sum = sum;
     const passed = this.window.passed(id);
     for (let index = 0; index < records.length; index++) {
       const entry = records[index]!;
@@ -191,7 +188,7 @@ export class Table {
         this.#graves.set(entry.key, entry);
       }
     }
-    this.window.push([page]);
+    this.window.push(page);
   }
 
   /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
@@ -250,7 +247,7 @@ export class Table {
     const old = this.#entries.set(entry.key, entry) ?? this.#grave(entry.key);
     const replaced = this.#replace(old, entry, own);
     this.bytes += entry.size;
-    if (entry.expires !== 0) this.#expiring++;
+    if (entry.expires !== 0) this.#deadlines.add(entry);
     return replaced;
   }
 
@@ -290,7 +287,7 @@ export class Table {
   #die(entry: Entry): void {
     entry.live = false;
     entry.value = undefined;
-    if (entry.expires !== 0) this.#expiring--;
+    if (entry.expires !== 0) this.#deadlines.bury();
     if (entry.page) entry.page.bury(entry);
     else this.#buffer.bury();
     if (entry.pieces) this.#host.discard(entry);

@@ -4,6 +4,7 @@ import type { SpaceLimits } from "../store.ts";
 import { copyOut } from "../values.ts";
 import { type Compacted, compactFrom, isWorthwhile } from "./compaction.ts";
 import { type Entry, entrySize } from "./entry.ts";
+import type { SpaceState } from "./journal.ts";
 import type { Page } from "./page.ts";
 import type { Table } from "./table.ts";
 
@@ -23,6 +24,9 @@ export class Window {
   #end = 0;
   /** Pages that the head has passed and that are still on disk. */
   #gone: number[] = [];
+  /** Of all pages together: how many records they have, and the sum of their checksums. */
+  #records = 0;
+  #sum = 0;
 
   /** Makes a window of a table that keeps everything. */
   constructor(table: Table) {
@@ -47,26 +51,38 @@ export class Window {
     );
   }
 
-  /** Where the content begins: a page, and how many of its records are passed. */
-  get head(): readonly [page: number, passed: number] {
-    return [this.#pages[0]?.id ?? this.#end, this.#passed];
+  /** Where the content begins, and what proves that it is complete. */
+  get state(): SpaceState {
+    const first = this.#pages[0]?.id ?? this.#end;
+    const { name } = this.#table;
+    return [name, first, this.#passed, this.#pages.length, this.#records, this.#sum];
   }
 
   /** Puts the head where it was, before the pages behind it are added. */
-  restoreHead([page, passed]: readonly [page: number, passed: number]): void {
+  restoreHead([, page, passed]: SpaceState): void {
     this.#end = page;
     this.#passed = passed;
   }
 
   /** How many records of a page, as it is restored, the head has passed. */
   passed(page: number): number {
-    return this.#pages.length === 0 && page === this.#end ? this.#passed : 0;
+    if (this.#pages.length > 0) return 0;
+    // The page in which it was is lost.
+    if (page !== this.#end) this.#passed = 0;
+    return this.#passed;
   }
 
-  /** Adds the newest pages. */
-  push(pages: readonly Page[]): void {
-    for (const page of pages) this.#pages.push(page);
-    if (pages.length > 0) this.#end = pages.at(-1)!.id + 1;
+  /** Adds the newest page. */
+  push(page: Page): void {
+    this.#pages.push(page);
+    this.#end = page.id + 1;
+    this.count(page);
+  }
+
+  /** Counts a page that is on disk as it is, or will be. */
+  count({ records, sum }: Page, sign: 1 | -1 = 1): void {
+    this.#records += sign * records.length;
+    this.#sum = (this.#sum + sign * sum) >>> 0;
   }
 
   /** Drops the oldest entries until the rest fits; throws the first error of `onEvict` after all calls. */
@@ -97,7 +113,7 @@ export class Window {
   dropPages(): void {
     for (const page of this.#pages) this.#gone.push(page.id);
     this.#pages = [];
-    this.#passed = 0;
+    this.#passed = this.#records = this.#sum = 0;
   }
 
   /** Hands over the ids of the pages that need not be on disk any more. */
@@ -107,11 +123,17 @@ export class Window {
     return gone;
   }
 
-  /** Merges the next run of sparse pages from page `from` on; undefined when there is none. */
+  /**
+   * Merges the next run of sparse pages from page `from` on; undefined when there is none. The result is to be
+   * counted when it has its checksum.
+   */
   compact(from: number): Compacted | undefined {
     // The head counts records of the first page, so that one stays as it is once it is entered.
     const start = this.#passed > 0 ? 1 : 0;
-    return compactFrom(this.#pages, start, from, (record) => this.#table.forget(record));
+    const forget = (record: Entry) => this.#table.forget(record);
+    const compacted = compactFrom(this.#pages, start, from, forget);
+    for (const page of compacted?.run ?? []) this.count(page, -1);
+    return compacted;
   }
 
   /** Whether enough is dead, or in crumbs, to be worth merging. */
@@ -128,6 +150,7 @@ export class Window {
         this.#table.forget(record);
       }
       this.#gone.push(page.id);
+      this.count(page, -1);
       this.#pages.shift();
       this.#passed = 0;
     }

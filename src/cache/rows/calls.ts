@@ -1,9 +1,12 @@
 import { type Clock, delay } from "../../clock.ts";
+import { maskError } from "../../mask.ts";
 import { CacheStorageError } from "../errors.ts";
 import { isLocked, isTransient } from "../kv_errors.ts";
 
 const RETRY_MS = 5;
 const MAX_RETRY_MS = 100;
+/** The longest pause after an attempt that others came before. */
+const MAX_PAUSE_MS = 50;
 
 /** Calls to a store that others use too: each is repeated while the file is locked, and has a deadline. */
 export class Calls {
@@ -21,6 +24,11 @@ export class Calls {
   /** The time of day, which rows are dated by. */
   now(): number {
     return this.#clock.now();
+  }
+
+  /** Waits a moment after an attempt that others came before; in a while it is the turn of everyone. */
+  pause(attempt: number): Promise<void> {
+    return delay(this.#clock, this.#clock.random() * Math.min(attempt, MAX_PAUSE_MS));
   }
 
   /**
@@ -63,6 +71,7 @@ export class Calls {
   }
 
   #error(cause: unknown, retriable: boolean): CacheStorageError {
+    maskError(cause); // Deno names the URL as it was given
     return new CacheStorageError(`Cannot use the shared cache ${this.#place}`, cause, retriable);
   }
 }

@@ -1,5 +1,7 @@
 import type { Clock } from "../../clock.ts";
-import { assertReadable, FORMAT, STATE_KEY } from "../format.ts";
+import { type CacheDamage, CacheDamagedError } from "../errors.ts";
+import { fromStateRow, ROOT, STATE_KEY, toStateRow } from "../format.ts";
+import { NotAsWrittenError } from "../sealed.ts";
 import type { CacheStore } from "../store.ts";
 import { Calls } from "./calls.ts";
 import { RowPieces } from "./row_pieces.ts";
@@ -24,6 +26,8 @@ export interface RowsOptions {
   deadlineMs: number;
   /** The most that a transaction may write, in estimated bytes. */
   maxTransactionBytes?: number | undefined;
+  /** What is done when the row that says what the store is is damaged. */
+  damaged: "refuse" | "salvage";
 }
 
 /** Keys that an atomic write may check: on a file, and on a self-hosted server. */
@@ -34,34 +38,70 @@ const REMOTE_CHECKS = 10;
 export async function openRows(
   openKv: () => Promise<Deno.Kv>,
   place: RowsPlace,
-  { clock, deadlineMs, maxTransactionBytes = Infinity }: RowsOptions,
+  { clock, deadlineMs, maxTransactionBytes = Infinity, damaged }: RowsOptions,
 ): Promise<CacheStore> {
   const words = place.borrowed ? place.path : JSON.stringify(place.path);
   const calls = new Calls(clock, deadlineMs, words);
   const kv = await calls.call(openKv);
   const release = () => place.borrowed || kv.close();
   try {
-    await assertRows(kv, calls, place.path);
+    const damage = await assertRows(kv, calls, place.path, damaged === "salvage");
     const writer = new Writer(kv, calls);
     const pieces = new RowPieces(kv, calls, writer);
     await pieces.collectAbandoned();
     const maxChecks = place.remote ? REMOTE_CHECKS : LOCAL_CHECKS;
     const parts = { kv, calls, writer, pieces, maxChecks };
-    return toCacheStore(parts, clock, maxTransactionBytes, release);
+    const name = `shared cache ${words}`;
+    return { name, ...toCacheStore(parts, clock, maxTransactionBytes, release, damage) };
   } catch (error) {
     release();
     throw error;
   }
 }
 
-/** Throws unless the store has rows, or nothing, and says that it has rows. */
-async function assertRows(kv: Deno.Kv, calls: Calls, path: string): Promise<void> {
-  const row = await calls.call(() => kv.get<{ format: number; layout: string }>(STATE_KEY));
-  assertReadable(row.value, "rows", path);
-  if (row.value !== null) return;
-  const state = { format: FORMAT, layout: "rows" };
+/**
+ * Throws unless the store has rows, or nothing, and says that it has rows. Returns what was wrong with what it
+ * said, where that was put right.
+ */
+async function assertRows(
+  kv: Deno.Kv,
+  calls: Calls,
+  path: string,
+  salvage: boolean,
+): Promise<CacheDamage | undefined> {
+  const row = await calls.call(() => kv.get(STATE_KEY));
+  const detail = await whatIsWrong(kv, calls, row, path);
+  if (detail === undefined && row.versionstamp !== null) return undefined;
+  const damage = detail === undefined
+    ? undefined
+    : { pages: 0, entries: Infinity, details: [`the row that says what is in it: ${detail}`] };
+  if (damage !== undefined && !salvage) {
+    const advice = 'open it with { damaged: "salvage" }, which keeps the rest';
+    throw new CacheDamagedError(`Cannot open cache ${JSON.stringify(path)}`, damage, advice);
+  }
+  const state = toStateRow("rows", null);
   const result = await calls.call(() => kv.atomic().check(row).set(STATE_KEY, state).commit());
-  if (!result.ok) await assertRows(kv, calls, path);
+  return result.ok ? damage : await assertRows(kv, calls, path, salvage);
+}
+
+async function whatIsWrong(
+  kv: Deno.Kv,
+  calls: Calls,
+  { value, versionstamp }: Deno.KvEntryMaybe<unknown>,
+  path: string,
+): Promise<string | undefined> {
+  if (versionstamp === null) {
+    const rows = kv.list({ prefix: [ROOT] }, { limit: 1 });
+    const others = await calls.call(() => Array.fromAsync(rows));
+    return others.length > 0 ? "is missing" : undefined;
+  }
+  try {
+    fromStateRow(value, "rows", path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof NotAsWrittenError) return error.message;
+    throw error;
+  }
 }
 
 /** A store of rows as caches see it; `release` frees what was opened for it. */
@@ -70,11 +110,13 @@ function toCacheStore(
   clock: Clock,
   maxTransactionBytes: number,
   release: () => void,
-): CacheStore {
+  damage: CacheDamage | undefined,
+): Omit<CacheStore, "name"> {
   const { writer } = parts;
   return {
     clock,
     maxTransactionBytes,
+    damage,
     windowed: false,
     // The flows of this process do not decide when others write.
     state: undefined,

@@ -1,6 +1,6 @@
 import { encodeParts, type KeyPart } from "../keys.ts";
 import type { Cursor, Found, Range } from "../space.ts";
-import type { Rows, RowStoreParts, RowValue } from "./rows.ts";
+import type { Rows, RowStoreParts } from "./rows.ts";
 
 const BATCH = 100;
 
@@ -10,7 +10,7 @@ export class RowCursor implements Cursor {
   readonly #root: readonly Deno.KvKeyPart[];
   readonly #range: Range;
   readonly #rows: Rows;
-  #list: AsyncIterator<Deno.KvEntry<RowValue>> | undefined;
+  #list: AsyncIterator<Deno.KvEntry<Uint8Array>> | undefined;
   #left: number;
 
   /** Stands before the first row of the range. */
@@ -40,7 +40,7 @@ export class RowCursor implements Cursor {
     return (await this.#nextRow())?.key;
   }
 
-  async #nextRow(): Promise<{ key: string; entry: Deno.KvEntry<RowValue> } | undefined> {
+  async #nextRow(): Promise<{ key: string; entry: Deno.KvEntry<Uint8Array> } | undefined> {
     const { low, high, reverse } = this.#range;
     if (low >= high) return undefined;
     this.#list ??= this.#open();
@@ -53,13 +53,13 @@ export class RowCursor implements Cursor {
     }
   }
 
-  #open(): AsyncIterator<Deno.KvEntry<RowValue>> {
+  #open(): AsyncIterator<Deno.KvEntry<Uint8Array>> {
     const { prefix, first, reverse } = this.#range;
     const selector: Deno.KvListSelector = { prefix: [...this.#root, ...prefix] };
     if (first !== undefined) {
       const bound = [...this.#root, ...first];
       Object.assign(selector, reverse ? { end: bound } : { start: bound });
     }
-    return this.#store.kv.list<RowValue>(selector, { batchSize: BATCH, reverse });
+    return this.#store.kv.list<Uint8Array>(selector, { batchSize: BATCH, reverse });
   }
 }

@@ -7,6 +7,8 @@ import type { Writer } from "./writer.ts";
 /** Pieces in one atomic write, and deletions. */
 const PIECES_PER_WRITE = 8;
 const DELETES_PER_WRITE = 400;
+/** More pieces than a value can have. */
+const MAX_PIECES = 100_000;
 /** Pieces whose value was not written after this time are collected. */
 const ABANDONED_MS = 3_600_000;
 
@@ -46,13 +48,17 @@ export class RowPieces {
     return list;
   }
 
-  /** Returns a value from its pieces; undefined if they are not all there. */
-  async read(list: PieceList): Promise<{ value: unknown } | undefined> {
+  /**
+   * Returns a value from its pieces.
+   *
+   * @throws {NotAsWrittenError} If they are not all there as they were written.
+   */
+  async read(list: PieceList): Promise<unknown> {
     const pieces = await this.#calls.call(() => {
-      const rows = this.#kv.list<Uint8Array>({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
+      const rows = this.#kv.list({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
       return Array.fromAsync(rows, (row) => row.value);
     });
-    return pieces.length < list[1] ? undefined : { value: fromPieces(list, pieces) };
+    return fromPieces(list, pieces);
   }
 
   /** Takes pieces out of the trash, in the atomic write of the entry that refers to them. */
@@ -66,7 +72,7 @@ export class RowPieces {
   }
 
   /** Deletes pieces that are in the trash. */
-  async collect([id, count]: PieceList): Promise<void> {
+  async collect([id, count]: readonly [id: string, count: number, ...unknown[]]): Promise<void> {
     for (let at = 0; at < count; at += DELETES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
         for (let n = at; n < Math.min(count, at + DELETES_PER_WRITE); n++) {
@@ -80,10 +86,17 @@ export class RowPieces {
   /** Collects what was left in the trash by a process that did not come back. */
   async collectAbandoned(): Promise<void> {
     const rows = await this.#calls.call(() =>
-      Array.fromAsync(this.#kv.list<[count: number, since: number]>({ prefix: [ROOT, "t"] }))
+      Array.fromAsync(this.#kv.list({ prefix: [ROOT, "t"] }))
     );
-    for (const { key, value: [count, since] } of rows) {
+    for (const { key, value } of rows) {
+      if (!isTrash(value)) continue; // damaged: nobody knows what it was about
+      const [count, since] = value;
       if (this.#calls.now() - since > ABANDONED_MS) await this.collect([key[2] as string, count]);
     }
   }
+}
+
+function isTrash(value: unknown): value is [count: number, since: number] {
+  return Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger) &&
+    value[0] <= MAX_PIECES;
 }

@@ -1,8 +1,9 @@
-import { CacheStorageError } from "../errors.ts";
+import { CacheDamagedError, CacheStorageError } from "../errors.ts";
 import { ROOT } from "../format.ts";
 import { decodeKey, decodeParts, inspectKey, type KeyPart } from "../keys.ts";
 import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 import { toRange } from "../range.ts";
+import { NotAsWrittenError, seal, unseal } from "../sealed.ts";
 import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
 import type { Calls } from "./calls.ts";
 import { toExpiry } from "./expiry.ts";
@@ -10,8 +11,8 @@ import { RowCursor } from "./row_cursor.ts";
 import type { RowPieces } from "./row_pieces.ts";
 import type { Writer } from "./writer.ts";
 
-/** The value of the row of an entry. */
-export interface RowValue {
+/** The content of the row of an entry, which is sealed. */
+interface RowValue {
   /** Whether only `structuredClone` can copy the value. */
   cloned: boolean;
   /** When it expires; 0 for never. */
@@ -36,9 +37,19 @@ export interface RowStoreParts {
   readonly maxChecks: number;
 }
 
+/** The row of an entry. */
+export type Row = Deno.KvEntryMaybe<Uint8Array>;
+
 /** An entry with the row that it was made from, which a commit checks. */
 interface RowFound extends Found {
-  readonly row: Deno.KvEntry<RowValue>;
+  readonly row: Row;
+}
+
+/** A row to be written in place of another one. */
+interface Replacement {
+  readonly key: string;
+  readonly value: RowValue | undefined;
+  readonly old: Row;
 }
 
 /** Rows that {@linkcode Rows.clear} reads at a time. */
@@ -52,11 +63,13 @@ const MAX_READS = 10;
 export class Rows implements Space {
   readonly immediate = false;
   readonly evictions = 0;
+  readonly #name: string;
   readonly #root: Deno.KvKeyPart[];
   readonly #store: RowStoreParts;
 
   /** Makes the space of a name. */
   constructor(name: string, store: RowStoreParts) {
+    this.#name = name;
     this.#root = [ROOT, "e", name];
     this.#store = store;
   }
@@ -77,33 +90,42 @@ export class Rows implements Space {
    * Returns the entry of a key.
    *
    * @param listed Its row, if it was read already.
-   * @throws {CacheStorageError} If a piece of its value is missing, or it is overwritten again and again.
+   * @throws {CacheDamagedError} If it is not as it was written.
+   * @throws {CacheStorageError} If it is overwritten again and again.
    */
-  async read(key: string, listed?: Deno.KvEntry<RowValue>): Promise<RowFound | undefined> {
+  async read(key: string, listed?: Row): Promise<RowFound | undefined> {
     let row = listed ?? await this.#get(key);
     for (let attempt = 1; attempt <= MAX_READS; attempt++) {
-      if (!this.#isThere(row)) return undefined;
-      const whole = await this.#wholeOf(row.value);
-      if (whole !== undefined) return { key, value: whole.value, cloned: row.value.cloned, row };
+      const content = this.#contentOf(key, row);
+      if (content === undefined || this.#expired(content)) return undefined;
+      let missing: unknown;
+      try {
+        return { key, value: await this.#valueOf(content), cloned: content.cloned, row };
+      } catch (error) {
+        missing = error;
+      }
+      if (!(missing instanceof NotAsWrittenError)) throw missing;
       // Others have overwritten it between the two reads, or its pieces are gone for good.
       const now = await this.#get(key);
       if (now.versionstamp === row.versionstamp) {
         // Deno KV deletes what has expired in no order, and by its own clock.
-        if (row.value.expires !== 0) return undefined;
-        throw cannotRead(key, "pieces of its value are missing; write it again", false);
+        if (content.expires !== 0) return undefined;
+        throw damaged(key, missing.message);
       }
       row = now;
     }
-    throw cannotRead(key, `it was overwritten ${MAX_READS} times meanwhile`, true);
+    const cause = `it was overwritten ${MAX_READS} times meanwhile`;
+    throw new CacheStorageError(cannotRead(key), cause, true);
   }
 
   /** Writes one row, whatever is in it. */
   write(write: Write): Promise<void> {
     return this.#store.writer.inTurn(async () => {
       const value = await this.#prepare(write.put);
-      for (;;) {
+      for (let attempt = 1;; attempt++) {
         const old = await this.#get(write.key);
-        if (await this.#replace([{ write, value, old }], [])) return;
+        if (await this.#replace([{ key: write.key, value, old }], [])) return;
+        await this.#store.calls.pause(attempt);
       }
     });
   }
@@ -117,17 +139,17 @@ export class Rows implements Space {
     this.#assertPossible(read, writes);
     if (read.length + writes.length === 0) return Promise.resolve(true);
     return this.#store.writer.inTurn(async () => {
-      const rows = new Map<string, Deno.KvEntryMaybe<RowValue>>();
+      const rows = new Map<string, Row>();
       for (const key of new Set([...read, ...writes.map((write) => write.key)])) {
         const found = reads.get(key) as RowFound | undefined;
         const row = found?.row ?? await this.#get(key);
         rows.set(key, row);
         // What was not there must still not be there; the rest is checked by the atomic write.
-        if (found === undefined && reads.has(key) && await this.#isWhole(row)) return false;
+        if (found === undefined && reads.has(key) && await this.read(key, row)) return false;
       }
-      const changes = [];
-      for (const write of writes) {
-        changes.push({ write, value: await this.#prepare(write.put), old: rows.get(write.key)! });
+      const changes: Replacement[] = [];
+      for (const { key, put } of writes) {
+        changes.push({ key, value: await this.#prepare(put), old: rows.get(key)! });
       }
       const written = new Set(writes.map((write) => write.key));
       const checked = read.filter((key) => !written.has(key)).map((key) => rows.get(key)!);
@@ -144,9 +166,13 @@ export class Rows implements Space {
     return new RowCursor(this.#store, this.#root, range, this);
   }
 
-  /** Deletes all rows, some at a time. */
+  /** Deletes all rows that are there at the call, some at a time. */
   async clear(removed: (key: string) => void): Promise<void> {
-    const cursor = new RowCursor(this.#store, this.#root, toRange(), this);
+    const walk = (range: Range) => new RowCursor(this.#store, this.#root, range, this);
+    const last = await walk(toRange({ reverse: true })).nextKey();
+    if (last === undefined) return;
+    // Not up to the end: who writes ever higher keys would have it go on for ever.
+    const cursor = walk({ ...toRange(), high: `${last}\0` });
     for (;;) {
       const keys: string[] = [];
       while (keys.length < CLEAR_BATCH) {
@@ -155,32 +181,51 @@ export class Rows implements Space {
         keys.push(key);
       }
       if (keys.length === 0) return;
-      while (!await this.commit(new Map(), keys.map((key) => ({ key, put: undefined }))));
+      const writes = keys.map((key) => ({ key, put: undefined }));
+      for (let attempt = 1; !await this.commit(new Map(), writes); attempt++) {
+        await this.#store.calls.pause(attempt);
+      }
       for (const key of keys) removed(key);
     }
   }
 
-  #get(key: string): Promise<Deno.KvEntryMaybe<RowValue>> {
+  #get(key: string): Promise<Row> {
     const { kv, calls } = this.#store;
-    return calls.call(() => kv.get<RowValue>([...this.#root, ...decodeParts(key)]));
+    return calls.call(() => kv.get<Uint8Array>([...this.#root, ...decodeParts(key)]));
   }
 
   #expired({ expires }: RowValue): boolean {
     return expires !== 0 && expires <= this.#store.calls.now();
   }
 
-  /** Whether there is an entry to be read. */
-  async #isWhole(row: Deno.KvEntryMaybe<RowValue>): Promise<boolean> {
-    return this.#isThere(row) && await this.#wholeOf(row.value) !== undefined;
+  /** What is in a row; undefined if there is none. */
+  #contentOf(key: string, { value, versionstamp }: Row): RowValue | undefined {
+    if (versionstamp === null) return undefined;
+    try {
+      return unseal(value, this.#placeOf(key)) as RowValue;
+    } catch (error) {
+      throw error instanceof NotAsWrittenError ? damaged(key, error.message) : error;
+    }
   }
 
-  /** The value of a row; undefined if it is in pieces that are not all there. */
-  async #wholeOf({ value, pieces }: RowValue): Promise<{ value: unknown } | undefined> {
-    return pieces === undefined ? { value } : await this.#store.pieces.read(pieces);
+  /** The pieces that a row refers to, as far as that is known. */
+  #piecesOf(key: string, row: Row): PieceList | undefined {
+    try {
+      return this.#contentOf(key, row)?.pieces;
+    } catch (error) {
+      // What is damaged can be overwritten.
+      if (error instanceof CacheDamagedError) return undefined;
+      throw error;
+    }
   }
 
-  #isThere(row: Deno.KvEntryMaybe<RowValue>): row is Deno.KvEntry<RowValue> {
-    return row.versionstamp !== null && !this.#expired(row.value);
+  async #valueOf({ value, pieces }: RowValue): Promise<unknown> {
+    return pieces === undefined ? value : await this.#store.pieces.read(pieces);
+  }
+
+  /** Where the row of a key belongs, in its checksum. */
+  #placeOf(key: string): string {
+    return `${ROOT} entry ${this.#name} ${key}`;
   }
 
   async #prepare(put: Put | undefined): Promise<RowValue | undefined> {
@@ -190,25 +235,25 @@ export class Rows implements Space {
     return { cloned, expires, pieces: await this.#store.pieces.write(value, expires) };
   }
 
-  async #replace(
-    changes: { write: Write; value: RowValue | undefined; old: Deno.KvEntryMaybe<RowValue> }[],
-    checked: Deno.KvEntryMaybe<RowValue>[],
-  ): Promise<boolean> {
+  async #replace(changes: readonly Replacement[], checked: readonly Row[]): Promise<boolean> {
     const { writer, pieces, calls } = this.#store;
+    const discarded = changes.map(({ key, old }) => this.#piecesOf(key, old))
+      .filter((list) => list !== undefined);
     const done = await writer.commit((atomic) => {
       atomic.check(...checked);
-      for (const { value, old } of changes) {
+      for (const list of discarded) pieces.discard(atomic, list);
+      for (const { key, value, old } of changes) {
         atomic.check(old);
-        if (old.value?.pieces) pieces.discard(atomic, old.value.pieces);
         if (value === undefined) atomic.delete(old.key);
         else {
           if (value.pieces) pieces.keep(atomic, value.pieces);
-          atomic.set(old.key, value, toExpiry(value.expires, calls.now()));
+          const sealed = seal(value, this.#placeOf(key));
+          atomic.set(old.key, sealed, toExpiry(value.expires, calls.now()));
         }
       }
     });
     if (!done) return false;
-    for (const { old } of changes) if (old.value?.pieces) await pieces.collect(old.value.pieces);
+    for (const list of discarded) await pieces.collect(list);
     return true;
   }
 
@@ -235,7 +280,11 @@ export class Rows implements Space {
   }
 }
 
-function cannotRead(key: string, cause: string, retriable: boolean): CacheStorageError {
-  const what = `Cannot read key ${inspectKey(decodeKey(key))} of a shared cache`;
-  return new CacheStorageError(what, cause, retriable);
+function cannotRead(key: string): string {
+  return `Cannot read key ${inspectKey(decodeKey(key))} of a shared cache`;
+}
+
+function damaged(key: string, detail: string): CacheDamagedError {
+  const damage = { pages: 0, entries: 1, details: [detail] };
+  return new CacheDamagedError(cannotRead(key), damage, "write it again, or delete it");
 }

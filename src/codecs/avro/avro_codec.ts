@@ -48,7 +48,8 @@ const OPTIONS = ["readerSchema", "longs", "maxBytes", "maxItems", "maxDepth"];
  * | union | the value, where the types in it look different; else `{ "name of the type": value }`, and `null` |
  *
  * - What the schema cannot hold is an error, except that a `float` is rounded and properties that are no fields are
- *   left out. A missing field takes its default.
+ *   left out. A missing field takes its default: of a union the first type that it is of, as in Avro 1.12. A schema
+ *   as text keeps `long` defaults past 2^53 exact; in an object they are bigints.
  * - Errors name the field: `Cannot encode Avro field "items[3].price" as int: current value is "x"`.
  * - Bytes are checked before anything is made of them; hostile ones cost no more than `maxBytes`, `maxItems` and
  *   `maxDepth` allow. A map key `__proto__` is refused both ways.

@@ -1,4 +1,5 @@
 import { type Type, types } from "avsc";
+import { defaultsOf } from "./defaults.ts";
 import type { LoadedSchema } from "./schema.ts";
 import { type Branch, unionOf } from "./union.ts";
 import type { Walk } from "./walk.ts";
@@ -71,17 +72,24 @@ function fromMap(entry: FromAvro): FromAvro {
 }
 
 function fromRecord(type: types.RecordType, of: Of): FromAvro {
-  const fields = type.fields.map(({ name, type }) => ({ name, convert: of(type) }));
+  const defaults = defaultsOf(type);
+  const fields = type.fields.map(({ name, type }) => ({
+    name,
+    convert: of(type),
+    makeDefault: defaults.get(name) ?? (() => undefined),
+  }));
   return (value, walk) => {
     const given = value as Record<string, unknown>;
     const record: Record<string, unknown> = {};
-    for (const { name, convert } of fields) {
+    for (const { name, convert, makeDefault } of fields) {
+      let field = given[name];
+      if (field === undefined) field = makeDefault(); // the writer has no such field
       if (convert === undefined) {
-        record[name] = given[name];
+        record[name] = field;
         continue;
       }
       walk.enter(name);
-      record[name] = convert(given[name], walk);
+      record[name] = convert(field, walk);
       walk.leave();
     }
     return record;

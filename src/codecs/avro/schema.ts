@@ -1,4 +1,5 @@
 import { Type, types } from "avsc";
+import { checkDefaults, parseExactly, RecordType } from "./defaults.ts";
 import { LOGICAL_TYPES, type LogicalType } from "./logical_type.ts";
 import { makeLongType } from "./long_type.ts";
 
@@ -25,10 +26,16 @@ export function loadSchema(
 ): LoadedSchema {
   const logicalTypes = new Map<Type, LogicalType>();
   const long = makeLongType(longs);
-  const typeHook = (inner: unknown): Type | undefined => {
+  const records: RecordType[] = [];
+  const typeHook = (inner: unknown, options: unknown): Type | undefined => {
     if (inner === "long") return long;
     if (typeof inner !== "object" || inner === null || !("type" in inner)) return undefined;
-    refuseProto(inner);
+    if (isRecord(inner)) {
+      refuseProto(inner);
+      const record = new RecordType(inner, options);
+      records.push(record);
+      return record;
+    }
     const logical = LOGICAL_TYPES.get(
       `${inner.type} ${"logicalType" in inner && inner.logicalType}`,
     );
@@ -40,7 +47,9 @@ export function loadSchema(
   };
   try {
     const parsed = parse(schema) as Parameters<typeof Type.forSchema>[0];
-    return { type: Type.forSchema(parsed, { typeHook, wrapUnions: "always" }), logicalTypes };
+    const type = Type.forSchema(parsed, { typeHook, wrapUnions: "always" });
+    records.forEach(checkDefaults);
+    return { type, logicalTypes };
   } catch (cause) {
     throw new TypeError(
       `Cannot create AvroCodec as ${what} is wrong: ${(cause as Error).message}`,
@@ -55,13 +64,17 @@ export function loadSchema(
 function parse(schema: AvroSchema): unknown {
   if (typeof schema !== "string") return schema;
   const text = schema.trim();
-  return /^[[{"]/.test(text) ? JSON.parse(text) : text;
+  return /^[[{"]/.test(text) ? parseExactly(text) : text;
+}
+
+function isRecord(schema: object): schema is { readonly fields: readonly unknown[] } {
+  const { type, fields } = schema as { type?: unknown; fields?: unknown };
+  return (type === "record" || type === "error") && Array.isArray(fields);
 }
 
 /** avsc would set a prototype instead of a field of this name. */
-function refuseProto(schema: object): void {
-  if (!("fields" in schema) || !Array.isArray(schema.fields)) return;
-  if (schema.fields.some((field: unknown) => (field as { name?: unknown })?.name === "__proto__")) {
+function refuseProto({ fields }: { readonly fields: readonly unknown[] }): void {
+  if (fields.some((field) => (field as { name?: unknown } | null)?.name === "__proto__")) {
     throw new TypeError('a field cannot be named "__proto__"');
   }
 }

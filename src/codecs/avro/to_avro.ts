@@ -1,4 +1,5 @@
 import { type Type, types } from "avsc";
+import { defaultsOf } from "./defaults.ts";
 import { scalarOf, type ToAvro, toText } from "./scalar.ts";
 import type { LoadedSchema } from "./schema.ts";
 import { type Branch, kindOf, unionOf } from "./union.ts";
@@ -68,10 +69,11 @@ function toMap(entry: ToAvro): ToAvro {
 }
 
 function toRecord(type: types.RecordType, of: (type: Type) => ToAvro): ToAvro {
+  const defaults = defaultsOf(type);
   const fields = type.fields.map((field) => ({
     name: field.name,
     convert: of(field.type),
-    makeDefault: () => field.defaultValue() as unknown,
+    makeDefault: defaults.get(field.name) ?? (() => undefined),
     // What every object inherits under this name is no value of the field.
     inherited: field.name in Object.prototype,
   }));

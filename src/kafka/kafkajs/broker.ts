@@ -17,10 +17,12 @@ import type { ConnectionOptions } from "../connection.ts";
 import { KafkaError } from "../errors.ts";
 import type { TopicLimits } from "../record_check.ts";
 import type { BrokerStatus } from "../status.ts";
+import { type Readers, untilAlone } from "../alone.ts";
 import { guarded } from "../guarded.ts";
-import { abortable } from "../patience.ts";
+import { abortable, linked, type LinkedSignal } from "../patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { Opening, type Wait } from "./opening.ts";
+import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
@@ -44,6 +46,8 @@ const NOT_YET_MS = 10_000, NOT_YET_PAUSE_MS = 100;
 
 interface Opened {
   readonly admin: Admin;
+  /** Keeps the process running while something is asked; returns what ends that. */
+  readonly use: () => () => void;
   /** Disconnects. */
   readonly end: () => Promise<void>;
   /** Gives up a connection that failed; whoever needs one next makes another. */
@@ -67,6 +71,8 @@ export class KafkaBroker implements Broker {
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
   #opening: Opening<Opened> | undefined;
+  /** How many questions are under way. */
+  #asking = 0;
 
   /** Connects on first use, with `options`. */
   constructor(options: KafkaBrokerOptions) {
@@ -78,12 +84,18 @@ export class KafkaBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     const told = guarded(handlers);
     await this.#connect({ ...options, status: told.status, signal });
     await this.partitions(options.topic, { signal });
     const { createClient } = await import("./client.ts");
     const { KafkaMembership } = await import("./membership.ts");
+    if (options.exclusive) {
+      const { status } = told;
+      const readers = () => this.#readers(options.groupId, options.topic, signal);
+      await untilAlone(options, { readers, status, clock: this.#clock, signal });
+    }
     const { metadataMaxAge = 300_000 } = this.#options;
     // A client of its own: members of one group share, and spoil, what their client knows of offsets.
     const client = createClient(this.#options);
@@ -93,7 +105,8 @@ export class KafkaBroker implements Broker {
 
   /** Opens a writer to one topic. */
   async producer(options: ProducerOptions): Promise<Producer> {
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     await this.#connect({ ...options, signal });
     const { createClient } = await import("./client.ts");
     const { KafkaProducer } = await import("./producer.ts");
@@ -104,18 +117,32 @@ export class KafkaBroker implements Broker {
     );
   }
 
-  async #keep<T extends Membership | Producer>(opened: T & { ended: () => void }): Promise<T> {
+  async #keep<T extends Membership | Producer>(
+    opened: T & { ended: () => Promise<void> },
+  ): Promise<T> {
     if (this.#closing.signal.aborted) await opened.close();
     this.#closing.signal.throwIfAborted();
     this.#open.add(opened);
-    opened.ended = () => void this.#open.delete(opened);
+    opened.ended = () => {
+      this.#open.delete(opened);
+      return this.#rest();
+    };
     return opened;
+  }
+
+  /** Disconnects when nothing is read, written or asked; whoever asks next connects again. */
+  async #rest(): Promise<void> {
+    if (this.#open.size > 0 || this.#asking > 0) return;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    await opening?.opened.then(({ end }) => end(), () => {});
   }
 
   /** Creates a topic; resolves to false when it was there already. */
   async ensure(topic: string, spec: TopicSpec, options: AskOptions = {}): Promise<boolean> {
     const what = `Cannot create topic "${topic}"`;
-    const signal = this.#signal(options.signal);
+    using until = this.#until(options.signal);
+    const { signal } = until;
     const created = await this.#ask(what, topic, (it) => createTopic(it, topic, spec), signal);
     const count = created ? spec.partitions : undefined;
     await this.#ask(what, topic, (admin) => checkKnown(admin, topic, count), signal);
@@ -123,15 +150,17 @@ export class KafkaBroker implements Broker {
   }
 
   /** How many partitions a topic has. */
-  partitions(topic: string, { signal }: AskOptions = {}): Promise<number> {
+  async partitions(topic: string, options: AskOptions = {}): Promise<number> {
+    using until = this.#until(options.signal);
     const count = async (admin: Admin) => (await partitionsOf(admin, topic)).length;
-    return this.#ask(`Cannot find topic "${topic}"`, topic, count, this.#signal(signal));
+    return await this.#ask(`Cannot find topic "${topic}"`, topic, count, until.signal);
   }
 
   /** The offsets at an instant, by partition. */
-  offsets(topic: string, at: Instant, { signal }: AskOptions = {}): Promise<Positions> {
+  async offsets(topic: string, at: Instant, options: AskOptions = {}): Promise<Positions> {
+    using until = this.#until(options.signal);
     const what = `Cannot find the offsets of topic "${topic}"`;
-    return this.#ask(what, topic, async (admin) => {
+    return await this.#ask(what, topic, async (admin) => {
       if (typeof at === "object") {
         return toPositions(await admin.fetchTopicOffsetsByTimestamp(topic, at.timestamp));
       }
@@ -140,7 +169,7 @@ export class KafkaBroker implements Broker {
         partition,
         offset: at === "earliest" ? low : high,
       })));
-    }, this.#signal(signal));
+    }, until.signal);
   }
 
   /** What a group has committed, by partition. */
@@ -149,6 +178,20 @@ export class KafkaBroker implements Broker {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
       return toPositions(found?.partitions ?? []);
     });
+  }
+
+  /** The members of a group that read a topic, or may be about to. */
+  #readers(groupId: string, topic: string, signal: AbortSignal): Promise<Readers> {
+    const what = `Cannot find the members of group "${groupId}"`;
+    return this.#ask(what, topic, async (admin) => {
+      const { mayRead } = await import("./assigner.ts");
+      const { groups: [group] } = await admin.describeGroups([groupId]);
+      const members = group?.members.filter((it) => mayRead(topic, it.memberMetadata)) ?? [];
+      return {
+        names: members.map(({ memberId, clientHost }) => `"${memberId}" on ${clientHost}`),
+        rebalancing: group?.state !== "Stable",
+      };
+    }, signal);
   }
 
   /** Closes everything that was opened. */
@@ -165,14 +208,14 @@ export class KafkaBroker implements Broker {
 
   async #limits(topic: string): Promise<TopicLimits> {
     const partitions = await this.partitions(topic);
-    const { admin } = await this.#connect();
     const configNames = ["max.message.bytes"];
     const query = {
       resources: [{ type: TOPIC_RESOURCE, name: topic, configNames }],
       includeSynonyms: false,
     };
     // Reading it takes a permission that writing does not.
-    const found = await admin.describeConfigs(query).catch(() => undefined);
+    const ask = (admin: Admin) => admin.describeConfigs(query).catch(() => undefined);
+    const found = await this.#ask(`Cannot find the limits of topic "${topic}"`, topic, ask);
     const bytes = Number(found?.resources[0]?.configEntries[0]?.configValue ?? DEFAULT_MAX_BYTES);
     return { topic, partitions, maxBytes: bytes };
   }
@@ -187,6 +230,8 @@ export class KafkaBroker implements Broker {
     try {
       for (let renewed = false;;) {
         const opened = await this.#connect({ signal });
+        const unused = opened.use();
+        this.#asking++;
         try {
           return await abortable(question(opened.admin), signal);
         } catch (error) {
@@ -198,6 +243,9 @@ export class KafkaBroker implements Broker {
             continue;
           }
           if (!isNotYet(error) || this.#clock.monotonic() >= until) throw error;
+        } finally {
+          this.#asking--;
+          unused();
         }
         await delay(this.#clock, NOT_YET_PAUSE_MS, signal);
       }
@@ -210,9 +258,8 @@ export class KafkaBroker implements Broker {
   }
 
   /** Returns what ends the waiting of a caller. */
-  #signal(signal: AbortSignal | undefined): AbortSignal {
-    const { signal: closing } = this.#closing;
-    return signal ? AbortSignal.any([signal, closing]) : closing;
+  #until(signal: AbortSignal | undefined): LinkedSignal {
+    return linked([signal, this.#closing.signal]);
   }
 
   async #connect(wait: Partial<Wait> = {}): Promise<Opened> {
@@ -232,15 +279,18 @@ export class KafkaBroker implements Broker {
       if (this.#opening === opening) this.#opening = undefined;
     };
     const opening = new Opening<Opened>(this.#clock, async (attempt) => {
+      askPermissions(this.#options.brokers ?? []);
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);
       const admin = await reach(client, this.#options, this.#clock, attempt);
-      const end = () => client.lifeline.close(this.#clock, admin.disconnect());
+      const { lifeline } = client;
+      const use = () => lifeline.use();
+      const end = () => lifeline.close(this.#clock, admin.disconnect());
       const discard = () => {
         forget();
         void end();
       };
-      return { admin, end, discard };
+      return { admin, use, end, discard };
     });
     opening.opened.catch(forget);
     return opening;

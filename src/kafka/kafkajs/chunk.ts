@@ -1,5 +1,5 @@
 import type { Batch, KafkaMessage } from "kafkajs";
-import type { BrokerRecord, Chunk, Header } from "../broker.ts";
+import type { BrokerRecord, Chunk, Header, Records } from "../broker.ts";
 
 const NO_HEADERS: readonly Header[] = [];
 
@@ -25,6 +25,18 @@ export function toChunk(batch: Batch, generation: number, epoch: number): Chunk 
     next: safe(batch.lastOffset()) + 1,
     high: safe(highWatermark),
   };
+}
+
+const NO_RECORDS: Records = { length: 0, at: () => undefined };
+
+/** Returns the chunk of a batch without visible records, which ends with `lastOffset`. */
+export function emptyChunk(
+  place: Pick<Chunk, "generation" | "epoch" | "topic" | "partition">,
+  lastOffset: string,
+  highWatermark: string,
+): Chunk {
+  const [next, high] = [safe(lastOffset) + 1, safe(highWatermark)];
+  return { ...place, records: NO_RECORDS, bytes: 0, next, high };
 }
 
 /** A record whose timestamp and headers are read when they are asked for: most never are. */

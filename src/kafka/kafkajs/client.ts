@@ -1,3 +1,4 @@
+import "./batch_ends.ts";
 import "./compression.ts";
 import "./repairs.ts";
 import kafkajs from "kafkajs";
@@ -64,7 +65,6 @@ export async function reach(
   clock: Clock,
   { signal, status }: Attempt,
 ): Promise<Admin> {
-  const { brokers = [] } = options;
   // Each address is tried once before the brokers are said to be away.
   const scout = createClient(options, 0);
   // Who waits no more does not wait for brokers that take connections and answer nothing.
@@ -73,6 +73,22 @@ export async function reach(
     client.lifeline.cut();
   };
   signal.addEventListener("abort", cut, { once: true });
+  const used = [scout, client].map(({ lifeline }) => lifeline.use());
+  try {
+    return await reachBy(scout, client, options, clock, { signal, status });
+  } finally {
+    signal.removeEventListener("abort", cut);
+    for (const end of used) end();
+  }
+}
+
+async function reachBy(
+  scout: Client,
+  client: Client,
+  { brokers = [] }: ConnectionOptions,
+  clock: Clock,
+  { signal, status }: Attempt,
+): Promise<Admin> {
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
     const first = scout.kafka.admin();

@@ -1,4 +1,5 @@
 /** Reads the errors of kafkajs: what failed, and whether trying again can help. */
+import { maskText } from "../../mask.ts";
 import { KafkaError, type KafkaErrorPlace } from "../errors.ts";
 
 interface Failure {
@@ -28,16 +29,19 @@ export function typeOf(error: unknown): string | undefined {
   return (error as Failure)?.type ?? rootOf(error).type;
 }
 
+/** What Deno says to a connection that it was not allowed. */
+const NOT_ALLOWED = /Requires net access to "([^"]+)"/;
+
 const REFUSED_CERTIFICATE = /certificate|self.signed|CERT_|UnknownIssuer|unable to verify/i;
 
-/** Says whether the brokers, or TLS, refused us: no later attempt can succeed. */
+/** Says whether the brokers, TLS or Deno refused us: no later attempt can succeed. */
 export function isRefused(error: unknown): boolean {
   const { name, message = "", type = "", code = "" } = rootOf(error);
   return (error as Failure)?.name === "KafkaJSSASLAuthenticationError" ||
     name === "KafkaJSSASLAuthenticationError" ||
     type.endsWith("AUTHORIZATION_FAILED") || type === "SASL_AUTHENTICATION_FAILED" ||
     REFUSED_CERTIFICATE.test(message) || REFUSED_CERTIFICATE.test(code) ||
-    REFUSED_CERTIFICATE.test((error as Failure)?.message ?? "");
+    REFUSED_CERTIFICATE.test((error as Failure)?.message ?? "") || NOT_ALLOWED.test(message);
 }
 
 /** Kafkajs's failures on the way to the brokers: it wraps some of them as if nothing could help. */
@@ -114,7 +118,10 @@ export function toKafkaError(
 ): KafkaError {
   if (error instanceof KafkaError) return error;
   const root = rootOf(error);
-  const reason = root.message ?? String(error);
+  const message = maskText(root.message ?? String(error));
+  const host = NOT_ALLOWED.exec(message)?.[1];
+  // The address may be one that the brokers name, and nobody here has written.
+  const reason = host === undefined ? message : `run again with --allow-net=${host}: ${message}`;
   return new KafkaError(`${what}: ${root.type ? `${reason} (${root.type})` : reason}`, {
     retriable: isRetriable(error),
     ...place,

@@ -1,14 +1,24 @@
-import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
+import type {
+  Consumer,
+  ConsumerEndBatchProcessEvent,
+  ConsumerGroupJoinEvent,
+  EachBatchPayload,
+} from "kafkajs";
 import type { Clock } from "../../clock.ts";
 import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
 import { abortable, settledWithin } from "../patience.ts";
 import { startOf } from "../start_of.ts";
-import { toChunk } from "./chunk.ts";
+import { emptyChunk, toChunk } from "./chunk.ts";
+import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
-import { END_MS, type Lifeline } from "./lifeline.ts";
+import { END_MS } from "./lifeline.ts";
+import { leaveGroup } from "./leaving.ts";
 import { Pulse } from "./pulse.ts";
+import { watchRequests } from "./requests.ts";
+
+type BatchProcessed = ConsumerEndBatchProcessEvent["payload"];
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -20,13 +30,15 @@ import { Pulse } from "./pulse.ts";
  */
 export class KafkaMembership implements Membership {
   readonly #consumer: Consumer;
-  readonly #lifeline: Lifeline;
+  readonly #client: Client;
   readonly #options: JoinOptions;
   readonly #handlers: GroupHandlers;
   readonly #clock: Clock;
   readonly #commits: Commits;
   readonly #pulse: Pulse;
   readonly #epochs = new Map<number, number>();
+  /** Of what was asked for last of each partition: in which assignment, and in which epoch. */
+  readonly #fetches = new Map<number, readonly [Assignment | undefined, epoch: number]>();
   readonly #paused = new Set<number>();
   readonly #sought = new Map<number, number>();
   #generation = 0;
@@ -39,8 +51,15 @@ export class KafkaMembership implements Membership {
   #lifecycle: Promise<void> = Promise.resolve();
   #running = false;
   #closed = false;
-  /** Is called when the member has left for good. */
-  ended: () => void = () => {};
+  /** As whom it is joining, from the request until it is answered. */
+  #joining: string | undefined;
+  /** Leaves the group in which it is joining. */
+  #leaving: Promise<void> | undefined;
+  /** The group's number of the generation that it joined last, and of the last that gave it partitions. */
+  #synced = 0;
+  #held = 0;
+  /** Is called when the member leaves for good, which waits for it. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   private constructor(context: MembershipContext, options: JoinOptions) {
     const { client, handlers, clock } = context;
@@ -50,9 +69,18 @@ export class KafkaMembership implements Membership {
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
     this.#pulse = new Pulse(clock, handlers.status);
-    this.#lifeline = client.lifeline;
+    this.#client = client;
+    client.lifeline.use(); // until it is closed
     this.#consumer = createConsumer(context, options, {
-      cluster: (cluster) => this.#commits.use(cluster),
+      cluster: (cluster) => {
+        this.#commits.use(cluster);
+        watchRequests(cluster, {
+          joins: (memberId) => this.#joins(memberId),
+          syncs: (generation) => void (this.#synced = generation),
+          fetches: (_, partitions) => this.#fetching(partitions),
+        });
+      },
+      candidate: () => ({ exclusive: options.exclusive === true, held: this.#held }),
       joining: () => this.#end(),
     });
   }
@@ -86,6 +114,7 @@ export class KafkaMembership implements Membership {
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#joined(event));
     this.#consumer.on(events.REBALANCING, () => this.#end());
     this.#consumer.on(events.FETCH, () => this.#pulse.beat());
+    this.#consumer.on(events.END_BATCH_PROCESS, ({ payload }) => this.#processed(payload));
     this.#consumer.on(events.HEARTBEAT, ({ payload: { memberId, groupGenerationId } }) => {
       this.#pulse.beat();
       this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
@@ -100,6 +129,8 @@ export class KafkaMembership implements Membership {
   #joined({ payload }: ConsumerGroupJoinEvent): void {
     const { topic } = this.#options;
     const partitions = (payload.memberAssignment[topic] ?? []).toSorted((a, b) => a - b);
+    this.#joining = undefined;
+    if (partitions.length > 0) this.#held = this.#synced;
     this.#assignment = { generation: ++this.#generation, topic, partitions };
     this.#over = new AbortController();
     this.#revoking = undefined;
@@ -109,6 +140,27 @@ export class KafkaMembership implements Membership {
     // A position that is looked up after the first fetch comes too late: nothing is fetched until then.
     if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
     void this.#position(this.#assignment);
+  }
+
+  /**
+   * It asks to take part, at first without a name, then by the one that the coordinator gave it. A throw
+   * keeps the request back.
+   */
+  #joins(memberId: string): void {
+    this.#joining = memberId === "" ? undefined : memberId;
+    if (!this.#closed) return;
+    this.#leaveJoin();
+    throw new Error("the member is closed");
+  }
+
+  /**
+   * Leaves the group while it joins. kafkajs does not: the group would wait for this member, and give
+   * it partitions, until its session has timed out.
+   */
+  #leaveJoin(): void {
+    const memberId = this.#joining;
+    if (memberId === undefined) return;
+    this.#leaving ??= leaveGroup(this.#client, this.#options, memberId).catch(() => {}); // it times out
   }
 
   async #position(assignment: Assignment): Promise<void> {
@@ -146,6 +198,22 @@ export class KafkaMembership implements Membership {
     await this.#beat(assignment, heartbeat);
   }
 
+  #fetching(partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      this.#fetches.set(partition, [this.#assignment, this.#epochs.get(partition) ?? 0]);
+    }
+  }
+
+  /** A batch without visible records never reaches `eachBatch`: kafkajs passes over it, and tells where it is. */
+  #processed({ topic, partition, batchSize, lastOffset, highWatermark }: BatchProcessed): void {
+    const assignment = this.#assignment;
+    const [asked, epoch] = this.#fetches.get(partition) ?? [];
+    if (batchSize > 0 || !assignment || assignment !== asked || this.#revoking) return;
+    if (epoch !== (this.#epochs.get(partition) ?? 0)) return; // it was moved meanwhile
+    const place = { generation: assignment.generation, epoch, topic, partition };
+    this.#handlers.records(emptyChunk(place, lastOffset, highWatermark));
+  }
+
   /** Stays inside the batch until there is room, or until something else needs the consumer. */
   async #hold(
     room: Promise<void>,
@@ -153,14 +221,20 @@ export class KafkaMembership implements Membership {
     heartbeat: () => Promise<void>,
   ): Promise<void> {
     let held = true;
-    const { promise: woken, resolve } = Promise.withResolvers<void>();
+    let woken = () => {};
     const release = this.#wake = () => {
       held = false;
-      resolve();
+      woken();
     };
     room.then(release, release);
     while (held && assignment === this.#assignment && this.#running) {
-      await settledWithin(this.#clock, this.#options.heartbeatInterval, woken);
+      await new Promise<void>((resolve) => {
+        const cancel = this.#clock.timer(resolve, this.#options.heartbeatInterval);
+        woken = () => {
+          cancel();
+          resolve();
+        };
+      });
       if (held) await this.#beat(assignment, heartbeat);
     }
     this.#wake = undefined;
@@ -272,17 +346,20 @@ export class KafkaMembership implements Membership {
   }
 
   /** Leaves the group for good; brokers that do not answer are not waited for. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#end();
     this.#closed = true;
     this.#running = false;
     this.#pulse.stop();
-    this.ended();
-    this.#lifeline.end();
-    const left = this.#next(() => this.#consumer.disconnect());
+    const others = this.ended();
+    const { lifeline } = this.#client;
+    lifeline.end();
+    this.#leaveJoin();
+    const left = this.#next(() => this.#consumer.disconnect()).finally(() => this.#leaving);
     const ending = Promise.allSettled([left, this.#commits.underWay]);
     // It leaves when what is being fetched has come.
-    return this.#lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    await lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    await others;
   }
 
   /** Runs steps of the consumer's life one after the other: kafkajs breaks when they overlap. */

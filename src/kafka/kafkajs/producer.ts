@@ -59,8 +59,8 @@ export class KafkaProducer implements Producer {
   #client: Opened | undefined;
   #sticky = 0;
   #away = false;
-  /** Is called when the producer was closed. */
-  ended: () => void = () => {};
+  /** Is called when the producer is closed, which waits for it. */
+  ended: () => Promise<void> = () => Promise.resolve();
 
   private constructor(
     create: () => Client,
@@ -93,7 +93,7 @@ export class KafkaProducer implements Producer {
     const limits = await abortable(limitsOf(), signal);
     const producer = new KafkaProducer(create, options, limits, limitsOf, clock);
     try {
-      await abortable(producer.#connected(), signal);
+      await abortable(producer.#opened().connected, signal);
     } catch (error) {
       producer.#discard();
       signal.throwIfAborted();
@@ -129,7 +129,7 @@ export class KafkaProducer implements Producer {
     await this.#queue.close();
     signal?.removeEventListener("abort", drop);
     this.#discard();
-    await Promise.all(this.#ended);
+    await Promise.all([this.ended(), ...this.#ended]);
   }
 
   /** Checks a record; one for a partition that is not known asks once more how many there are. */
@@ -183,9 +183,11 @@ export class KafkaProducer implements Producer {
     const { topic, compression } = this.#options;
     const next = new Map<number, number>();
     const confirm: Confirm = (partition, baseOffset) => void next.set(partition, baseOffset);
+    const { connected, lifeline } = this.#opened();
+    const unused = lifeline.use();
     const send = async () => {
       this.#dropping.signal.throwIfAborted();
-      const client = await this.#connected();
+      const client = await connected;
       const results = await client.send({
         topic,
         acks: -1,
@@ -199,6 +201,8 @@ export class KafkaProducer implements Producer {
       await within(this.#clock, deadline, abortable(send(), this.#dropping.signal));
     } catch (error) {
       failure = { error };
+    } finally {
+      unused();
     }
     const left = batch.filter((entry) => {
       const offset = next.get(entry.partition);
@@ -212,8 +216,8 @@ export class KafkaProducer implements Producer {
     return { left, error };
   }
 
-  #connected(): Promise<Connected> {
-    return (this.#client ??= this.#connect()).connected;
+  #opened(): Opened {
+    return this.#client ??= this.#connect();
   }
 
   #connect(): Opened {
@@ -233,7 +237,8 @@ export class KafkaProducer implements Producer {
       }
       return client;
     };
-    return { connected: connect(), lifeline };
+    const unused = lifeline.use();
+    return { connected: connect().finally(unused), lifeline };
   }
 
   #discard(): void {

@@ -6,6 +6,7 @@
  * - A header whose value is null cannot be sent: its size is asked of something that has none.
  * - It measures with the time of day: set back by an hour, it sends no heartbeat for an hour, and no request
  *   to a broker that had throttled it; set on, all requests in flight have timed out.
+ * - Its look at requests that take too long keeps a process running that waits for none.
  */
 import { Buffer } from "node:buffer";
 import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
@@ -18,15 +19,23 @@ import { systemClock } from "../../clock.ts";
 interface Queue {
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;
+  readonly requestTimeoutIntervalId?: { unref?(): void };
   scheduleCheckPendingRequests(): void;
+  scheduleRequestTimeoutCheck(): void;
 }
 
 const queue: Queue = RequestQueue.prototype;
 const schedule = queue.scheduleCheckPendingRequests;
+const scheduleTimeouts = queue.scheduleRequestTimeoutCheck;
 
 queue.scheduleCheckPendingRequests = function (this: Queue): void {
   if (this.pending.length === 0 && this.throttledUntil <= systemClock.now()) return;
   schedule.call(this);
+};
+
+queue.scheduleRequestTimeoutCheck = function (this: Queue): void {
+  scheduleTimeouts.call(this);
+  this.requestTimeoutIntervalId?.unref?.();
 };
 
 /** The null of a header: empty where it is measured, and null, which is as long, where it is written. */

@@ -1,3 +1,4 @@
+import "../../deno_only.ts";
 import { type Clock, systemClock } from "../../clock.ts";
 import type {
   Broker,
@@ -10,6 +11,7 @@ import type {
   ProducerOptions,
   TopicSpec,
 } from "../broker.ts";
+import { untilAlone } from "../alone.ts";
 import { KafkaError } from "../errors.ts";
 import { guarded } from "../guarded.ts";
 import { MemoryGroup } from "./group.ts";
@@ -75,16 +77,22 @@ export class MemoryBroker implements Broker {
 
   /** Joins a group as a reader of one topic. */
   join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
-    return Promise.try(() => {
-      options.signal?.throwIfAborted();
-      const group = this.#group(options.groupId);
-      const context = {
-        clock: this.#clock,
-        group,
-        logs: this.#logs(options.topic),
-        ended: () => void this.#members.delete(member),
-      };
-      const member = new MemoryMembership(context, options, guarded(handlers));
+    return Promise.try(async () => {
+      const { topic, groupId, exclusive, signal } = options;
+      signal?.throwIfAborted();
+      const group = this.#group(groupId);
+      const logs = this.#logs(topic);
+      const told = guarded(handlers);
+      const clock = this.#clock;
+      if (exclusive && group.readers(topic).length > 0) {
+        const readers = () => {
+          const names = group.readers(topic).map(() => "one of this process");
+          return Promise.resolve({ names, rebalancing: false });
+        };
+        await untilAlone(options, { readers, status: told.status, clock, signal });
+      }
+      const ended = () => void this.#members.delete(member);
+      const member = new MemoryMembership({ clock, group, logs, ended }, options, told);
       this.#members.add(member);
       group.join(member);
       return member;
@@ -104,7 +112,7 @@ export class MemoryBroker implements Broker {
       });
       const append: Append = (partition, record) => {
         const offset = logs[partition]!.append(record, this.#clock.now());
-        for (const member of this.#members) if (member.topic === topic) member.arrived();
+        this.#arrived(topic);
         return offset;
       };
       const ended = () => void this.#producers.delete(producer);
@@ -126,7 +134,7 @@ export class MemoryBroker implements Broker {
   async grow(topic: string, partitions: number): Promise<void> {
     this.#logs(topic);
     this.#grow(topic, partitions);
-    const readers = [...this.#groups.values()].filter((group) => group.reads(topic));
+    const readers = [...this.#groups.values()].filter((group) => group.readers(topic).length > 0);
     await Promise.all(readers.map((group) => group.rebalance()));
   }
 
@@ -138,6 +146,21 @@ export class MemoryBroker implements Broker {
   /** Keeps only the last record of each key of a topic, as log compaction does: offsets get holes. */
   compact(topic: string): void {
     for (const log of this.#logs(topic)) log.compact();
+  }
+
+  /**
+   * Leaves offsets at the end of a partition that no reader is shown, as those of aborted transactions, their
+   * markers, and batches that compaction has emptied.
+   */
+  skip(topic: string, offsets: number, partition = 0): void {
+    const log = this.#logs(topic)[partition];
+    if (log === undefined || !Number.isSafeInteger(offsets) || offsets < 1) {
+      throw new RangeError(
+        `Cannot skip ${offsets} offsets of topic "${topic}" partition ${partition}`,
+      );
+    }
+    log.skip(offsets);
+    this.#arrived(topic);
   }
 
   /** How many partitions a topic has. */
@@ -170,6 +193,10 @@ export class MemoryBroker implements Broker {
   /** Ends all readers and writers; the records stay. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #arrived(topic: string): void {
+    for (const member of this.#members) if (member.topic === topic) member.arrived();
   }
 
   #group(groupId: string): MemoryGroup {

@@ -1,3 +1,4 @@
+import { sharers } from "../alone.ts";
 import type { Positions } from "../broker.ts";
 import type { MemoryMembership } from "./membership.ts";
 
@@ -6,6 +7,7 @@ export class MemoryGroup {
   readonly #partitionsOf: (topic: string) => number;
   readonly #members = new Set<MemoryMembership>();
   readonly #committed = new Map<string, Map<number, number>>();
+  #generation = 0;
   #rebalancing: Promise<void> | undefined;
   #again = false;
 
@@ -36,9 +38,9 @@ export class MemoryGroup {
     if (this.#members.delete(member)) void this.rebalance();
   }
 
-  /** True when a member reads `topic`. */
-  reads(topic: string): boolean {
-    return [...this.#members].some((member) => member.topic === topic);
+  /** The members that read `topic`. */
+  readers(topic: string): MemoryMembership[] {
+    return [...this.#members].filter((member) => member.topic === topic);
   }
 
   /** Takes all partitions back, then shares them out; once more when members changed meanwhile. */
@@ -54,14 +56,15 @@ export class MemoryGroup {
       this.#again = false;
       await Promise.all([...this.#members].map((member) => member.revoke()));
       if (this.#again) continue;
-      for (const member of this.#members) member.assign(this.#share(member));
+      this.#generation++;
+      for (const member of this.#members) member.assign(this.#share(member), this.#generation);
     }
     this.#rebalancing = undefined;
   }
 
   #share(member: MemoryMembership): number[] {
     const { topic } = member;
-    const readers = [...this.#members].filter((other) => other.topic === topic);
+    const readers = sharers(this.readers(topic));
     const place = readers.indexOf(member);
     return Array.from({ length: this.#partitionsOf(topic) }, (_, partition) => partition)
       .filter((partition) => partition % readers.length === place);

@@ -47,6 +47,11 @@ export class PartitionLog {
     return offset;
   }
 
+  /** Leaves `count` offsets without records. */
+  skip(count: number): void {
+    this.#high += count;
+  }
+
   #drop(): void {
     this.#records[this.#dropped++] = undefined;
     this.#low = this.#records[this.#dropped]!.offset;

@@ -23,6 +23,10 @@ export interface MembershipContext {
 export class MemoryMembership implements Membership {
   /** The topic it reads. */
   readonly topic: string;
+  /** Whether it must be the only reader of the topic in its group. */
+  readonly exclusive: boolean;
+  /** The last generation of the group in which it was given partitions; 0 for none. */
+  held = 0;
   readonly #context: MembershipContext;
   readonly #options: JoinOptions;
   readonly #handlers: GroupHandlers;
@@ -41,13 +45,15 @@ export class MemoryMembership implements Membership {
   /** Makes a member; it is in no group yet. */
   constructor(context: MembershipContext, options: JoinOptions, handlers: GroupHandlers) {
     this.topic = options.topic;
+    this.exclusive = options.exclusive === true;
     this.#context = context;
     this.#options = options;
     this.#handlers = handlers;
   }
 
-  /** Tells the member its partitions and begins to deliver their records. */
-  assign(partitions: readonly number[]): void {
+  /** Tells the member its partitions in a generation of the group, and begins to deliver their records. */
+  assign(partitions: readonly number[], generationOfGroup: number): void {
+    if (partitions.length > 0) this.held = generationOfGroup;
     const assignment = { generation: ++this.#generation, topic: this.topic, partitions };
     this.#over.abort();
     this.#over = new AbortController();
@@ -123,10 +129,10 @@ export class MemoryMembership implements Membership {
     const position = this.#positions.get(partition)!;
     const { records, bytes } = log.read(position, CHUNK, maxBytesPerPartition);
     const last = records.at(-1);
-    if (!last) return "nothing";
+    const next = last ? last.offset + 1 : log.high;
+    if (next <= position) return "nothing";
     const { generation, topic } = assignment;
     const epoch = this.#epochs.get(partition) ?? 0;
-    const next = last.offset + 1;
     this.#positions.set(partition, next);
     return this.#handlers.records({
       generation,

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { CacheStorageError } from "../../../mod.ts";
 import { GroupCommit } from "../../../src/cache/resident/group_commit.ts";
 import type { Batch } from "../../../src/cache/resident/journal.ts";
@@ -33,4 +33,35 @@ Deno.test("GroupCommit.save() that fails, and that nobody waits for, is no unhan
   sent[2]!.resolve();
   await closed;
   assertEquals([commits.failure, clock.pending], [undefined, 0]);
+});
+
+Deno.test("GroupCommit.save() waits for what was written before it, though others write and save on and on", async () => {
+  const journal = { send: () => settle() };
+  let written = 0;
+  const sent: number[] = [];
+  const content = {
+    due: true,
+    dropped: false,
+    cut: () => {
+      sent.push(written);
+      commits.add({ rows: [], removed: [], state: emptyState(), garbage: [] });
+    },
+  };
+  const clock = new ManualClock(0);
+  const commits = new GroupCommit(content, journal, { clock, flushIntervalMs: 100 });
+  let saved = false;
+  const writing = (async () => {
+    while (!saved && sent.length < 100) {
+      written++;
+      await (commits.job ?? commits.save());
+    }
+  })();
+  const before = ++written;
+  await commits.save();
+  saved = true;
+  assertLess(sent.length, 5);
+  assertLess(before, sent[1]! + 1);
+  await writing;
+  content.due = false;
+  await commits.close();
 });

@@ -1,0 +1,352 @@
+import type { PartState } from "../flow/feed.ts";
+import type { Gate } from "../flow/gate.ts";
+import type { Receipt } from "../flow/receipt.ts";
+import { positionOf } from "./replay_tracker.ts";
+
+/** The name of a part of a dependency: a partition, or what the user calls it. */
+export type PartName = number | string;
+
+/** The name of the only part of a dependency that has no parts. */
+export const WHOLE: PartName = "";
+
+/** The marks of one part, in milliseconds of event time. */
+export interface PartMarks {
+  /** The latest time of its heartbeats. */
+  heard: number;
+  /** The latest time whose message is stored. */
+  stored: number;
+  /** The last position whose message is stored; -1 where messages have none. */
+  position: number;
+}
+
+/**
+ * What a partition that has been read to its end does to the frontier: it holds it, or it is passed over
+ * until it has a message.
+ */
+export type IdlePartitions = "hold" | "pass";
+
+/** A heartbeat of a dependency, or a keep-alive. */
+export interface Heartbeat {
+  readonly time: number;
+  /** The parts that it comes from. */
+  readonly parts: readonly PartName[];
+  /** The position of its message; -1 without. */
+  readonly position: number;
+  /** Whether it has a message, which may make results stale; a keep-alive has none. */
+  readonly isMessage: boolean;
+}
+
+/** What is kept of a dependency. Times are milliseconds of event time. */
+export interface DependencyRecord {
+  /** The name of the dependency. */
+  readonly name: string;
+  /** The time of its last heartbeat; before there is one, the first pulse's. */
+  readonly marker: number;
+  /** The time before which everything is stored. */
+  readonly frontier: number;
+  /** Whether it is down. */
+  readonly down: boolean;
+  /** The time that the frontier must pass before it has recovered. */
+  readonly target: number;
+  /** The dependent's state at the last heartbeat. */
+  readonly checkpointState: Record<string, unknown> | undefined;
+  /** The marks of its parts. */
+  readonly parts: readonly (readonly [PartName, PartMarks])[];
+}
+
+/** Options of a dependency that its frontier depends on. */
+interface FrontierSettings {
+  readonly parts: readonly PartName[];
+  readonly idleParts: IdlePartitions;
+  readonly latenessMs: number;
+}
+
+/**
+ * How far the heartbeats of a dependency have come, how far its messages are stored, and whether it is down.
+ *
+ * - `marker` and `frontier` never move back.
+ * - The first pulse seeds `marker`, which then tells only when the outage began; it moves no frontier.
+ */
+export class DependencyFrontier {
+  /** The time of the last heartbeat; before there is one, the first pulse's. */
+  marker = -Infinity;
+  /** The time before which everything is stored. */
+  frontier = -Infinity;
+  /** Whether it is down. */
+  down = false;
+  /** The time that the frontier must pass before it has recovered. */
+  target = -Infinity;
+  /** The dependent's state at the last heartbeat. */
+  checkpointState: Record<string, unknown> | undefined;
+  /** The heartbeats whose messages are in flight, with the time at which each holds the frontier. */
+  readonly openHeartbeats: Map<Heartbeat, number> = new Map();
+  /** The receipts of the source's messages in flight. */
+  readonly openReceipts: Set<Receipt> = new Set();
+  /** The source has come to its end. */
+  ended = false;
+
+  readonly #settings: FrontierSettings;
+  readonly #gate: Gate;
+  #parts: Parts;
+
+  constructor(settings: FrontierSettings, gate: Gate) {
+    this.#settings = settings;
+    this.#gate = gate;
+    this.#parts = new Parts(settings.parts, settings.idleParts);
+  }
+
+  /** Begins a run: the source is read again. */
+  begin(): void {
+    this.#parts.restore(this.#recordable());
+    this.openHeartbeats.clear();
+    this.openReceipts.clear();
+    this.ended = false;
+    if (this.frontier === Infinity) this.frontier = this.expected;
+  }
+
+  /** The source has ended, and all of its messages are done. */
+  get isOver(): boolean {
+    return this.ended && this.openHeartbeats.size === 0 && this.openReceipts.size === 0;
+  }
+
+  /** The names of its parts. */
+  get parts(): PartName[] {
+    this.#parts.expect(this.#gate.parts ?? []);
+    return this.#parts.names;
+  }
+
+  /** The slowest parts, where it has several. */
+  get lagging(): PartName[] {
+    return this.#parts.lagging(this.#read);
+  }
+
+  /** The parts that keep the frontier from passing `time`, since they have had no message later than it. */
+  behind(time: number): PartName[] {
+    return this.#parts.behind(time + this.#settings.latenessMs, this.#read);
+  }
+
+  /** The latest time of the heartbeats, by part. */
+  get heard(): Map<PartName, number> {
+    this.#parts.expect(this.#gate.parts ?? []);
+    return new Map([...this.#parts.marks].map(([part, { heard }]) => [part, heard]));
+  }
+
+  /** A heartbeat for `time` has arrived. */
+  hear(time: number, part: PartName): void {
+    this.#parts.hear(part, time);
+    this.#seeAlive(this.#read);
+  }
+
+  /** What came with a heartbeat for `time` is stored; `position` is its message's, -1 without. */
+  store(time: number, part: PartName, position: number): void {
+    this.#parts.store(part, time, position);
+    this.advance();
+  }
+
+  /** Returns whether the message at `position` was stored before: it is delivered again. */
+  isKnown(part: PartName, position: number): boolean {
+    return this.#parts.isKnown(part, position);
+  }
+
+  /** Moves the frontier to where everything is stored; returns whether that is farther than before. */
+  advance(): boolean {
+    const read = this.#read;
+    this.#seeAlive(read);
+    let stored = this.#parts.stored(read) - this.#settings.latenessMs;
+    for (const time of this.openHeartbeats.values()) if (time < stored) stored = time;
+    if (!(stored > this.frontier)) return false;
+    this.frontier = stored;
+    return true;
+  }
+
+  #seeAlive(read: readonly PartState[]): void {
+    this.#parts.expect(read);
+    this.marker = Math.max(this.marker, this.#parts.heard(read));
+  }
+
+  /** The partitions that are read; one whose last message is in flight is not read to its end yet. */
+  get #read(): PartState[] {
+    const read = [...this.#gate.parts ?? []];
+    if (this.#settings.idleParts === "hold" || this.openReceipts.size === 0) return read;
+    const open = new Set([...this.openReceipts].map((each) => positionOf(each.origin)?.partition));
+    return read.map(({ partition, caughtUp }) => ({
+      partition,
+      caughtUp: caughtUp && !open.has(partition),
+    }));
+  }
+
+  /** Where the frontier will be once everything that has arrived is stored. */
+  get expected(): number {
+    return this.#parts.heard(this.#read) - this.#settings.latenessMs;
+  }
+
+  /** The source is complete. That is not kept, since another run may read it again. */
+  complete(): void {
+    this.frontier = Infinity;
+  }
+
+  /** What is to be kept. */
+  record(name: string): DependencyRecord {
+    const { marker, down, target, checkpointState } = this;
+    const frontier = this.frontier === Infinity ? this.expected : this.frontier;
+    const parts = [...this.#recordable()];
+    return { name, marker, frontier, down, target, checkpointState, parts };
+  }
+
+  /** The marks without those of messages that came after one in flight: after a crash all are read again. */
+  #recordable(): Map<PartName, PartMarks> {
+    const all = new Map([...this.#parts.marks].map(([part, marks]) => [part, { ...marks }]));
+    for (const [{ parts, position }, time] of this.openHeartbeats) {
+      if (time === Infinity) continue;
+      for (const part of parts) {
+        const marks = all.get(part);
+        if (marks === undefined) continue;
+        marks.stored = Math.min(marks.stored, time);
+        if (position >= 0) marks.position = Math.min(marks.position, position - 1);
+      }
+    }
+    return all;
+  }
+
+  /** Takes over a record. */
+  restore(record: DependencyRecord): void {
+    this.marker = record.marker;
+    this.frontier = record.frontier;
+    this.down = record.down;
+    this.target = record.target;
+    this.checkpointState = record.checkpointState;
+    this.#parts = new Parts(this.#settings.parts, this.#settings.idleParts);
+    this.#parts.restore(record.parts);
+  }
+}
+
+/**
+ * The parts of one dependency. It is as far as its slowest part; one without a heartbeat yet holds
+ * everything back.
+ */
+export class Parts {
+  readonly #marks = new Map<PartName, PartMarks>();
+  readonly #expected: ReadonlySet<PartName>;
+  /** What was kept of parts that are neither expected nor read yet: they hold nothing back. */
+  readonly #kept = new Map<PartName, PartMarks>();
+  readonly #idle: IdlePartitions;
+
+  /** Begins with the parts that are expected; `idle` tells what one does that has been read to its end. */
+  constructor(expected: Iterable<PartName>, idle: IdlePartitions) {
+    this.#expected = new Set([...expected].map(toPartName));
+    for (const part of this.#expected) this.#marks.set(part, unheard());
+    this.#idle = idle;
+  }
+
+  /** The marks of all parts. */
+  get marks(): ReadonlyMap<PartName, Readonly<PartMarks>> {
+    return new Map([...this.#kept, ...this.#marks]);
+  }
+
+  /** Expects the partitions that are read. */
+  expect(read: Iterable<PartState>): void {
+    for (const { partition } of read) this.#at(partition);
+  }
+
+  /** Takes over marks from before. Where parts are expected, others count once they are read or have a heartbeat. */
+  restore(marks: Iterable<readonly [PartName, PartMarks]>): void {
+    for (const [name, kept] of marks) {
+      const part = toPartName(name);
+      if (this.#expected.size === 0 || this.#expected.has(part)) {
+        Object.assign(this.#at(part), kept);
+      } else this.#kept.set(part, { ...kept });
+    }
+  }
+
+  /** The names of the parts that are known; one without a name where there are none. */
+  get names(): PartName[] {
+    return this.#marks.size === 0 ? [WHOLE] : [...this.#marks.keys()];
+  }
+
+  /** `part` has a message for `time`. */
+  hear(part: PartName, time: number): void {
+    const marks = this.#at(part);
+    if (time > marks.heard) marks.heard = time;
+  }
+
+  /** The message of `part` for `time` is stored. */
+  store(part: PartName, time: number, position: number): void {
+    const marks = this.#at(part);
+    if (time > marks.stored) marks.stored = time;
+    if (position > marks.position) marks.position = position;
+  }
+
+  /** Returns whether the message of `part` at `position` was stored before: it is delivered again. */
+  isKnown(part: PartName, position: number): boolean {
+    return position >= 0 && position <= this.#at(part).position;
+  }
+
+  /** The latest heartbeat of the slowest part; `read` tells which have been read to their end. */
+  heard(read: Iterable<PartState> | undefined): number {
+    return this.#least("heard", read);
+  }
+
+  /** The latest time stored of the slowest part; `read` as above. */
+  stored(read: Iterable<PartState> | undefined): number {
+    return this.#least("stored", read);
+  }
+
+  /** The slowest parts, where there are several; `read` as above. */
+  lagging(read: Iterable<PartState> | undefined): PartName[] {
+    const least = this.heard(read);
+    if (this.#marks.size < 2) return [];
+    return this.names.filter((part) => this.#marks.get(part)!.heard <= least);
+  }
+
+  /** The parts that hold the others back: their heartbeats are not later than `time`; `read` as above. */
+  behind(time: number, read: Iterable<PartState>): PartName[] {
+    const parts = [...this.#marks].filter(([part]) => part !== WHOLE);
+    const passed = this.#passed(read);
+    const counts = parts.filter(([part]) => !passed.has(part));
+    const late = (counts.length > 0 ? counts : parts).filter(([, { heard }]) => heard <= time);
+    return late.map(([part]) => part);
+  }
+
+  #least(mark: "heard" | "stored", read: Iterable<PartState> | undefined): number {
+    if (this.#marks.size === 0) return -Infinity;
+    const passed = this.#passed(read);
+    let least = Infinity;
+    let most = -Infinity;
+    for (const [part, marks] of this.#marks) {
+      const time = marks[mark];
+      if (time > most) most = time;
+      if (time < least && !passed.has(part)) least = time;
+    }
+    return least === Infinity ? most : least; // all are read to their end: nothing is behind the latest
+  }
+
+  /** The parts that are passed over: they have been read to their end. */
+  #passed(read: Iterable<PartState> | undefined): Set<PartName> {
+    const passed = new Set<PartName>();
+    if (this.#idle === "hold") return passed;
+    for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
+    return passed;
+  }
+
+  #at(name: PartName): PartMarks {
+    const part = toPartName(name);
+    const known = this.#marks.get(part);
+    if (known !== undefined) return known;
+    const marks = this.#kept.get(part) ?? unheard();
+    // The whole, of which heartbeats told before its parts were known, is no part itself.
+    if (part === WHOLE && this.#marks.size > 0) return marks;
+    if (!this.#expected.has(WHOLE)) this.#marks.delete(WHOLE);
+    this.#kept.delete(part);
+    this.#marks.set(part, marks);
+    return marks;
+  }
+}
+
+/** A partition may be named by its number as a text. */
+function toPartName(name: PartName): PartName {
+  return /^(0|[1-9]\d{0,9})$/.test(String(name)) ? Number(name) : name;
+}
+
+function unheard(): PartMarks {
+  return { heard: -Infinity, stored: -Infinity, position: -1 };
+}

@@ -1,0 +1,97 @@
+import { remind } from "../clock.ts";
+import { settledTime } from "./chain.ts";
+import type { CheckpointState } from "./checkpoint_state.ts";
+import { internals } from "./dependency.ts";
+import { positionOf } from "./replay_tracker.ts";
+
+/** After how long it is told that a message is held, in milliseconds. */
+const TOLD_AFTER_MS = 3_000;
+
+/** A message that is held. */
+interface Held {
+  readonly message: unknown;
+  readonly stopTelling: () => void;
+  expired: boolean;
+  cancelTimer: () => void;
+}
+
+/**
+ * Mode "wait": the next message of each partition is held until the frontier has passed its time, or for
+ * `waitMs` at most. Made for one run.
+ */
+export class HeldMessages {
+  readonly #state: CheckpointState;
+  readonly #held = new Map<number, Held>();
+  readonly #removeGuard: () => void;
+
+  constructor(state: CheckpointState) {
+    this.#state = state;
+    this.#removeGuard = state.gate.guard((message) => this.#admits(message));
+  }
+
+  /** Returns whether `message` was admitted because it had waited for too long. */
+  gaveUp(message: unknown): boolean {
+    const held = this.#held.get(partitionOf(message));
+    return held !== undefined && held.message === message && held.expired;
+  }
+
+  /** Holds nothing any more. */
+  stop(): void {
+    for (const partition of [...this.#held.keys()]) this.#release(partition);
+    this.#removeGuard();
+  }
+
+  #admits(message: unknown): boolean {
+    const { frontier, settings } = this.#state;
+    const partition = partitionOf(message);
+    const held = this.#held.get(partition);
+    const time = this.#state.read(settings.time!(message));
+    if (time === undefined || time < frontier) {
+      this.#release(partition);
+      return true;
+    }
+    if (held !== undefined && held.message === message) return held.expired;
+    this.#release(partition);
+    this.#hold(partition, message, time);
+    return false;
+  }
+
+  #hold(partition: number, message: unknown, time: number): void {
+    const { clock, gate, settings: { waitMs } } = this.#state;
+    const stopTelling = remind(clock, TOLD_AFTER_MS, (waitedMs) => {
+      this.#tell(positionOf(message)?.partition, time, waitedMs);
+    });
+    const held: Held = { message, stopTelling, expired: false, cancelTimer: () => {} };
+    this.#held.set(partition, held);
+    if (waitMs === Infinity) return;
+    held.cancelTimer = clock.timer(() => {
+      held.expired = true;
+      held.stopTelling();
+      gate.recheck();
+    }, waitMs);
+  }
+
+  /** Tells which dependencies a message for `time` waits for. */
+  #tell(partition: number | undefined, time: number, waitedMs: number): void {
+    const { settings, times } = this.#state;
+    const marker = times.markerOf(time)!;
+    for (const { name, dependency: source, [internals]: known } of settings.dependencies) {
+      if (Math.min(known.frontier, settledTime(source)) > time) continue;
+      const lagging = known.behind(time);
+      this.#state.tell({ type: "waiting", dependency: name, lagging, partition, marker, waitedMs });
+    }
+  }
+
+  #release(partition: number): void {
+    const held = this.#held.get(partition);
+    if (held === undefined) return;
+    held.stopTelling();
+    held.cancelTimer();
+    this.#held.delete(partition);
+  }
+}
+
+/** Returns the partition of a message; all that have none are of one. */
+function partitionOf(message: unknown): number {
+  return positionOf(message)?.partition ?? 0;
+}

@@ -1,0 +1,123 @@
+import type { Clock } from "../clock.ts";
+import { HandlerError } from "../errors.ts";
+import type { Lane } from "./lane.ts";
+
+/** A call that is waited for. */
+interface Call {
+  /** When it began. */
+  readonly since: number;
+  /** What the handler returned. */
+  readonly result: unknown;
+}
+
+/**
+ * The limit of the calls of one handler, of which there is one at a time. One that is not over in time has
+ * failed: its signal aborts, its generator is closed, and nothing of it is written any more.
+ *
+ * Nothing can end a call of the user's, so what follows on the failure waits until it is over.
+ */
+export class CallLimit {
+  readonly #lane: Lane;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** The hard end. */
+  readonly #end: AbortSignal;
+  #calling = false;
+  /** What the handler was given as its signal, if it asked for it. */
+  #own: AbortController | undefined;
+  #signal: AbortSignal | undefined;
+  #call: Call | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(lane: Lane, clock: Clock, timeoutMs: number) {
+    this.#lane = lane;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#end = lane.context.signal;
+    const get = () => this.#calling ? this.#ownSignal() : this.#end;
+    Object.defineProperty(lane.context, "signal", { get, enumerable: true });
+    this.#end.addEventListener("abort", () => this.#cancelTimer?.(), { once: true });
+  }
+
+  /** A call begins. */
+  begin(): void {
+    this.#calling = true;
+  }
+
+  /** It is over. */
+  over(): void {
+    this.#calling = false;
+    this.#own = this.#signal = this.#call = undefined;
+  }
+
+  /**
+   * Waits for a call that is over when `done` settles.
+   *
+   * @throws {HandlerError} With a `TimeoutError`, if it was not over in time.
+   */
+  async watch(result: unknown, done: Promise<void>): Promise<void> {
+    const lane = this.#lane;
+    this.#call = { since: this.#clock.monotonic(), result };
+    if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
+    try {
+      await done;
+    } catch (error) {
+      if (lane.late === undefined || lane.dead) throw error;
+      this.#alsoFailed(error);
+    } finally {
+      this.over();
+    }
+    const { late } = lane;
+    lane.late = undefined;
+    if (late !== undefined) throw late;
+  }
+
+  #ownSignal(): AbortSignal {
+    if (this.#signal !== undefined) return this.#signal;
+    const own = this.#own = new AbortController();
+    if (this.#lane.late !== undefined) own.abort(this.#lane.late.cause);
+    return this.#signal = AbortSignal.any([this.#end, own.signal]);
+  }
+
+  /** One timer watches one call after the other: a call of its own costs it nothing. */
+  #wait(ms: number): void {
+    this.#cancelTimer = this.#clock.timer(() => {
+      this.#cancelTimer = undefined;
+      const call = this.#call;
+      if (call === undefined || this.#lane.late !== undefined || this.#end.aborted) return;
+      const left = call.since + this.#timeoutMs - this.#clock.monotonic();
+      if (left > 0) this.#wait(left);
+      else this.#expire(call);
+    }, ms);
+  }
+
+  #expire({ result }: Call): void {
+    const lane = this.#lane;
+    const why = `it was not over in time, handlerTimeoutMs is ${this.#timeoutMs}`;
+    const reason = new DOMException(why, "TimeoutError");
+    lane.late = lane.handlerError(reason) as HandlerError;
+    this.#own?.abort(reason);
+    closeGenerator(result, (error) => this.#alsoFailed(error));
+  }
+
+  /** What a call that is late has thrown is no other failure, but worth knowing. */
+  #alsoFailed(error: unknown): void {
+    const late = this.#lane.late;
+    const cause = error instanceof HandlerError ? error.cause : error;
+    if (late !== undefined && cause !== late.cause && typeof cause !== "symbol") {
+      late.others.push(error);
+    }
+  }
+}
+
+/** Closes what a handler has returned, if that is a generator. */
+function closeGenerator(result: unknown, failed: (error: unknown) => void): void {
+  const tag = (result as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag];
+  if (tag !== "Generator" && tag !== "AsyncGenerator") return;
+  try {
+    const closed: unknown = (result as Generator).return(undefined);
+    if (closed instanceof Promise) closed.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

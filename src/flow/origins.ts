@@ -1,0 +1,61 @@
+import { type FlowError, untraceable } from "../errors.ts";
+import type { Slot } from "./lane.ts";
+import type { Receipt } from "./receipt.ts";
+
+/** One of the messages that a value is made from. */
+export interface Origin {
+  /** The message, as the source of the flow gave it. */
+  readonly root: unknown;
+  /** Behind a Proxy, the message of the outside source that it was made from, where known; else `root`. */
+  readonly origin: unknown;
+  /** What acknowledges it. */
+  readonly receipt: Receipt | undefined;
+}
+
+/** A message as a stage has taken it; behind a Proxy its receipt may stand for several. */
+export interface Taken {
+  readonly root: unknown;
+  readonly receipt: Receipt | undefined;
+}
+
+/** Returns what the value in a slot is made from, for a stage that makes others of it. */
+export function takenFrom(slot: Slot): readonly Taken[] {
+  return slot.from ??= [{ root: slot.root, receipt: slot.receipt }];
+}
+
+/**
+ * Returns the messages that the value in a slot is made from, each once; none where nobody can tell. Of those
+ * that a pipe holds until its end it is `input`, if that is one of them.
+ */
+export function originsOf(slot: Slot, input: unknown): readonly Origin[] {
+  const origins = new Map<object, Origin>();
+  for (const taken of takenFrom(slot)) {
+    const { root, receipt } = taken;
+    if (receipt === undefined) origins.set(taken, { root, origin: root, receipt });
+    for (const leaf of receipt?.leaves ?? []) {
+      const origin = leaf.origin ?? root;
+      if (!origins.has(leaf)) origins.set(leaf, { root: root ?? origin, origin, receipt: leaf });
+    }
+  }
+  const known = [...origins.values()];
+  return slot.receipt?.traceable === false ? known.filter(({ origin }) => origin === input) : known;
+}
+
+const failures = new WeakMap<FlowError, readonly Origin[]>();
+
+/** Tells an error which messages it is about: those that the value in `slot` is made from, called with `input`. */
+export function tellOrigins(failure: FlowError, slot: Slot, input: unknown): void {
+  const { root, receipt } = slot;
+  const origins = originsOf(slot, input);
+  if (origins.length === 0 && receipt?.positioned) untraceable.add(failure);
+  failures.set(failure, origins.length > 0 ? origins : [{ root, origin: root, receipt }]);
+  const [only, ...others] = origins;
+  const told = only === undefined || others.length > 0 ? { root, origin: root } : only;
+  Object.assign(failure, { root: told.root, origin: told.origin });
+}
+
+/** Returns the messages that an error is about; where nobody can tell, it is about itself. */
+export function originsOfFailure(failure: FlowError): readonly Origin[] {
+  const { root, origin } = failure;
+  return failures.get(failure) ?? [{ root, origin, receipt: undefined }];
+}
