@@ -5,6 +5,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
+import { recordBatches } from "./records.ts";
 import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
 
@@ -12,6 +13,7 @@ import { topicFigures } from "./topic_figures.ts";
 export const benchmarks: readonly Benchmark[] = [
   ...flow,
   ...cache,
+  ...recordBatches,
   ...topic,
   ...checkpoint,
   ...delivery,
