@@ -62,5 +62,11 @@ export {
   type Witness,
 } from "../flow/feed.ts";
 export type { Resumption, Root, StateDriver } from "../flow/state.ts";
-export { Gate, type Positioned, type StartLimit, type StartPreparation } from "../flow/gate.ts";
+export {
+  Gate,
+  type Holder,
+  type Positioned,
+  type StartLimit,
+  type StartPreparation,
+} from "../flow/gate.ts";
 export { type Acknowledged, Receipt } from "../flow/receipt.ts";
