@@ -48,7 +48,11 @@ export class Gate {
   attributed = false;
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
   corrector: string | undefined;
-  /** The stages that hold messages of the source until others come, or a time is up. */
+  /**
+   * The stages that hold messages of the source until others come, or a time is up.
+   *
+   * @internal
+   */
   readonly holders: Set<Holder> = new Set();
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];

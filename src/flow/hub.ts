@@ -140,7 +140,7 @@ export class Hub<T> {
       if (gate.closed) return this.#waitFor(gate);
       if (root !== undefined && root.closed) return this.#waitFor(root);
       if (this.#left === 0) return true;
-      if (this.#left % BREATH_EVERY === 0 && this.#breathe()) return false;
+      if (this.#left % BREATH_EVERY === 0 && this.done > 0 && this.#breathe()) return false;
 
       let message: T | typeof WAIT | typeof END;
       let receipt: Receipt | undefined;

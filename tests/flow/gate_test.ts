@@ -216,9 +216,13 @@ Deno.test("App.stream() tells the reasons of a paused source", async () => {
   const events: unknown[] = [];
   const app = new App({ onStatus: (event) => event.type === "gate" && events.push(event) });
   const source = [1];
-  app.handle(source, () => app.pause(source, "rain"));
+  const paused = Promise.withResolvers<void>();
+  app.handle(source, () => {
+    app.pause(source, "rain");
+    paused.resolve();
+  });
   const streaming = app.stream();
-  await settle();
+  await paused.promise;
   app.resume(source, "rain");
   await streaming;
   assertEquals(events, [

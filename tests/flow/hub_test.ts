@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { App } from "../../mod.ts";
+import { systemClock } from "../../src/clock.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -102,4 +103,15 @@ Deno.test("a message without outputs is acknowledged when its handler is done", 
   });
   await app.stream();
   assertEquals([watermarks, numbers.watermark], [[0, 1], 2]);
+});
+
+Deno.test("a source is asked for its first message at once, however long the start has taken", async () => {
+  let now = 0;
+  const app = new App({ clock: { ...systemClock, monotonic: () => now += 1_000 } });
+  let handled = false;
+  app.handle([1], () => void (handled = true));
+  const streaming = app.stream();
+  await settle();
+  assert(handled);
+  await streaming;
 });

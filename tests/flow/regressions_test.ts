@@ -186,11 +186,12 @@ Deno.test("nothing is written and nothing told after the hard end", async () => 
   const app = new App({ onStatus: ({ type }) => events.push(type) });
   const late = Promise.withResolvers<number>();
   const written: number[] = [];
-  app.handle([1], () => late.promise, { sink: (n) => void written.push(n) });
-  await assertRejects(
-    () => app.stream({ signal: AbortSignal.timeout(1), drainMs: 1 }),
-    DrainError,
-  );
+  const begun = new AbortController();
+  app.handle([1], () => {
+    begun.abort();
+    return late.promise;
+  }, { sink: (n) => void written.push(n) });
+  await assertRejects(() => app.stream({ signal: begun.signal, drainMs: 1 }), DrainError);
   late.resolve(1);
   await settle();
   assertEquals(written, []);

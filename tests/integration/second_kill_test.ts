@@ -53,7 +53,7 @@ kafkaTest(
     await using second = world.start("other");
     await second.until("waiting");
     assertEquals(await second.exit, 1);
-    assertStringIncludes(second.errors, "it is read by another member in group");
+    assertStringIncludes(second.errors, "it is read by another member of group");
     assertStringIncludes(
       second.errors,
       "a member that was killed counts until its session times out",
