@@ -102,7 +102,7 @@ function ofSink(value: object): string | undefined {
   }
   if (has(value, "run")) return "give (value) => it.run(value), with what run() takes";
   if (has(value, "send")) return "give (value) => it.send(value), with what send() takes";
-  if (has(value, "next")) return "a generator runs only while somebody asks it: give a function";
+  if (has(value, "next")) return "a generator runs only while it is iterated: give a function";
   return undefined;
 }
 

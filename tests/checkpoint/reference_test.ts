@@ -244,7 +244,7 @@ Deno.test("Checkpoint refuses what it cannot be made of", () => {
   wrong({ correct: true }, "its dependent cannot be read again, so nothing can be corrected");
   new Checkpoint("c", { dependent, dependencies });
   wrong({}, 'dependency "d" belongs to checkpoint "c"');
-  assertThrows(() => new Dependency("", emoji()), TypeError, "a name is a string, not empty");
+  assertThrows(() => new Dependency("", emoji()), TypeError, "a name must be a non-empty string");
   assertThrows(() => new Dependency("d", "text"), TypeError, "its stream must be a source");
   assertThrows(
     () => new Dependency("d", emoji(), { latenesMs: 1 } as object),

@@ -223,7 +223,7 @@ Deno.test("a policy function that gives no policy ends the app and says so", asy
   const app = new App({ onError: () => "skpi" as "skip" });
   app.handle([1], fail("broken"));
   const error = await assertRejects(() => app.stream(), HandlerError);
-  assertStringIncludes((error.cause as Error).message, "onError must give a policy");
+  assertStringIncludes((error.cause as Error).message, "onError must return a policy");
   assertStringIncludes((error.cause as Error).message, 'policies are "stop"');
 });
 
