@@ -295,10 +295,10 @@ export function testMessageContract(fixture: TopicFixture): void {
     await assertRejects(
       () => write(["k", undefined]),
       TypeError,
-      "tombstone is what deletes a key",
+      "send tombstone to delete a key",
     );
     await assertRejects(() => write({ key: "k" }), TypeError, "as there is no value");
-    await assertRejects(() => write(["k", null]), CodecError, "tombstone is what deletes a key");
+    await assertRejects(() => write(["k", null]), CodecError, "send tombstone to delete a key");
     await assertRejects(() => write(["k", 5]), CodecError, "a string is needed");
     await assertRejects(
       () => write({ value: "v", partition: 3 }),

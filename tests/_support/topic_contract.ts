@@ -44,7 +44,7 @@ export function testTopicContract(fixture: TopicFixture): void {
   test("cannot be read twice at a time", async ({ make }) => {
     const topic = make();
     await using driver = new FeedDriver(topic);
-    await assertRejects(() => topic[Symbol.asyncIterator]().next(), TypeError, "twice at a time");
+    await assertRejects(() => topic[Symbol.asyncIterator]().next(), TypeError, "twice at once");
     await driver.feed.ready!();
   });
 
