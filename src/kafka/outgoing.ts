@@ -127,7 +127,7 @@ function encode(
   isNull = false,
 ): Uint8Array | null | Promise<Uint8Array | null> {
   const failed = (error: unknown) => {
-    const hint = isNull ? ", which is null (tombstone is what deletes a key)" : "";
+    const hint = isNull ? ", which is null (send tombstone to delete a key)" : "";
     const what = `Cannot encode the ${of} of a message${hint}`;
     throw new CodecError(what, { topic }, undefined, error);
   };
