@@ -55,7 +55,7 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
    */
   shared?: boolean | undefined;
   /**
-   * What is done about damage, such as a bit that the disk has changed: `"refuse"` opens nothing and says what is
+   * What to do about damage, such as a bit that flipped on the disk: `"refuse"` opens nothing and says what is
    * damaged, `"salvage"` deletes that and keeps the rest; see {@linkcode Cache.damage}. In a shared store it
    * is about the row that says what the store is; a damaged entry is an error when it is read, until it is written
    * or deleted.

@@ -145,7 +145,7 @@ export class Updates<V> {
 interface Reading {
   /** How many updates may wait, and who tells when writers wait for that. */
   readonly limit: { readonly bound: number; readonly wait: SlowReader } | undefined;
-  /** A walk through what is there. */
+  /** A walk through the current entries. */
   readonly walk: Cursor | undefined;
   /** Writes that are not published yet. */
   readonly writing: ReadonlyMap<string, Promise<unknown>>;

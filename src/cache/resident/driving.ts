@@ -14,7 +14,7 @@ import type { Table } from "./table.ts";
 
 /** The space of the positions; no user can name it. */
 const POSITIONS = "$positions";
-/** What is there instead once the content is not that of the positions any more. */
+/** What replaces the positions once the content no longer matches them. */
 const SALVAGED = encodeKey("salvaged");
 
 /** What driving needs of the store. */

@@ -12,7 +12,7 @@ import { ResidentStore, type StoreOptions } from "./store.ts";
 export interface ResidentOptions extends GroupCommitOptions {
   /** The most that a transaction may write, in estimated bytes. */
   maxTransactionBytes?: number | undefined;
-  /** What is done about damage. */
+  /** What to do about damage. */
   damaged?: "refuse" | "salvage" | undefined;
 }
 

@@ -26,7 +26,7 @@ export interface RowsOptions {
   deadlineMs: number;
   /** The most that a transaction may write, in estimated bytes. */
   maxTransactionBytes?: number | undefined;
-  /** What is done when the row that says what the store is is damaged. */
+  /** What to do about damage of the row that describes the store. */
   damaged: "refuse" | "salvage";
 }
 
