@@ -74,9 +74,11 @@ export function onBehalf<A extends unknown[], R>(
   attribution: Attribution,
   step: (...args: A) => R,
 ): (...args: A) => R {
-  entered = true;
-  return (...args) =>
-    current.getStore() === attribution ? step(...args) : current.run(attribution, step, ...args);
+  return (...args) => {
+    if (currentMessage() === attribution) return step(...args);
+    entered = true;
+    return current.run(attribution, step, ...args);
+  };
 }
 
 /**

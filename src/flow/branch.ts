@@ -12,18 +12,28 @@ export class Branch<T> implements Waiter {
   turnOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
-  /** True while its message is waited for. */
-  waiting = false;
   /** See {@linkcode Waiter}. */
-  since: number | undefined = undefined;
+  turns = 0;
   /** See {@linkcode Waiter}. */
-  unstamped = false;
+  seen = { turns: 0, at: 0 };
 
-  constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {}
+  constructor(readonly hub: Hub<T>, readonly lane: Lane, readonly slot: Slot) {
+    hub.host.breath.watch(this);
+  }
+
+  /** True while its message is waited for. */
+  get waiting(): boolean {
+    return (this.turns & 1) === 1;
+  }
+
+  /** Since when its message is waited for; undefined until the macrotask after that. */
+  get since(): number | undefined {
+    return this.seen.turns === this.turns ? this.seen.at : undefined;
+  }
 
   /** Its message is not waited for any more. */
   over(): void {
-    this.waiting = false;
+    this.turns = (this.turns + 1) | 0;
     this.lane.writing = "";
   }
 
@@ -31,7 +41,10 @@ export class Branch<T> implements Waiter {
   readable(): ReadableStream<Turn<T>> {
     const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
     const { front } = this.lane;
-    const run = front === undefined ? arrive : onBehalf(front, arrive);
+    const entered = front && onBehalf(front, arrive);
+    // Behind a Proxy many messages belong to nobody: entering is for those that are acknowledged.
+    const run = (emit: Emit<T>) =>
+      (entered === undefined || front!.receipt === undefined ? arrive : entered)(emit);
     return new ReadableStream<Turn<T>>({
       pull: (controller) => {
         if (this.ended || this.hub.ended) controller.close();

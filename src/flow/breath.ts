@@ -1,17 +1,17 @@
 import type { Clock } from "../clock.ts";
 
 /** The clock is read every so many messages; a power of two. */
-export const BREATH_EVERY = 64;
+export const BREATH_EVERY = 128;
 
 /** Milliseconds after which sources that are always ready let timers, signals and I/O have their turn. */
 const BREATH_MS = 8;
 
-/** Who waits, and since when: unknown until the macrotask after the one in which the wait began. */
+/** Who waits for one thing after another. */
 export interface Waiter {
-  waiting: boolean;
-  since: number | undefined;
-  /** True while it is to be told the time. */
-  unstamped: boolean;
+  /** The begins and ends of its waits, counted: odd while it waits. */
+  turns: number;
+  /** What {@linkcode Waiter.turns} was at a macrotask, and the time of it. */
+  seen: { turns: number; at: number };
 }
 
 /**
@@ -22,7 +22,8 @@ export class Breath {
   readonly #clock: Clock;
   #last: number;
   #waiting: (() => void)[] = [];
-  readonly #unstamped: Waiter[] = [];
+  readonly #watched: Waiter[] = [];
+  #looking = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -34,20 +35,25 @@ export class Breath {
     return this.#clock.monotonic() - this.#last > BREATH_MS;
   }
 
+  /** Looks from now on since when `waiter` waits. */
+  watch(waiter: Waiter): void {
+    this.#watched.push(waiter);
+  }
+
   /** A wait begins. Reading the clock for each would cost more than most of them: many end in this macrotask. */
   begin(waiter: Waiter): void {
-    waiter.waiting = true;
-    waiter.since = undefined;
-    if (waiter.unstamped) return;
-    waiter.unstamped = true;
-    if (this.#unstamped.push(waiter) > 1) return;
+    waiter.turns = (waiter.turns + 1) | 0;
+    if (!this.#looking) this.#lookSoon();
+  }
+
+  #lookSoon(): void {
+    this.#looking = true;
     this.#clock.macrotask(() => {
-      const now = this.#clock.monotonic();
-      for (const each of this.#unstamped) {
-        each.unstamped = false;
-        each.since = now;
+      this.#looking = false;
+      const at = this.#clock.monotonic();
+      for (const { turns, seen } of this.#watched) {
+        if (seen.turns !== turns) Object.assign(seen, { turns, at });
       }
-      this.#unstamped.length = 0;
     });
   }
 

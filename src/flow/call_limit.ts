@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { HandlerError } from "../errors.ts";
 import { type Attribution, currentMessage, runAs } from "./attribution.ts";
 import type { Lane } from "./lane.ts";
+import type { Maybe } from "./turn.ts";
 
 /** A call that is waited for. */
 interface Call {
@@ -45,23 +46,31 @@ export class CallLimit {
     this.#end.addEventListener("abort", ended, { once: true });
   }
 
-  /** A call begins. */
-  begin(): void {
+  /**
+   * Calls the handler, and passes on its result.
+   *
+   * @throws {HandlerError} With a `TimeoutError`, if that was not over in time.
+   */
+  run(call: () => unknown, passOn: (result: unknown) => Maybe): Maybe {
     this.#calling = true;
+    try {
+      const result = call();
+      const done = passOn(result);
+      if (done !== undefined) return this.#watch(result, done);
+    } catch (error) {
+      this.#over();
+      throw error;
+    }
+    this.#over();
   }
 
-  /** It is over. */
-  over(): void {
+  #over(): void {
     this.#calling = false;
     this.#own = this.#call = undefined;
   }
 
-  /**
-   * Waits for a call that is over when `done` settles.
-   *
-   * @throws {HandlerError} With a `TimeoutError`, if it was not over in time.
-   */
-  async watch(result: unknown, done: Promise<void>): Promise<void> {
+  /** Waits for a call that is over when `done` settles. */
+  async #watch(result: unknown, done: Promise<void>): Promise<void> {
     const lane = this.#lane;
     this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
     if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
@@ -71,7 +80,7 @@ export class CallLimit {
       if (lane.late === undefined || lane.dead) throw error;
       this.#alsoFailed(error);
     } finally {
-      this.over();
+      this.#over();
     }
     const { late } = lane;
     lane.late = undefined;

@@ -28,16 +28,12 @@ function handling(
   const limit = timeoutMs === Infinity ? undefined : new CallLimit(lane, clock, timeoutMs);
   const call = (message: unknown): Maybe => {
     lane.input = message;
-    lane.writing = "";
     if (lane.witnessed) context.correction = correctionOf(lane.root);
-    limit?.begin();
     try {
-      const result = handler(message, context);
-      const done = spread(result, emit, lane);
-      if (limit === undefined) return done;
-      return done === undefined ? limit.over() : limit.watch(result, done);
+      return limit === undefined
+        ? spread(handler(message, context), emit, lane)
+        : limit.run(() => handler(message, context), (result) => spread(result, emit, lane));
     } catch (error) {
-      limit?.over();
       throw lane.handlerError(error);
     }
   };

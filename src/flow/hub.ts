@@ -229,14 +229,17 @@ export class Hub<T> {
       branch.slot.from = undefined;
       const lost = (error: unknown) => {
         failed = true;
-        branch.over();
         this.#failed(branch, error);
       };
       try {
         const done = branch.emit(message);
         if (done === undefined) continue;
         this.host.breath.begin(branch);
-        (pending ??= []).push(done.then(() => branch.over(), lost));
+        const late = (error: unknown) => {
+          branch.over();
+          lost(error);
+        };
+        (pending ??= []).push(done.then(() => branch.over(), late));
       } catch (error) {
         lost(error);
       }
@@ -291,10 +294,9 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    const [branch, other] = this.branches;
-    const front = branch?.lane.front;
+    const front = this.branches.length === 1 ? this.branches[0]!.lane.front : undefined;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
-    if (front?.receipt === undefined || other !== undefined) return onNobodysBehalf(this.#goOn);
+    if (front?.receipt === undefined) return onNobodysBehalf(this.#goOn);
     this.#again ??= runAs(front, () => new Standby(this.#goOn));
     this.#again.call();
   };

@@ -208,6 +208,7 @@ class OpaqueStage {
     try {
       const done = this.#emit(value);
       if (done !== undefined) await done;
+      lane.writing = "";
     } catch (error) {
       throw lane.sinkError(error);
     }
