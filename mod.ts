@@ -27,14 +27,14 @@
  */
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
 export { app, handle, stream } from "./src/handle.ts";
-export type { FeedSource, SinkTarget } from "./src/flow/feed.ts";
-export { type BarrierOptions } from "./src/flow/barrier.ts";
-export { Merge, merge, type MessageOf } from "./src/flow/merge.ts";
-export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/operators.ts";
-export { type PipePromise } from "./src/flow/debts.ts";
-export { type PromisedPipe, sequential, untilEnd } from "./src/flow/promised.ts";
-export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy.ts";
-export { replayable, type ReplayableOptions } from "./src/flow/replayable.ts";
+export type { FeedSource, SinkTarget } from "./src/flow/source/feed.ts";
+export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
+export { Merge, merge, type MessageOf } from "./src/flow/source/merge.ts";
+export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";
+export { type PipePromise } from "./src/flow/stage/debts.ts";
+export { type PromisedPipe, sequential, untilEnd } from "./src/flow/stage/pipe_promises.ts";
+export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy/proxy.ts";
+export { replayable, type ReplayableOptions } from "./src/flow/source/replayable.ts";
 export { Checkpoint } from "./src/checkpoint/checkpoint.ts";
 export {
   type CheckpointEvent,
@@ -52,8 +52,8 @@ export {
 } from "./src/checkpoint/dependency.ts";
 export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_frontier.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";
-export { closing } from "./src/flow/sinks.ts";
-export type { StateKeeper } from "./src/flow/state.ts";
+export { closeAtEnd } from "./src/flow/stage/sinks.ts";
+export type { StateCache } from "./src/flow/state/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
@@ -61,10 +61,10 @@ export type {
   Context,
   Correction,
   ErrorPolicy,
-  FailedStep,
+  ExhaustedPolicy,
+  FlowFailure,
   HandleOptions,
   Handler,
-  LastResort,
   NodeSink,
   OnError,
   OpaquePipe,
@@ -83,8 +83,8 @@ export type {
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";
 export {
-  BarrierError,
   CodecError,
+  CommitError,
   CycleError,
   DrainError,
   type ErrorPlace,

@@ -41,7 +41,7 @@
  *
  * @module
  */
-import { Cache, closing, handle, Proxy, stream } from "@slipstream/slipstream";
+import { Cache, closeAtEnd, handle, Proxy, stream } from "@slipstream/slipstream";
 import { delay } from "@std/async/delay";
 import { dirname, join } from "node:path";
 import data from "vega-datasets/data/earthquakes.json" with { type: "json" };
@@ -164,7 +164,7 @@ handle(classified, function count(quake) {
   if (quake.lastSixHours > (busiest?.lastSixHours ?? 0)) busiest = quake;
   const { time, magnitude, lastSixHours } = quake;
   return `${new Date(time).toISOString()},${magnitude},${quake.class},${lastSixHours}\n`;
-}, { sink: [closing(text.writable), showProgress] });
+}, { sink: [closeAtEnd(text.writable), showProgress] });
 
 let percent = -1;
 function showProgress(): void {

@@ -1,23 +1,23 @@
 import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
-import type { BarrierOptions } from "./flow/barrier.ts";
+import type { CommitOptions } from "./flow/run/commit_cycle.ts";
 import {
   type Binding,
   checkPolicy,
   POLICIES,
   toBinding,
   type UncheckedOptions,
-} from "./flow/binding.ts";
-import { isSource } from "./flow/feeds.ts";
-import { type Gate, gateOf } from "./flow/gate.ts";
-import { Merge } from "./flow/merge.ts";
-import { Run } from "./flow/run.ts";
-import { onSignals } from "./flow/signals.ts";
-import { isSink } from "./flow/sinks.ts";
-import { assertPromised } from "./flow/tracking.ts";
-import type { TopicDefaults } from "./kafka/options.ts";
-import { describe } from "./mask.ts";
+} from "./flow/run/binding.ts";
+import { isSource } from "./flow/source/adapters.ts";
+import { type Gate, gateOf } from "./flow/source/gate.ts";
+import { Merge } from "./flow/source/merge.ts";
+import { Run } from "./flow/run/run.ts";
+import { onSignals } from "./flow/run/signals.ts";
+import { isSink } from "./flow/stage/sinks.ts";
+import { assertPromised } from "./flow/state/state_checks.ts";
+import type { TopicDefaults } from "./kafka/topic/options.ts";
+import { describe } from "./redact.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
 import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
@@ -34,7 +34,7 @@ export interface AppOptions<Args = unknown> {
    * When progress is committed: sinks are flushed, then all open caches of the process (including those of other
    * apps), then positions are committed. This also happens before partitions are given up, and at the end.
    */
-  barrier?: BarrierOptions | undefined;
+  commit?: CommitOptions | undefined;
   /** Called with what happens while the app streams. */
   onStatus?: ((event: StatusEvent) => void) | undefined;
   /**
@@ -89,16 +89,16 @@ export class App<Args = unknown> implements AsyncDisposable {
    * Makes an app with nothing bound.
    *
    * @throws {TypeError} If an option is unknown or of a wrong shape.
-   * @throws {RangeError} If a number in `barrier` is not positive.
+   * @throws {RangeError} If a number in `commit` is not positive.
    */
   constructor(options: AppOptions<Args> = {}) {
-    checkOptions("App", options, ["onError", "barrier", "onStatus", "clock"]);
-    const { barrier = {}, onError, onStatus, clock } = options;
-    checkOptions("App barrier", barrier, ["intervalMs", "messages", "flushTimeoutMs"]);
-    for (const [name, value] of Object.entries(barrier)) {
+    checkOptions("App", options, ["onError", "commit", "onStatus", "clock"]);
+    const { commit = {}, onError, onStatus, clock } = options;
+    checkOptions("App commit", commit, ["intervalMs", "messages", "flushTimeoutMs"]);
+    for (const [name, value] of Object.entries(commit)) {
       if (value === undefined || (typeof value === "number" && value > 0)) continue;
       throw new RangeError(
-        `Cannot make an App as barrier.${name} must be a positive number: current value is ${value}`,
+        `Cannot make an App as commit.${name} must be a positive number: current value is ${value}`,
       );
     }
     if (onError !== undefined) {
@@ -202,12 +202,12 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");
     }
-    const { clock = systemClock, onError = "stop", barrier = {}, onStatus } = this.#options;
+    const { clock = systemClock, onError = "stop", commit = {}, onStatus } = this.#options;
     const run = this.#run = new Run({
       clock,
       args,
       onError: onError as OnError,
-      barrier,
+      commit,
       drainMs,
       status: onStatus,
       exit: () => this.#exit(),
@@ -252,7 +252,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Calls `hook` at the end of every `stream()`, after the last barrier and before anything is closed; the
+   * Calls `hook` at the end of every `stream()`, after the last commit and before anything is closed; the
    * hook added last is called first.
    */
   onExit(hook: () => unknown): void {

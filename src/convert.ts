@@ -1,8 +1,8 @@
 import { systemClock } from "./clock.ts";
 import { FlowError } from "./errors.ts";
-import { type Binding, toBinding } from "./flow/binding.ts";
-import { Inflow, Outflow, type Running } from "./flow/ends.ts";
-import { Run } from "./flow/run.ts";
+import { type Binding, toBinding } from "./flow/run/binding.ts";
+import { Inflow, Outflow, type Running } from "./flow/run/stream_adapters.ts";
+import { Run } from "./flow/run/run.ts";
 import type { Context, Result, Sink, Source } from "./types.ts";
 
 /**
@@ -113,7 +113,7 @@ class Alone implements Running {
       clock: systemClock,
       args: undefined,
       onError: "stop",
-      barrier: {},
+      commit: {},
       drainMs: Infinity,
       status: undefined,
       exit: () => Promise.resolve(),

@@ -1,4 +1,4 @@
-import { maskText } from "./mask.ts";
+import { redactText } from "./redact.ts";
 
 /** Where an error happened, as far as it is known. */
 export interface ErrorPlace {
@@ -139,10 +139,10 @@ export class CodecError extends FlowError {
   }
 }
 
-/** The barrier could not be completed in time: sinks or stores did not flush, or positions were not committed. */
-export class BarrierError extends FlowError {
+/** The commit could not be completed in time: sinks or stores did not flush, or positions were not committed. */
+export class CommitError extends FlowError {
   /** The name of the class. */
-  override readonly name = "BarrierError";
+  override readonly name = "CommitError";
 
   /** Wraps the last failure. */
   constructor(what: string, cause: unknown) {
@@ -255,10 +255,10 @@ function inWords({ flow, topic, partition, offset }: ErrorPlace): string {
 
 /** What was thrown, in words: it may be anything, also what cannot become a string, and name a URL. */
 function reason(cause: unknown): string {
-  if (cause instanceof Error) return maskText(cause.message);
+  if (cause instanceof Error) return redactText(cause.message);
   try {
-    return maskText(String(cause));
+    return redactText(String(cause));
   } catch {
-    return maskText(Deno.inspect(cause));
+    return redactText(Deno.inspect(cause));
   }
 }

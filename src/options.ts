@@ -1,5 +1,5 @@
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { describe, maskText } from "./mask.ts";
+import { describe, redactText } from "./redact.ts";
 
 /**
  * Checks that `options` has no other names than `known`.
@@ -9,7 +9,7 @@ import { describe, maskText } from "./mask.ts";
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
   if (typeof options !== "object" || options === null) {
-    const given = maskText(String(options));
+    const given = redactText(String(options));
     throw new TypeError(`Cannot use the options of ${what}: they must be an object, got ${given}`);
   }
   if (Object.keys(options).length === 0 && !isPlain(options)) {
@@ -63,7 +63,7 @@ export function checkWord(
   const list = words.map((word) => JSON.stringify(word)).join(" or ");
   throw new TypeError(
     `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
-      `current value is ${maskText(String(value))}`,
+      `current value is ${redactText(String(value))}`,
   );
 }
 

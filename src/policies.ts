@@ -1,4 +1,4 @@
-import type { ErrorPolicy, FailedStep, LastResort, RetryOptions, Sink } from "./types.ts";
+import type { ErrorPolicy, ExhaustedPolicy, FlowFailure, RetryOptions, Sink } from "./types.ts";
 
 /**
  * The policy that retries a failed step: after delays that double from `minMs` to `maxMs`, each shortened at random
@@ -22,7 +22,10 @@ import type { ErrorPolicy, FailedStep, LastResort, RetryOptions, Sink } from "./
  * @param options How often, and after which delays.
  * @param otherwise What follows when no retry succeeded.
  */
-export function retry(options: RetryOptions = {}, otherwise: LastResort = "stop"): ErrorPolicy {
+export function retry(
+  options: RetryOptions = {},
+  otherwise: ExhaustedPolicy = "stop",
+): ErrorPolicy {
   return { retry: options, otherwise };
 }
 
@@ -46,6 +49,6 @@ export function retry(options: RetryOptions = {}, otherwise: LastResort = "stop"
  * assertEquals(dead, ["x"]);
  * ```
  */
-export function deadLetter(sink: Sink<FailedStep>): { readonly deadLetter: Sink<FailedStep> } {
+export function deadLetter(sink: Sink<FlowFailure>): { readonly deadLetter: Sink<FlowFailure> } {
   return { deadLetter: sink };
 }

@@ -1,4 +1,4 @@
-import type { FailedStep } from "./types.ts";
+import type { FlowFailure } from "./types.ts";
 
 /**
  * What an app reports to `onStatus`. Times are milliseconds. Without a listener nothing is collected, and the cost is
@@ -15,16 +15,16 @@ export type StatusEvent =
     readonly flow: string;
     readonly attempt: number;
     readonly delayMs: number;
-    readonly error: FailedStep;
+    readonly error: FlowFailure;
   }
   /** A step failed and the flow continued without it. */
-  | { readonly type: "skipped"; readonly flow: string; readonly error: FailedStep }
+  | { readonly type: "skipped"; readonly flow: string; readonly error: FlowFailure }
   /** A step failed and the dead-letter sink has taken it: once for each message, and for a batch once as a whole. */
-  | { readonly type: "dead_letter"; readonly flow: string; readonly error: FailedStep }
+  | { readonly type: "dead_letter"; readonly flow: string; readonly error: FlowFailure }
   /** Sinks and stores are flushed and positions committed. */
-  | { readonly type: "barrier"; readonly durationMs: number }
+  | { readonly type: "commit"; readonly durationMs: number }
   /**
-   * Sent each second and after the last barrier, for each source, whatever it waits for: `messages` were done since
+   * Sent each second and after the last commit, for each source, whatever it waits for: `messages` were done since
    * the start; `lag` is how many more there are. It is undefined where a source cannot know it: only a Topic can,
    * once it was assigned its partitions.
    */
@@ -47,8 +47,8 @@ export type StatusEvent =
     readonly updates: number;
     readonly waitedMs: number;
   }
-  /** A barrier failed and will be retried. */
-  | { readonly type: "barrier_failed"; readonly error: unknown }
+  /** A commit failed and will be retried. */
+  | { readonly type: "commit_failed"; readonly error: unknown }
   /** A source delivers no more messages; `messages` were done. */
   | { readonly type: "source_ended"; readonly source: string; readonly messages: number }
   /** A flow has ended. */

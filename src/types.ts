@@ -1,9 +1,9 @@
 import type { CodecError, HandlerError, SinkError } from "./errors.ts";
-import type { FeedSource, SinkTarget } from "./flow/feed.ts";
-import type { ExactPipe } from "./flow/operators.ts";
-import type { Merge } from "./flow/merge.ts";
-import type { PromisedPipe } from "./flow/promised.ts";
-import type { StateKeeper } from "./flow/state.ts";
+import type { FeedSource, SinkTarget } from "./flow/source/feed.ts";
+import type { ExactPipe } from "./flow/stage/exact_pipes.ts";
+import type { Merge } from "./flow/source/merge.ts";
+import type { PromisedPipe } from "./flow/stage/pipe_promises.ts";
+import type { StateCache } from "./flow/state/state.ts";
 
 /**
  * What messages come from: anything iterable or async-iterable (one message an element), a
@@ -20,7 +20,7 @@ export type Source<T> =
   | Merge<T>;
 
 /**
- * A sink object: each value is passed to `write`; the barrier calls `flush`, which resolves when everything written
+ * A sink object: each value is passed to `write`; the commit calls `flush`, which resolves when everything written
  * so far is where it belongs; `close` is called once, at the end. Calls of `flush` never overlap, while `write` goes
  * on.
  *
@@ -30,8 +30,8 @@ export interface SinkObject<T> {
   /** Takes one value; a promise is backpressure. */
   readonly write: (value: T) => unknown;
   /**
-   * Resolves when everything written so far is where it belongs. When it rejects, the barrier is retried; when it
-   * does not settle within the barrier's `flushTimeoutMs`, the app stops. It need not wait for values written after
+   * Resolves when everything written so far is where it belongs. When it rejects, the commit is retried; when it
+   * does not settle within the commit's `flushTimeoutMs`, the app stops. It need not wait for values written after
    * the call: writing may never pause.
    */
   flush?(): void | Promise<void>;
@@ -40,7 +40,7 @@ export interface SinkObject<T> {
 }
 
 /**
- * A `Writable` of Node (a file, a socket, a response), as `closing()` takes it.
+ * A `Writable` of Node (a file, a socket, a response), as `closeAtEnd()` takes it.
  *
  * @typeParam T The values.
  */
@@ -60,7 +60,7 @@ export interface NodeSink<T> {
  * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
  *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
  * - A method needs its object: `(value) => list.push(value)`, not `list.push`.
- * - A stream, of either kind, stays open unless it is wrapped in `closing()`.
+ * - A stream, of either kind, stays open unless it is wrapped in `closeAtEnd()`.
  *
  * @typeParam T The values.
  */
@@ -218,7 +218,7 @@ export interface RetryOptions {
 }
 
 /** What follows an error once there are no retries left. */
-export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedStep> };
+export type ExhaustedPolicy = "stop" | "skip" | { readonly deadLetter: Sink<FlowFailure> };
 
 /**
  * What follows an error: `"stop"` ends the app, `"skip"` continues without the message or the value, `deadLetter`
@@ -226,11 +226,11 @@ export type LastResort = "stop" | "skip" | { readonly deadLetter: Sink<FailedSte
  * messages (behind `batch()`) is written once for each of them.
  */
 export type ErrorPolicy =
-  | LastResort
-  | { readonly retry: RetryOptions; readonly otherwise?: LastResort | undefined };
+  | ExhaustedPolicy
+  | { readonly retry: RetryOptions; readonly otherwise?: ExhaustedPolicy | undefined };
 
 /** The errors that meet `onError`. */
-export type FailedStep = HandlerError | SinkError | CodecError;
+export type FlowFailure = HandlerError | SinkError | CodecError;
 
 /**
  * A policy, or a function that chooses one for each error. Sinks with `close()`, streams and topics that it
@@ -238,7 +238,7 @@ export type FailedStep = HandlerError | SinkError | CodecError;
  */
 export type OnError<Args = unknown> =
   | ErrorPolicy
-  | ((error: FailedStep, context: Context<Args>) => ErrorPolicy | Promise<ErrorPolicy>);
+  | ((error: FlowFailure, context: Context<Args>) => ErrorPolicy | Promise<ErrorPolicy>);
 
 /** Options of `handle`, but the pipe. */
 export interface HandleOptions<O, Args = unknown> {
@@ -305,7 +305,7 @@ export interface HandleOptions<O, Args = unknown> {
    * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow: with a
    *   new group it counts everything again, on top of the existing content.
    */
-  state?: StateKeeper | undefined;
+  state?: StateCache | undefined;
 }
 
 /**

@@ -1,18 +1,18 @@
 /** A clock that is set, by NTP or by hand, changes no duration: each is run with a step in its middle. */
 import { assertEquals } from "@std/assert";
-import { App, type BarrierOptions, MemoryCache, type StatusEvent } from "../mod.ts";
+import { App, type CommitOptions, MemoryCache, type StatusEvent } from "../mod.ts";
 import { Journal } from "../src/cache/resident/journal.ts";
 import { emptyState } from "../src/cache/resident/load.ts";
-import { Breath } from "../src/flow/breath.ts";
-import { Gate } from "../src/flow/gate.ts";
+import { EventLoop } from "../src/flow/run/event_loop.ts";
+import { Gate } from "../src/flow/source/gate.ts";
 import { IdleTimeout } from "../src/checkpoint/outages.ts";
 import { MemoryBroker } from "../src/kafka/memory/mod.ts";
 import { BatchQueue, type Entry } from "../src/kafka/kafkajs/batch_queue.ts";
 import { KafkaProducer } from "../src/kafka/kafkajs/producer.ts";
-import { AWAY_AFTER_MS, Pulse } from "../src/kafka/kafkajs/pulse.ts";
+import { AWAY_AFTER_MS, Pulse } from "../src/kafka/kafkajs/broker_health.ts";
 import { Topic } from "../src/kafka/mod.ts";
-import { Progress } from "../src/kafka/progress.ts";
-import { StuckWatch } from "../src/kafka/stuck_watch.ts";
+import { Progress } from "../src/kafka/topic/progress.ts";
+import { StuckWatch } from "../src/kafka/topic/stuck_watch.ts";
 import { ManualClock, settle } from "../src/testing/mod.ts";
 import { FeedDriver } from "./_support/feed_driver.ts";
 import { GroupReader } from "./_support/group_reader.ts";
@@ -67,10 +67,10 @@ async function flushing(
   clock: ManualClock,
   step: number,
   flush: () => Promise<void>,
-  barrier: BarrierOptions = { flushTimeoutMs: 1_000 },
+  commit: CommitOptions = { flushTimeoutMs: 1_000 },
 ) {
   const events: StatusEvent[] = [];
-  const app = new App({ clock, barrier, onStatus: (event) => events.push(event) });
+  const app = new App({ clock, commit, onStatus: (event) => events.push(event) });
   app.handle(new Recorder([1]), (n) => n, { sink: { write: () => {}, flush } });
   const end = ended(app.stream(), clock);
   for (let turn = 0; turn < 20; turn++) {
@@ -82,16 +82,16 @@ async function flushing(
 
 steady("flushTimeoutMs ends a flush that never settles", async (clock, step) => {
   return (await flushing(clock, step, () => new Promise(() => {}))).end;
-}, [1_000, "BarrierError"]);
+}, [1_000, "CommitError"]);
 
-steady("flushTimeoutMs ends the repetition of a barrier that fails", async (clock, step) => {
+steady("flushTimeoutMs ends the repetition of a commit that fails", async (clock, step) => {
   return (await flushing(clock, step, () => Promise.reject(new Error("disk full")))).end;
-}, [1_000, "BarrierError"]);
+}, [1_000, "CommitError"]);
 
-steady("The status event of a barrier tells how long it took", async (clock, step) => {
+steady("The status event of a commit tells how long it took", async (clock, step) => {
   const flush = () => new Promise<void>((resolve) => clock.timer(resolve, 500));
   const { events } = await flushing(clock, step, flush);
-  return events.flatMap((event) => event.type === "barrier" ? [event.durationMs] : []);
+  return events.flatMap((event) => event.type === "commit" ? [event.durationMs] : []);
 }, [500]);
 
 steady("drainMs ends a run whose handler never returns", async (clock, step) => {
@@ -214,12 +214,12 @@ steady("lingerMs sends a batch that is not full", async (clock, step) => {
   return at;
 }, 100);
 
-steady("A breath is due 8 ms after the last one", async (clock, step) => {
-  const breath = new Breath(clock);
+steady("A source must yield 8 ms after the last time", async (clock, step) => {
+  const eventLoop = new EventLoop(clock);
   clock.step(step);
-  const before = breath.due;
+  const before = eventLoop.mustYield;
   await clock.tick(9);
-  return [before, breath.due];
+  return [before, eventLoop.mustYield];
 }, [false, true]);
 
 steady("A journal waits for a locked file no longer than it may", async (clock, step) => {

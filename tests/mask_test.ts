@@ -6,11 +6,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import { App, Cache, type StatusEvent } from "../mod.ts";
-import { maskText } from "../src/mask.ts";
+import { redactText } from "../src/redact.ts";
 import { KafkaBroker, Topic } from "../src/kafka/mod.ts";
 import { toKafkaError } from "../src/kafka/kafkajs/failures.ts";
 
-Deno.test("maskText() masks user and password of URLs and addresses, and parameters named as secrets", () => {
+Deno.test("redactText() masks user and password of URLs and addresses, and parameters named as secrets", () => {
   for (
     const [text, masked] of [
       ["at https://user:s3cret@host:1/path", "at https://***@host:1/path"],
@@ -22,7 +22,7 @@ Deno.test("maskText() masks user and password of URLs and addresses, and paramet
       ["https://host/?X-Amz-Signature=s3cret#a", "https://host/?X-Amz-Signature=***#a"],
     ]
   ) {
-    assertEquals(maskText(text!), masked);
+    assertEquals(redactText(text!), masked);
   }
   for (
     const text of [
@@ -34,7 +34,7 @@ Deno.test("maskText() masks user and password of URLs and addresses, and paramet
       "http://[::1]:80",
     ]
   ) {
-    assertEquals(maskText(text), text);
+    assertEquals(redactText(text), text);
   }
 });
 

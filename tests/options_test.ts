@@ -28,8 +28,8 @@ Deno.test("an unknown option is a TypeError that suggests the nearest name", () 
     [(options) => new App(options), { onerror: "skip" }, '"onerror" of App: "onError"'],
     [
       (options) => new App(options),
-      { barrier: { interval: 1 } },
-      '"interval" of App barrier: "intervalMs"',
+      { commit: { interval: 1 } },
+      '"interval" of App commit: "intervalMs"',
     ],
     [(options) => new Proxy(options), { bund: 1 }, '"bund" of Proxy: "bound"'],
   ];
@@ -118,12 +118,12 @@ Deno.test("a sink in the place of the options of handle() is a TypeError that sa
   }
 });
 
-Deno.test("App refuses barrier figures that are not positive numbers", () => {
+Deno.test("App refuses commit figures that are not positive numbers", () => {
   for (const name of ["intervalMs", "messages", "flushTimeoutMs"]) {
     for (const value of [0, -1, NaN, "10", null]) {
       assertEquals(
-        refused((options) => new App(options), { barrier: { [name]: value } }, RangeError),
-        `Cannot make an App as barrier.${name} must be a positive number: current value is ${value}`,
+        refused((options) => new App(options), { commit: { [name]: value } }, RangeError),
+        `Cannot make an App as commit.${name} must be a positive number: current value is ${value}`,
       );
     }
   }

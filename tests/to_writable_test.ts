@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { closing, toReadable, toTransform, toWritable } from "../mod.ts";
+import { closeAtEnd, toReadable, toTransform, toWritable } from "../mod.ts";
 import { settle } from "../src/testing/mod.ts";
 import { counting, settled } from "./_support/converted.ts";
 
@@ -46,7 +46,7 @@ Deno.test("toWritable() closes without a chunk", async () => {
   await toWritable(() => {}).close();
 });
 
-Deno.test("toWritable() leaves a WritableStream open, and closes one in closing()", async () => {
+Deno.test("toWritable() leaves a WritableStream open, and closes one in closeAtEnd()", async () => {
   for (const close of [false, true]) {
     let closed = 0;
     const chunks: number[] = [];
@@ -54,7 +54,7 @@ Deno.test("toWritable() leaves a WritableStream open, and closes one in closing(
       write: (chunk) => void chunks.push(chunk),
       close: () => void closed++,
     });
-    await toReadable([1]).pipeTo(toWritable(close ? closing(stream) : stream));
+    await toReadable([1]).pipeTo(toWritable(close ? closeAtEnd(stream) : stream));
     assertEquals([chunks, closed, stream.locked], [[1], close ? 1 : 0, false]);
   }
 });

@@ -2,7 +2,7 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import {
   App,
   batch,
-  closing,
+  closeAtEnd,
   type Context,
   deadLetter,
   filter,
@@ -107,8 +107,8 @@ export function resultsGiveInlineSinksTheirParameter(): void {
 export function resultsFitNamedSinks(): void {
   handle([1], (n) => `${n}`, { sink: print });
   handle([1], (n) => `${n}`, { sink: texts });
-  handle([1], (n) => `${n}`, { sink: closing(texts) });
-  handle([1], (n) => `${n}`, { sink: [print, texts, closing(texts), new Proxy<string>()] });
+  handle([1], (n) => `${n}`, { sink: closeAtEnd(texts) });
+  handle([1], (n) => `${n}`, { sink: [print, texts, closeAtEnd(texts), new Proxy<string>()] });
   handle([1], (n) => n, { sink: log });
   handle([1], (n) => `${n}`, { sink: [log, print] });
   handle([1], function* (n) {
@@ -125,7 +125,7 @@ export function sinksThatDoNotFitAreRefused(): void {
   // @ts-expect-error a stream of texts
   handle([1], (n) => n, { sink: texts });
   // @ts-expect-error the same, to be closed
-  handle([1], (n) => n, { sink: closing(texts) });
+  handle([1], (n) => n, { sink: closeAtEnd(texts) });
   // @ts-expect-error a Proxy of texts
   handle([1], (n) => n, { sink: new Proxy<string>() });
   // @ts-expect-error an object that takes texts

@@ -10,8 +10,8 @@ import {
   type FeedSource,
   type Source,
 } from "@slipstream/slipstream";
-import { END, type Feed, openFeed } from "../../src/flow/feed.ts";
-import { Receipt } from "../../src/flow/receipt.ts";
+import { END, type Feed, openFeed } from "../../src/flow/source/feed.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Benchmark } from "./benchmark.ts";
 
 const PER_DEPENDENCY = 10;

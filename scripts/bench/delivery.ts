@@ -1,22 +1,22 @@
 /**
  * A topic counted by key into another topic, on a real broker: with exact state, beside without;
  * `peer/delivery.py` has the same program in Python. What is measured begins with the first message, and
- * ends after the last barrier.
+ * ends after the last commit.
  */
-import { App, Cache, type StateKeeper } from "@slipstream/slipstream";
+import { App, Cache, type StateCache } from "@slipstream/slipstream";
 import type { Benchmark } from "./benchmark.ts";
 import { emptyTopic, KEYS, open, seed } from "./topic.ts";
 
 const COUNT = 300_000;
 
-/** Counts `count` messages by key, passes each count on, and returns the milliseconds; barriers each second. */
+/** Counts `count` messages by key, passes each count on, and returns the milliseconds; commits each second. */
 async function count(count: number, exact: boolean): Promise<number> {
   await using source = open(await seed(count));
   await using sink = open<number>(await emptyTopic());
   const folder = await Deno.makeTempDir();
   try {
     await using counts = await Cache.open<number>(`${folder}/counts`, { maxBytes: Infinity });
-    const state: { state?: StateKeeper } = exact ? { state: counts } : {};
+    const state: { state?: StateCache } = exact ? { state: counts } : {};
     const app = new App();
     let seen = 0, started = 0, ended = 0;
     app.handle(source, async ({ key }) => {

@@ -67,7 +67,7 @@ async function sink(name: string, count: number): Promise<number> {
     (value) => [String(value.n), value] as const,
     { sink: topic },
   );
-  app.onExit(() => ended = performance.now()); // after the last barrier
+  app.onExit(() => ended = performance.now()); // after the last commit
   await app.stream();
   return ended - started;
 }

@@ -12,7 +12,14 @@ export type Layer =
   | "kafka"
   | "testing";
 
-const interfaces = ["attribution.ts", "feed.ts", "gate.ts", "pending.ts", "receipt.ts", "state.ts"];
+const interfaces = [
+  "run/attribution.ts",
+  "run/pending.ts",
+  "source/feed.ts",
+  "source/gate.ts",
+  "source/receipt.ts",
+  "state/state.ts",
+];
 const app = ["app.ts", "convert.ts", "handle.ts"];
 const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
 
@@ -35,7 +42,7 @@ const mayName: Partial<Record<Layer, readonly Layer[]>> = {
   app: ["kafka"],
 };
 
-/** Returns the layer of a file, given by its path below `src/`: `"flow/hub.ts"`. */
+/** Returns the layer of a file, given by its path below `src/`: `"flow/source/hub.ts"`. */
 export function layerOf(path: string): Layer {
   const [first, ...rest] = path.split("/");
   if (rest.length === 0) return app.includes(path) ? "app" : "base";
@@ -50,7 +57,7 @@ export function allows(from: Layer, to: Layer, typesOnly = false): boolean {
     typesOnly && (mayName[from]?.includes(to) ?? false);
 }
 
-/** Returns the path of a file below `src/`, or undefined when it is not there: `…/src/flow/hub.ts` → `flow/hub.ts`. */
+/** Returns the path of a file below `src/`, or undefined when it is not there: `…/src/flow/source/hub.ts` → `flow/source/hub.ts`. */
 export function pathInSource(filename: string): string | undefined {
   return /(?:^|[/\\])src[/\\](.+)$/.exec(filename)?.[1]?.replaceAll("\\", "/");
 }

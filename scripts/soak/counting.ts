@@ -61,11 +61,11 @@ async function count(): Promise<void> {
   const watch = new CommitWatch();
   let messages = 0;
   const app = new App({
-    barrier: { intervalMs: args.intervalMs },
+    commit: { intervalMs: args.intervalMs },
     onStatus: (event) => {
       if (event.type === "started") report({ type: "started" });
-      else if (event.type === "barrier") watch.committed();
-      else if (event.type === "barrier_failed") trouble(`barrier_failed ${event.error}`);
+      else if (event.type === "commit") watch.committed();
+      else if (event.type === "commit_failed") trouble(`commit_failed ${event.error}`);
     },
   });
   app.handle(source, async ({ key, value }) => {

@@ -1,6 +1,6 @@
-import { asPart } from "../flow/attribution.ts";
-import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/feed.ts";
-import { openState, type StateKeeper, type StateStore } from "../flow/state.ts";
+import { asPart } from "../flow/run/attribution.ts";
+import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
+import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import type { Tombstone } from "../tombstone.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
 import type { CacheDamage } from "./errors.ts";
@@ -21,7 +21,7 @@ const DEFAULT_MAX_BYTES = 25_000_000;
 /**
  * Entries by key, in order, in memory and on disk: the state of a flow. (It is not the `Cache` of the web.)
  *
- * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the barrier of a flow,
+ * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the commit of a flow,
  *   whichever comes first. After a crash, the cache holds everything written up to some moment.
  * - Values are copied in and out, as `structuredClone` does. One difference: in data of plain objects, arrays
  *   and `Uint8Array`s without a cycle, an object that is referred to twice comes back as two.
@@ -41,7 +41,7 @@ const DEFAULT_MAX_BYTES = 25_000_000;
  * ```
  */
 export class Cache<V = unknown>
-  implements AsyncDisposable, SinkTarget<readonly [Key, V | Tombstone]>, StateKeeper {
+  implements AsyncDisposable, SinkTarget<readonly [Key, V | Tombstone]>, StateCache {
   readonly #store: CacheStore;
   readonly #name: string;
   readonly #spaces: Spaces<Cache>;

@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.ts";
-import { describe, maskError, maskText } from "../mask.ts";
+import { describe, maskError, redactText } from "../redact.ts";
 import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
 import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
@@ -79,13 +79,13 @@ interface Target {
 function toPath(target: string | URL): Target {
   const url = URL.parse(target);
   if (url?.protocol === "http:" || url?.protocol === "https:") {
-    return { path: url.href, name: maskText(url.href), remote: true };
+    return { path: url.href, name: redactText(url.href), remote: true };
   }
   if (url?.protocol === "file:") return local(decodeURIComponent(url.pathname));
   if (url !== null && (target instanceof URL || /^[a-z][a-z\d+.-]*:\/\//i.test(target))) {
     throw new TypeError(
       `Cannot open a cache at ${
-        maskText(url.href)
+        redactText(url.href)
       }: the URL must be http: or https:, of a KV Connect server, or ` +
         "file:; or give a path",
     );

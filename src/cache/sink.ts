@@ -1,4 +1,4 @@
-import type { SinkPort } from "../flow/feed.ts";
+import type { SinkPort } from "../flow/source/feed.ts";
 import { type Tombstone, tombstone } from "../tombstone.ts";
 import type { Key } from "./keys.ts";
 import type { CacheStore } from "./store.ts";

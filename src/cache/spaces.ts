@@ -1,5 +1,5 @@
-import { openStores } from "../flow/feed.ts";
-import type { StateStore } from "../flow/state.ts";
+import { openStores } from "../flow/source/feed.ts";
+import type { StateStore } from "../flow/state/state.ts";
 import { assertSpaceName, assertSpaceOptions, type SpaceOptions } from "./cache_options.ts";
 import { assertExact, type Retention } from "./exact.ts";
 import type { CacheStore } from "./store.ts";
@@ -15,7 +15,7 @@ export interface Member<C> {
 }
 
 /**
- * The caches of one store by their names; the one that was opened is "". Every barrier flushes the store
+ * The caches of one store by their names; the one that was opened is "". Every commit flushes the store
  * until that one is closed.
  */
 export class Spaces<C extends object> {

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
-import type { Store } from "../flow/feed.ts";
-import type { StateStore } from "../flow/state.ts";
+import type { Store } from "../flow/source/feed.ts";
+import type { StateStore } from "../flow/state/state.ts";
 import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
 import type { Space } from "./space.ts";
@@ -14,7 +14,7 @@ export interface SpaceLimits {
 }
 
 /**
- * What stands behind one or several caches: a file, a server or nothing but memory. Every barrier flushes
+ * What stands behind one or several caches: a file, a server or nothing but memory. Every commit flushes
  * it.
  */
 export interface CacheStore extends Store {

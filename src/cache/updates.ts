@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { listeners } from "../flow/feed.ts";
+import { listeners } from "../flow/source/feed.ts";
 import { checkOptions } from "../options.ts";
 import { decodeKey, type Key } from "./keys.ts";
 import type { Cursor, Found } from "./space.ts";

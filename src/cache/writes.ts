@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { asPart } from "../flow/attribution.ts";
+import { asPart } from "../flow/run/attribution.ts";
 import { checkAtLeast } from "../options.ts";
 import {
   assertDeleteOptions,

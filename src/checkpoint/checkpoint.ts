@@ -1,6 +1,6 @@
-import { currentMessage } from "../flow/attribution.ts";
-import { isFeedSource, isSource } from "../flow/feeds.ts";
-import { gateOf } from "../flow/gate.ts";
+import { currentMessage } from "../flow/run/attribution.ts";
+import { isFeedSource, isSource } from "../flow/source/adapters.ts";
+import { gateOf } from "../flow/source/gate.ts";
 import { suggestion } from "../options.ts";
 import type { Source } from "../types.ts";
 import { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";
@@ -28,7 +28,7 @@ import { type MessagePosition, positionOf } from "./replay_tracker.ts";
  * - With `correct`, messages whose results a later dependency message made stale are reprocessed, with
  *   `context.correction` set: write results under the position of their message, so that the new one replaces
  *   the old. See `Correction` for more recipes.
- * - It is kept in the `cache` at every barrier, after the stores and before the positions, as one entry. Names
+ * - It is kept in the `cache` at every commit, after the stores and before the positions, as one entry. Names
  *   are part of its key: do not change them later.
  * - Create it before `stream()`, with the same source objects that the flows read.
  * - Several processes may share the partitions of a dependent. Each has a `cache` of its own, and reads every

@@ -1,5 +1,5 @@
-import { type Attribution, currentMessage } from "../flow/attribution.ts";
-import type { Receipt } from "../flow/receipt.ts";
+import { type Attribution, currentMessage } from "../flow/run/attribution.ts";
+import type { Receipt } from "../flow/source/receipt.ts";
 import { addToChain, type ChainLink, settledTime, tellDownstream } from "./chain.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
 import { CheckpointState } from "./checkpoint_state.ts";

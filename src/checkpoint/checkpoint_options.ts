@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { openState, StateStore } from "../flow/state.ts";
+import type { openState, StateStore } from "../flow/state/state.ts";
 import { checkOptions } from "../options.ts";
 import type { Source } from "../types.ts";
 import type { Dependency, DependencyCallback } from "./dependency.ts";
@@ -119,7 +119,7 @@ export interface CheckpointOptions<M = unknown> {
    * dependent or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
    * or a `space()` of it: then state, positions and checkpoint always belong to one instant.
    *
-   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is rewritten at every barrier, so it is
+   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is rewritten at every commit, so it is
    * evicted only if that much is written after the last one. Where that can happen, give it a cache, or a `space()`,
    * with `maxBytes: Infinity`.
    */

@@ -1,7 +1,7 @@
-import { followProxies } from "../flow/attribution.ts";
-import type { Commit, Companion, Host } from "../flow/feed.ts";
-import { gateOf } from "../flow/gate.ts";
-import { openState } from "../flow/state.ts";
+import { followProxies } from "../flow/run/attribution.ts";
+import type { Commit, Companion, Host } from "../flow/source/feed.ts";
+import { gateOf } from "../flow/source/gate.ts";
+import { openState } from "../flow/state/state.ts";
 import type { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import { type Dependency, internals } from "./dependency.ts";
@@ -18,7 +18,7 @@ import {
 /** The checkpoints that are running, by the cache and the key under which they are kept. */
 const running = new WeakMap<object, Map<string, CheckpointRun>>();
 
-/** What a checkpoint does at the beginning, at every barrier and at the end of a run. */
+/** What a checkpoint does at the beginning, at every commit and at the end of a run. */
 export class CheckpointRun implements Companion {
   readonly #algorithm: CheckpointAlgorithm;
   readonly #state: CheckpointState;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../clock.ts";
-import type { Attribution } from "../flow/attribution.ts";
-import type { Host } from "../flow/feed.ts";
-import { type Gate, gateOf } from "../flow/gate.ts";
+import type { Attribution } from "../flow/run/attribution.ts";
+import type { Host } from "../flow/source/feed.ts";
+import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { CheckpointEvent, CheckpointSettings } from "./checkpoint_options.ts";
 import { type CheckpointView, type Dependency, internals } from "./dependency.ts";
 import { EventTimes, type Marker } from "./marker.ts";

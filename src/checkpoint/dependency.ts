@@ -1,5 +1,5 @@
-import { isSource } from "../flow/feeds.ts";
-import { gateOf } from "../flow/gate.ts";
+import { isSource } from "../flow/source/adapters.ts";
+import { gateOf } from "../flow/source/gate.ts";
 import { checkOptions } from "../options.ts";
 import type { Source } from "../types.ts";
 import { DependencyFrontier, type IdlePartitions, type PartName } from "./dependency_frontier.ts";

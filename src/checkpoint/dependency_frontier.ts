@@ -1,6 +1,6 @@
-import type { PartState } from "../flow/feed.ts";
-import type { Gate } from "../flow/gate.ts";
-import type { Receipt } from "../flow/receipt.ts";
+import type { PartState } from "../flow/source/feed.ts";
+import type { Gate } from "../flow/source/gate.ts";
+import type { Receipt } from "../flow/source/receipt.ts";
 import { positionOf } from "./replay_tracker.ts";
 
 /** The name of a part of a dependency: a partition, or a name chosen by the user. */

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Gate, gateOf } from "../flow/gate.ts";
+import { type Gate, gateOf } from "../flow/source/gate.ts";
 import { settledTime } from "./chain.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import { type Dependency, internals } from "./dependency.ts";

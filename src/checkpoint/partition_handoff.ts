@@ -15,7 +15,7 @@ export interface HandoffPartitions {
 export interface PartitionEntry {
   /** Differs in every version of the entry. */
   readonly id: string;
-  /** Whether it was written by a barrier; false when the partition was only claimed. */
+  /** Whether it was written by a commit; false when the partition was only claimed. */
   readonly written: boolean;
   /** What is kept; undefined when nothing is yet. */
   readonly record: HandoffRecord | undefined;

@@ -1,7 +1,7 @@
-import { setCorrection } from "../flow/correction.ts";
-import type { Witness } from "../flow/feed.ts";
-import { type Gate, gateOf } from "../flow/gate.ts";
-import type { Receipt } from "../flow/receipt.ts";
+import { setCorrection } from "../flow/stage/correction.ts";
+import type { Witness } from "../flow/source/feed.ts";
+import { type Gate, gateOf } from "../flow/source/gate.ts";
+import type { Receipt } from "../flow/source/receipt.ts";
 import type { Correction } from "../types.ts";
 
 /** Where a message is in its source. */

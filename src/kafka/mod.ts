@@ -12,18 +12,18 @@
  *
  * @module
  */
-export { type PartitionOffsets, Topic } from "./topic.ts";
-export { type Configurable, type TopicDefaults, type TopicOptions } from "./options.ts";
-export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./connection.ts";
-export { type Codecs, Message, type Origin } from "./message.ts";
+export { type PartitionOffsets, Topic } from "./topic/topic.ts";
+export { type Configurable, type TopicDefaults, type TopicOptions } from "./topic/options.ts";
+export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./client/connection.ts";
+export { type Codecs, Message, type Origin } from "./topic/message.ts";
 export { type Tombstone, tombstone } from "../tombstone.ts";
 export { type Codec } from "../codecs/codec.ts";
-export { type DeadLetterOrigin, sendBack } from "./dead_letter.ts";
-export { type OutgoingHeaders, type OutgoingMessage, type TopicOutput } from "./outgoing.ts";
-export { type Offsets, type SeekPosition, type StartOffset } from "./positions.ts";
+export { type DeadLetterOrigin, redrive } from "./topic/dead_letter.ts";
+export { type OutgoingHeaders, type OutgoingMessage, type TopicInput } from "./topic/outgoing.ts";
+export { type Offsets, type SeekPosition, type StartOffset } from "./topic/positions.ts";
 export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
-export { KafkaError, type KafkaErrorPlace } from "./errors.ts";
-export { type BrokerStatus } from "./status.ts";
+export { KafkaError, type KafkaErrorPlace } from "./client/errors.ts";
+export { type BrokerStatus } from "./client/status.ts";
 export {
   type AskOptions,
   type Assignment,
@@ -43,7 +43,7 @@ export {
   type RecordPlace,
   type Records,
   type TopicSpec,
-} from "./broker.ts";
+} from "./client/broker.ts";
 export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";
 export { type Clock } from "../clock.ts";
 export {
@@ -60,13 +60,13 @@ export {
   type SinkTarget,
   WAIT,
   type Witness,
-} from "../flow/feed.ts";
-export type { Resumption, Root, StateDriver } from "../flow/state.ts";
+} from "../flow/source/feed.ts";
+export type { Resumption, Root, StateDriver } from "../flow/state/state.ts";
 export {
   Gate,
   type Holder,
   type Positioned,
   type StartLimit,
   type StartPreparation,
-} from "../flow/gate.ts";
-export { type Acknowledged, Receipt } from "../flow/receipt.ts";
+} from "../flow/source/gate.ts";
+export { type Acknowledged, Receipt } from "../flow/source/receipt.ts";

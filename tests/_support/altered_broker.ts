@@ -5,7 +5,7 @@ import type {
   JoinOptions,
   Membership,
   Positions,
-} from "../../src/kafka/broker.ts";
+} from "../../src/kafka/client/broker.ts";
 
 /** What an {@linkcode alteredBroker} does otherwise; each is given what the broker would do. */
 export interface Alterations {

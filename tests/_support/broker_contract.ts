@@ -3,8 +3,8 @@
  * against each implementation.
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import type { ProducerRecord } from "../../src/kafka/broker.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import type { ProducerRecord } from "../../src/kafka/client/broker.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { type BrokerFixture, contractTest } from "./broker_fixture.ts";
 import { GroupReader, recordsOf } from "./group_reader.ts";
 import { testGroupContract } from "./group_contract.ts";

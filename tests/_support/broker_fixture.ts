@@ -1,4 +1,4 @@
-import type { Broker } from "../../src/kafka/broker.ts";
+import type { Broker } from "../../src/kafka/client/broker.ts";
 import { unique } from "./kafka.ts";
 
 /** An implementation under test. */

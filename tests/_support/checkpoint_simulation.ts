@@ -151,7 +151,7 @@ function planOf(random: Random): Plan {
       outside: random.pick([0, 0.05]),
       failures: random.pick([0, 0.02]),
       exactState,
-      barrier: { intervalMs: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
+      commit: { intervalMs: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
       dependency: {
         latenessMs,
         ...(random.chance(0.2) && { downtimeAfterMs: 300 }),

@@ -3,7 +3,7 @@
  * then this process has to end by itself. `closing_program.ts <broker> <topic> <way>`; the topic has records.
  */
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { GroupReader } from "./group_reader.ts";
 
 const [address, name, way] = Deno.args as [string, string, string];

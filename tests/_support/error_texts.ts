@@ -24,7 +24,7 @@ function collect(tokens: Token[], texts: string[]): void {
       const own = wordAt(tokens, at) === "super";
       const name = own ? owner : wordAt(tokens, at + 1);
       const open = own ? at + 1 : at + 2;
-      const close = closing(tokens, open);
+      const close = closeAtEnd(tokens, open);
       const told = split(tokens.slice(open + 1, close), ",").filter(holdsText).map(render);
       if (told.length > 0) {
         texts.push(`${name}: ${told.join(" / ")}`);
@@ -78,7 +78,7 @@ function nameOf(tokens: Token[]): string {
   const value = first!;
   if (isMark(value.at(-1), ")")) {
     let open = value.length - 2;
-    while (closing(value, open) !== value.length - 1) open--;
+    while (closeAtEnd(value, open) !== value.length - 1) open--;
     const [argument] = split(value.slice(open + 1, -1), ",");
     const callee = value.slice(0, open);
     const words = callee.filter((token) => token.kind === "word");
@@ -95,7 +95,7 @@ function topLevel(tokens: Token[]): Token[] {
   const top: Token[] = [];
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!;
-    if (opens(token)) at = closing(tokens, at);
+    if (opens(token)) at = closeAtEnd(tokens, at);
     else top.push(token);
   }
   return top;
@@ -107,7 +107,7 @@ function split(tokens: Token[], mark: string): Token[][] {
   let start = 0;
   for (let at = 0; at <= tokens.length; at++) {
     const token = tokens[at];
-    if (token !== undefined && opens(token)) at = closing(tokens, at);
+    if (token !== undefined && opens(token)) at = closeAtEnd(tokens, at);
     else if (token === undefined || isMark(token, mark)) {
       if (at > start) parts.push(tokens.slice(start, at));
       start = at + 1;
@@ -120,7 +120,7 @@ function split(tokens: Token[], mark: string): Token[][] {
 function splitChoice(tokens: Token[]): [Token[], Token[]] {
   let open = 1;
   for (let at = 0; at < tokens.length; at++) {
-    if (opens(tokens[at]!)) at = closing(tokens, at);
+    if (opens(tokens[at]!)) at = closeAtEnd(tokens, at);
     else if (isMark(tokens[at], "?")) open++;
     else if (isMark(tokens[at], ":") && --open === 0) {
       return [tokens.slice(0, at), tokens.slice(at + 1)];
@@ -130,21 +130,21 @@ function splitChoice(tokens: Token[]): [Token[], Token[]] {
 }
 
 function unwrap(tokens: Token[]): Token[] {
-  const wrapped = isMark(tokens[0], "(") && closing(tokens, 0) === tokens.length - 1;
+  const wrapped = isMark(tokens[0], "(") && closeAtEnd(tokens, 0) === tokens.length - 1;
   return wrapped ? unwrap(tokens.slice(1, -1)) : tokens;
 }
 
 function termEnd(tokens: Token[], start: number): number {
   for (let at = start; at < tokens.length; at++) {
     const token = tokens[at]!;
-    if (opens(token)) at = closing(tokens, at);
+    if (opens(token)) at = closeAtEnd(tokens, at);
     else if (token.kind === "mark" && ![".", "?.", "!"].includes(token.text)) return at;
   }
   return tokens.length;
 }
 
 /** The index of the bracket that closes the one at `open`. */
-function closing(tokens: Token[], open: number): number {
+function closeAtEnd(tokens: Token[], open: number): number {
   let depth = 0;
   for (let at = open; at < tokens.length; at++) {
     if (opens(tokens[at]!)) depth++;

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from "../../src/clock.ts";
-import { END, type FeedSource, type Host, openFeed, WAIT } from "../../src/flow/feed.ts";
-import { gateOf } from "../../src/flow/gate.ts";
-import type { Receipt } from "../../src/flow/receipt.ts";
+import { END, type FeedSource, type Host, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import type { Receipt } from "../../src/flow/source/receipt.ts";
 
 /** What a driver does with each message. */
 export interface DriverOptions<T> {
@@ -11,12 +11,12 @@ export interface DriverOptions<T> {
   readonly clock?: Clock;
 }
 
-/** Reads a source as the engine's loop does: poll, wait, handle, acknowledge; with a barrier on demand. */
+/** Reads a source as the engine's loop does: poll, wait, handle, acknowledge; with a commit on demand. */
 export class FeedDriver<T extends object> implements AsyncDisposable {
   readonly messages: T[] = [];
   /** The receipts of the messages that were not acknowledged. */
   readonly kept: Receipt[] = [];
-  barriers = 0;
+  commits = 0;
   /** How often a position moved without a message. */
   moves = 0;
   readonly feed;
@@ -24,7 +24,7 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
   readonly #gate;
   readonly #ended = new AbortController();
   #waiting = new Set<() => void>();
-  #barrier: Promise<void> | undefined;
+  #commitCycle: Promise<void> | undefined;
 
   constructor(source: FeedSource<T>, options: DriverOptions<T> = {}) {
     const { handle = () => {}, clock = systemClock } = options;
@@ -34,7 +34,7 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
       stopping: this.#ended.signal,
       signal: this.#ended.signal,
       fail: (error) => Promise.reject(error),
-      barrier: () => this.barrier(),
+      commit: () => this.commit(),
       moved: () => void this.moves++,
     };
     const feed = this.feed = source[openFeed](host, this.#gate);
@@ -70,10 +70,10 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
   }
 
   /** Commits what is acknowledged now. */
-  barrier(): Promise<void> {
-    this.barriers++;
+  commit(): Promise<void> {
+    this.commits++;
     const commit = this.feed.snapshot?.();
-    return this.#barrier = commit ? commit() : Promise.resolve();
+    return this.#commitCycle = commit ? commit() : Promise.resolve();
   }
 
   /** Resolves when `condition` holds; fails after 20 s, or when the reading fails. */
@@ -99,7 +99,7 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#barrier?.catch(() => {});
+    await this.#commitCycle?.catch(() => {});
     await this.crash();
   }
 

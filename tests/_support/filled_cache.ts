@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { App, Cache } from "../../mod.ts";
 import { serialize } from "../../src/cache/sealed.ts";
-import { openState } from "../../src/flow/state.ts";
+import { openState } from "../../src/flow/state/state.ts";
 import { add, numbers } from "./numbers.ts";
 
 const ALL = { maxBytes: Infinity };

@@ -7,8 +7,8 @@ import type {
   JoinOptions,
   Membership,
   Positions,
-} from "../../src/kafka/broker.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
+} from "../../src/kafka/client/broker.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 
 /** A record as tests look at it. */
 export interface Seen {

@@ -8,8 +8,8 @@ import {
   type DependencyOptions,
   Proxy,
 } from "../../mod.ts";
-import { openStores } from "../../src/flow/feed.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { openStores } from "../../src/flow/source/feed.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Log, type LogMessage, LogSource } from "./log_source.ts";
 
@@ -48,8 +48,8 @@ export interface ProcessOptions {
   beforePulse?: (question: LogMessage<Question>) => unknown;
   /** Between a question's pulse and its answer. */
   beforeAnswer?: (question: LogMessage<Question>) => unknown;
-  /** At each step of the barrier: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
-  onBarrier?: (step: string) => unknown;
+  /** At each step of the commit: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
+  onCommit?: (step: string) => unknown;
   replays?: "deliver" | "skip";
 }
 
@@ -143,11 +143,11 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { behindProxy, beforeBeat, beforeStore, beforePulse, beforeAnswer, onBarrier, replays } =
+    const { behindProxy, beforeBeat, beforeStore, beforePulse, beforeAnswer, onCommit, replays } =
       options;
     const { disk } = world;
     const at = async (step: string) => {
-      await onBarrier?.(step);
+      await onCommit?.(step);
       if (this.#dead) await new Promise(() => {}); // a dead process does nothing any more
     };
     const stores = disk.stores.map((store) => [...store]);
@@ -282,7 +282,7 @@ export class Process {
     return this.weathers[0]!;
   }
 
-  /** Runs a barrier, then ends the process as `crash()` does. */
+  /** Runs a commit, then ends the process as `crash()` does. */
   async close(): Promise<void> {
     await this.rest();
     await this.#world.clock.tick(1000);

@@ -1,6 +1,6 @@
 import type { Consumer, Kafka, Producer, ProducerRecord as Sent } from "kafkajs";
 import type { Client } from "../../src/kafka/kafkajs/client.ts";
-import { Lifeline } from "../../src/kafka/kafkajs/lifeline.ts";
+import { Lifeline } from "../../src/kafka/kafkajs/client_lifetime.ts";
 
 /** What a stub of kafkajs does instead of asking brokers. */
 export interface StubOptions {

@@ -5,9 +5,9 @@ import {
   openFeed,
   type PartState,
   WAIT,
-} from "../../src/flow/feed.ts";
-import type { Gate } from "../../src/flow/gate.ts";
-import { Receipt } from "../../src/flow/receipt.ts";
+} from "../../src/flow/source/feed.ts";
+import type { Gate } from "../../src/flow/source/gate.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
 
 /** A message of a {@linkcode Log}. */
 export interface LogMessage<T> {
@@ -59,7 +59,7 @@ export interface LogSourceOptions {
 
 /**
  * Reads a {@linkcode Log} as a Topic reads its partitions: it asks the gate itself, keeps the contiguous
- * acknowledged position of each partition, can be moved, and commits at the barrier.
+ * acknowledged position of each partition, can be moved, and commits at the commit.
  */
 export class LogSource<T> implements FeedSource<LogMessage<T>>, Feed<LogMessage<T>> {
   readonly partitioned = true;

@@ -1,6 +1,6 @@
 /** The part of the broker contract that is about one member: what it is given, when, and what it may throw. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { type BrokerFixture, contractTest } from "./broker_fixture.ts";
 import { GroupReader, type ReaderOptions } from "./group_reader.ts";
 import { unique } from "./kafka.ts";

@@ -1,8 +1,8 @@
 /** The part of the topic contract that is about the gate of a source. */
 import { assert, assertEquals } from "@std/assert";
 import { delay, systemClock } from "../../src/clock.ts";
-import { gateOf } from "../../src/flow/gate.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { texts, write } from "./records.ts";
 import { testOn, type TopicFixture } from "./topic_fixture.ts";

@@ -1,5 +1,5 @@
 import type { Checkpoint, CheckpointEvent, Dependency } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 
 /**
  * Watches, from outside, when a dependent may go on: what no result shows. What is wrong is noted, not thrown:

@@ -1,6 +1,6 @@
 /** The part of the topic contract that is about where reading starts, and where it is moved to. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { texts, write } from "./records.ts";
 import { testOn, type TopicFixture } from "./topic_fixture.ts";
@@ -24,16 +24,16 @@ export function testPositionContract(fixture: TopicFixture): void {
     assertEquals(driver.offsets, [0, 1, 2, 3, 7, 8, 9]);
   });
 
-  test("seek() is committed by the next barrier, so that a crash does not forget it", async ({ broker, name, make }) => {
+  test("seek() is committed by the next commit, so that a crash does not forget it", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 1 });
     await write(broker, name, texts("v", 10));
     const topic = make();
     const first = new FeedDriver(topic);
     await first.until((messages) => messages.length === 10);
-    await first.barrier();
+    await first.commit();
     gateOf(topic).pause("test");
     await topic.seek({ 0: 4 });
-    await first.barrier();
+    await first.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 4]]);
     await first.crash();
     await using second = new FeedDriver(make());
@@ -49,7 +49,7 @@ export function testPositionContract(fixture: TopicFixture): void {
     await driver.until((messages) => messages.length === 10);
     await topic.seek({ 0: 2 });
     for (const receipt of driver.kept) receipt.release();
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 2]]);
   });
 
@@ -117,7 +117,7 @@ export function testPositionContract(fixture: TopicFixture): void {
     for (const partition of [0, 1]) await write(broker, name, texts("v", 6), partition);
     const first = new FeedDriver(make({ offset: { 0: 4 } }));
     await first.until((messages) => messages.length === 2 + 6);
-    await first.barrier();
+    await first.commit();
     await first.crash();
     for (const partition of [0, 1]) await write(broker, name, ["w"], partition);
     const second = new FeedDriver(make({ offset: "earliest" }));

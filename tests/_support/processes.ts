@@ -8,9 +8,9 @@ import {
   JsonCodec,
   type MemoryCache,
 } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
-import type { Broker } from "../../src/kafka/broker.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import type { Broker } from "../../src/kafka/client/broker.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import type { PartitionEntry, PartitionRow } from "../../src/checkpoint/partition_handoff.ts";
 import { unique } from "./kafka.ts";
 import { QUICK, type TopicFixture } from "./topic_fixture.ts";
@@ -31,7 +31,7 @@ export interface ProcessOptions {
   readonly cache?: MemoryCache;
   /** The store of the partitions: another view of the shared one, or none. */
   readonly partitions?: CheckpointOptions["partitions"] | "none";
-  /** Dies when it is stopped, without a barrier. */
+  /** Dies when it is stopped, without a commit. */
   readonly mortal?: boolean;
   /** The time of questions at which its handler never returns. */
   readonly stuckAt?: number;
@@ -170,8 +170,8 @@ export class Process {
   readonly stored: Event[] = [];
   /** Resolves, or rejects, when it has ended. */
   readonly streaming: Promise<void>;
-  /** How many barriers it has had. */
-  barriers = 0;
+  /** How many commits it has had. */
+  commits = 0;
   readonly #stop = new AbortController();
 
   constructor(world: Processes, id: string, rows: Cache, options: ProcessOptions) {
@@ -189,8 +189,8 @@ export class Process {
       ...(partitions !== "none" && { partitions }),
     }) as Checkpoint;
     const app = new App({
-      barrier: { intervalMs: 20 },
-      onStatus: ({ type }) => void (type === "barrier" && this.barriers++),
+      commit: { intervalMs: 20 },
+      onStatus: ({ type }) => void (type === "commit" && this.commits++),
     });
     app.handle(this.weather, async ({ value }) => {
       await checkpoint.heartbeat(value.time);
@@ -224,11 +224,11 @@ export class Process {
     await this.streaming;
   }
 
-  /** Does something that a barrier follows, and waits for that. */
-  async barrierAfter(work: () => Promise<void>): Promise<void> {
-    const { barriers } = this;
+  /** Does something that a commit follows, and waits for that. */
+  async commitAfter(work: () => Promise<void>): Promise<void> {
+    const { commits } = this;
     await work();
-    await until(() => this.barriers > barriers);
+    await until(() => this.commits > commits);
   }
 }
 

@@ -1,7 +1,12 @@
 /** Record batches for tests: random records, batches of them, and what batches hold in words. */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import type { BrokerRecord, Compression, Header, ProducerRecord } from "../../src/kafka/broker.ts";
+import type {
+  BrokerRecord,
+  Compression,
+  Header,
+  ProducerRecord,
+} from "../../src/kafka/client/broker.ts";
 import type { BatchHead } from "../../src/kafka/records/batch_head.ts";
 import type { FetchedRecords } from "../../src/kafka/records/fetched_records.ts";
 import { readBatches, type ReadOptions } from "../../src/kafka/records/batch_reader.ts";

@@ -5,9 +5,9 @@ import {
   type FeedSource,
   openFeed,
   WAIT,
-} from "../../src/flow/feed.ts";
-import { gateOf } from "../../src/flow/gate.ts";
-import { Receipt } from "../../src/flow/receipt.ts";
+} from "../../src/flow/source/feed.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
 
 /** Options of a {@linkcode Recorder}. */
 export interface RecorderOptions {
@@ -25,7 +25,7 @@ export interface RecorderOptions {
  *
  * - `acknowledged` has every acknowledgement, in the order in which they came.
  * - `watermark` is the position before which everything is acknowledged, without gaps.
- * - `committed` has the positions that barriers committed.
+ * - `committed` has the positions that commits committed.
  * - `seek` starts an epoch: acknowledgements of older ones go to `ignored`.
  */
 export class Recorder<T> implements FeedSource<T>, Feed<T> {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { END, WAIT } from "../../src/flow/feed.ts";
+import { END, WAIT } from "../../src/flow/source/feed.ts";
 import { Recorder } from "./recorder.ts";
 
 Deno.test("Recorder.watermark stays before the first message that is not acknowledged", () => {

@@ -1,4 +1,9 @@
-import type { Broker, Producer, ProducerOptions, ProducerRecord } from "../../src/kafka/broker.ts";
+import type {
+  Broker,
+  Producer,
+  ProducerOptions,
+  ProducerRecord,
+} from "../../src/kafka/client/broker.ts";
 
 const encoder = new TextEncoder();
 

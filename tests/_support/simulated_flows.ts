@@ -2,8 +2,8 @@ import {
   batch,
   deadLetter,
   type ErrorPolicy,
-  type FailedStep,
   filter,
+  type FlowFailure,
   map,
   type OnError,
   retry,
@@ -274,7 +274,7 @@ export class SimulatedFlows {
     const { oracle } = this.world;
     if (isPlainStop(policy)) return "stop";
     const letters = new WeakMap<object, Set<unknown>>();
-    const bury = async (error: FailedStep) => {
+    const bury = async (error: FlowFailure) => {
       const origins = letters.getOrInsertComputed(error.cause as object, () => new Set());
       if (origins.size === 0) await this.world.nap(); // the step is settled with the last of its letters
       if (origins.has(error.origin)) oracle.broken.push(`${name} buries a message twice`);
@@ -295,7 +295,7 @@ export class SimulatedFlows {
 }
 
 /** The message, or the first of a batch, that was not handled; or the value that was not sunk. */
-function stepOf(error: FailedStep): Failed {
+function stepOf(error: FlowFailure): Failed {
   if (error instanceof SinkError) return { at: "sink", value: error.output as Value };
   return { at: "handler", value: [error.input as Value | Value[]].flat()[0]! };
 }

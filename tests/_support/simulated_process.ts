@@ -71,7 +71,7 @@ export class JoinProcess {
     this.watch = new PauseWatch(this.checkpoint as Checkpoint, alwaysPauses);
     const app = new App({
       clock: scheduler.clock,
-      barrier: options.barrier,
+      commit: options.commit,
       onError: this.#policy(options),
     });
     const exact = options.exactState && { state: cache };

@@ -8,7 +8,7 @@ import {
   type StatusEvent,
 } from "../../mod.ts";
 import { delay } from "../../src/clock.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import type { Random } from "../../src/testing/random.ts";
 import type { Scheduler } from "../../src/testing/scheduler.ts";
 import { Oracle } from "./oracle.ts";
@@ -45,7 +45,7 @@ export class Simulation implements World {
     this.#app = new App({
       clock: scheduler.clock,
       onStatus: (event) => this.#tell(event),
-      barrier: {
+      commit: {
         intervalMs: random.pick([5, 1000]),
         messages: random.pick([1, 3, Infinity]),
       },

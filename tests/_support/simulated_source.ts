@@ -5,8 +5,8 @@ import {
   type FeedSource,
   openFeed,
   WAIT,
-} from "../../src/flow/feed.ts";
-import { Receipt } from "../../src/flow/receipt.ts";
+} from "../../src/flow/source/feed.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
 
 /** One handing out of one position. */
 export interface Handed {

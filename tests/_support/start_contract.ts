@@ -3,7 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { App } from "../../mod.ts";
 import { delay, systemClock } from "../../src/clock.ts";
 import { alteredBroker } from "./altered_broker.ts";
-import type { Membership, Positions } from "../../src/kafka/broker.ts";
+import type { Membership, Positions } from "../../src/kafka/client/broker.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { texts, write } from "./records.ts";
 import { RARELY, untilStopped } from "./topic_app.ts";
@@ -102,7 +102,7 @@ export function testStartContract(fixture: TopicFixture): void {
       });
       const { signal, stop } = untilStopped();
       const taken = Promise.withResolvers<void>();
-      const app = new App({ barrier: RARELY });
+      const app = new App({ commit: RARELY });
       const note = ({ offset }: { offset: number }) => {
         if (offset === 3) setTimeout(taken.resolve); // when it is acknowledged
       };
@@ -139,7 +139,7 @@ export function testStartContract(fixture: TopicFixture): void {
     await using driver = new FeedDriver(make({ broker: flaky }));
     await driver.until((messages) => messages.length === 4);
     await driver.until(() => driver.feed.lag!() === 0);
-    driver.barrier();
+    driver.commit();
     await write(broker, name, ["later"]);
     await driver.until((messages) => messages.length === 5);
     void member!.leave();

@@ -1,7 +1,7 @@
 /** What tests of topics in an app share. */
-import type { Topic } from "../../src/kafka/topic.ts";
+import type { Topic } from "../../src/kafka/topic/topic.ts";
 
-/** No barrier but those that a test asks for, and the last one. */
+/** No commit but those that a test asks for, and the last one. */
 export const RARELY = { intervalMs: 3_600_000 };
 
 /** Returns the end of a test's stream: `stop()` ends it in good order. */

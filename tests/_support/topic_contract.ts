@@ -1,7 +1,7 @@
 /** What a Topic does, on every broker. */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { App } from "../../mod.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { FeedDriver } from "./feed_driver.ts";
 import { testMessageContract } from "./message_contract.ts";
 import { testPauseContract } from "./pause_contract.ts";
@@ -55,13 +55,13 @@ export function testTopicContract(fixture: TopicFixture): void {
       handle: ({ offset }) => offset === 1 || offset === 3 ? false : true,
     });
     await driver.until((messages) => messages.length === 5);
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 1]]);
     driver.kept[0]!.release();
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 3]]);
     driver.kept[1]!.release();
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 5]]);
     assertEquals(driver.feed.snapshot!(), undefined);
   });
@@ -82,7 +82,7 @@ export function testTopicContract(fixture: TopicFixture): void {
     await write(broker, name, texts("v", 4));
     const first = new FeedDriver(make());
     await first.until((messages) => messages.length === 2);
-    await first.barrier();
+    await first.commit();
     const committed = (await broker.committed(name, name)).get(0)!;
     await first.crash();
     await using second = new FeedDriver(make());
@@ -99,16 +99,16 @@ export function testTopicContract(fixture: TopicFixture): void {
     const caughtUp = () => [...driver.feed.parts!()].every((part) => part.caughtUp);
     await until(() => driver.messages.length === 1 && caughtUp());
     assertEquals(driver.feed.lag!(), 4);
-    await driver.barrier(); // what comes before them is not done
+    await driver.commit(); // what comes before them is not done
     assertEquals((await broker.committed(name, name)).get(0) ?? 0, 0);
     driver.kept[0]!.release();
     assertEquals(driver.feed.lag!(), 0);
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await topic.lag()], [[0, 0]]);
     const { moves } = driver;
     await skip(); // live, and nothing is open
     await until(() => driver.moves > moves && caughtUp() && driver.feed.lag!() === 0);
-    await driver.barrier();
+    await driver.commit();
     assertEquals([...await broker.committed(name, name)], [[0, 7]]);
     await write(broker, name, ["b"]);
     await driver.until((messages) => messages.length === 2);
@@ -122,7 +122,7 @@ export function testTopicContract(fixture: TopicFixture): void {
     const stop = new AbortController();
     const lags: number[] = [];
     const app = new App({
-      barrier: { intervalMs: 20 },
+      commit: { intervalMs: 20 },
       onStatus: (status) => void (status.type === "progress" && lags.push(status.lag ?? -1)),
     });
     app.handle(topic, () => {});
@@ -133,7 +133,7 @@ export function testTopicContract(fixture: TopicFixture): void {
     assertEquals([lags.at(-1), [...await topic.lag()]], [0, [[0, 0]]]);
   });
 
-  test("runs a barrier when partitions are taken, so that little is redone", async ({ broker, name, make }) => {
+  test("runs a commit when partitions are taken, so that little is redone", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 2 });
     for (const partition of [0, 1]) await write(broker, name, texts("v", 30_000), partition);
     const held = Promise.withResolvers<void>();
@@ -145,7 +145,7 @@ export function testTopicContract(fixture: TopicFixture): void {
     await using second = new FeedDriver(make());
     await second.until((messages) => messages.length > 0);
     held.resolve();
-    assert(first.barriers >= 1);
+    assert(first.commits >= 1);
     const committed = await broker.committed(name, name);
     assertEquals([...committed.values()].reduce((a, b) => a + b, 0), 24_999);
   });

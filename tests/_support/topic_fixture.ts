@@ -1,8 +1,8 @@
-import type { Broker } from "../../src/kafka/broker.ts";
+import type { Broker } from "../../src/kafka/client/broker.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import type { TopicOptions } from "../../src/kafka/options.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import type { TopicOptions } from "../../src/kafka/topic/options.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { abort, brokers, foreignClient, kafkaTest, unique } from "./kafka.ts";
 
 /** A kind of broker under test. */

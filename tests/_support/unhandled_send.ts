@@ -21,7 +21,7 @@ const sends: Record<string, () => Promise<unknown>> = {
   cache: () => cache.set("key", () => {}),
   transaction: () => cache.update("key", () => Promise.reject(new Error("invalid"))),
 };
-const app = new App({ barrier: { messages: 1 } });
+const app = new App({ commit: { messages: 1 } });
 app.handle(topic, () => {
   sends[Deno.args[0]!]!();
   console.log("sent");

@@ -2,19 +2,19 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
 import {
   App,
-  BarrierError,
   Cache,
   CacheStorageError,
+  CommitError,
   MemoryCache,
   type StatusEvent,
 } from "../../mod.ts";
-import type { Commit } from "../../src/flow/feed.ts";
+import type { Commit } from "../../src/flow/source/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { crashedCopy } from "../_support/crashed_copy.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
-/** So long that only a barrier brings anything to disk. */
+/** So long that only a commit brings anything to disk. */
 const NEVER_MS = 1e9;
 
 Deno.test("A Cache is a sink of which the handler of the next message reads", async () => {
@@ -149,7 +149,7 @@ Deno.test("Positions are committed only when the state of their messages is on d
       assertEquals(stored, Array.from({ length: position }, (_, n) => n));
     }
   });
-  const app = new App({ barrier: { messages: 300 } });
+  const app = new App({ commit: { messages: 300 } });
   app.handle(source, async (n) => {
     await state.set(n, n);
     return [n, n] as const;
@@ -159,19 +159,19 @@ Deno.test("Positions are committed only when the state of their messages is on d
   assertEquals(source.committed.length > 1, true);
 });
 
-Deno.test("A disk that fails surfaces at the barrier: nothing is committed, lost or half there", async () => {
+Deno.test("A disk that fails surfaces at the commit: nothing is committed, lost or half there", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/db`;
   const clock = new ManualClock(1_000);
   const cache = await Cache.open<number>(path, { clock, flushIntervalMs: NEVER_MS });
   const source = new Recorder([1, 2, 3]);
   // Its time stands still: a flush may take as long as it does, and is not tried again.
-  const app = new App({ clock: new ManualClock(), barrier: { flushTimeoutMs: 1 } });
+  const app = new App({ clock: new ManualClock(), commit: { flushTimeoutMs: 1 } });
   app.handle(source, (n) => [n, n] as const, { sink: cache });
 
   using other = new DatabaseSync(path);
   other.exec("BEGIN EXCLUSIVE");
-  const failed = assertRejects(() => app.stream(), BarrierError);
+  const failed = assertRejects(() => app.stream(), CommitError);
   // Each attempt is real: time moves on whenever one has failed.
   const moved = setInterval(() => clock.tick(1_000), 5);
   const { cause } = await failed;

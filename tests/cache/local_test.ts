@@ -11,7 +11,7 @@ import { Cache, CacheHeldError, CacheStorageError, type Key } from "../../mod.ts
 import { fromStateRow, STATE_KEY, toStateRow } from "../../src/cache/format.ts";
 import type { State } from "../../src/cache/resident/journal.ts";
 import { decodePage, encodePage, Page } from "../../src/cache/resident/page.ts";
-import { openStores } from "../../src/flow/feed.ts";
+import { openStores } from "../../src/flow/source/feed.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { slope } from "../../scripts/bench/heap.ts";
 import { liveHeap } from "../_support/live_heap.ts";
@@ -96,7 +96,7 @@ async function readBeside(path: string): Promise<unknown[]> {
   return await rows(path, "l");
 }
 
-Deno.test("A local Cache is one store for the barrier while it is open, with all its spaces", async () => {
+Deno.test("A local Cache is one store for the commit while it is open, with all its spaces", async () => {
   await using folder = await temporaryFolder();
   const cache = await Cache.open<number>(`${folder.path}/db`);
   const [store, ...others] = openStores;

@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { Cache, CacheHeldError, CacheStorageError, type Key, MemoryCache } from "../../mod.ts";
-import { openStores } from "../../src/flow/feed.ts";
+import { openStores } from "../../src/flow/source/feed.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { App, JsonCodec, MemoryCache, type Tombstone, tombstone } from "../../mod.ts";
-import { type Host, openSink } from "../../src/flow/feed.ts";
+import { type Host, openSink } from "../../src/flow/source/feed.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
@@ -13,7 +13,7 @@ const host: Host = {
   fail: (error) => {
     throw error;
   },
-  barrier: () => Promise.resolve(),
+  commit: () => Promise.resolve(),
 };
 
 Deno.test("A Cache as a sink takes pairs without a promise, and can be read at once", async () => {

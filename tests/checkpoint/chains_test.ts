@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { App, Checkpoint, Dependency } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Log, LogSource } from "../_support/log_source.ts";
 

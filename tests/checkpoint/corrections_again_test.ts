@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { World } from "../_support/join_world.ts";
 
 Deno.test("Checkpoint corrects what became stale while a recovery callback was busy", async () => {

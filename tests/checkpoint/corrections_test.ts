@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, batch, Checkpoint, Dependency, map, Proxy } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { World } from "../_support/join_world.ts";
 import { Log, LogSource } from "../_support/log_source.ts";
 

@@ -23,13 +23,13 @@ Deno.test("Checkpoint starts paused after a crash while paused, and recovers", a
   assertEquals(world.answers, world.truth);
 });
 
-Deno.test("Checkpoint makes every result right after a crash between any two steps of the barrier", async () => {
+Deno.test("Checkpoint makes every result right after a crash between any two steps of the commit", async () => {
   for (const step of ["sinks", "stores", "record", "positions"]) {
     for (const when of ["before the correction", "in the correction", "after it"]) {
       const world = new World();
       const options = {
         checkpoint: { correctAfterMs: Infinity },
-        onBarrier: (at: string) => armed && at === step ? new Promise(() => {}) : undefined,
+        onCommit: (at: string) => armed && at === step ? new Promise(() => {}) : undefined,
         beforeAnswer: ({ offset }: { offset: number }) =>
           when === "in the correction" && armed && offset === 2 ? new Promise(() => {}) : undefined,
       };
@@ -47,7 +47,7 @@ Deno.test("Checkpoint makes every result right after a crash between any two ste
         world.say(20, "snow");
         await first.rest();
       }
-      await world.clock.tick(1000); // a barrier that stops before the step
+      await world.clock.tick(1000); // a commit that stops before the step
       await first.crash();
 
       const second = world.start();
@@ -67,7 +67,7 @@ Deno.test("Checkpoint begins at its cursor when it crashed between the record an
   const world = new World();
   let stop = false;
   const first = world.start({
-    onBarrier: (step) => stop && step === "positions" ? new Promise(() => {}) : undefined,
+    onCommit: (step) => stop && step === "positions" ? new Promise(() => {}) : undefined,
     beforeAnswer: ({ offset }) => stop && offset === 2 ? new Promise(() => {}) : undefined,
   });
   world.say(0, "sun");

@@ -20,7 +20,7 @@ Deno.test("Checkpoint corrects a result made between a heartbeat and its store w
   await first.rest();
   assertEquals(first.log, ["0:0 sun", "0:1 sun", "0:2 sun", "0:3 sun"]);
 
-  await world.clock.tick(1000); // a barrier: the positions of all four are committed
+  await world.clock.tick(1000); // a commit: the positions of all four are committed
   assertEquals(world.questions.committed, [4]);
   assertEquals(world.weather.committed, [1]);
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, Cache, Checkpoint, type Correction, Dependency, MemoryCache } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { eventTopic, until } from "../_support/events.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -37,7 +37,7 @@ class Counting {
       correct: true,
       cache: state,
     });
-    const app = new App({ barrier: { messages: 1 } });
+    const app = new App({ commit: { messages: 1 } });
     app.handle(weather, async ({ value }) => {
       await checkpoint.heartbeat(value.time);
       this.stored++;

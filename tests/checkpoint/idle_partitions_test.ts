@@ -109,7 +109,7 @@ Deno.test("Checkpoint passes over a partition of a Topic that has offsets and no
     mode: "wait",
     time: ({ value }) => value.time,
   });
-  const app = new App({ barrier: { intervalMs: 10 } });
+  const app = new App({ commit: { intervalMs: 10 } });
   const answered: number[] = [];
   app.handle(weather, ({ value }) => checkpoint.heartbeat(value.time));
   app.handle(question, async ({ value: { time } }) => {

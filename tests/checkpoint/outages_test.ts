@@ -7,7 +7,7 @@ import {
   HandlerError,
   Proxy,
 } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { World } from "../_support/join_world.ts";
 

@@ -20,7 +20,7 @@ class Reader {
     });
   }
 
-  /** What its barrier does. */
+  /** What its commit does. */
   async keep(cursor: number, provisional: HandoffRecord["provisional"] = []): Promise<void> {
     const latest = provisional.at(-1)?.time ?? -Infinity;
     const at = { cursor, applied: cursor, epoch: 0 };

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } fr
 import { App, Checkpoint, Dependency, DrainError, MemoryCache } from "../../mod.ts";
 import { HoldingStore } from "../_support/holding_store.ts";
 import { type Process, Processes, until } from "../_support/processes.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { kafka, memory, type TopicFixture } from "../_support/topic_fixture.ts";
 
 /** Waits until each of the processes reads one partition, and returns which. */
@@ -86,7 +86,7 @@ test("a partition given to a process that is down starts paused", async (world) 
   await until(() => b.reads.length === 2);
   assertEquals(gateOf(b.questions).closed, true);
   await world.ask(1700, ofA!);
-  await b.barrierAfter(() => world.say(400, "rain"));
+  await b.commitAfter(() => world.say(400, "rain"));
   assertEquals(world.answers.has(`${ofA}:0`), false);
   await world.say(2000, "snow");
   await until(() => world.right);
@@ -166,7 +166,7 @@ test("a process that starts again takes its own rows as they are, and another's 
   assertEquals(again.map((line) => line.split(" ")[1]), ["0:1"]);
 });
 
-test("the late barrier of a process that has lost a partition changes nothing of its row", async (world) => {
+test("the late commit of a process that has lost a partition changes nothing of its row", async (world) => {
   const partitions = new HoldingStore(world.rows);
   const a = await world.start("a", { partitions, rebalanceTimeout: 200 });
   await until(() => a.reads.length === 2);
@@ -176,17 +176,17 @@ test("the late barrier of a process that has lost a partition changes nothing of
   await world.kept(1, 1);
   partitions.hold();
   await world.ask(510, 1);
-  await until(() => partitions.held.length > 0); // its barrier is in flight
+  await until(() => partitions.held.length > 0); // its commit is in flight
   const b = await world.start("b");
   await until(() => b.reads.length === 1 && b.stored.length === 1);
   assertEquals(b.reads, [1]);
   await world.kept(1, 2); // b has done it again
   const [ofB] = await world.entries(1);
-  const { barriers } = a;
+  const { commits } = a;
   partitions.release();
   await Promise.all(partitions.held);
   assertEquals((await world.entries(1)).find(({ id }) => id === ofB!.id), ofB);
-  await until(() => a.barriers > barriers); // and goes on
+  await until(() => a.commits > commits); // and goes on
   await world.say(900, "snow");
   await until(() => world.right && a.reads.length === 1);
   await a.stop();
@@ -206,7 +206,7 @@ test("a row is written when something of its partition has changed", async (worl
   const before = [written(0), written(1)];
   await world.ask(6, 0);
   await world.kept(0, 2);
-  await a.barrierAfter(() => world.say(20, "rain"));
+  await a.commitAfter(() => world.say(20, "rain"));
   assertEquals([written(0), written(1)], [before[0]! + 1, before[1]]);
   await a.stop();
 });

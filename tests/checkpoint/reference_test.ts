@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { App, Checkpoint, type CheckpointOptions, Dependency } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 
 const MINUTE = 60_000;

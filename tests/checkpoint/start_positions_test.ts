@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { World } from "../_support/join_world.ts";
 
 Deno.test("Checkpoint begins at positions that were moved ahead of its record, when it owes no correction", async () => {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { App, Checkpoint, type CheckpointEvent, Dependency, MemoryCache } from "../../mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import type { Topic } from "../../src/kafka/mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { type Event, eventTopic, until } from "../_support/events.ts";
 
 Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic back, and marks what it sends again", async () => {
@@ -20,7 +20,7 @@ Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic ba
     correct: true,
     cache,
   });
-  const app = new App({ barrier: { intervalMs: 20 } });
+  const app = new App({ commit: { intervalMs: 20 } });
   const stored: Event[] = [];
   let handled = 0;
   app.handle(weather, async ({ value }) => {

@@ -91,13 +91,13 @@ Deno.test("a flow with state that is added to others begins where its offsets sa
   assertEquals([await old.get("total"), await added.get("total")], [6, 6]);
 });
 
-Deno.test("a group that began at the end, and crashed before its first barrier, goes on from there", async () => {
+Deno.test("a group that began at the end, and crashed before its first commit, goes on from there", async () => {
   await using broker = await filled(6);
   await using folder = await temporaryFolder();
   {
     await using state = await openState(folder.path);
     await using topic = open(broker, { offset: "latest" });
-    const app = new App({ barrier: { intervalMs: 1e6 } });
+    const app = new App({ commit: { intervalMs: 1e6 } });
     app.handle(topic, () => {
       throw new Error("at once");
     }, { name: "count", state });

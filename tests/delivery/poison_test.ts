@@ -7,7 +7,7 @@ import {
   type OnError,
   type StatusEvent,
 } from "../../mod.ts";
-import { sendBack, Topic } from "../../src/kafka/mod.ts";
+import { redrive, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { openState } from "../_support/numbers.ts";
@@ -99,7 +99,7 @@ Deno.test("a dead letter that is sent back is counted once", async () => {
     fixed = true;
     throw new RangeError("poison");
   }, { name: "count", state, onError: deadLetter(dead) });
-  app.handle(dead, (letter) => letter, { sink: sendBack(topic) });
+  app.handle(dead, (letter) => letter, { sink: redrive(topic) });
   await app.stream();
   assertEquals(await contentOf(state), { 0: 1, 1: 1, 2: 1, 3: 1, 4: 1 });
 });

@@ -36,7 +36,7 @@ export class Program {
     const { plan } = this.world;
     const app = new App({
       clock: this.scheduler.clock,
-      barrier: {
+      commit: {
         intervalMs: 50,
         messages: plan.random.pick([2, 5, 1_000]),
         flushTimeoutMs: 500,

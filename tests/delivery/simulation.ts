@@ -1,6 +1,6 @@
 /**
  * One simulated life of a program with exact state: crashes between any two steps of a flush and of the
- * barrier, disks and sinks that fail, groups that are lost. All from a seed; see `deno task simulate`.
+ * commit, disks and sinks that fail, groups that are lost. All from a seed; see `deno task simulate`.
  */
 import { Random, Scheduler } from "../../src/testing/mod.ts";
 import { SimulatedBroker } from "../_support/simulated_broker.ts";

@@ -107,12 +107,12 @@ Deno.test("countEdits() counts each edit once when it crashes, and when connecti
   {
     await using counts = await openState(folder.path);
     const app = new App({
-      barrier: { messages: 10 },
-      onStatus: ({ type }) => void (type === "barrier" && (durable ||= seen.length)),
+      commit: { messages: 10 },
+      onStatus: ({ type }) => void (type === "commit" && (durable ||= seen.length)),
     });
     const sink = async (line: string) => {
       seen.push(line);
-      // Some edits after the first barrier: what is on disk then is all that a crash leaves.
+      // Some edits after the first commit: what is on disk then is all that a crash leaves.
       if (durable > 0 && seen.length === durable + 5) {
         crash(await crashedCopy(`${folder.path}/state`));
       }

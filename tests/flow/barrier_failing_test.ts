@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, DrainError, type StatusEvent } from "../../mod.ts";
+import { App, CommitError, DrainError, type StatusEvent } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 import { holdingAfter } from "../_support/holding_handler.ts";
 
-Deno.test("a barrier that fails commits nothing and is tried again", async () => {
+Deno.test("a commit that fails commits nothing and is tried again", async () => {
   const clock = new ManualClock();
   const events: StatusEvent[] = [];
   const app = new App({ clock, onStatus: (event) => events.push(event) });
@@ -26,15 +26,15 @@ Deno.test("a barrier that fails commits nothing and is tried again", async () =>
   await clock.tick(100);
   await streaming;
   assertEquals(source.committed, [1]);
-  assertEquals(events.filter(({ type }) => type === "barrier_failed").length, 2);
+  assertEquals(events.filter(({ type }) => type === "commit_failed").length, 2);
 });
 
-Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the policy", async () => {
+Deno.test("a commit that fails for flushTimeoutMs stops the app, whatever the policy", async () => {
   const clock = new ManualClock();
   const app = new App({
     clock,
     onError: "skip",
-    barrier: { flushTimeoutMs: 1000, intervalMs: 10 },
+    commit: { flushTimeoutMs: 1000, intervalMs: 10 },
   });
   const source = new Recorder([1, 2]);
   const { handler, release } = holdingAfter(1);
@@ -48,14 +48,14 @@ Deno.test("a barrier that fails for flushTimeoutMs stops the app, whatever the p
   await clock.tick(1100);
   release();
   await clock.tick(2000);
-  const error = await assertRejects(() => streaming, BarrierError, "disk full");
+  const error = await assertRejects(() => streaming, CommitError, "disk full");
   assertEquals(source.committed, []);
-  assertEquals(error.others.length, 1); // the last barrier, at the end
+  assertEquals(error.others.length, 1); // the last commit, at the end
 });
 
-Deno.test("the barrier does not commit when the run is ended at once during its flush", async () => {
+Deno.test("the commit does not commit when the run is ended at once during its flush", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { messages: 1 } });
+  const app = new App({ clock, commit: { messages: 1 } });
   const source = new Recorder([1, 2]);
   const stop = new AbortController();
   const flushed = Promise.withResolvers<void>();
@@ -78,7 +78,7 @@ Deno.test("the barrier does not commit when the run is ended at once during its 
   assertEquals(source.committed, []);
 });
 
-Deno.test("a barrier tried again calls no flush() beside an earlier call of it", async () => {
+Deno.test("a commit tried again calls no flush() beside an earlier call of it", async () => {
   const clock = new ManualClock();
   const app = new App({ clock });
   const source = new Recorder([1, 2]);
@@ -110,7 +110,7 @@ Deno.test("a barrier tried again calls no flush() beside an earlier call of it",
 
 Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, and is not called again", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { messages: 1, flushTimeoutMs: 1000 } });
+  const app = new App({ clock, commit: { messages: 1, flushTimeoutMs: 1000 } });
   const source = new Recorder([1], { open: true });
   const calls = { file: 0, other: 0, close: 0 };
   class File {
@@ -135,7 +135,7 @@ Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, a
   await clock.tick(1);
   const error = await assertRejects(
     () => streaming,
-    BarrierError,
+    CommitError,
     'flush() of sink 2 (File) of flow "copy" has not settled after 1000 ms',
   );
   assertEquals([error.others, source.committed], [[], []]);

@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { App } from "../../mod.ts";
-import { openStores } from "../../src/flow/feed.ts";
+import { openStores } from "../../src/flow/source/feed.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
-import { Barrier, type BarrierScope } from "../../src/flow/barrier.ts";
-import type { Sinks } from "../../src/flow/sinks.ts";
+import { CommitCycle, type CommitScope } from "../../src/flow/run/commit_cycle.ts";
+import type { Sinks } from "../../src/flow/stage/sinks.ts";
 import { holdingAfter } from "../_support/holding_handler.ts";
 
-Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
+Deno.test("the commit flushes sinks, then stores, then commits", async () => {
   const log: string[] = [];
   const store = {
     flush: async () => {
@@ -36,9 +36,9 @@ Deno.test("the barrier flushes sinks, then stores, then commits", async () => {
   }
 });
 
-Deno.test("the barrier runs on its interval while messages are acknowledged", async () => {
+Deno.test("the commit runs on its interval while messages are acknowledged", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { intervalMs: 500 } });
+  const app = new App({ clock, commit: { intervalMs: 500 } });
   const source = new Recorder([1, 2, 3]);
   const { handler, release } = holdingAfter(2);
   app.handle(source, handler);
@@ -55,9 +55,9 @@ Deno.test("the barrier runs on its interval while messages are acknowledged", as
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("the barrier runs after so many messages", async () => {
+Deno.test("the commit runs after so many messages", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { messages: 2 } });
+  const app = new App({ clock, commit: { messages: 2 } });
   const source = new Recorder([1, 2, 3, 4, 5]);
   const { handler, release } = holdingAfter(4);
   app.handle(source, handler);
@@ -68,9 +68,9 @@ Deno.test("the barrier runs after so many messages", async () => {
   await streaming;
 });
 
-Deno.test("the barrier commits the positions of before the flush, and never overlaps itself", async () => {
+Deno.test("the commit commits the positions of before the flush, and never overlaps itself", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { messages: 1 } });
+  const app = new App({ clock, commit: { messages: 1 } });
   const source = new Recorder([1, 2, 3, 4]);
   const flushes: (() => void)[] = [];
   let open = 0, most = 0;
@@ -100,7 +100,7 @@ Deno.test("the barrier commits the positions of before the flush, and never over
   assertEquals(most, 1);
 });
 
-Deno.test("barriers never overlap, also when one is asked for just as another ends", async () => {
+Deno.test("commits never overlap, also when one is asked for just as another ends", async () => {
   let running = 0;
   let most = 0;
   const sinks = {
@@ -118,14 +118,14 @@ Deno.test("barriers never overlap, also when one is asked for just as another en
       throw error;
     },
   };
-  const barrier = new Barrier({ hubs: [], companions: [], groups: [], sinks }, host, {});
-  const first = barrier.run();
-  const second = barrier.run();
-  await Promise.all([first.then(() => barrier.run()), second]);
+  const commit = new CommitCycle({ hubs: [], companions: [], groups: [], sinks }, host, {});
+  const first = commit.run();
+  const second = commit.run();
+  await Promise.all([first.then(() => commit.run()), second]);
   assertEquals(most, 1);
 });
 
-Deno.test("with a checkpoint, a barrier within a message of a flow with state notes and commits nothing", async () => {
+Deno.test("with a checkpoint, a commit within a message of a flow with state notes and commits nothing", async () => {
   const log: string[] = [];
   const write = (what: string) => () => Promise.resolve(void log.push(what));
   const group = { whole: false, snapshot: () => ({ save: write("cut"), snapshots: new Map() }) };
@@ -134,25 +134,25 @@ Deno.test("with a checkpoint, a barrier within a message of a flow with state no
     companions: [{ snapshot: () => write("notes") }],
     groups: [group],
     sinks: { flush: write("sinks") },
-  } as unknown as BarrierScope;
+  } as unknown as CommitScope;
   const host = {
     clock: new ManualClock(),
     signal: new AbortController().signal,
     status: undefined,
     fail: () => {},
   };
-  const barrier = new Barrier(scope, host, {});
-  await barrier.run();
+  const commit = new CommitCycle(scope, host, {});
+  await commit.run();
   assertEquals(log.splice(0), ["sinks", "cut"]);
   group.whole = true;
-  await barrier.run();
+  await commit.run();
   assertEquals(log, ["sinks", "cut", "notes", "positions"]);
-  barrier.close();
+  commit.close();
 });
 
-Deno.test("the barrier runs by count and interval also where the source has no positions", async () => {
+Deno.test("the commit runs by count and interval also where the source has no positions", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { messages: 5, intervalMs: 100 } });
+  const app = new App({ clock, commit: { messages: 5, intervalMs: 100 } });
   const { readable, writable } = new TransformStream<number, number>();
   const flushed: number[] = [];
   let buffered = 0;
@@ -179,15 +179,15 @@ Deno.test("the barrier runs by count and interval also where the source has no p
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("the barrier does not run by itself where there is nothing to flush or to commit", async () => {
+Deno.test("the commit does not run by itself where there is nothing to flush or to commit", async () => {
   const clock = new ManualClock();
   const events: string[] = [];
   const app = new App({
     clock,
-    barrier: { messages: 1 },
+    commit: { messages: 1 },
     onStatus: ({ type }) => events.push(type),
   });
   app.handle([1, 2, 3], (n) => n, { sink: () => {} });
   await app.stream();
-  assertEquals(events.filter((type) => type === "barrier").length, 1); // the last one
+  assertEquals(events.filter((type) => type === "commit").length, 1); // the last one
 });

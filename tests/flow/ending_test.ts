@@ -110,7 +110,7 @@ Deno.test("App.stream() ends endless flows through a Proxy that never let go of 
   assertEquals(handled > 0, true);
 });
 
-Deno.test("App.stream() gives up after drainMs: DrainError, no barrier, context.signal aborted", async () => {
+Deno.test("App.stream() gives up after drainMs: DrainError, no commit, context.signal aborted", async () => {
   const clock = new ManualClock();
   const app = new App({ clock });
   const stop = new AbortController();
@@ -151,7 +151,7 @@ Deno.test("App.stream() waits with a retry no longer than the hard end", async (
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("App.onExit() hooks run last to first, after the barrier and while sinks are open", async () => {
+Deno.test("App.onExit() hooks run last to first, after the commit and while sinks are open", async () => {
   const app = new App();
   const source = new Recorder([1]);
   const log: string[] = [];
@@ -244,7 +244,7 @@ Deno.test("onStatus is told from the start to the end", async () => {
   const app = new App({ onStatus: (event) => events.push(event) });
   app.handle([1, 2], () => {}, { name: "only" });
   await app.stream();
-  assertEquals(events.filter(({ type }) => type !== "barrier"), [
+  assertEquals(events.filter(({ type }) => type !== "commit"), [
     { type: "started", flows: ["only"] },
     { type: "source_ended", source: "Array", messages: 2 },
     { type: "flow_ended", flow: "only" },

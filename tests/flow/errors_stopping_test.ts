@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import {
   App,
   deadLetter,
-  type FailedStep,
+  type FlowFailure,
   HandlerError,
   merge,
   PipeError,
@@ -219,7 +219,7 @@ Deno.test("an error tells the message of its source, and behind a Proxy also tha
   const app = new App();
   const proxy = new Proxy<string>();
   const told: unknown[] = [];
-  const onError = ({ root, origin }: FailedStep) => {
+  const onError = ({ root, origin }: FlowFailure) => {
     told.push([root, origin]);
     return "skip" as const;
   };

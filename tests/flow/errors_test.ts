@@ -2,7 +2,7 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
   App,
   deadLetter,
-  type FailedStep,
+  type FlowFailure,
   HandlerError,
   type OnError,
   Proxy,
@@ -18,7 +18,7 @@ interface Outcome {
   readonly log: string;
   readonly acknowledged: number[];
   readonly attempts: number;
-  readonly dead: FailedStep[];
+  readonly dead: FlowFailure[];
   readonly cancelled: number;
 }
 
@@ -37,7 +37,7 @@ async function fail(place: Place, onError: OnError, failures = Infinity): Promis
   const source = new Recorder([0, 1, 2, 3]);
   const proxy = new Proxy<number>({ bound: 1 });
   const log: string[] = [];
-  const dead: FailedStep[] = [];
+  const dead: FlowFailure[] = [];
   let attempts = 0;
   const failAt = (here: Place, n: number) => {
     if (n !== 1 || here !== place) return;
@@ -198,7 +198,7 @@ Deno.test("a dead-letter sink that fails ends the app, and the message stays una
 Deno.test("a dead-letter sink may be a Proxy: the message is done when its flow is", async () => {
   const app = new App();
   const source = new Recorder([1]);
-  const letters = new Proxy<FailedStep>();
+  const letters = new Proxy<FlowFailure>();
   const log: unknown[] = [];
   app.handle(source, () => {
     throw new Error("broken");

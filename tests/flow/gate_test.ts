@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { App } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 

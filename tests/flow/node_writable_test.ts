@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@s
 import { Duplex, PassThrough, Writable } from "node:stream";
 import { createWriteStream } from "node:fs";
 import { createGzip } from "node:zlib";
-import { App, closing, deadLetter, SinkError } from "../../mod.ts";
+import { App, closeAtEnd, deadLetter, SinkError } from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -30,7 +30,7 @@ Deno.test("a message is committed when the Writable of Node that is its sink is 
   await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
   for (const value of ["a", "b", "c"]) await topic.send({ value });
   const { stream, written, waiting } = slow();
-  const app = new App({ barrier: { messages: 1 } });
+  const app = new App({ commit: { messages: 1 } });
   app.handle(topic, ({ value }) => value, { sink: stream });
   const { signal, stop } = untilStopped();
   const streaming = app.stream({ signal });
@@ -147,7 +147,7 @@ Deno.test("two flows share one Writable of Node", async () => {
 Deno.test("a Duplex and a PassThrough are sinks: who reads them sets the pace", async () => {
   const pass = new PassThrough({ objectMode: true, highWaterMark: 1 });
   const app = new App();
-  app.handle([1, 2, 3, 4], (n) => n, { sink: closing(pass) });
+  app.handle([1, 2, 3, 4], (n) => n, { sink: closeAtEnd(pass) });
   const [seen] = await Promise.all([Array.fromAsync(pass), app.stream()]);
   assertEquals(seen, [1, 2, 3, 4]);
   const taken: unknown[] = [];
@@ -162,14 +162,14 @@ Deno.test("a Duplex and a PassThrough are sinks: who reads them sets the pace", 
   assertEquals(taken, [1, 2]);
 });
 
-Deno.test("closing() ends a Writable of Node and waits until it has finished", async () => {
+Deno.test("closeAtEnd() ends a Writable of Node and waits until it has finished", async () => {
   const folder = await Deno.makeTempDir();
   try {
     const file = createWriteStream(`${folder}/out.txt`);
     const gzip = createGzip();
     gzip.pipe(createWriteStream(`${folder}/out.gz`));
     const app = new App();
-    app.handle(["a", "b"], (text) => text, { sink: [closing(file), closing(gzip)] });
+    app.handle(["a", "b"], (text) => text, { sink: [closeAtEnd(file), closeAtEnd(gzip)] });
     await app.stream();
     assert(file.writableFinished);
     assertEquals(await Deno.readTextFile(`${folder}/out.txt`), "ab");

@@ -4,9 +4,9 @@ import {
   batch,
   deadLetter,
   type ExactPipe,
-  type FailedStep,
   filter,
   flatMap,
+  type FlowFailure,
   HandlerError,
   map,
   type OnError,
@@ -215,7 +215,7 @@ Deno.test("map() in front of batch() counts its attempts for itself", async () =
 
 Deno.test("an error in map() in front of batch() is a dead letter of its message alone", async () => {
   const source = new Recorder([1, 2, 3]);
-  const letters = new Proxy<FailedStep>();
+  const letters = new Proxy<FlowFailure>();
   const dead: unknown[] = [];
   const seen: unknown[] = [];
   const app = new App();

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { App, batch, filter, map, MemoryCache, Proxy, replayable } from "../../mod.ts";
-import { currentMessage, onNobodysBehalf } from "../../src/flow/attribution.ts";
+import { currentMessage, runDetached } from "../../src/flow/run/attribution.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -14,7 +14,7 @@ async function topicOf(count: number) {
   const broker = new MemoryBroker();
   const topic: Texts = new Topic("in", { broker, groupId: "g", offset: "earliest" });
   for (let n = 0; n < count; n++) await topic.send({ value: `${n}` });
-  const app = new App({ barrier: { messages: 1 } });
+  const app = new App({ commit: { messages: 1 } });
   return { broker, topic, app };
 }
 
@@ -148,7 +148,7 @@ Deno.test("stream() ends after what its messages have sent, and commits them", a
   const { broker, topic } = await topicOf(1);
   await using _ = broker;
   await using __ = topic;
-  const app = new App({ barrier: RARELY });
+  const app = new App({ commit: RARELY });
   await using cache = new MemoryCache<string>();
   const [held, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   app.handle(topic, ({ value }) => {
@@ -313,7 +313,7 @@ Deno.test("a batch that is passed on by its time is committed without a further 
   await using _ = broker;
   await using __ = topic;
   const clock = new ManualClock();
-  const app = new App({ clock, barrier: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { intervalMs: 10 } });
   const handled = Promise.withResolvers<void>();
   app.handle(topic, () => handled.resolve(), { pipe: batch(10, 1000) });
   await during(app, async () => {
@@ -345,12 +345,12 @@ Deno.test("a message that came to another app by a Proxy is committed by its own
     }));
 });
 
-Deno.test("onNobodysBehalf() holds for what goes on after a wait", async () => {
+Deno.test("runDetached() holds for what goes on after a wait", async () => {
   const app = new App();
   const flows: (string | undefined)[] = [];
   app.handle(numbers(1).source, async () => {
     flows.push(currentMessage()?.flow);
-    await onNobodysBehalf(async () => {
+    await runDetached(async () => {
       await settle();
       flows.push(currentMessage()?.flow);
     });

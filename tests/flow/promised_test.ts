@@ -207,7 +207,7 @@ Deno.test("what a pool in a pipe holds is not committed: promised untilEnd(), al
   for (let n = 0; n < 20; n++) await topic.send({ value: `${n}` });
   const hangs = Promise.withResolvers<string>();
   const saved: string[] = [];
-  const app = new App({ barrier: { messages: 1 } });
+  const app = new App({ commit: { messages: 1 } });
   const twelve = Promise.withResolvers<void>();
   app.handle(topic, (value: string) => value, {
     pipe: untilEnd(async function* (source: AsyncIterable<{ value: string }>) {

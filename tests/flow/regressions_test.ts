@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from 
 import {
   App,
   batch,
-  closing,
+  closeAtEnd,
   deadLetter,
   DrainError,
   HandlerError,
@@ -14,8 +14,8 @@ import {
   toWritable,
 } from "../../mod.ts";
 import { systemClock } from "../../src/clock.ts";
-import { currentMessage } from "../../src/flow/attribution.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { currentMessage } from "../../src/flow/run/attribution.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -114,7 +114,7 @@ Deno.test("errors of exit hooks and of everything that is closed are in others",
   app.handle([1], fail("e1"));
   app.onExit(fail("hook"));
   const close = () => new WritableStream({ close: fail("close") });
-  app.handle([], (n) => n, { sink: [closing(close()), closing(close())] });
+  app.handle([], (n) => n, { sink: [closeAtEnd(close()), closeAtEnd(close())] });
   const error = await assertRejects(() => app.stream(), HandlerError, "e1");
   assertEquals(
     error.others.map((other) => (other as Error).message.replace(/.*: /, "")),

@@ -5,7 +5,7 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
-import { App, closing, HandlerError, SinkError } from "../../mod.ts";
+import { App, closeAtEnd, HandlerError, SinkError } from "../../mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 
 /** A stream that keeps what is written to it, and how it ended. */
@@ -29,20 +29,20 @@ Deno.test("a WritableStream as sink gets every value and is released, not closed
   await stream.close();
 });
 
-Deno.test("closing() closes its WritableStream at the end", async () => {
+Deno.test("closeAtEnd() closes its WritableStream at the end", async () => {
   const { stream, chunks, ends } = recording<number>();
   const app = new App();
-  app.handle([1, 2], (n) => n, { sink: closing(stream) });
+  app.handle([1, 2], (n) => n, { sink: closeAtEnd(stream) });
   await app.stream();
   assertEquals([chunks, ends, stream.locked], [[1, 2], ["closed"], false]);
 });
 
-Deno.test("closing() closes its WritableStream also when the app fails", async () => {
+Deno.test("closeAtEnd() closes its WritableStream also when the app fails", async () => {
   const { stream, ends } = recording<number>();
   const app = new App();
   app.handle([1], () => {
     throw new Error("no");
-  }, { sink: closing(stream) });
+  }, { sink: closeAtEnd(stream) });
   await assertRejects(() => app.stream(), HandlerError);
   assertEquals(ends, ["closed"]);
 });
@@ -50,7 +50,7 @@ Deno.test("closing() closes its WritableStream also when the app fails", async (
 Deno.test("a WritableStream shared by two flows gets the values of both, each once", async () => {
   for (const shared of [false, true]) {
     const { stream, chunks, ends } = recording<number>();
-    const sink = shared ? closing(stream) : stream;
+    const sink = shared ? closeAtEnd(stream) : stream;
     const app = new App();
     app.handle([1, 2], (n) => n, { sink });
     app.handle([3, 4], (n) => n, { sink });
@@ -116,14 +116,14 @@ Deno.test("a WritableStream that fails is a SinkError, reported once", async () 
       },
     });
     const app = new App();
-    app.handle([1, 2, 3], (n) => n, { sink: close ? closing(stream) : stream, name: "disk" });
+    app.handle([1, 2, 3], (n) => n, { sink: close ? closeAtEnd(stream) : stream, name: "disk" });
     const error = await assertRejects(() => app.stream(), SinkError, 'in flow "disk"');
     assertStrictEquals(error.cause, cause);
     assertEquals([error.output, error.input, error.others], [2, 2, []]);
   }
 });
 
-Deno.test("closing() reports an error of its WritableStream that no write has met", async () => {
+Deno.test("closeAtEnd() reports an error of its WritableStream that no write has met", async () => {
   const cause = new Error("disk gone");
   const stream = new WritableStream<number>({
     close: () => {
@@ -131,7 +131,7 @@ Deno.test("closing() reports an error of its WritableStream that no write has me
     },
   });
   const app = new App();
-  app.handle([1], (n) => n, { sink: closing(stream) });
+  app.handle([1], (n) => n, { sink: closeAtEnd(stream) });
   assertStrictEquals(await assertRejects(() => app.stream()), cause);
 });
 

@@ -82,7 +82,7 @@ Deno.test("a flow without sinks, or with an empty list, handles its messages", a
   assertEquals(seen.toSorted(), [1, 2, 3]);
 });
 
-Deno.test("an object with write() is written to, flushed by the barrier, and closed once", async () => {
+Deno.test("an object with write() is written to, flushed by the commit, and closed once", async () => {
   const events: string[] = [];
   const file = {
     name: "file",
@@ -170,7 +170,7 @@ Deno.test("sinks that an onError function makes for each dead letter are forgott
   const flushed: number[] = [];
   let closed = 0;
   const kept = { write: () => {}, close: () => void closed++ };
-  const app = new App({ clock, barrier: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { intervalMs: 10 } });
   const source = new Recorder([1, 2, 3], { open: true });
   app.handle(source, () => {
     throw new Error("poison");
@@ -201,7 +201,7 @@ Deno.test("a dead letter whose write outlasts a flush is flushed again after it"
   const written = Promise.withResolvers<void>();
   let flushes = 0;
   const slow = { write: () => written.promise, flush: () => void flushes++ };
-  const app = new App({ clock, barrier: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { intervalMs: 10 } });
   const other = new Recorder([1], { open: true });
   app.handle(["poison"], () => {
     throw new Error("poison");

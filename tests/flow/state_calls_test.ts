@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, MemoryCache, Proxy } from "../../mod.ts";
-import { currentMessage } from "../../src/flow/attribution.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { currentMessage } from "../../src/flow/run/attribution.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { add, type Item, numbers } from "../_support/numbers.ts";
 

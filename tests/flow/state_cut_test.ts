@@ -9,7 +9,7 @@ Deno.test("a flow with state that stops drops what came after the last cut", asy
   await using folder = await temporaryFolder();
   {
     await using state = await openState(folder.path);
-    const app = new App({ barrier: { messages: 2 } });
+    const app = new App({ commit: { messages: 2 } });
     app.handle(numbers(9).source, async ({ n }) => {
       assertEquals([state.driven, state.dropped], [true, false]);
       await state.set("half", n);
@@ -39,7 +39,7 @@ Deno.test("flush() from outside waits for the message in flight, and brings ever
   await using state = await openState(folder.path);
   const begun = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
-  const app = new App({ barrier: { intervalMs: 1e6 } });
+  const app = new App({ commit: { intervalMs: 1e6 } });
   app.handle(numbers(2).source, async ({ n }) => {
     await add(state, "sum", n);
     begun.resolve();
@@ -62,7 +62,7 @@ Deno.test("two flows of two sources in one store: the cut waits for both, and bo
   await using folder = await temporaryFolder();
   for (const end of [20, 50]) {
     await using state = await openState(folder.path);
-    const app = new App({ barrier: { messages: 3 } });
+    const app = new App({ commit: { messages: 3 } });
     const slow = numbers(end, "slow"), fast = numbers(end, "fast");
     for (const [name, { source }] of Object.entries({ slow, fast })) {
       app.handle(source, async ({ n }) => {
@@ -77,21 +77,21 @@ Deno.test("two flows of two sources in one store: the cut waits for both, and bo
   }
 });
 
-Deno.test("a cut that is taken during a barrier goes to disk with the next one, after its outputs", async () => {
+Deno.test("a cut that is taken during a commit goes to disk with the next one, after its outputs", async () => {
   await using folder = await temporaryFolder();
   await using state = await openState(folder.path);
   const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const flushing = Promise.withResolvers<void>();
   const [held, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let copy: Promise<Cache<number>> | undefined;
-  const barrier = Promise.withResolvers<void>();
+  const commit = Promise.withResolvers<void>();
   let flushes = 0;
   const app = new App({
-    barrier: { messages: 1 },
+    commit: { messages: 1 },
     onStatus: ({ type }) => {
-      if (type !== "barrier") return;
+      if (type !== "commit") return;
       copy ??= crashedCopy(`${folder.path}/state`);
-      barrier.resolve();
+      commit.resolve();
     },
   });
   app.handle(numbers(2).source, async ({ n }) => {
@@ -117,7 +117,7 @@ Deno.test("a cut that is taken during a barrier goes to disk with the next one, 
   go.resolve();
   await settle();
   gates[0]!.resolve();
-  await barrier.promise;
+  await commit.promise;
   await using left = await copy!;
   assertEquals(await left.get("sum"), 1); // the second output is not flushed yet
   gates[1]!.resolve();

@@ -1,16 +1,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, HandlerError, MemoryCache } from "../../mod.ts";
+import { App, CommitError, HandlerError, MemoryCache } from "../../mod.ts";
 import { crashedCopy } from "../_support/crashed_copy.ts";
 import { numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
-Deno.test("flush() from outside, during a barrier, resolves only when what was written is on disk", async () => {
+Deno.test("flush() from outside, during a commit, resolves only when what was written is on disk", async () => {
   await using folder = await temporaryFolder();
   await using state = await openState(folder.path);
   const flushing = Promise.withResolvers<void>();
   const [second, begun, over] = [0, 0, 0].map(() => Promise.withResolvers<void>());
   const go = Promise.withResolvers<void>();
-  const app = new App({ barrier: { intervalMs: 1 } });
+  const app = new App({ commit: { intervalMs: 1 } });
   app.handle(numbers(1, "first").source, ({ n }) => n, {
     name: "first",
     state,
@@ -28,7 +28,7 @@ Deno.test("flush() from outside, during a barrier, resolves only when what was w
     await over!.promise;
   }, { name: "second", state });
   const streaming = app.stream();
-  await flushing.promise; // a barrier is in flight, and no message
+  await flushing.promise; // a commit is in flight, and no message
   await state.set("mine", 42);
   const flushed = state.flush();
   second!.resolve();
@@ -80,10 +80,10 @@ Deno.test("flush() that waits for a message is refused when the message fails", 
   assertEquals(error.others, []);
 });
 
-Deno.test("flush() and durable writes in the flush() of a sink reject: the barrier would wait for itself", async () => {
+Deno.test("flush() and durable writes in the flush() of a sink reject: the commit would wait for itself", async () => {
   for (const durable of [false, true]) {
     await using state = new MemoryCache<number>({ maxBytes: Infinity });
-    const app = new App({ barrier: { intervalMs: 1, flushTimeoutMs: 1 } });
+    const app = new App({ commit: { intervalMs: 1, flushTimeoutMs: 1 } });
     app.handle(numbers(2).source, ({ n }) => n, {
       name: "f",
       state,
@@ -92,14 +92,14 @@ Deno.test("flush() and durable writes in the flush() of a sink reject: the barri
         flush: () => durable ? state.set("a", 1, { durable }) : state.flush(),
       },
     });
-    const error = await assertRejects(() => app.stream({ drainMs: 10_000 }), BarrierError);
-    assertEquals((error.cause as Error).message.includes("within a barrier"), true);
+    const error = await assertRejects(() => app.stream({ drainMs: 10_000 }), CommitError);
+    assertEquals((error.cause as Error).message.includes("within a commit"), true);
   }
 });
 
 Deno.test("a sink may write to the state in its flush()", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
-  const app = new App({ barrier: { intervalMs: 1 } });
+  const app = new App({ commit: { intervalMs: 1 } });
   app.handle(numbers(2).source, ({ n }) => n, {
     name: "f",
     state,

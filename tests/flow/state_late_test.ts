@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { App, MemoryCache } from "../../mod.ts";
-import { currentMessage } from "../../src/flow/attribution.ts";
+import { currentMessage } from "../../src/flow/run/attribution.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { add, numbers } from "../_support/numbers.ts";
 

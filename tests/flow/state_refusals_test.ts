@@ -3,7 +3,7 @@ import {
   App,
   batch,
   Cache,
-  type FailedStep,
+  type FlowFailure,
   MemoryCache,
   type OnError,
   Proxy,
@@ -141,7 +141,7 @@ Deno.test("a Proxy for dead letters is known when the app starts, and its reader
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   await using other = new MemoryCache<number>({ maxBytes: Infinity });
   let end = 0; // each run has one more message
-  const proxy = new Proxy<FailedStep>();
+  const proxy = new Proxy<FlowFailure>();
   const fail = () => {
     throw new Error("broken");
   };

@@ -81,7 +81,7 @@ Deno.test("a position that is one object, changed again and again, is stored as 
       },
       position: () => at,
     });
-    const app = new App({ barrier: { messages: 1 } });
+    const app = new App({ commit: { messages: 1 } });
     app.handle(source, () => add(state, "seen", 1), { name: "f", state });
     await app.stream();
   }

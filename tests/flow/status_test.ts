@@ -3,7 +3,7 @@ import { App, MemoryCache, type StatusEvent } from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 
-Deno.test("onStatus is told after each barrier how far every source is, and what caches dropped", async () => {
+Deno.test("onStatus is told after each commit how far every source is, and what caches dropped", async () => {
   await using broker = new MemoryBroker();
   await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
   for (let n = 0; n < 5; n++) await topic.send({ value: `${n}` });
@@ -23,6 +23,6 @@ Deno.test("onStatus is told after each barrier how far every source is, and what
   ]);
   assertEquals(
     events.map(({ type }) => type).filter((type) => type !== "progress" && type !== "evicted"),
-    ["started", "gate", "stopping", "source_ended", "flow_ended", "barrier", "ended"],
+    ["started", "gate", "stopping", "source_ended", "flow_ended", "commit", "ended"],
   );
 });

@@ -106,22 +106,22 @@ const flows: Record<string, (world: World, topic: Topic) => App> = {
   "a handler": (world, topic) => world.stream((app) => app.handle(topic, world.count)),
   "a handler that waits, with a limit": (world, topic) =>
     world.stream((app) => app.handle(topic, world.countLater, { handlerTimeoutMs: 60_000 })),
-  "a sink, with a barrier a message": (world, topic) =>
+  "a sink, with a commit a message": (world, topic) =>
     world.stream((app) => {
       const sink = world.topic("out");
       app.handle(topic, ({ value }) => {
         world.count();
         return ["k", value] as const;
       }, { sink });
-    }, { barrier: { messages: 1 } }),
-  "exact state, with a barrier a message": (world, topic) =>
+    }, { commit: { messages: 1 } }),
+  "exact state, with a commit a message": (world, topic) =>
     world.stream((app) => {
       const state = new MemoryCache<number>({ maxBytes: Infinity });
       app.handle(topic, async () => {
         await state.update("n", (n = 0) => n + 1);
         world.count();
       }, { name: "count", state });
-    }, { barrier: { messages: 1 } }),
+    }, { commit: { messages: 1 } }),
   "a Proxy": (world, topic) =>
     world.stream((app) => {
       const proxy = new Proxy<string>();

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type Readers, sharers, untilAlone } from "../../src/kafka/alone.ts";
-import type { JoinOptions } from "../../src/kafka/broker.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
+import { type Readers, sharers, untilAlone } from "../../src/kafka/client/alone.ts";
+import type { JoinOptions } from "../../src/kafka/client/broker.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 
 const JOIN = {

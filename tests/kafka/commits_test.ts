@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { OffsetsByTopicPartition } from "kafkajs";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { Commits } from "../../src/kafka/kafkajs/commits.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 

@@ -5,9 +5,9 @@ import {
   type CodecError,
   deadLetter,
   type ExactPipe,
-  type FailedStep,
   filter,
   flatMap,
+  type FlowFailure,
   JsonCodec,
   map,
   merge,
@@ -17,9 +17,9 @@ import {
   type StatusEvent,
   untilEnd,
 } from "../../mod.ts";
-import { type Message, sendBack, Topic } from "../../src/kafka/mod.ts";
+import { type Message, redrive, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { DeadLetters } from "../../src/kafka/dead_letter.ts";
+import { DeadLetters } from "../../src/kafka/topic/dead_letter.ts";
 import { settle } from "../../src/testing/mod.ts";
 
 type In = Message<string, { n: number }>;
@@ -339,7 +339,7 @@ for (const kind of ["map", "filter", "flatMap"]) {
   });
 }
 
-Deno.test("sendBack() sends the letters of a batch back as they were", async () => {
+Deno.test("redrive() sends the letters of a batch back as they were", async () => {
   await using world = await topics(4);
   const { input, dead } = world;
   const app = new App();
@@ -349,7 +349,7 @@ Deno.test("sendBack() sends the letters of a batch back as they were", async () 
     if (failures-- > 0) throw new Error("once");
     for (const { key, value, headers } of some) seen.push([key, value.n, [...headers.keys()]]);
   }, { pipe: batch<In>(4), onError: deadLetter(dead) });
-  app.handle(dead, (letter) => letter, { sink: sendBack(input) });
+  app.handle(dead, (letter) => letter, { sink: redrive(input) });
   await run(app);
   assertEquals(seen, [0, 1, 2, 3].map((n) => [`k${n}`, n, ["trace"]]));
 });
@@ -372,7 +372,7 @@ Deno.test("a batch whose dead letters cannot all be written is not acknowledged"
 
 Deno.test("a dead letter that a topic did not take is written when it is tried again", async () => {
   await using world = await topics(1);
-  const failures: FailedStep[] = [];
+  const failures: FlowFailure[] = [];
   const app = new App();
   app.handle(world.input, boom, { onError: deadLetter((failure) => void failures.push(failure)) });
   await run(app);

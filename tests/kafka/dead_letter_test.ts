@@ -8,8 +8,8 @@ import {
   Proxy,
   SinkError,
 } from "../../mod.ts";
-import { type Message, sendBack, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
-import { type Host, openSink } from "../../src/flow/feed.ts";
+import { type Message, redrive, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
+import { type Host, openSink } from "../../src/flow/source/feed.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 
@@ -92,7 +92,7 @@ Deno.test("deadLetter(topic) of what is no message of a topic encodes it", async
   assertEquals("dead-letter-topic" in facts(letter!), false);
 });
 
-Deno.test("sendBack() sends a dead letter back as it was", async () => {
+Deno.test("redrive() sends a dead letter back as it was", async () => {
   await using broker = new MemoryBroker();
   const options = { broker, groupId: "g", offset: "earliest" } as const;
   await using input = new Topic("in", options);
@@ -106,36 +106,36 @@ Deno.test("sendBack() sends a dead letter back as it was", async () => {
     seen.push(message);
     queueMicrotask(() => app.close());
   }, { onError: deadLetter(dead) });
-  app.handle(dead, (letter) => letter, { sink: sendBack(input) });
+  app.handle(dead, (letter) => letter, { sink: redrive(input) });
   await app.stream();
   const [{ key, value, timestamp, offset }] = seen as [Message];
   assertEquals([key, value, timestamp, offset], ["k", "v", 5, 1]);
   assertEquals(facts(seen[0]!), { trace: "t" });
 });
 
-Deno.test("sendBack() refuses what it cannot send back", async () => {
+Deno.test("redrive() refuses what it cannot send back", async () => {
   await using broker = new MemoryBroker();
   const options = { broker, groupId: "g", offset: "earliest" } as const;
   await using dead = new Topic("dead", options);
   await using other = new Topic("other", options);
   await dead.send({ value: "v" });
   const app = new App();
-  app.handle(dead, (letter) => letter, { sink: sendBack(other) });
+  app.handle(dead, (letter) => letter, { sink: redrive(other) });
   await assertRejects(() => app.stream(), SinkError, "is not a dead letter of a topic");
   await dead.send({ value: "v", headers: { "dead-letter-topic": "in" } });
   await using again = new Topic("dead", { ...options, offset: { 0: 1 }, groupId: "h" });
   const second = new App();
-  second.handle(again, (letter) => letter, { sink: sendBack(other) });
-  await assertRejects(() => second.stream(), SinkError, "pass that topic to sendBack()");
+  second.handle(again, (letter) => letter, { sink: redrive(other) });
+  await assertRejects(() => second.stream(), SinkError, "pass that topic to redrive()");
 });
 
-Deno.test("sendBack() waits for the flushes of all its topics, also when one fails", async () => {
+Deno.test("redrive() waits for the flushes of all its topics, also when one fails", async () => {
   const slow = Promise.withResolvers<void>();
   const origin = (name: string, flush: () => Promise<void>) => ({
     name,
     [openSink]: () => ({ write: () => {}, flush }),
   });
-  const port = sendBack(
+  const port = redrive(
     origin("broken", () => Promise.reject(new Error("refused"))),
     origin("slow", () => slow.promise),
   )[openSink](undefined as unknown as Host);
@@ -210,7 +210,7 @@ Deno.test("a dead letter keeps the headers of the user's that begin like ours, t
     const { "dead-letter-office": office, "dead-letter-error": error } = facts(letter);
     assertEquals([office, error], ["x", "Error: once"]);
     return letter;
-  }, { sink: sendBack(input) });
+  }, { sink: redrive(input) });
   await app.stream();
   assertEquals(facts(seen[0]!), { "dead-letter-office": "x" });
 });
@@ -234,7 +234,7 @@ Deno.test("a dead letter of a deletion, or of the value null, stays one, also wh
   app.handle(dead, (letter) => {
     fixed = --left === 0;
     return letter;
-  }, { sink: sendBack(input) });
+  }, { sink: redrive(input) });
   await app.stream();
   const none = [["none", null]];
   const once = [["null", null, none], ["gone", tombstone, none]];
@@ -257,9 +257,9 @@ Deno.test("a dead letter of a value that is null and of no topic has the value n
   }
 });
 
-Deno.test("sendBack() of what is no topic is an error, also as a sink that was not called", async () => {
-  assertThrows(() => sendBack("orders" as never), TypeError, 'to the string "orders"');
+Deno.test("redrive() of what is no topic is an error, also as a sink that was not called", async () => {
+  assertThrows(() => redrive("orders" as never), TypeError, 'to the string "orders"');
   const app = new App();
-  app.handle([{ offset: 7 }], (letter) => letter, { sink: sendBack as never });
-  await assertRejects(() => app.stream(), SinkError, "write sink: sendBack(topic)");
+  app.handle([{ offset: 7 }], (letter) => letter, { sink: redrive as never });
+  await assertRejects(() => app.stream(), SinkError, "write sink: redrive(topic)");
 });

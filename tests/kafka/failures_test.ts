@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import kafkajs from "kafkajs";
 import kafkajsErrors from "kafkajs/src/errors.js";
 import protocol from "kafkajs/src/protocol/error.js";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { compressionTypes } from "../../src/kafka/kafkajs/compression.ts";
 import {
   isConnectionFailure,

@@ -1,10 +1,10 @@
 /** What other clients write is read here, and the other way round: kcat (librdkafka) and the Java client. */
 import { assertEquals } from "@std/assert";
 import { jars } from "../../scripts/kafka/java.ts";
-import type { Compression } from "../../src/kafka/broker.ts";
-import { partitionOf } from "../../src/kafka/murmur2.ts";
+import type { Compression } from "../../src/kafka/client/broker.ts";
+import { partitionOf } from "../../src/kafka/client/murmur2.ts";
 import { tombstone } from "../../src/tombstone.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 
 const COMPRESSIONS: Compression[] = ["none", "gzip", "snappy", "lz4", "zstd"];

@@ -1,12 +1,12 @@
 /** What only a real broker does to a member of a group. */
 import { assertEquals, assertRejects } from "@std/assert";
 import kafkajs from "kafkajs";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { MAX_BATCH_BYTES } from "../../src/kafka/kafkajs/compression.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
 import { brokers, foreignClient, kafkaTest, unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";

@@ -3,9 +3,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import kafkajs from "kafkajs";
 import produced from "kafkajs/src/protocol/requests/produce/v7/response.js";
 import { App } from "../../mod.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { GroupReader } from "../_support/group_reader.ts";
 import { brokers, kafkaTest, unique } from "../_support/kafka.ts";
 import { openProducer, record, texts } from "../_support/records.ts";
@@ -91,16 +91,16 @@ kafkaTest("a flow that writes to a Topic as fast as it can commits all the while
   await using topic = new Topic(unique("load"), { brokers });
   await topic.ensure({ partitions: 2 });
   const stop = new AbortController();
-  let barriers = 0;
+  let commits = 0;
   const app = new App({
-    barrier: { intervalMs: 50, flushTimeoutMs: 10_000 },
+    commit: { intervalMs: 50, flushTimeoutMs: 10_000 },
     onStatus: ({ type }) => {
-      if (type === "barrier" && ++barriers === 10) stop.abort();
+      if (type === "commit" && ++commits === 10) stop.abort();
     },
   });
   app.handle(naturals(), (n) => [`k${n % 7}`, `value ${n}`] as const, { sink: topic });
   await app.stream({ signal: stop.signal });
-  assert(barriers >= 10);
+  assert(commits >= 10);
 });
 
 /** Numbers from 0, without end. */

@@ -5,8 +5,8 @@ import type {
   JoinOptions,
   Producer,
   ProducerOptions,
-} from "../../src/kafka/broker.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+} from "../../src/kafka/client/broker.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { CONFIRM, type Confirmable } from "../../src/kafka/kafkajs/confirmations.ts";
 import { KafkaMembership } from "../../src/kafka/kafkajs/membership.ts";
 import { KafkaProducer } from "../../src/kafka/kafkajs/producer.ts";

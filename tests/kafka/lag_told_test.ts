@@ -1,8 +1,8 @@
 /** The status event `progress` of Topics: told each second, with the true lag, whatever they wait for. */
 import { assert, assertEquals } from "@std/assert";
 import { App, type StatusEvent } from "../../mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
-import type { Broker } from "../../src/kafka/broker.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import type { Broker } from "../../src/kafka/client/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { Topic, type TopicOptions } from "../../src/kafka/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";

@@ -1,10 +1,10 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { LossWatch } from "../../src/kafka/loss_watch.ts";
+import { LossWatch } from "../../src/kafka/topic/loss_watch.ts";
 import { PartitionLog } from "../../src/kafka/memory/log.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
 import { liveHeap } from "../_support/live_heap.ts";
@@ -32,7 +32,7 @@ Deno.test("Topic tells which messages were deleted before they were read", async
     await using topic = new Topic("t", options);
     await using driver = new FeedDriver(topic);
     await driver.until((messages) => messages.length === 5);
-    await driver.barrier();
+    await driver.commit();
   }
   await write(broker, "t", texts("w", 25));
   await using topic = new Topic("t", options);

@@ -2,11 +2,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { deadline } from "@std/async/deadline";
 import { freePorts } from "../../scripts/kafka/ports.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { KafkaBroker, type KafkaBrokerOptions } from "../../src/kafka/kafkajs/broker.ts";
-import { type Attempt, Opening } from "../../src/kafka/kafkajs/opening.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { type Attempt, Opening } from "../../src/kafka/kafkajs/shared_connect.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 import { GroupReader } from "../_support/group_reader.ts";
 import { brokers, kafkaTest, unique } from "../_support/kafka.ts";

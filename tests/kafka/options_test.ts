@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { mergeOptions, type TopicOptions } from "../../src/kafka/options.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { mergeOptions, type TopicOptions } from "../../src/kafka/topic/options.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { App, app as defaultApp } from "../../mod.ts";
 
 const broker = new MemoryBroker();

@@ -3,11 +3,11 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { KafkaServer } from "../../scripts/kafka/server.ts";
 import { freePorts } from "../../scripts/kafka/ports.ts";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import type { TopicOptions } from "../../src/kafka/options.ts";
-import type { BrokerStatus } from "../../src/kafka/status.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import type { TopicOptions } from "../../src/kafka/topic/options.ts";
+import type { BrokerStatus } from "../../src/kafka/client/status.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { App } from "../../mod.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
 import { GroupReader } from "../_support/group_reader.ts";
@@ -67,7 +67,7 @@ ownKafkaTest("Topic goes on after the broker was killed and came back: nothing l
   clearInterval(timer);
   await Promise.all(sent);
   await driver.until((messages) => new Set(messages.map(({ value }) => value)).size === i);
-  await driver.barrier();
+  await driver.commit();
   const committed = [...(await topic.offsets()).values()];
   assertEquals(committed.map(({ high, committed }) => high - committed!), [0, 0]);
 });
@@ -84,7 +84,7 @@ for (const how of ["kill", "freeze"] as const) {
       const source = new Recorder<number>([], { open: true });
       const committed = Promise.withResolvers<void>();
       source.onCommit = () => committed.resolve();
-      const app = new App({ barrier: { intervalMs: 50, flushTimeoutMs: 500 } });
+      const app = new App({ commit: { intervalMs: 50, flushTimeoutMs: 500 } });
       app.handle(source, (n) => ["k", String(n)] as const, { sink: out });
       const streaming = app.stream();
       let count = 0;
@@ -243,7 +243,7 @@ kafkaTest(
       await left!.promise;
       await using second = new FeedDriver(other);
       await second.until((messages) => messages.length === 1);
-      await second.barrier();
+      await second.commit();
       handling!.resolve();
       await back!.promise;
     } finally {

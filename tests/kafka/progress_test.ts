@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { Progress } from "../../src/kafka/progress.ts";
-import { addSeek, Seeks } from "../../src/kafka/seeks.ts";
+import { Progress } from "../../src/kafka/topic/progress.ts";
+import { addSeek, Seeks } from "../../src/kafka/topic/seeks.ts";
 
 Deno.test("Progress.restart() is committed again, also beside a commit that is in flight", () => {
   const progress = new Progress();

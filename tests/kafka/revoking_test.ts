@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { type Broker, type GroupHandlers, type JoinOptions, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -53,7 +53,7 @@ Deno.test("Topic takes no records of a partition while it gives it up: they woul
   const slow = Promise.withResolvers<void>();
   await using driver = new FeedDriver(topic, { handle: () => slow.promise });
   const flushed = Promise.withResolvers<void>();
-  driver.barrier = () => flushed.promise;
+  driver.commit = () => flushed.promise;
   await settle();
   const { handlers } = scripted;
   const first = assignment(1);

@@ -1,10 +1,10 @@
-/** Brokers that go away while a flow writes to a Topic: what bounds the barrier, and what bounds stopping. */
+/** Brokers that go away while a flow writes to a Topic: what bounds the commit, and what bounds stopping. */
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, BarrierError, DrainError } from "../../mod.ts";
-import type { Producer, ProducerOptions } from "../../src/kafka/broker.ts";
+import { App, CommitError, DrainError } from "../../mod.ts";
+import type { Producer, ProducerOptions } from "../../src/kafka/client/broker.ts";
 import { KafkaProducer } from "../../src/kafka/kafkajs/producer.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { sendBack, Topic } from "../../src/kafka/mod.ts";
+import { redrive, Topic } from "../../src/kafka/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { KafkajsStub } from "../_support/kafkajs_stub.ts";
 import { Recorder } from "../_support/recorder.ts";
@@ -55,7 +55,7 @@ function copying(deliveryTimeoutMs: number, outageMs: number) {
   const app = new App({
     clock,
     onStatus: (event) => {
-      if (event.type === "barrier_failed") failed.push(event.error);
+      if (event.type === "commit_failed") failed.push(event.error);
     },
   });
   return { clock, broker, topic, source, failed, app };
@@ -93,7 +93,7 @@ Deno.test("an outage longer than deliveryTimeoutMs stops the app and names the r
   await pass(clock, 60);
   await assertRejects(
     () => streaming,
-    BarrierError,
+    CommitError,
     'Cannot send the record with key "k" to topic "out" partition 0 within 60000 ms: reset',
   );
   assertEquals(source.committed, [1]);
@@ -101,7 +101,7 @@ Deno.test("an outage longer than deliveryTimeoutMs stops the app and names the r
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("a barrier that waited for the brokers of a Topic is still tried again when its commit fails", async () => {
+Deno.test("a commit that waited for the brokers of a Topic is still tried again when its commit fails", async () => {
   const { clock, broker, topic, source, failed, app } = copying(120_000, 60_000);
   await broker.ensure("out", {});
   app.handle(source, (value) => ["k", value] as const, { sink: topic });
@@ -129,12 +129,12 @@ Deno.test("a sink that hangs stops the app after flushTimeoutMs, though a Topic 
   streaming.catch(() => {});
   await pass(clock, 32);
   const message = "sink 2 of flow";
-  await assertRejects(() => streaming, BarrierError, message);
+  await assertRejects(() => streaming, CommitError, message);
   await topic.close();
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("sendBack() survives an outage as its topics do", async () => {
+Deno.test("redrive() survives an outage as its topics do", async () => {
   const { clock, broker, topic, app } = copying(120_000, 100_000);
   await broker.ensure("out", {});
   await broker.ensure("dead", {});
@@ -144,7 +144,7 @@ Deno.test("sendBack() survives an outage as its topics do", async () => {
     batchSize: 1,
   } as ProducerOptions);
   const headers = [["dead-letter-topic", new TextEncoder().encode("out")]] as const;
-  app.handle(dead, (letter) => letter, { sink: sendBack(topic) });
+  app.handle(dead, (letter) => letter, { sink: redrive(topic) });
   const streaming = app.stream();
   await pass(clock, 10);
   await writer.send({ key: null, value: new TextEncoder().encode("again"), headers });

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { KafkaError } from "../../src/kafka/errors.ts";
-import { startOf } from "../../src/kafka/start_of.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
+import { startOf } from "../../src/kafka/client/start_of.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
 
 Deno.test("startOf() asks nothing again, and leaves no timer, when the assignment has ended", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { App, Proxy, SinkError } from "../../mod.ts";
 import { tombstone } from "../../src/tombstone.ts";
-import type { Topic } from "../../src/kafka/topic.ts";
+import type { Topic } from "../../src/kafka/topic/topic.ts";
 import { unique } from "../_support/kafka.ts";
 import { texts, write } from "../_support/records.ts";
 import { committedOf, RARELY, untilStopped } from "../_support/topic_app.ts";
@@ -25,7 +25,7 @@ function testApp(fixture: TopicFixture): void {
     const topic = make();
     const { signal, stop } = untilStopped();
     const seen: string[] = [];
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, ({ value }) => value, {
       sink: (value) => {
         if (seen.push(value) === 500) stop();
@@ -42,7 +42,7 @@ function testApp(fixture: TopicFixture): void {
     const topic = make();
     const seen: number[] = [];
     let ended = untilStopped();
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, ({ offset }) => {
       if (seen.push(offset) % 4 === 0) ended.stop();
     });
@@ -53,13 +53,13 @@ function testApp(fixture: TopicFixture): void {
     assertEquals(await committedOf(topic), [8]);
   });
 
-  test("commits by the app's barrier, while it streams", async ({ broker, name, make }) => {
+  test("commits by the app's commit, while it streams", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 1 });
     await write(broker, name, texts("v", 30));
     const topic = make();
     const { signal, stop } = untilStopped();
     const committed = Promise.withResolvers<void>();
-    const app = new App({ barrier: { ...RARELY, messages: 10 } });
+    const app = new App({ commit: { ...RARELY, messages: 10 } });
     app.handle(topic, async ({ offset }) => {
       if (offset < 29) return;
       await committedAtLeast(topic, 20);
@@ -77,7 +77,7 @@ function testApp(fixture: TopicFixture): void {
     await write(broker, name, texts("v", 5));
     const topic = make();
     const { signal, stop } = untilStopped();
-    const app = new App({ barrier: { ...RARELY, messages: 2 } });
+    const app = new App({ commit: { ...RARELY, messages: 2 } });
     const never = new Promise<void>(() => {});
     let committed = NaN;
     app.handle(topic, async ({ offset }) => {
@@ -101,7 +101,7 @@ function testApp(fixture: TopicFixture): void {
     const topic = make();
     const out = make({}, unique("out"));
     const { signal, stop } = untilStopped();
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, function* ({ offset, value }) {
       yield [value, value.toUpperCase()] as const;
       yield { key: value, value: tombstone };
@@ -117,7 +117,7 @@ function testApp(fixture: TopicFixture): void {
     await write(broker, name, ["a", "x".repeat(900_000), "c"]);
     const topic = make();
     const out = make({}, unique("out"));
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, ({ value }) => ["key", value + value] as const, { sink: out, name: "twice" });
     const error = await assertRejects(() => app.stream(), SinkError, '"key"');
     assertEquals([error.flow, error.topic, error.offset], ["twice", name, 1]);
@@ -130,7 +130,7 @@ function testApp(fixture: TopicFixture): void {
     await write(broker, name, texts("v", 6));
     const topic = make();
     const calls: string[] = [];
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, ({ offset }) => void calls.push(`a${offset}`));
     app.handle(topic, async ({ offset }) => {
       await Promise.resolve();
@@ -147,7 +147,7 @@ function testApp(fixture: TopicFixture): void {
     await write(broker, name, texts("v", 8));
     const topic = make();
     const between = new Proxy<string>();
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     const done: string[] = [];
     app.handle(topic, ({ value }) => value, { sink: between });
     app.handle(between, (value) => {
@@ -167,7 +167,7 @@ function testApp(fixture: TopicFixture): void {
     const paused = Promise.withResolvers<void>();
     const seen: number[] = [];
     const app = new App({
-      barrier: RARELY,
+      commit: RARELY,
       onStatus: (event) => {
         if (event.type === "gate" && event.reasons.length > 0) paused.resolve();
       },
@@ -192,7 +192,7 @@ function testApp(fixture: TopicFixture): void {
     const topic = make();
     const { signal, stop } = untilStopped();
     const seen: number[] = [];
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, async ({ offset }) => {
       seen.push(offset);
       if (offset === 3 && seen.length === 4) await topic.seek({ 0: 1 });
@@ -203,7 +203,7 @@ function testApp(fixture: TopicFixture): void {
     assertEquals(await committedOf(topic), [10]);
   });
 
-  test("hands its partitions over after a barrier: nothing is handled twice", async ({ broker, name, make }) => {
+  test("hands its partitions over after a commit: nothing is handled twice", async ({ broker, name, make }) => {
     await broker.ensure(name, { partitions: 2 });
     for (const partition of [0, 1]) {
       await write(broker, name, texts(`${partition}-`, 50), partition);
@@ -214,7 +214,7 @@ function testApp(fixture: TopicFixture): void {
       new Promise<void>((resolve) => seen.length >= count ? resolve() : told.set(count, resolve));
     const run = () => {
       const { signal, stop } = untilStopped();
-      const app = new App({ barrier: RARELY });
+      const app = new App({ commit: RARELY });
       app.handle(make(), ({ value }) => {
         seen.push(value);
         told.get(seen.length)?.();

@@ -2,11 +2,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { App } from "../../mod.ts";
 import { freePorts } from "../../scripts/kafka/ports.ts";
-import { END, type Feed } from "../../src/flow/feed.ts";
-import { Gate } from "../../src/flow/gate.ts";
+import { END, type Feed } from "../../src/flow/source/feed.ts";
+import { Gate } from "../../src/flow/source/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import { type BrokerStatus, Topic, type TopicOptions } from "../../src/kafka/mod.ts";
-import { iterate } from "../../src/kafka/topic_iterator.ts";
+import { iterate } from "../../src/kafka/topic/topic_iterator.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 
 /** Makes a topic that nobody can reach; `away` resolves when it has found that out. */

@@ -1,6 +1,6 @@
 /** Messages that do not decode, in the engine, on every broker. */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { App, CodecError, type FailedStep, JsonCodec } from "../../mod.ts";
+import { App, CodecError, type FlowFailure, JsonCodec } from "../../mod.ts";
 import { committedOf, RARELY, untilStopped } from "../_support/topic_app.ts";
 import { kafka, memory, testOn, type TopicFixture } from "../_support/topic_fixture.ts";
 
@@ -11,7 +11,7 @@ function testCodecs(fixture: TopicFixture): void {
     const topic = make({ codec: new JsonCodec<number>() });
     for (const value of [0, 1]) await topic.send({ key: "k", value });
     await make().send({ key: "k", value: "{" });
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     const seen: number[] = [];
     app.handle(topic, ({ value }) => void seen.push(value));
     const error = await assertRejects(() => app.stream(), CodecError);
@@ -38,19 +38,19 @@ function testCodecs(fixture: TopicFixture): void {
       await topic.send({ key: "k", value: 2 });
       for (const policy of ["skip", "dead letter", "retry, then skip", "chosen"] as const) {
         const { signal, stop } = untilStopped();
-        const failed: FailedStep[] = [];
+        const failed: FlowFailure[] = [];
         const seen: number[] = [];
         const note = (value: number) => {
           if (seen.push(value) === 2) stop();
         };
-        const app = new App({ barrier: RARELY });
-        const deadLetter = (error: FailedStep) => void failed.push(error);
+        const app = new App({ commit: RARELY });
+        const deadLetter = (error: FlowFailure) => void failed.push(error);
         const onError = policy === "skip"
           ? "skip"
           : policy === "dead letter"
           ? { deadLetter }
           : policy === "chosen"
-          ? (error: FailedStep) => {
+          ? (error: FlowFailure) => {
             failed.push(error);
             return "skip" as const;
           }
@@ -76,8 +76,8 @@ function testCodecs(fixture: TopicFixture): void {
     const topic = make({ codec: new JsonCodec<number>() });
     await make().send({ key: "k", value: "{" });
     const { signal, stop } = untilStopped();
-    const app = new App({ barrier: RARELY });
-    const met: FailedStep[] = [];
+    const app = new App({ commit: RARELY });
+    const met: FlowFailure[] = [];
     for (const flow of ["one", "two"]) {
       app.handle(topic, ({ value }) => value, {
         name: flow,
@@ -103,7 +103,7 @@ function testCodecs(fixture: TopicFixture): void {
   test("keeps the handler's own error of a message whose key does not decode", async ({ make }) => {
     const topic = make({ keyCodec: new JsonCodec<number>() });
     await make().send({ key: "{", value: "v" });
-    const app = new App({ barrier: RARELY });
+    const app = new App({ commit: RARELY });
     app.handle(topic, () => {
       throw new Error("of the handler");
     });

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { openFeed, openStores } from "../../src/flow/feed.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { openFeed, openStores } from "../../src/flow/source/feed.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { iterate } from "../../src/kafka/topic_iterator.ts";
+import { iterate } from "../../src/kafka/topic/topic_iterator.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { alteredBroker } from "../_support/altered_broker.ts";
 import { GroupReader } from "../_support/group_reader.ts";

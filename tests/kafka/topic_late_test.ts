@@ -1,7 +1,7 @@
 /** What a Topic fails with when its reader asks for nothing any more: it is told, not lost. */
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { App, SourceError } from "../../mod.ts";
-import type { GroupHandlers } from "../../src/kafka/broker.ts";
+import type { GroupHandlers } from "../../src/kafka/client/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { settle } from "../../src/testing/mod.ts";

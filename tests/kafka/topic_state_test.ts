@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { App, Cache, MemoryCache, SourceError } from "../../mod.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { gateOf } from "../../src/flow/gate.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { until } from "../_support/processes.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
@@ -129,7 +129,7 @@ Deno.test("offsets without visible records do not part a state from what its gro
     await using state = await open(folder.path);
     await using source = new Topic("in", { broker, groupId: "g", offset: "earliest" });
     const stop = new AbortController();
-    const app = new App({ barrier: { intervalMs: 10 } });
+    const app = new App({ commit: { intervalMs: 10 } });
     app.handle(source, async () => {
       await state.update("total", (total = 0) => total + 1);
     }, { name: "count", state });
@@ -225,24 +225,24 @@ Deno.test("a message that the engine holds during a rebalance is handled once", 
   assertEquals((await counted).map(({ offset }) => offset), [0, 1, 2, 3, 4]);
 });
 
-Deno.test("much state is written before the barrier's interval, and messages wait for the disk", async () => {
+Deno.test("much state is written before the commit's interval, and messages wait for the disk", async () => {
   await using folder = await temporaryFolder();
   await using broker = new MemoryBroker();
   await filled(broker, 1, 12);
   await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
   await using state = await Cache.open<string>(`${folder.path}/state`, { maxBytes: Infinity });
   const stop = new AbortController();
-  let barriers = 0;
+  let commits = 0;
   const app = new App({
-    barrier: { intervalMs: 1e6 },
-    onStatus: ({ type }) => void (type === "barrier" && barriers++),
+    commit: { intervalMs: 1e6 },
+    onStatus: ({ type }) => void (type === "commit" && commits++),
   });
   app.handle(topic, async ({ offset }) => {
     await state.set(offset, "x".repeat(1_000_000));
     if (offset === 11) stop.abort();
   }, { name: "big", state });
   await app.stream({ signal: stop.signal });
-  assertEquals(barriers >= 3, true);
+  assertEquals(commits >= 3, true);
 });
 
 Deno.test("a message that writes more than maxTransactionBytes fails", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Admin } from "kafkajs";
 import kafkajs from "kafkajs";
-import { KafkaError } from "../../src/kafka/errors.ts";
+import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { isNotYet } from "../../src/kafka/kafkajs/failures.ts";
 import { checkKnown, createTopic, partitionsOf } from "../../src/kafka/kafkajs/topics.ts";
 

@@ -3,7 +3,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { findRuntime } from "../../scripts/kafka/runtime.ts";
 import { KafkaServer } from "../../scripts/kafka/server.ts";
 import { answers } from "../../scripts/kafka/ports.ts";
-import { Topic } from "../../src/kafka/topic.ts";
+import { Topic } from "../../src/kafka/topic/topic.ts";
 import { engineTest, EngineWorld } from "../_support/engine_world.ts";
 
 engineTest(

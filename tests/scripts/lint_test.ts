@@ -9,8 +9,8 @@ function lint(filename: string, source: string): string[] {
 Deno.test("layerOf() knows files, folders and the interfaces of flow", () => {
   assertEquals(layerOf("clock.ts"), "base");
   assertEquals(layerOf("app.ts"), "app");
-  assertEquals(layerOf("flow/hub.ts"), "flow");
-  assertEquals(layerOf("flow/gate.ts"), "interfaces");
+  assertEquals(layerOf("flow/source/hub.ts"), "flow");
+  assertEquals(layerOf("flow/source/gate.ts"), "interfaces");
   assertEquals(layerOf("kafka/memory/mod.ts"), "kafka");
 });
 
@@ -29,40 +29,40 @@ Deno.test("allows() never lets flow see Kafka, a store, a codec or a checkpoint"
 });
 
 Deno.test("imports: reports an import against the direction, in each form", () => {
-  const message = "src/flow/hub.ts (flow) must not import src/kafka/topic.ts (kafka)";
+  const message = "src/flow/source/hub.ts (flow) must not import src/kafka/topic/topic.ts (kafka)";
   for (
     const source of [
-      `import { Topic } from "../kafka/topic.ts";`,
-      `import type { Topic } from "../kafka/topic.ts";`,
-      `export { Topic } from "../kafka/topic.ts";`,
-      `export * from "../kafka/topic.ts";`,
-      `await import("../kafka/topic.ts");`,
+      `import { Topic } from "../../kafka/topic/topic.ts";`,
+      `import type { Topic } from "../../kafka/topic/topic.ts";`,
+      `export { Topic } from "../../kafka/topic/topic.ts";`,
+      `export * from "../../kafka/topic/topic.ts";`,
+      `await import("../../kafka/topic/topic.ts");`,
     ]
-  ) assertEquals(lint("/repo/src/flow/hub.ts", source), [message], source);
+  ) assertEquals(lint("/repo/src/flow/source/hub.ts", source), [message], source);
 });
 
 Deno.test("imports: lets types.ts name what flow has, and load nothing of it", () => {
   const file = "/repo/src/types.ts";
-  assertEquals(lint(file, `import type { Merge } from "./flow/merge.ts";`), []);
-  assertEquals(lint(file, `import { merge } from "./flow/merge.ts";`), [
-    "src/types.ts (base) must not import src/flow/merge.ts (flow)",
+  assertEquals(lint(file, `import type { Merge } from "./flow/source/merge.ts";`), []);
+  assertEquals(lint(file, `import { merge } from "./flow/source/merge.ts";`), [
+    "src/types.ts (base) must not import src/flow/source/merge.ts (flow)",
   ]);
 });
 
 Deno.test("imports: reads Windows paths", () => {
-  assertEquals(lint("C:\\repo\\src\\cache\\cache.ts", `import "../flow/hub.ts";`), [
-    "src/cache/cache.ts (cache) must not import src/flow/hub.ts (flow)",
+  assertEquals(lint("C:\\repo\\src\\cache\\cache.ts", `import "../flow/source/hub.ts";`), [
+    "src/cache/cache.ts (cache) must not import src/flow/source/hub.ts (flow)",
   ]);
 });
 
 Deno.test("imports: lets a store import the interfaces of flow, std and its own files", () => {
   const source =
-    `import "../flow/feed.ts"; import "../errors.ts"; import "@std/text"; import "./keys.ts";`;
+    `import "../flow/source/feed.ts"; import "../errors.ts"; import "@std/text"; import "./keys.ts";`;
   assertEquals(lint("/repo/src/cache/cache.ts", source), []);
 });
 
 Deno.test("imports: lets testing import anything", () => {
-  assertEquals(lint("/repo/src/testing/mod.ts", `import "../kafka/topic.ts";`), []);
+  assertEquals(lint("/repo/src/testing/mod.ts", `import "../kafka/topic/topic.ts";`), []);
 });
 
 Deno.test("imports: reports computed, inline and outside modules", () => {
@@ -81,7 +81,7 @@ Deno.test("imports: reports computed, inline and outside modules", () => {
 });
 
 Deno.test("imports and clock: say nothing outside src/", () => {
-  const source = `import "../src/flow/hub.ts"; setTimeout(() => {}, 1); Date.now();`;
+  const source = `import "../src/flow/source/hub.ts"; setTimeout(() => {}, 1); Date.now();`;
   assertEquals(lint("/repo/tests/app_test.ts", source), []);
 });
 

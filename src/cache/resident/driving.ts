@@ -1,11 +1,17 @@
 import {
   type Attribution,
   currentMessage,
-  isInBarrierOf,
-  onNobodysBehalf,
-} from "../../flow/attribution.ts";
-import type { Commit } from "../../flow/feed.ts";
-import type { Change, StateDriver, StateStore, StoredPosition, Writer } from "../../flow/state.ts";
+  isDuringCommitOf,
+  runDetached,
+} from "../../flow/run/attribution.ts";
+import type { Commit } from "../../flow/source/feed.ts";
+import type {
+  Change,
+  StateDriver,
+  StateStore,
+  StoredPosition,
+  Writer,
+} from "../../flow/state/state.ts";
 import { encodeKey } from "../keys.ts";
 import { copyIn, copyOut } from "../values.ts";
 import type { Entry } from "./entry.ts";
@@ -110,7 +116,7 @@ export class Driving implements StateStore {
 
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[]): Commit {
-    for (const note of this.#notes) onNobodysBehalf(note);
+    for (const note of this.#notes) runDetached(note);
     const table = this.#store.table(POSITIONS);
     for (const { flow, source, partition, position } of positions) {
       const { value, cloned, size } = copyIn([flow, source, partition, position]);
@@ -191,10 +197,10 @@ export class Driving implements StateStore {
           "written to disk only between messages, by itself",
       );
     }
-    if (isInBarrierOf(driver)) {
+    if (isDuringCommitOf(driver)) {
       throw new TypeError(
-        `Cannot ${what} within a barrier, as the flush() of a sink does: the cache keeps the state of ` +
-          "flows, and the barrier writes it to disk after the sinks; use a cache in another store",
+        `Cannot ${what} within a commit, as the flush() of a sink does: the cache keeps the state of ` +
+          "flows, and the commit writes it to disk after the sinks; use a cache in another store",
       );
     }
   }

@@ -1,4 +1,4 @@
-import type { Writer } from "../../flow/state.ts";
+import type { Writer } from "../../flow/state/state.ts";
 import type { Found, Put } from "../space.ts";
 import type { Page } from "./page.ts";
 import type { PieceList } from "../pieces.ts";

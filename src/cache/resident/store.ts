@@ -1,4 +1,4 @@
-import type { Writer } from "../../flow/state.ts";
+import type { Writer } from "../../flow/state/state.ts";
 import { ROOT } from "../format.ts";
 import { Driving } from "./driving.ts";
 import type { Entry } from "./entry.ts";
@@ -99,7 +99,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   /** Throws while the disk does not take writes: what was accepted stays in memory and is tried again. */
   assertWritable(): void {
     this.driving.assertWritable();
-    // While it is driven nothing waits for the disk but barriers, which meet the failure.
+    // While it is driven nothing waits for the disk but commits, which meet the failure.
     const failure = this.#commits?.failure;
     if (failure && this.driving.driver === undefined) throw failure;
   }

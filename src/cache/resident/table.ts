@@ -1,4 +1,4 @@
-import type { Writer } from "../../flow/state.ts";
+import type { Writer } from "../../flow/state/state.ts";
 import type { Cursor, Found, Range, Write } from "../space.ts";
 import type { SpaceLimits } from "../store.ts";
 import { Deadlines } from "./deadlines.ts";

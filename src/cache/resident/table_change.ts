@@ -1,4 +1,4 @@
-import type { Change, Writer } from "../../flow/state.ts";
+import type { Change, Writer } from "../../flow/state/state.ts";
 import { decodeKey, inspectKey } from "../keys.ts";
 import type { Put } from "../space.ts";
 import type { Entry } from "./entry.ts";

@@ -1,4 +1,4 @@
-import type { Writer } from "../../flow/state.ts";
+import type { Writer } from "../../flow/state/state.ts";
 import type { Entry } from "./entry.ts";
 import type { Table } from "./table.ts";
 

@@ -1,4 +1,4 @@
-import type { Writer } from "../../flow/state.ts";
+import type { Writer } from "../../flow/state/state.ts";
 
 /** Who deleted the keys of a table of which nothing else is left, until the next cut. */
 export class Traces {

@@ -1,5 +1,5 @@
 import { type Clock, delay } from "../../clock.ts";
-import { maskError } from "../../mask.ts";
+import { maskError } from "../../redact.ts";
 import { CacheStorageError } from "../errors.ts";
 import { isLocked, isTransient } from "../kv_errors.ts";
 

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import kafkajs from "kafkajs";
 import type { Cluster, GroupMember, PartitionAssigner } from "kafkajs";
-import { type Candidate, sharers } from "../alone.ts";
+import { type Candidate, sharers } from "../client/alone.ts";
 
 const { AssignerProtocol: { MemberAssignment, MemberMetadata } } = kafkajs;
 

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
-import type { RecordPlace } from "../broker.ts";
-import type { Placed } from "../record_check.ts";
+import type { RecordPlace } from "../client/broker.ts";
+import type { Placed } from "../client/record_check.ts";
 
 /** A record on its way. */
 export interface Entry extends Placed {

@@ -1,4 +1,4 @@
-import { checkTopicOptions } from "../check_options.ts";
+import { checkTopicOptions } from "../topic/check_options.ts";
 import type { Admin } from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type {
@@ -12,16 +12,16 @@ import type {
   Producer,
   ProducerOptions,
   TopicSpec,
-} from "../broker.ts";
-import type { ConnectionOptions } from "../connection.ts";
-import { KafkaError } from "../errors.ts";
-import type { TopicLimits } from "../record_check.ts";
-import type { BrokerStatus } from "../status.ts";
-import { type Readers, untilAlone } from "../alone.ts";
-import { guarded } from "../guarded.ts";
-import { abortable, linked, type LinkedSignal } from "../patience.ts";
+} from "../client/broker.ts";
+import type { ConnectionOptions } from "../client/connection.ts";
+import { KafkaError } from "../client/errors.ts";
+import type { TopicLimits } from "../client/record_check.ts";
+import type { BrokerStatus } from "../client/status.ts";
+import { type Readers, untilAlone } from "../client/alone.ts";
+import { guarded } from "../client/safe_handlers.ts";
+import { abortable, linked, type LinkedSignal } from "../client/patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
-import { Opening, type Wait } from "./opening.ts";
+import { Opening, type Wait } from "./shared_connect.ts";
 import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 

@@ -1,5 +1,5 @@
 import type { Batch, KafkaMessage } from "kafkajs";
-import type { BrokerRecord, Chunk, Header, Records } from "../broker.ts";
+import type { BrokerRecord, Chunk, Header, Records } from "../client/broker.ts";
 
 const NO_HEADERS: readonly Header[] = [];
 

@@ -5,10 +5,10 @@ import "./repairs.ts";
 import kafkajs from "kafkajs";
 import type { Admin, Kafka, KafkaConfig } from "kafkajs";
 import { type Clock, delay } from "../../clock.ts";
-import type { ConnectionOptions } from "../connection.ts";
+import type { ConnectionOptions } from "../client/connection.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
-import { Lifeline } from "./lifeline.ts";
-import type { Attempt } from "./opening.ts";
+import { Lifeline } from "./client_lifetime.ts";
+import type { Attempt } from "./shared_connect.ts";
 
 /** A kafkajs, and what ends it. */
 export interface Client {

@@ -1,6 +1,6 @@
 import type { Cluster, OffsetsByTopicPartition } from "kafkajs";
 import { type Clock, delay } from "../../clock.ts";
-import type { Positions } from "../broker.ts";
+import type { Positions } from "../client/broker.ts";
 import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
 
 /** Under which name the coordinator knows a member in one generation. */

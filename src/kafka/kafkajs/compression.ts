@@ -8,7 +8,7 @@ import zlib from "node:zlib";
 import kafkajs from "kafkajs";
 import lz4 from "lz4js";
 import snappy from "snappyjs";
-import type { Compression } from "../broker.ts";
+import type { Compression } from "../client/broker.ts";
 import { toBuffer } from "./buffer.ts";
 import { compressLz4 } from "./lz4_frame.ts";
 

@@ -1,6 +1,6 @@
 import type { Consumer } from "kafkajs";
 import type { Clock } from "../../clock.ts";
-import type { GroupHandlers, JoinOptions } from "../broker.ts";
+import type { GroupHandlers, JoinOptions } from "../client/broker.ts";
 import { type AssignerHooks, subscribersOnly } from "./assigner.ts";
 import { type Client, ENDLESS } from "./client.ts";
 

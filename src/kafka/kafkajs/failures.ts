@@ -1,6 +1,6 @@
 /** Reads the errors of kafkajs: what failed, and whether trying again can help. */
-import { maskText } from "../../mask.ts";
-import { KafkaError, type KafkaErrorPlace } from "../errors.ts";
+import { redactText } from "../../redact.ts";
+import { KafkaError, type KafkaErrorPlace } from "../client/errors.ts";
 
 interface Failure {
   readonly name?: string;
@@ -118,7 +118,7 @@ export function toKafkaError(
 ): KafkaError {
   if (error instanceof KafkaError) return error;
   const root = rootOf(error);
-  const message = maskText(root.message ?? String(error));
+  const message = redactText(root.message ?? String(error));
   const host = NOT_ALLOWED.exec(message)?.[1];
   // The address may be one that the brokers name, and nobody here has written.
   const reason = host === undefined ? message : `run again with --allow-net=${host}: ${message}`;

@@ -5,17 +5,23 @@ import type {
   EachBatchPayload,
 } from "kafkajs";
 import type { Clock } from "../../clock.ts";
-import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
-import { abortable, settledWithin } from "../patience.ts";
-import { startOf } from "../start_of.ts";
+import type {
+  Assignment,
+  GroupHandlers,
+  JoinOptions,
+  Membership,
+  Positions,
+} from "../client/broker.ts";
+import { abortable, settledWithin } from "../client/patience.ts";
+import { startOf } from "../client/start_of.ts";
 import { emptyChunk, toChunk } from "./chunk.ts";
 import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
-import { END_MS } from "./lifeline.ts";
+import { END_MS } from "./client_lifetime.ts";
 import { leaveGroup } from "./leaving.ts";
-import { Pulse } from "./pulse.ts";
+import { Pulse } from "./broker_health.ts";
 import { watchRequests } from "./requests.ts";
 
 type BatchProcessed = ConsumerEndBatchProcessEvent["payload"];
@@ -240,7 +246,7 @@ export class KafkaMembership implements Membership {
     this.#wake = undefined;
   }
 
-  /** Sends a heartbeat when one is due; a rebalance that it reports is the time for the last barrier. */
+  /** Sends a heartbeat when one is due; a rebalance that it reports is the time for the last commit. */
   async #beat(assignment: Assignment, heartbeat: () => Promise<void>): Promise<void> {
     try {
       await heartbeat();

@@ -1,6 +1,6 @@
 import type { Admin, PartitionMetadata } from "kafkajs";
-import type { TopicSpec } from "../broker.ts";
-import { KafkaError } from "../errors.ts";
+import type { TopicSpec } from "../client/broker.ts";
+import { KafkaError } from "../client/errors.ts";
 import { typeOf } from "./failures.ts";
 
 /** Creates a topic, which the brokers may not know at once; resolves to false when it was there already. */

@@ -10,10 +10,10 @@ import type {
   Producer,
   ProducerOptions,
   TopicSpec,
-} from "../broker.ts";
-import { untilAlone } from "../alone.ts";
-import { KafkaError } from "../errors.ts";
-import { guarded } from "../guarded.ts";
+} from "../client/broker.ts";
+import { untilAlone } from "../client/alone.ts";
+import { KafkaError } from "../client/errors.ts";
+import { guarded } from "../client/safe_handlers.ts";
 import { MemoryGroup } from "./group.ts";
 import { PartitionLog } from "./log.ts";
 import { MemoryMembership } from "./membership.ts";

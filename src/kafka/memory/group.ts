@@ -1,5 +1,5 @@
-import { sharers } from "../alone.ts";
-import type { Positions } from "../broker.ts";
+import { sharers } from "../client/alone.ts";
+import type { Positions } from "../client/broker.ts";
 import type { MemoryMembership } from "./membership.ts";
 
 /** A consumer group: who is in it, and what it has committed. */

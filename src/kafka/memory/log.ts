@@ -1,4 +1,4 @@
-import type { BrokerRecord, ProducerRecord } from "../broker.ts";
+import type { BrokerRecord, ProducerRecord } from "../client/broker.ts";
 
 /** Records that follow each other, and how many bytes their keys and values have. */
 export interface Slice {

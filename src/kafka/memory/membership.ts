@@ -1,8 +1,14 @@
 import { type Clock, delay } from "../../clock.ts";
-import type { Assignment, GroupHandlers, JoinOptions, Membership, Positions } from "../broker.ts";
+import type {
+  Assignment,
+  GroupHandlers,
+  JoinOptions,
+  Membership,
+  Positions,
+} from "../client/broker.ts";
 import type { MemoryGroup } from "./group.ts";
 import type { PartitionLog } from "./log.ts";
-import { startOf } from "../start_of.ts";
+import { startOf } from "../client/start_of.ts";
 
 /** The most records in a chunk. */
 const CHUNK = 1_000;

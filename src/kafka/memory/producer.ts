@@ -1,5 +1,5 @@
-import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../broker.ts";
-import { checkRecord, type TopicLimits } from "../record_check.ts";
+import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../client/broker.ts";
+import { checkRecord, type TopicLimits } from "../client/record_check.ts";
 
 /** Stores a record and returns its offset. */
 export type Append = (partition: number, record: ProducerRecord) => number;

@@ -11,7 +11,7 @@
  * 23  last offset delta    int32     61  the records, compressed or not
  * ```
  */
-import type { Compression } from "../broker.ts";
+import type { Compression } from "../client/broker.ts";
 
 /** How many bytes of a batch its length does not count: the base offset and the length. */
 export const PREFIX_BYTES = 12;

@@ -1,4 +1,4 @@
-import type { Compression } from "../broker.ts";
+import type { Compression } from "../client/broker.ts";
 import {
   APPEND_TIME_BIT,
   ATTRIBUTES_AT,

@@ -2,7 +2,7 @@ import { FORMAT_AT, HEAD_BYTES, MAX_BATCH_BYTES, PREFIX_BYTES } from "./batch_fo
 import { type BatchHead, readHead } from "./batch_head.ts";
 import { safeInt64 } from "./byte_reader.ts";
 import { compressors } from "./compression/compressors.ts";
-import { breath, inSteps, isBreathDue, spend } from "./compression/breath.ts";
+import { inSteps, mustYield, spend, yielded } from "./compression/yielding.ts";
 import { FetchedRecords } from "./fetched_records.ts";
 import { RecordIndex } from "./record_index.ts";
 import { UndecodableBatchError } from "./undecodable_batch_error.ts";
@@ -87,7 +87,7 @@ class BatchReader {
         return this.#fail(cause, end);
       }
       this.#at = end;
-      if (isBreathDue()) return breath().then(() => this.read());
+      if (mustYield()) return yielded().then(() => this.read());
     }
   }
 
@@ -98,7 +98,7 @@ class BatchReader {
       return this.#fail(cause, end);
     }
     this.#at = end;
-    if (isBreathDue()) await breath();
+    if (mustYield()) await yielded();
     return this.read();
   }
 

@@ -1,4 +1,4 @@
-import type { Compression, ProducerRecord } from "../broker.ts";
+import type { Compression, ProducerRecord } from "../client/broker.ts";
 import {
   ATTRIBUTES_AT,
   CHECKSUM_AT,
@@ -9,7 +9,7 @@ import {
   TRANSACTIONAL_BIT,
 } from "./batch_format.ts";
 import { type ByteWriter, sizeOfNullable, sizeOfVarint, sizeOfVarlong } from "./byte_writer.ts";
-import { breath, isBreathDue } from "./compression/breath.ts";
+import { mustYield, yielded } from "./compression/yielding.ts";
 import { compressors } from "./compression/compressors.ts";
 import { crc32c } from "./crc32c.ts";
 import { headerName } from "./header_names.ts";
@@ -69,7 +69,7 @@ export function writeBatch(
     const packed = compressors[compression].compress(to.bytes.subarray(bodyAt, to.at));
     if (!(packed instanceof Promise)) {
       replace(packed);
-      return isBreathDue() ? breath() : undefined;
+      return mustYield() ? yielded() : undefined;
     }
     return packed.then(replace, (error) => {
       to.at = begin;

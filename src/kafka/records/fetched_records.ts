@@ -1,4 +1,4 @@
-import type { BrokerRecord, Records } from "../broker.ts";
+import type { BrokerRecord, Records } from "../client/broker.ts";
 import type { BatchHead } from "./batch_head.ts";
 import type { RecordIndex } from "./record_index.ts";
 import type { UndecodableBatchError } from "./undecodable_batch_error.ts";

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { BrokerRecord, Header } from "../broker.ts";
+import type { BrokerRecord, Header } from "../client/broker.ts";
 import { LEAST_RECORD_BYTES } from "./batch_format.ts";
 import type { BatchHead } from "./batch_head.ts";
 import { ByteReader } from "./byte_reader.ts";

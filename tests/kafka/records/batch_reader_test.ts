@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import type { ProducerRecord } from "../../../src/kafka/broker.ts";
+import type { ProducerRecord } from "../../../src/kafka/client/broker.ts";
 import { readBatches } from "../../../src/kafka/records/batch_reader.ts";
 import { UndecodableBatchError } from "../../../src/kafka/records/undecodable_batch_error.ts";
 import { all, batchOf, joined, seal } from "../../_support/record_batches.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
-import type { ProducerRecord } from "../../../src/kafka/broker.ts";
+import type { ProducerRecord } from "../../../src/kafka/client/broker.ts";
 import { readBatches } from "../../../src/kafka/records/batch_reader.ts";
 import { UndecodableBatchError } from "../../../src/kafka/records/undecodable_batch_error.ts";
 import {

@@ -4,7 +4,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { jars } from "../../../scripts/kafka/java.ts";
-import type { ProducerRecord } from "../../../src/kafka/broker.ts";
+import type { ProducerRecord } from "../../../src/kafka/client/broker.ts";
 import { readBatches } from "../../../src/kafka/records/batch_reader.ts";
 import { all, batchOf, COMPRESSIONS, dump, NOW, read } from "../../_support/record_batches.ts";
 

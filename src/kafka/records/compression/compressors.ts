@@ -1,4 +1,4 @@
-import type { Compression } from "../../broker.ts";
+import type { Compression } from "../../client/broker.ts";
 import { lz4 } from "./lz4.ts";
 import { snappy } from "./snappy.ts";
 import { gzip, zstd } from "./zlib.ts";

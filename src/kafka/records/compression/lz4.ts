@@ -7,7 +7,7 @@
  * seconds; the WebAssembly of `@platformatic/wasm-utils` 0.2 fails on everything after some thousand damaged
  * frames.
  */
-import { inSteps, spend } from "./breath.ts";
+import { inSteps, spend } from "./yielding.ts";
 import type { Compressor } from "./compressors.ts";
 import { decodeBlock, encodeBlock, mostEncoded } from "./lz4_block.ts";
 import { wordAt } from "./words.ts";

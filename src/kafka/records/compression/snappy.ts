@@ -6,7 +6,7 @@
  * Written here since the libraries do not hold: snappyjs 0.7 never ends on a block of seven bytes, and the
  * WebAssembly of `@platformatic/wasm-utils` 0.2 fails on everything after some thousand damaged blocks.
  */
-import { inSteps, spend } from "./breath.ts";
+import { inSteps, spend } from "./yielding.ts";
 import type { Compressor } from "./compressors.ts";
 import { hashOf, wordAt } from "./words.ts";
 import { tooLarge } from "./too_large.ts";

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
-import { breath, inSteps, isBreathDue, spend } from "./breath.ts";
+import { inSteps, mustYield, spend, yielded } from "./yielding.ts";
 import type { Compressor } from "./compressors.ts";
 import { tooLarge } from "./too_large.ts";
 
@@ -138,7 +138,7 @@ async function through(
       const piece = bytes.subarray(at, at + PIECE_BYTES);
       yield piece;
       spend(cost * piece.length);
-      if (isBreathDue()) await breath();
+      if (mustYield()) await yielded();
     }
   }
   try {
@@ -148,7 +148,7 @@ async function through(
         if (total > most) throw tooLarge(most);
         output.push(piece);
         spend(piece.length);
-        if (isBreathDue()) await breath();
+        if (mustYield()) await yielded();
       }
     });
   } catch (error) {

@@ -1,0 +1,190 @@
+import { describe } from "../../redact.ts";
+import { checkOptions } from "../../options.ts";
+import type { Handler, OnError, OpaquePipe, StreamPair } from "../../types.ts";
+import { advice, type Role } from "./advice.ts";
+import { openFeed } from "../source/feed.ts";
+import { keepState, openState, type StateCache, type StateStore } from "../state/state.ts";
+import { isSource } from "../source/adapters.ts";
+import { Merge } from "../source/merge.ts";
+import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
+import { type PromisedPipe, toOpaque } from "../stage/pipe_promises.ts";
+import { isSink } from "../stage/sinks.ts";
+
+/** What one call of `handle` binds, checked. */
+export interface Binding {
+  readonly name: string;
+  /** The sources; more than one where they are merged. */
+  readonly sources: readonly unknown[];
+  readonly pipes: readonly (
+    | ExactStage<unknown, unknown>
+    | OpaquePipe<unknown, unknown>
+    | PromisedPipe<unknown, unknown>
+  )[];
+  readonly handler:
+    | Handler<unknown, unknown>
+    | StreamPair<unknown, unknown>
+    | PromisedPipe<unknown, unknown>;
+  readonly sinks: readonly unknown[];
+  readonly onError: OnError | undefined;
+  readonly replays: "deliver" | "skip";
+  /** How long a call of the handler may take. */
+  readonly handlerTimeoutMs: number | undefined;
+  /** The store that holds its positions. */
+  readonly state: StateStore | undefined;
+}
+
+/** The options of `handle`, before they are checked. */
+export interface UncheckedOptions {
+  readonly pipe?: unknown;
+  readonly sink?: unknown;
+  readonly name?: unknown;
+  readonly onError?: unknown;
+  readonly replays?: unknown;
+  readonly state?: unknown;
+  readonly handlerTimeoutMs?: unknown;
+}
+
+/**
+ * Checks what `handle` was given.
+ *
+ * @throws {TypeError} If something does not fit; the error names the flow and what it was given.
+ */
+export function toBinding(
+  source: unknown,
+  handler: unknown,
+  { pipe, sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
+  names: ReadonlySet<string> = new Set(),
+): Binding {
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    throw new TypeError(`Cannot name a flow ${describe(name)}: a name must be a non-empty string`);
+  }
+  if (name !== undefined && names.has(name)) {
+    throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
+  }
+  const flow = name ?? unusedName(typeof handler === "function" ? handler.name : "", names);
+  const wrong = (what: string, expected: string, value: unknown, role?: Role) =>
+    new TypeError(
+      `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
+        describe(value)
+      }${role === undefined ? "" : advice(value, role)}`,
+    );
+
+  const sources = source instanceof Merge ? source.sources : [source];
+  for (const each of sources) {
+    if (!isSource(each)) {
+      throw wrong("the source", "iterable, a ReadableStream or a library source", each, "source");
+    }
+  }
+  if (toOpaque(handler) === undefined) {
+    throw wrong("the handler", "a function or a TransformStream", handler, "handler");
+  }
+  const pipes = list(pipe);
+  for (const each of pipes) {
+    if (toOpaque(each) === undefined && !isExactPipe(each)) {
+      throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
+    }
+  }
+  const sinks = list(sink);
+  sinks.forEach((each, index) => {
+    if (!isSink(each)) {
+      throw wrong(
+        sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
+        "a function, a WritableStream, an object with write() or a library sink",
+        each,
+        "sink",
+      );
+    }
+  });
+  if (onError !== undefined) checkPolicy(onError, (value) => wrong("onError", POLICIES, value));
+  if (replays !== "deliver" && replays !== "skip") {
+    throw wrong("replays", '"deliver" or "skip"', replays);
+  }
+  if (state !== undefined && !isKeeper(state)) {
+    throw wrong("state", "a Cache", state, "state");
+  }
+  if (state !== undefined && name === undefined) {
+    throw new TypeError(
+      `Cannot keep exact state of flow ${
+        JSON.stringify(flow)
+      } without a name: its positions are stored ` +
+        'under it; set the option "name"',
+    );
+  }
+  if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {
+    throw wrong("handlerTimeoutMs", "a positive number of milliseconds", handlerTimeoutMs);
+  }
+  const store = state && keepState(state);
+  return {
+    name: flow,
+    sources,
+    pipes,
+    handler,
+    sinks,
+    onError,
+    replays,
+    handlerTimeoutMs,
+    state: store,
+  } as Binding;
+}
+
+/** The name of a flow that was given none: its handler's, with a number where that is taken. */
+function unusedName(handler: string, names: ReadonlySet<string>): string {
+  const called = handler === "handler" ? "" : handler; // a name that says nothing
+  if (called !== "" && !names.has(called)) return called;
+  const stem = called === "" ? "flow" : called;
+  for (let number = called === "" ? names.size + 1 : 2;; number++) {
+    if (!names.has(`${stem} ${number}`)) return `${stem} ${number}`;
+  }
+}
+
+/** A source, in words, for errors and status events. */
+export function sourceName(source: unknown): string {
+  if (typeof source === "string") return "a string";
+  const named = source as { name?: unknown; [openFeed]?: unknown } | null;
+  if (typeof named?.name === "string" && openFeed in (source as object)) return named.name;
+  const tag = (source as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return typeof tag === "string" ? tag : (source as object).constructor?.name ?? "a source";
+}
+
+/** What a policy may be, in words. */
+export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+
+/**
+ * Checks an error policy.
+ *
+ * @throws {TypeError} If an option of a retry is unknown.
+ * @throws What `wrong` makes of the value that does not fit.
+ */
+export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
+  if (policy === "stop" || policy === "skip" || typeof policy === "function") return;
+  if (typeof policy !== "object" || policy === null) throw wrong(policy);
+  const { retry, otherwise, deadLetter } = policy as Record<string, unknown>;
+  if (deadLetter !== undefined) {
+    checkOptions("onError", policy, ["deadLetter"]);
+    if (!isSink(deadLetter)) throw wrong(policy);
+    return;
+  }
+  if (typeof retry !== "object" || retry === null) throw wrong(policy);
+  checkOptions("onError", policy, ["retry", "otherwise"]);
+  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
+  for (const value of Object.values(retry)) {
+    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
+  }
+  if (otherwise === undefined) return;
+  const last = otherwise as { retry?: unknown } | null;
+  if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
+  checkPolicy(otherwise, wrong);
+}
+
+function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
+  return typeof value === "object" && value !== null && makeStage in value;
+}
+
+function isKeeper(value: unknown): value is StateCache {
+  return typeof (value as Partial<StateCache> | null | undefined)?.[openState] === "function";
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (value === undefined) return [];
+  return Array.isArray(value) ? value : [value];
+}

@@ -1,0 +1,373 @@
+import type { Clock } from "../../clock.ts";
+import { DrainError, FlowError, type SourceError, type Stuck } from "../../errors.ts";
+import type { StatusEvent } from "../../status.ts";
+import type { OnError } from "../../types.ts";
+import { runDetached } from "./attribution.ts";
+import { CommitCycle, type CommitHost, type CommitOptions } from "./commit_cycle.ts";
+import type { Binding } from "./binding.ts";
+import { EventLoop } from "./event_loop.ts";
+import { type Companion, type Host, listeners } from "../source/feed.ts";
+import { gateOf } from "../source/gate.ts";
+import type { Hub, HubHost } from "../source/hub.ts";
+import { type FlowHost, STOPPED } from "./flow_run.ts";
+import { finished } from "../proxy/proxy_completion.ts";
+import { Pending } from "./pending.ts";
+import { ProgressReport } from "./progress_report.ts";
+import { Sinks } from "../stage/sinks.ts";
+import type { GroupHost } from "../state/state_group.ts";
+import { stuckFlows } from "./stuck.ts";
+import { assertCorrectable, assertPromised } from "../state/state_checks.ts";
+import { open, type Opened, type WiringHost } from "./wiring.ts";
+
+/** Options of a run. */
+export interface RunOptions {
+  readonly clock: Clock;
+  readonly args: unknown;
+  readonly onError: OnError;
+  readonly commit: CommitOptions;
+  readonly drainMs: number;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** Called after the last commit, while everything is still open. */
+  readonly exit: () => Promise<void>;
+}
+
+/**
+ * One `stream()` from beginning to end. Errors and cancellation meet here; the streams inside only ever
+ * close.
+ *
+ * - It ends when every flow has ended, after {@linkcode Run.stop}, or after the first error.
+ * - In-flight messages finish, then the commit, the exit hooks, and everything that was opened is closed.
+ * - {@linkcode Run.end}, or stopping for longer than `drainMs`, ends it at once, without a commit.
+ */
+export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, WiringHost {
+  readonly clock: Clock;
+  readonly eventLoop: EventLoop;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  readonly sinks: Sinks = new Sinks(this);
+  readonly pending: Pending;
+  /** Why it was stopped, if whoever did so has said it. */
+  reason: unknown;
+
+  readonly #options: RunOptions;
+  readonly #stopping = new AbortController();
+  readonly #hardEnd = new AbortController();
+  readonly #errors: unknown[] = [];
+  #opened: Opened | undefined;
+  #commitCycle: CommitCycle | undefined;
+  #report: ProgressReport | undefined;
+  #companions: readonly Companion[] = [];
+  #cancelDrain: () => void = () => {};
+  #checking = false;
+  #over = false;
+  /** When it began to stop. */
+  #stopped: number | undefined;
+  /** What it waits for, beside its flows and the commit. */
+  #step = "";
+  #silent = false;
+
+  constructor(options: RunOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.pending = new Pending(options.clock);
+    this.eventLoop = new EventLoop(options.clock);
+    this.status = options.status && ((event) => this.#tell(event));
+  }
+
+  /** Aborts when the run begins to stop. */
+  get stopping(): AbortSignal {
+    return this.#stopping.signal;
+  }
+
+  /** Aborts at the hard end. */
+  get signal(): AbortSignal {
+    return this.#hardEnd.signal;
+  }
+
+  /** What handlers get as `context.args`. */
+  get args(): unknown {
+    return this.#options.args;
+  }
+
+  /** What follows after an error in a flow that does not say so itself. */
+  get onError(): OnError {
+    return this.#options.onError;
+  }
+
+  /**
+   * Opens everything that `bindings` name, and runs it to its end.
+   *
+   * @throws The first error; the others are in its `others`.
+   */
+  async run(bindings: readonly Binding[]): Promise<void> {
+    const hardEnd = new Promise<void>((resolve) =>
+      this.signal.addEventListener("abort", () => resolve(), { once: true })
+    );
+    if (this.status !== undefined) listeners.add(this.status);
+    try {
+      await Promise.race([this.#flow(bindings), hardEnd]);
+    } catch (error) {
+      this.fail(error);
+    }
+    if (this.#errors.length > 0 && !this.signal.aborted) {
+      await new Promise<void>((resolve) => this.clock.macrotask(resolve)); // others of the same tick
+    }
+    this.#cancelDrain();
+    this.#report?.stop();
+    this.#commitCycle?.close();
+    if (this.status !== undefined) listeners.delete(this.status);
+    for (const companion of this.#companions) companion.close(this);
+    for (const group of this.#opened?.groups ?? []) group.end();
+    if (this.signal.aborted) this.#opened?.abandon();
+    else this.#hardEnd.abort(STOPPED);
+    this.status?.({ type: "ended", error: this.#errors[0] });
+    this.#over = true;
+    if (this.#errors.length > 0) throw this.#firstError();
+  }
+
+  async #flow(bindings: readonly Binding[]): Promise<void> {
+    assertCorrectable(bindings, this.onError);
+    assertPromised(bindings, this.onError);
+    const companions = this.#companions = companionsOf(bindings);
+    this.#step = "a checkpoint is being opened";
+    for (const companion of companions) await companion.open(this);
+    this.#step = "";
+    const opened = this.#opened = open(bindings, this);
+    for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
+    const { hubs, groups } = opened;
+    const scope = { hubs, groups, companions, sinks: this.sinks };
+    this.#commitCycle = new CommitCycle(scope, this, this.#options.commit);
+    if (this.status !== undefined) {
+      this.#report = new ProgressReport(hubs, this.clock, this.status);
+      this.#report.start();
+    }
+    try {
+      for (const companion of companions) companion.start();
+      await this.#ready([...hubs].map(({ feed }) => feed.ready?.()));
+    } catch (error) {
+      this.fail(error);
+    }
+    this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
+    if (this.stopping.aborted) this.#stopSources();
+    await opened.start();
+    await this.#finish(opened);
+  }
+
+  /** Waits until every source can be read, or the run stops. */
+  async #ready(ready: (Promise<void> | undefined)[]): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = () => resolve();
+    this.stopping.addEventListener("abort", stop, { once: true });
+    if (this.stopping.aborted) stop();
+    await Promise.race([Promise.all(ready), promise]);
+    this.stopping.removeEventListener("abort", stop);
+  }
+
+  /** Every flow has ended: makes it durable and closes what was opened. */
+  async #finish(opened: Opened): Promise<void> {
+    for (const group of opened.groups) group.flowsEnded();
+    const last: [string, () => Promise<unknown>][] = [
+      ["", () => this.pending.settled()],
+      ["", () => this.#commitCycle!.run()],
+      ["a hook of onExit() has not ended", () => {
+        this.#report?.tell();
+        return this.#options.exit();
+      }],
+      ["a sink is being closed", () => this.sinks.close()],
+      ["a source is being closed", () => opened.close()],
+    ];
+    for (const [what, step] of last) {
+      this.#step = what;
+      if (this.signal.aborted) return; // the hard end came first
+      try {
+        await step();
+      } catch (error) {
+        this.fail(error);
+      }
+    }
+  }
+
+  /** Hands out nothing more; what is in flight is finished. Sources are told the `reason`, if there is one. */
+  stop(reason?: unknown): void {
+    if (this.stopping.aborted || this.#over) return;
+    this.reason = reason;
+    this.status?.({ type: "stopping" });
+    this.#stopped = this.clock.monotonic();
+    this.#stopping.abort();
+    const { drainMs } = this.#options;
+    if (drainMs !== Infinity) {
+      this.#cancelDrain = this.clock.timer(
+        () => this.end(`stopping took longer than drainMs (${drainMs} ms)`),
+        drainMs,
+      );
+    }
+    this.#stopSources();
+  }
+
+  /** Ends at once: nothing is waited for any more, and nothing is committed. */
+  end(why: string): void {
+    if (this.signal.aborted) return;
+    this.#errors.push(new DrainError(`Cannot drain in-flight messages: ${why}`, this.#stuck()));
+    this.stop();
+    this.#opened?.kill();
+    this.#hardEnd.abort(this.#errors.at(-1));
+  }
+
+  /** What has not come to its end. */
+  #stuck(): Stuck[] {
+    const now = this.clock.monotonic();
+    const since = this.#stopped ?? now;
+    const stuck = [
+      ...stuckFlows(this.#opened?.flows ?? [], this.pending.calls, now, since),
+      ...this.#commitCycle?.stuck() ?? [],
+    ];
+    if (stuck.length > 0 || this.#step === "") return stuck;
+    return [{ what: this.#step, sinceMs: Math.round(now - since) }];
+  }
+
+  /** Ends the run with an error. */
+  fail(error: unknown): void {
+    if (error === STOPPED || this.#over || this.#knows(error)) return;
+    this.also(error);
+    this.status?.({ type: "error", error });
+    this.stop();
+  }
+
+  /**
+   * A source has failed after it was told to stop. After an error that may be a second one of the same moment;
+   * else whoever stopped the run has no more use for the source. An `AbortError` only says that it was stopped.
+   */
+  failedLate(error: SourceError): void {
+    if (this.#errors.length === 0 || isAbortError(error.cause)) return;
+    this.fail(error);
+  }
+
+  /** True for an error that is known already, by itself or as the cause of another one. */
+  #knows(error: unknown): boolean {
+    return this.#errors.some((known) =>
+      known === error || (known instanceof FlowError && known.cause === error)
+    );
+  }
+
+  /** Adds an error to those of the run without ending it for that. */
+  also(error: unknown): void {
+    this.#errors.push(error);
+  }
+
+  /** Runs the commit; see `Host`. */
+  commit(): Promise<void> {
+    return this.#commitCycle!.run();
+  }
+
+  /** See `Host`. */
+  isFlushed(): boolean {
+    return this.#commitCycle!.isFlushed;
+  }
+
+  /** See `Host`. */
+  moved(): void {
+    this.#commitCycle?.follow();
+  }
+
+  /** Runs the commit; an error ends the run. */
+  commitSoon(): void {
+    this.#commitCycle!.soon();
+  }
+
+  /** See `HubHost`. */
+  get flushes(): boolean {
+    return this.sinks.flushes;
+  }
+
+  /** A message is done; see `HubHost`. */
+  delivered(): void {
+    this.#commitCycle!.delivered();
+  }
+
+  /** A source hands out nothing more. */
+  hubEnded(hub: Hub<unknown>): void {
+    this.status?.({ type: "source_ended", source: hub.name, messages: hub.done });
+    this.#opened!.release(hub);
+    this.#checkSoon();
+  }
+
+  /** A flow has ended. */
+  flowEnded(flow: string): void {
+    this.status?.({ type: "flow_ended", flow });
+    this.#checkSoon();
+  }
+
+  /** Nothing is held back any more in a flow. */
+  idle(): void {
+    this.#checkSoon();
+  }
+
+  #stopSources(): void {
+    if (this.#opened === undefined) return;
+    for (const [queue, hub] of this.#opened.proxies) {
+      queue.writers.clear();
+      if (hub === undefined) queue.end();
+      else if (!this.#opened.written.has(queue)) queue.drain();
+    }
+    for (const hub of this.#opened.hubs) {
+      if (!this.#opened.isProxy(hub)) hub.stop();
+    }
+    this.#checkSoon();
+  }
+
+  /** Ends the Proxies that nothing can come to any more, once what runs now has run. */
+  #checkSoon = (): void => {
+    if (this.#checking || this.#opened!.proxies.size === 0) return;
+    this.#checking = true;
+    runDetached(() =>
+      this.clock.macrotask(() => {
+        this.#checking = false;
+        const { flows, proxies, written } = this.#opened!;
+        // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
+        const sentTo = this.stopping.aborted
+          ? [...proxies.keys()].filter((queue) => !written.has(queue))
+          : [];
+        const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
+        const done = finished(sentTo.length === 0 ? flows : writing, proxies);
+        // What their readers hold back may still come to one of them: first it is passed on.
+        const holders = done.flatMap((queue) => queue.readers).flatMap((flowRun) =>
+          flowRun.holders
+        );
+        if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
+        for (const queue of done) queue.end();
+      })
+    );
+  };
+
+  /** Tells what happened; a listener that throws ends the run, and is not told any more. */
+  #tell(event: StatusEvent): void {
+    if (this.#over || this.#silent) return;
+    try {
+      this.#options.status!(event);
+    } catch (error) {
+      this.#silent = true;
+      this.also(error);
+      queueMicrotask(() => this.stop());
+    }
+  }
+
+  #firstError(): unknown {
+    const [first, ...others] = this.#errors;
+    if (others.length === 0) return first;
+    if (!(first instanceof Error) || !Object.isExtensible(first)) {
+      return new AggregateError(this.#errors, "Cannot go on after several errors");
+    }
+    const known = "others" in first && Array.isArray(first.others) ? first.others : [];
+    return Object.assign(first, { others: [...known, ...others] });
+  }
+}
+
+/** Returns whether `error` only says that its wait was ended by a signal. */
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}
+
+/** What goes with the sources of `bindings`, each once. */
+function companionsOf(bindings: readonly Binding[]): Companion[] {
+  const sources = bindings.flatMap((binding) => binding.sources);
+  return [...new Set(sources.flatMap((source) => [...gateOf(source).companions]))];
+}

@@ -1,0 +1,59 @@
+import { positionOf, type Stuck } from "../../errors.ts";
+import type { FlowRun } from "./flow_run.ts";
+import type { PendingCall } from "./pending.ts";
+import type { Branch } from "../source/branch.ts";
+
+/** A flow, as far as it may be stuck. */
+interface Flow {
+  readonly flowRun: FlowRun;
+  readonly ended: boolean;
+  readonly branches: readonly Branch<unknown>[];
+}
+
+/**
+ * Returns what the flows of a run wait for, and the sends and writes that nobody waits for.
+ *
+ * @param stopped When the run began to stop: what has no other beginning has waited since then.
+ */
+export function stuckFlows(
+  flows: readonly Flow[],
+  calls: ReadonlyMap<PendingCall, number>,
+  now: number,
+  stopped: number,
+): Stuck[] {
+  const stuck: Stuck[] = [];
+  for (const { flowRun, ended, branches } of flows) {
+    if (ended) continue;
+    const waiting = branches.filter((branch) => branch.waiting);
+    for (const { hub, delivery, since = now } of waiting) {
+      stuck.push({
+        ...work(flowRun),
+        flow: flowRun.flow,
+        source: hub.name,
+        ...positionOf(delivery.receipt?.origin ?? delivery.root),
+        sinceMs: Math.round(now - since),
+      });
+    }
+    if (waiting.length > 0) continue;
+    stuck.push({
+      what: "stages have not ended",
+      flow: flowRun.flow,
+      source: flowRun.source,
+      sinceMs: Math.round(now - stopped),
+    });
+  }
+  for (const [{ flow, root, what }, since] of calls) {
+    stuck.push({
+      what: `waits for ${what}`,
+      flow,
+      ...positionOf(root),
+      sinceMs: Math.round(now - since),
+    });
+  }
+  return stuck;
+}
+
+function work(flowRun: FlowRun): Pick<Stuck, "what" | "sink"> {
+  if (flowRun.writing === "") return { what: "handles a message" };
+  return { what: "writes to", sink: flowRun.writing };
+}

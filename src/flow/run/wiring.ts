@@ -1,0 +1,338 @@
+import { SourceError } from "../../errors.ts";
+import type { StatusEvent } from "../../status.ts";
+import type { OnError } from "../../types.ts";
+import { runDetached } from "./attribution.ts";
+import { type Binding, sourceName } from "./binding.ts";
+import type { Branch } from "../source/branch.ts";
+import { skipReplays } from "../stage/correction.ts";
+import type { Feed, Host } from "../source/feed.ts";
+import { feedOf, isFeedSource } from "../source/adapters.ts";
+import { gateOf } from "../source/gate.ts";
+import { handlerStage } from "../stage/handler.ts";
+import { Hub, type HubHost } from "../source/hub.ts";
+import { Delivery, type FlowHost, FlowRun, STOPPED } from "./flow_run.ts";
+import type { LiveFlow } from "../proxy/proxy_completion.ts";
+import { merged } from "../source/merge.ts";
+import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
+import { type OpaqueStageOptions, pipeStage } from "../stage/opaque_pipe.ts";
+import { toOpaque } from "../stage/pipe_promises.ts";
+import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../stage/recovery.ts";
+import { queueOf } from "../proxy/proxy.ts";
+import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { RootSource } from "../state/root_source.ts";
+import { type Sinks, toSinks } from "../stage/sinks.ts";
+import { isStateKept, type StateStore } from "../state/state.ts";
+import { type GroupHost, StateGroup } from "../state/state_group.ts";
+import {
+  assertKnown,
+  assertPromised,
+  findTracked,
+  isAcknowledged,
+  nameStage,
+  trackStage,
+  Working,
+} from "../state/state_checks.ts";
+import { Step } from "../state/undo_log.ts";
+import { last, type Maybe, type Turn } from "../stage/turn.ts";
+
+/** What the wiring needs to know of the run. */
+export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, GroupHost {
+  readonly sinks: Sinks;
+  readonly args: unknown;
+  /** Why the run was stopped, if whoever did so has said it. */
+  readonly reason: unknown;
+  readonly onError: OnError;
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** Called when the last stage of a flow has closed. */
+  flowEnded(flow: string): void;
+}
+
+/** One flow, opened. */
+interface Flow extends LiveFlow {
+  readonly branches: readonly Branch<unknown>[];
+  ended: boolean;
+  /** Pulls the first turn; resolves when the flow has ended. */
+  start(): Promise<void>;
+}
+
+/** Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`. */
+export function open(bindings: readonly Binding[], host: WiringHost): Opened {
+  const opened = new Opened(host, findTracked(bindings, host.onError));
+  try {
+    for (const binding of bindings) opened.add(binding);
+    assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
+  } catch (error) {
+    opened.abandon();
+    throw error;
+  }
+  return opened;
+}
+
+/** What one run has opened. */
+export class Opened {
+  readonly hubs = new Set<Hub<unknown>>();
+  readonly flows: Flow[] = [];
+  /** All Proxies, with the hub of those that are read. */
+  readonly proxies = new Map<ProxyQueue<unknown>, Hub<unknown> | undefined>();
+  /** The stores that hold positions, each with its flows. */
+  readonly groups: StateGroup[] = [];
+  /** The Proxies that some flow writes to. */
+  readonly written = new Set<ProxyQueue<unknown>>();
+
+  readonly #host: WiringHost;
+  readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
+  readonly #byStore = new Map<StateStore, StateGroup>();
+  /** The hubs by their sources; strings are values and have none. */
+  readonly #bySource = new Map<unknown, Hub<unknown>>();
+  readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
+  readonly #unobserve = new Map<Hub<unknown>, () => void>();
+
+  constructor(host: WiringHost, tracked: ReadonlyMap<Binding, StateStore | undefined>) {
+    this.#host = host;
+    this.#tracked = tracked;
+  }
+
+  /** Opens one flow. */
+  add(binding: Binding): void {
+    const host = this.#host;
+    const { name, handler, onError = host.onError } = binding;
+    const hubs = binding.sources.map((source) => this.#hub(source, name));
+    const flowRun = this.#flowRun(name, hubs);
+    const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
+    const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
+      if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
+      writes.push(...this.#written([sink])); // known only now, where a function chose the policy
+      return host.sinks.openOnce(sink, flowRun, DEAD_LETTERS, receipt);
+    });
+    flowRun.guard = (step, message) => guard(step, message, flowRun, recovery);
+    const toEnd = toSinks(binding.sinks, flowRun, host.sinks, recovery);
+
+    // From the end to the beginning, since each stage must know the delivery that it writes for the next one.
+    const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
+    let delivery: Delivery = flowRun;
+    const isTracked = this.#tracked.has(binding);
+    const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
+    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) flowRun.step = new Step(name);
+    const named = () => {
+      if (!isAttributed || isTracked) return;
+      flowRun.front = new Working(flowRun, delivery);
+      stages.unshift(nameStage(flowRun.front, delivery, flowRun.witnessed || isStateKept()));
+    };
+    const opaque = (options: OpaqueStageOptions) => {
+      named();
+      const input = new Delivery();
+      const work = isAttributed ? new Working(flowRun, input) : undefined;
+      stages.unshift(pipeStage(options, { flowRun, input, output: delivery, recovery, work }));
+      delivery = input;
+    };
+    if (typeof handler !== "function") opaque(toOpaque(handler)!);
+    else {
+      const timeoutMs = this.#timeout(binding, hubs);
+      stages.unshift(handlerStage(handler, flowRun, recovery, timeoutMs));
+    }
+    for (const pipe of binding.pipes.toReversed()) {
+      const options = toOpaque(pipe);
+      if (options !== undefined) {
+        opaque(options);
+        continue;
+      }
+      const exact = pipe as ExactStage<unknown, unknown>;
+      if (exact.holds) named();
+      const input = exact.holds ? new Delivery() : delivery;
+      const place = { flowRun, input, output: delivery, recovery: recovery.forPipe() };
+      stages.unshift(exact[makeStage](place, host.clock));
+      delivery = input;
+    }
+    if (binding.replays === "skip") stages.unshift(skipReplays(delivery));
+    named();
+    if (isTracked) {
+      const exact = binding.state !== undefined;
+      stages.unshift(trackStage(flowRun, delivery, { exact, state: this.#tracked.get(binding) }));
+    }
+
+    const branches = hubs.map((hub) =>
+      hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
+    );
+    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    if (binding.state !== undefined) {
+      for (const branch of branches) this.#keepState(name, binding.state, branch);
+    }
+    const flow: Flow = {
+      flowRun,
+      hubs,
+      branches,
+      ended: false,
+      writes,
+      start: async () => {
+        let turns = branches.length === 1 ? branches[0]!.readable() : merged(branches, delivery);
+        for (const stage of stages) turns = turns.pipeThrough(stage);
+        await turns.pipeTo(last(toEnd));
+        flow.ended = true;
+        host.flowEnded(name);
+      },
+    };
+    this.flows.push(flow);
+  }
+
+  /** Lets messages flow; resolves when all flows have ended. */
+  async start(): Promise<void> {
+    await Promise.all(this.flows.map((flow) => flow.start()));
+  }
+
+  /** Returns whether the messages of a source are acknowledged by position, as far as is known now. */
+  isPositioned(source: unknown): boolean {
+    const hub = this.#bySource.get(source);
+    if (hub === undefined || !hub.positioned || this.isProxy(hub)) return false;
+    return hub.feed.snapshot !== undefined || hub.feed.resumeBy !== undefined;
+  }
+
+  /** Returns whether `hub` reads a Proxy. */
+  isProxy(hub: Hub<unknown>): boolean {
+    return hub.feed instanceof ProxyQueue;
+  }
+
+  /** Closes a source that has ended, unless its positions are still to be committed. */
+  release(hub: Hub<unknown>): void {
+    if (hub.feed.snapshot === undefined) this.#cancel(hub);
+  }
+
+  /** Closes all sources. */
+  async close(): Promise<void> {
+    for (const hub of this.hubs) this.#cancel(hub);
+    for (const queue of this.proxies.keys()) if (queue.readers.length === 0) queue.cancel();
+    await Promise.all(this.#cancelled.values());
+  }
+
+  /** Lets nothing in flight go on: the hard end. */
+  kill(): void {
+    for (const { flowRun } of this.flows) flowRun.die(STOPPED);
+  }
+
+  /** Closes everything without waiting for it: the hard end. */
+  abandon(): void {
+    for (const group of this.groups) group.end();
+    this.close();
+    this.#host.sinks.close();
+  }
+
+  #cancel(hub: Hub<unknown>): void {
+    if (this.#cancelled.has(hub)) return;
+    hub.gate.attach(undefined);
+    this.#unobserve.get(hub)?.();
+    const cancel = async () => {
+      try {
+        await hub.feed.cancel(this.#host.reason);
+      } catch (error) {
+        this.#host.fail(hub.error(error));
+      }
+    };
+    this.#cancelled.set(hub, runDetached(cancel));
+  }
+
+  #hub(source: unknown, flow: string): Hub<unknown> {
+    const known = this.#bySource.get(source);
+    if (known !== undefined) return known;
+    const host = this.#host;
+    const name = sourceName(source);
+    const gate = gateOf(source);
+    let feed: Feed<unknown>;
+    try {
+      feed = feedOf(source, host, gate);
+    } catch (error) {
+      throw new SourceError({ flow, source: name }, error);
+    }
+    const positioned = isFeedSource(source) && source.positioned !== false &&
+      !(feed instanceof ProxyQueue);
+    const hub = new Hub(name, feed, gate, host, positioned);
+    this.hubs.add(hub);
+    if (typeof source !== "string") this.#bySource.set(source, hub);
+    const queue = queueOf(source);
+    if (queue !== undefined) {
+      queue.begin();
+      this.proxies.set(queue, hub);
+    }
+    gate.attach(feed);
+    const { status } = host;
+    if (status !== undefined) {
+      const tell = () => status({ type: "gate", source: name, reasons: gate.reasons });
+      this.#unobserve.set(hub, gate.observe(tell));
+    }
+    return hub;
+  }
+
+  /** How long a call of the handler may take; where the source has a limit, it is told another one. */
+  #timeout({ handlerTimeoutMs }: Binding, hubs: readonly Hub<unknown>[]): number {
+    const own = hubs.map(({ feed }) => feed.limit?.(handlerTimeoutMs) ?? Infinity);
+    return handlerTimeoutMs ?? Math.min(...own);
+  }
+
+  /** Has the store hold the positions of a flow at one of its sources. */
+  #keepState(flow: string, store: StateStore, branch: Branch<unknown>): void {
+    const { hub } = branch;
+    if (this.isProxy(hub)) return; // its messages belong to those that they were made from
+    if (hub.feed.resumeBy === undefined) {
+      throw new TypeError(
+        `Cannot keep exact state of flow "${flow}": its source (${hub.name}) cannot begin at a position; ` +
+          "read a Topic, or a source made by replayable()",
+      );
+    }
+    let group = this.#byStore.get(store);
+    if (group === undefined) {
+      group = new StateGroup(store, this.#host);
+      this.#byStore.set(store, group);
+      this.groups.push(group);
+    }
+    if (hub.root === undefined) hub.feed.resumeBy(hub.root = new RootSource(hub));
+    const twin = [...this.hubs].find((other) => other !== hub && other.root?.name === hub.name);
+    if (twin !== undefined) {
+      throw new TypeError(
+        `Cannot keep exact state of flow "${flow}": two sources are named "${hub.name}"; ` +
+          "give them different names, or read both through one object",
+      );
+    }
+    hub.root.add(group, flow, branch);
+    hub.gate.stores.set(store, flow);
+  }
+
+  #flowRun(flow: string, hubs: readonly Hub<unknown>[]): FlowRun {
+    const { args, stopping, signal } = this.#host;
+    const context = { args, stopping, signal, attempt: 1 };
+    const source = hubs.map((hub) => hub.name).join(", ");
+    const witnessed = hubs.some((hub) => hub.attributed);
+    const flowRun = new FlowRun(flow, source, context, witnessed, this.#host);
+    const queues = hubs.map((hub) => hub.feed).filter((feed) => feed instanceof ProxyQueue);
+    for (const queue of queues) queue.readers.push(flowRun);
+    flowRun.disconnect = () => {
+      for (const queue of queues) queue.abandon();
+      for (const hub of hubs) hub.stop();
+    };
+    return flowRun;
+  }
+
+  #written(sinks: readonly unknown[]): ProxyQueue<unknown>[] {
+    const queues = sinks.map(queueOf).filter((queue) => queue !== undefined);
+    for (const queue of queues) {
+      this.written.add(queue);
+      if (this.proxies.has(queue)) continue;
+      queue.begin();
+      this.proxies.set(queue, undefined);
+    }
+    return queues;
+  }
+}
+
+/** Runs something that is done after a message under the error policy of its flow. */
+async function guard(
+  step: () => Maybe,
+  message: unknown,
+  flowRun: FlowRun,
+  recovery: Recovery,
+): Promise<void> {
+  const wrap = (error: unknown) => flowRun.laterError(error, message);
+  try {
+    // What is done later is no part of the message that is in flight now.
+    await runDetached(() => recovery.guard(step, wrap));
+  } catch (error) {
+    flowRun.die(wrap(error));
+  }
+}

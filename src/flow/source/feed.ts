@@ -1,0 +1,207 @@
+/**
+ * What a source is to the engine, and what a sink or a store must do at the commit: the interfaces that
+ * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
+ */
+import type { Clock } from "../../clock.ts";
+import type { StatusEvent } from "../../status.ts";
+import type { Correction } from "../../types.ts";
+import type { Gate } from "./gate.ts";
+import type { Receipt } from "./receipt.ts";
+import type { Resumption } from "../state/state.ts";
+
+/** "Nothing now": the answer of {@linkcode Feed.poll} when a message is not there yet. */
+export const WAIT: unique symbol = Symbol("wait");
+/** "Nothing any more": the answer of {@linkcode Feed.poll} at the end of the source. */
+export const END: unique symbol = Symbol("end");
+
+/**
+ * A source while it is being read: polled for one message at a time, by one reader.
+ *
+ * - The reader asks for message n + 1 only after message n is done.
+ * - `poll()` never waits; after `WAIT` the reader calls `wait()`, any number of times, and the last
+ *   `wake` given is called once when polling again may help.
+ */
+export interface Feed<T> {
+  /** Returns the next message, `WAIT` or `END`; throws when the source failed. */
+  poll(): T | typeof WAIT | typeof END;
+  /**
+   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, and
+   * whatever user code it calls must work for nobody; see attribution.ts.
+   */
+  wait(wake: () => void): void;
+  /**
+   * Stops reading and releases what was opened; a promise is awaited at the end of the run. `reason` is why,
+   * where whoever stopped the run has said so.
+   *
+   * @throws What the source had failed with, where `poll()` was not called any more.
+   */
+  cancel(reason?: unknown): void | Promise<void>;
+  /** Told what a read in flight fails with after `cancel()`; set by the reader. */
+  onLate?: (error: unknown) => void;
+  /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
+  receipt?: Receipt | undefined;
+  /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */
+  ready?(): Promise<void>;
+  /**
+   * Takes the positions that are acknowledged now and returns what commits exactly those; undefined when
+   * there is nothing new. Called by the commit before it flushes.
+   */
+  snapshot?(): Commit | undefined;
+  /**
+   * Moves to another position and starts a new epoch: messages of the old one are not handed out any more
+   * and their receipts are ignored.
+   */
+  seek?(position: unknown): void | Promise<void>;
+  /**
+   * Has `resumption` asked where to begin, since stores hold the positions of its flows; called before the
+   * first message is asked for. The receipts tell the position after their message. Absent in a source
+   * that cannot begin where it is told to.
+   */
+  resumeBy?(resumption: Resumption): void;
+  /**
+   * Sets how long a message may take before the source gives its partitions to others, in milliseconds: the
+   * least of what it is given counts, and without any its own limit. Returns the limit. Absent in a source
+   * that can give up nothing.
+   */
+  limit?(ms: number | undefined): number;
+  /**
+   * How many messages are known to be there that are not acknowledged; undefined as long as it cannot tell,
+   * absent where it never can.
+   */
+  lag?(): number | undefined;
+  /**
+   * Asks how far the source goes, for {@linkcode Feed.lag}, while nothing is read that would tell; undefined
+   * when there is nothing to ask.
+   */
+  lookAhead?(): Promise<void> | undefined;
+  /** The partitions that are read now; absent in a source without partitions. */
+  parts?(): Iterable<PartState>;
+  /** The first positions that the partitions still have; absent in a source that forgets nothing. */
+  beginnings?(): Promise<ReadonlyMap<number, number>>;
+  /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
+  readonly partitioned?: boolean;
+}
+
+/** Commits the positions of one snapshot. */
+export type Commit = () => Promise<void>;
+
+/** A partition that is being read. */
+export interface PartState {
+  /** The partition. */
+  readonly partition: number;
+  /** True when everything that is known to be in it has been handed out. */
+  readonly caughtUp: boolean;
+}
+
+/** Sees the messages of a source whose gate is `attributed`. */
+export interface Witness {
+  /** A message is about to be handled; `receipt` tells when it is done. */
+  begin?(message: unknown, receipt: Receipt): void;
+  /** There is no message now. */
+  waits?(): void;
+  /** The source has come to its end: every message that it handed out was handled. */
+  ended?(): void;
+}
+
+/** What goes with a source through a run, and is made durable together with its positions. */
+export interface Companion {
+  /** Called before any source is opened; the run waits for it. */
+  open(host: Host): void | Promise<void>;
+  /** Called when the sources are open, before the first message; a throw ends the run. */
+  start(): void;
+  /**
+   * Takes what belongs to the positions that are acknowledged now and returns what writes it: after the
+   * stores were flushed and before the positions are committed.
+   */
+  snapshot(): Commit | undefined;
+  /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
+  close(host: Host): void;
+}
+
+/** What the run that opens a source or a sink offers to it. */
+export interface Host {
+  /** The clock of the app. */
+  readonly clock: Clock;
+  /** Aborts when the run begins to stop: sources hand out nothing more. */
+  readonly stopping: AbortSignal;
+  /** Aborts at the hard end of the run: nothing may wait any longer. */
+  readonly signal: AbortSignal;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** Runs the commit now, or after the one in progress: flush sinks, flush stores, commit positions. */
+  commit(): Promise<void>;
+  /** A position moves without a message: a commit will follow. Absent where one follows anyway. */
+  moved?(): void;
+  /**
+   * True when a commit would have nothing to flush or to write: what is acknowledged may be committed
+   * without one. Absent where that is not known.
+   */
+  isFlushed?(): boolean;
+}
+
+/** The method that makes an object a source of our own. */
+export const openFeed: unique symbol = Symbol("slipstream.openFeed");
+
+/** A source of our own: opened once for each `stream()`. */
+export interface FeedSource<T> {
+  /**
+   * Whether its messages are acknowledged, by a position or one by one, so that one acknowledged too early is lost.
+   * Behind such a source, opaque pipes are refused when they are bound; if this is absent, when the source is opened,
+   * or at its first message with a receipt.
+   */
+  readonly positioned?: boolean;
+  /**
+   * Opens the source for one run; `gate` says when it is paused.
+   *
+   * @internal
+   */
+  [openFeed](host: Host, gate: Gate): Feed<T>;
+}
+
+/** The method that makes an object a sink of our own. */
+export const openSink: unique symbol = Symbol("slipstream.openSink");
+
+/** A sink while it is being written to. */
+export interface SinkPort<T> {
+  /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
+  readonly write: (value: T) => void | Promise<void>;
+  /** Takes the result of a message that is handled again; by default like any other. */
+  readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
+  /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
+  flush?(): Promise<void>;
+  /**
+   * How long `flush()` may wait for brokers that are away, in milliseconds: a commit gives it so much more
+   * than its `flushTimeoutMs`.
+   *
+   * @default {0}
+   */
+  readonly patienceMs?: number;
+  /** Ends writing, after the last flush. */
+  close?(): void | Promise<void>;
+}
+
+/** A sink of our own: opened once for each `stream()`, shared by all flows that name it. */
+export interface SinkTarget<T> {
+  /**
+   * Opens the sink for one run.
+   *
+   * @internal
+   */
+  [openSink](host: Host): SinkPort<T>;
+}
+
+/** State that must be on disk before positions are committed. */
+export interface Store {
+  /** Resolves when everything written so far is on disk. */
+  flush(): Promise<void>;
+  /** How many entries its window has dropped, if it has one. */
+  readonly evictions?: number;
+  /** True while a group of flows decides what goes to disk; see state.ts. */
+  readonly driven?: boolean;
+}
+
+/** The stores that are open in this process: every commit flushes them, between sinks and positions. */
+export const openStores: Set<Store> = new Set();
+
+/** The status listeners of all runs of this process: who waits outside of flows may hold any of them. */
+export const listeners: Set<(event: StatusEvent) => void> = new Set();

@@ -1,0 +1,325 @@
+import { SourceError } from "../../errors.ts";
+import { followsProxies, runAs, runDetached, Standby } from "../run/attribution.ts";
+import { Branch } from "./branch.ts";
+import { type EventLoop, YIELD_EVERY } from "../run/event_loop.ts";
+import { END, type Feed, WAIT } from "./feed.ts";
+import type { Gate } from "./gate.ts";
+import type { Delivery, FlowRun } from "../run/flow_run.ts";
+import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { Receipt } from "./receipt.ts";
+import type { RootSource } from "../state/root_source.ts";
+import { type Emit, type Maybe, TURN } from "../stage/turn.ts";
+
+/** What a hub tells the run that it belongs to. */
+export interface HubHost {
+  /** Shared by the sources of the run. */
+  readonly eventLoop: EventLoop;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** The source has failed after it was told to stop. */
+  failedLate(error: SourceError): void;
+  /** True where sinks hold back what they were given until they are flushed. */
+  readonly flushes: boolean;
+  /** A message is done that can be acknowledged, or has something to be flushed. */
+  delivered(): void;
+  /** The source hands out nothing more and its last message is done. */
+  hubEnded(hub: Hub<unknown>): void;
+}
+
+/**
+ * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
+ * until all are done, acknowledges it, and asks for the next.
+ *
+ * - Where no flow returns a promise, nothing is awaited: a turn is one synchronous loop.
+ * - The gate is asked before every message.
+ * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
+ */
+export class Hub<T> {
+  /** The flows that take part; replaced, never changed, since a flow may leave in the middle of a message. */
+  branches: readonly Branch<T>[] = [];
+  /** True when nothing more is handed out and the last message is done. */
+  ended = false;
+  /** How many messages are done. */
+  done = 0;
+  /** Set where stores hold the positions of its flows. */
+  root: RootSource | undefined;
+
+  #stopping = false;
+  #inTurn = false;
+  #arrived = 0;
+  #left = 0;
+  #waiting = false;
+  /** Goes on for the flow, where there is one. */
+  #again: Standby | undefined;
+  /** A message that the gate keeps back. */
+  #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
+  /** The branch and the receipt of the message in flight, where there is one branch. */
+  #branch: Branch<T> | undefined;
+  #receipt: Receipt | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly feed: Feed<T>,
+    readonly gate: Gate,
+    readonly host: HubHost,
+    /** True where the receipts of its messages are relied on; see `FeedSource.positioned`. */
+    readonly positioned: boolean = false,
+  ) {
+    feed.onLate = (error) => host.failedLate(this.error(error));
+  }
+
+  /** Adds a flow; `delivery` is where the message in flight is noted, by default the flow's flowRun. */
+  connect(flowRun: FlowRun, delivery: Delivery = flowRun): Branch<T> {
+    const branch = new Branch(this, flowRun, delivery);
+    this.branches = [...this.branches, branch];
+    return branch;
+  }
+
+  /** Hands out nothing more; the message in flight is finished. */
+  stop(): void {
+    this.#stopping = true;
+    this.#resume();
+  }
+
+  /** A turn of `branch` begins; the messages start when all flows are there. */
+  arrive(branch: Branch<T>, emit: Emit<T>): Maybe {
+    if (this.ended || branch.ended) return; // the turn was read ahead, before the end was known
+    branch.emit = emit;
+    this.#arrived++;
+    if (this.branches.length === 1 && this.#begin()) return;
+    const over = new Promise<void>((resolve) => branch.turnOver = resolve);
+    if (this.branches.length > 1) this.#beginWhenAllArrived();
+    return over;
+  }
+
+  /** Takes a flow out: the others go on without it, and without any the source ends. */
+  leave(branch: Branch<T>): void {
+    if (branch.ended) return;
+    branch.ended = true;
+    this.branches = this.branches.filter((other) => other !== branch);
+    const over = branch.turnOver;
+    branch.turnOver = undefined;
+    over?.();
+    if (this.branches.length === 0) return this.stop();
+    if (this.#inTurn) return;
+    if (over !== undefined) this.#arrived--;
+    this.#beginWhenAllArrived();
+  }
+
+  /** True when what its flows do must be attributable to a message, also to one before a Proxy. */
+  get attributed(): boolean {
+    return this.gate.attributed || (followsProxies() && this.feed instanceof ProxyQueue);
+  }
+
+  #beginWhenAllArrived(): void {
+    if (this.#arrived === this.branches.length && this.#begin()) this.#turnOver();
+  }
+
+  /** Starts a turn; true when it is over already. */
+  #begin(): boolean {
+    this.#arrived = 0;
+    this.#left = TURN;
+    this.#inTurn = true;
+    return this.#pump();
+  }
+
+  #turnOver(): void {
+    this.#inTurn = false;
+    for (const branch of this.branches) {
+      const over = branch.turnOver;
+      branch.turnOver = undefined;
+      over?.();
+    }
+  }
+
+  /** Hands out messages until one has to be waited for (false), or the turn is over (true). */
+  #pump(): boolean {
+    const { feed, gate, root } = this;
+    for (;;) {
+      if (this.#stopping) return this.#end();
+      if (gate.closed) return this.#waitFor(gate);
+      if (root !== undefined && root.closed) return this.#waitFor(root);
+      if (this.#left === 0) return true;
+      if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return false;
+
+      let message: T | typeof WAIT | typeof END;
+      let receipt: Receipt | undefined;
+      if (this.#held === undefined) {
+        try {
+          message = feed.poll();
+        } catch (error) {
+          this.host.fail(this.error(error));
+          return this.#end();
+        }
+        if (message === WAIT) {
+          for (const witness of gate.witnesses) witness.waits?.();
+          return this.#waitFor(feed);
+        }
+        if (message === END) {
+          for (const witness of gate.witnesses) witness.ended?.();
+          return this.#end();
+        }
+        receipt = feed.receipt;
+        if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
+          this.#held = { message, receipt, epoch: gate.epoch };
+          continue;
+        }
+      } else {
+        const held = this.#held;
+        try {
+          if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
+        } catch (error) {
+          this.host.fail(this.error(error));
+          return this.#end();
+        }
+        this.#held = undefined;
+        if (held.epoch !== gate.epoch) continue;
+        ({ message, receipt } = held);
+      }
+
+      this.#left--;
+      if (root !== undefined) root.enter(receipt!);
+      if (gate.attributed) receipt = this.#attribute(message, receipt);
+      if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
+        receipt.origin = message;
+        receipt.gate = gate;
+        if (this.positioned) receipt.positioned = true;
+        receipt.host = this.host;
+      }
+      if (this.branches.length !== 1) {
+        const all = this.#deliverToAll(message as T, receipt);
+        if (all === undefined) continue;
+        all.then(this.#goOn);
+        return false;
+      }
+      const branch = this.branches[0]!;
+      branch.delivery.root = message;
+      branch.delivery.receipt = receipt;
+      branch.delivery.from = undefined;
+      try {
+        const done = branch.emit(message as T);
+        if (done === undefined) {
+          this.#delivered(receipt);
+          continue;
+        }
+        this.#branch = branch;
+        this.#receipt = receipt;
+        this.host.eventLoop.waitBegins(branch);
+        done.then(this.#arrivedAtSinks, this.#lost);
+        return false;
+      } catch (error) {
+        this.#failed(branch, error);
+      }
+    }
+  }
+
+  /** Shows a message to those who see all; it gets a receipt where its source gives none. */
+  #attribute(message: unknown, receipt = new Receipt(() => {})): Receipt {
+    for (const witness of this.gate.witnesses) witness.begin?.(message, receipt);
+    return receipt;
+  }
+
+  #deliverToAll(message: T, receipt: Receipt | undefined): Promise<void> | undefined {
+    let failed = false;
+    let pending: Promise<void>[] | undefined;
+    for (const branch of this.branches) {
+      if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
+      branch.delivery.root = message;
+      branch.delivery.receipt = receipt;
+      branch.delivery.from = undefined;
+      const lost = (error: unknown) => {
+        failed = true;
+        this.#failed(branch, error);
+      };
+      try {
+        const done = branch.emit(message);
+        if (done === undefined) continue;
+        this.host.eventLoop.waitBegins(branch);
+        const late = (error: unknown) => {
+          branch.over();
+          lost(error);
+        };
+        (pending ??= []).push(done.then(() => branch.over(), late));
+      } catch (error) {
+        lost(error);
+      }
+    }
+    if (pending !== undefined) {
+      return Promise.all(pending).then(() => {
+        if (!failed) this.#delivered(receipt);
+      });
+    }
+    if (!failed) this.#delivered(receipt);
+    return undefined;
+  }
+
+  #delivered(receipt: Receipt | undefined): void {
+    this.done++;
+    if (receipt !== undefined) {
+      receipt.release();
+      if (receipt.done && receipt.host === this.host) return; // it has told
+    } else if (!this.host.flushes) return;
+    this.host.delivered();
+  }
+
+  /** A failure that a flow did not deal with: the flow is dead, and its source hands out nothing more. */
+  #failed(branch: Branch<T>, error: unknown): void {
+    this.#stopping = true;
+    branch.flowRun.die(branch.flowRun.sinkError(error));
+  }
+
+  #arrivedAtSinks = (): void => {
+    this.#branch!.over();
+    this.#delivered(this.#receipt);
+    this.#goOn();
+  };
+
+  #lost = (error: unknown): void => {
+    this.#branch!.over();
+    this.#failed(this.#branch!, error);
+    this.#goOn();
+  };
+
+  #goOn = (): void => {
+    if (this.#pump()) this.#turnOver();
+  };
+
+  /** Says of an error of the source whose it is. */
+  error(cause: unknown): SourceError {
+    const flow = this.branches.map(({ flowRun }) => flowRun.flow).join(", ");
+    return new SourceError({ ...(flow !== "" && { flow }), source: this.name }, cause);
+  }
+
+  /** Goes on after a wait; called too often it does no harm. */
+  #resume = (): void => {
+    if (!this.#waiting) return;
+    this.#waiting = false;
+    const front = this.branches.length === 1 ? this.branches[0]!.flowRun.front : undefined;
+    // The next message is likely to need what the last one needed: entered once, not for each of the turn.
+    if (front?.receipt === undefined) return runDetached(this.#goOn);
+    this.#again ??= runAs(front, () => new Standby(this.#goOn));
+    this.#again.call();
+  };
+
+  #waitFor(what: { wait(wake: () => void): void }): false {
+    this.#waiting = true;
+    what.wait(this.#resume);
+    return false;
+  }
+
+  /** Lets a macrotask pass when the last one is long ago. */
+  #yield(): boolean {
+    const { eventLoop } = this.host;
+    if (!eventLoop.mustYield) return false;
+    this.#waiting = true;
+    eventLoop.yieldThen(this.#resume);
+    return true;
+  }
+
+  #end(): true {
+    this.ended = true;
+    this.#held = undefined;
+    this.host.hubEnded(this as Hub<unknown>);
+    return true;
+  }
+}

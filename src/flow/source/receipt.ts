@@ -1,0 +1,139 @@
+import { runDetached } from "../run/attribution.ts";
+import type { Gate, Holder } from "./gate.ts";
+import type { Root } from "../state/state.ts";
+
+/** Who is told that a message is done. */
+export interface Acknowledged {
+  /** Called once, when the message and everything made from it has reached its sinks. */
+  (): void;
+}
+
+/**
+ * The shared acknowledgement of one message: everything made from it retains it, and every finished part
+ * releases it. What fails never releases, so a message that was lost on the way is never acknowledged.
+ */
+export class Receipt {
+  /** The message itself, as the outermost source gave it. */
+  origin: unknown = undefined;
+  /** The gate of that source. */
+  gate: Gate | undefined;
+  /** What the message belongs to, where its source's positions are held by a store. */
+  root: Root | undefined;
+  /** True where its source relies on it: a message acknowledged too early is lost for good. */
+  positioned = false;
+  /** The run of that source: told when the message is done. */
+  host: { delivered(): void } | undefined;
+  /** True for a value that user code has sent: nothing tells what it was made from. */
+  sent = false;
+  #open = 1;
+  readonly #acknowledged: Acknowledged;
+  #callbacks: (() => void)[] | undefined;
+
+  /**
+   * Makes the receipt of a message that was handed out.
+   *
+   * @param acknowledged Called when everything is done.
+   * @param next The position after the message, in a source that can begin at one.
+   * @param partition The partition, in a source that has several.
+   */
+  constructor(
+    acknowledged: Acknowledged,
+    readonly next: unknown = undefined,
+    readonly partition: number = 0,
+  ) {
+    this.#acknowledged = acknowledged;
+  }
+
+  /** False where it acknowledges messages of which nobody can tell which one a value is made from. */
+  traceable = true;
+
+  /** The receipts of the single messages that it acknowledges. */
+  get leaves(): readonly Receipt[] {
+    return [this];
+  }
+
+  /** True when the message and everything made from it is done. */
+  get done(): boolean {
+    return this.#open <= 0;
+  }
+
+  /** Counts one more part that must finish. */
+  retain(): void {
+    this.#open++;
+  }
+
+  /** Counts one part as finished; the last one acknowledges the message. */
+  release(): void {
+    if (--this.#open > 0) return;
+    this.#acknowledged();
+    const callbacks = this.#callbacks;
+    if (callbacks !== undefined) runDetached(() => callbacks.forEach((call) => call()));
+    if (!this.sent) this.root?.leave();
+    this.host?.delivered();
+  }
+
+  /** The receipt of a value that user code sends for this message, which is not done before that one is. */
+  forSent(): Receipt {
+    const sent = new Receipt(() => this.release());
+    sent.sent = true;
+    sent.positioned = this.positioned;
+    sent.root = this.root;
+    this.retain();
+    return sent;
+  }
+
+  /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
+  whenDone(callback: () => void): void {
+    if (this.#open <= 0) return callback();
+    (this.#callbacks ??= []).push(callback);
+  }
+}
+
+/** Acknowledges several messages at once: those that a stage has made one value from. */
+export class SharedReceipt extends Receipt implements Holder {
+  readonly #parts: Receipt[] = [];
+  readonly #holding = new Set<Gate>();
+
+  /** Makes one without messages. */
+  constructor() {
+    super(() => {
+      for (const part of this.#parts) part.release();
+    });
+  }
+
+  /** Adds a message. */
+  add(receipt: Receipt): void {
+    receipt.retain();
+    this.#parts.push(receipt);
+    this.positioned ||= receipt.positioned;
+    this.traceable &&= receipt.traceable;
+  }
+
+  /** Adds a message that waits for others to come, or for a time to be up. */
+  hold(receipt: Receipt): void {
+    this.add(receipt);
+    for (const { gate } of receipt.leaves) {
+      if (gate === undefined || this.#holding.has(gate)) continue;
+      this.#holding.add(gate);
+      gate.holders.add(this);
+    }
+  }
+
+  /** Its messages wait no longer. */
+  letGo(): void {
+    for (const gate of this.#holding) gate.holders.delete(this);
+    this.#holding.clear();
+  }
+
+  /** See {@linkcode Holder.holds}. */
+  holds(gate: Gate, partition: number, next: unknown): boolean {
+    return this.leaves.some((leaf) =>
+      leaf.gate === gate && leaf.partition === partition && leaf.next === next
+    );
+  }
+
+  /** See {@linkcode Receipt.leaves}; each receipt once. */
+  override get leaves(): readonly Receipt[] {
+    return [...new Set(this.#parts.flatMap((part) => part.leaves))];
+  }
+}

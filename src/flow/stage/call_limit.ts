@@ -1,0 +1,144 @@
+import type { Clock } from "../../clock.ts";
+import { HandlerError } from "../../errors.ts";
+import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import type { Maybe } from "./turn.ts";
+
+/** A call that is waited for. */
+interface Call {
+  /** When it began. */
+  readonly since: number;
+  /** What the handler returned. */
+  readonly result: unknown;
+  /** For whom it works. */
+  readonly message: Attribution | undefined;
+}
+
+/**
+ * The limit of the calls of one handler, of which there is one at a time. One that is not over in time has
+ * failed: its signal aborts, its generator is closed, and nothing of it is written any more.
+ *
+ * Nothing can end a call of the user's, so what follows on the failure waits until it is over.
+ */
+export class CallLimit {
+  readonly #flowRun: FlowRun;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  /** The hard end. */
+  readonly #end: AbortSignal;
+  #calling = false;
+  /** Behind the signal of the call, if the handler has asked for it. */
+  #own: AbortController | undefined;
+  #call: Call | undefined;
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(flowRun: FlowRun, clock: Clock, timeoutMs: number) {
+    this.#flowRun = flowRun;
+    this.#clock = clock;
+    this.#timeoutMs = timeoutMs;
+    this.#end = flowRun.context.signal;
+    const get = () => this.#calling ? this.#ownSignal() : this.#end;
+    Object.defineProperty(flowRun.context, "signal", { get, enumerable: true });
+    const ended = () => {
+      this.#cancelTimer?.();
+      this.#own?.abort(this.#end.reason);
+    };
+    this.#end.addEventListener("abort", ended, { once: true });
+  }
+
+  /**
+   * Calls the handler, and passes on its result.
+   *
+   * @throws {HandlerError} With a `TimeoutError`, if that was not over in time.
+   */
+  run(call: () => unknown, passOn: (result: unknown) => Maybe): Maybe {
+    this.#calling = true;
+    try {
+      const result = call();
+      const done = passOn(result);
+      if (done !== undefined) return this.#watch(result, done);
+    } catch (error) {
+      this.#over();
+      throw error;
+    }
+    this.#over();
+  }
+
+  #over(): void {
+    this.#calling = false;
+    this.#own = this.#call = undefined;
+  }
+
+  /** Waits for a call that is over when `done` settles. */
+  async #watch(result: unknown, done: Promise<void>): Promise<void> {
+    const flowRun = this.#flowRun;
+    this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
+    if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
+    try {
+      await done;
+    } catch (error) {
+      if (flowRun.late === undefined || flowRun.dead) throw error;
+      this.#alsoFailed(error);
+    } finally {
+      this.#over();
+    }
+    const { late } = flowRun;
+    flowRun.late = undefined;
+    if (late !== undefined) throw late;
+  }
+
+  /** One for each call: `AbortSignal.any` would leave something behind in the hard end, which lives long. */
+  #ownSignal(): AbortSignal {
+    if (this.#own !== undefined) return this.#own.signal;
+    const { signal } = this.#own = new AbortController();
+    if (this.#end.aborted) this.#own.abort(this.#end.reason);
+    else if (this.#flowRun.late !== undefined) this.#own.abort(this.#flowRun.late.cause);
+    return signal;
+  }
+
+  /** One timer watches one call after the other: a call of its own costs it nothing. */
+  #wait(ms: number): void {
+    this.#cancelTimer = this.#clock.timer(() => {
+      this.#cancelTimer = undefined;
+      const call = this.#call;
+      if (call === undefined || this.#flowRun.late !== undefined || this.#end.aborted) return;
+      const left = call.since + this.#timeoutMs - this.#clock.monotonic();
+      if (left > 0) this.#wait(left);
+      else this.#expire(call);
+    }, ms);
+  }
+
+  #expire({ result, message }: Call): void {
+    const flowRun = this.#flowRun;
+    const why = `it was not over in time, handlerTimeoutMs is ${this.#timeoutMs}`;
+    const reason = new DOMException(why, "TimeoutError");
+    flowRun.late = flowRun.handlerError(reason) as HandlerError;
+    this.#own?.abort(reason);
+    // One that runs is closed at its next yield: what is asked of it now would go on for nobody.
+    if (flowRun.writing === "") return;
+    const close = () => closeGenerator(result, (error) => this.#alsoFailed(error));
+    if (message === undefined) close();
+    else runAs(message, close); // the timer was set for another call
+  }
+
+  /** What a call that is late has thrown is no other failure, but worth knowing. */
+  #alsoFailed(error: unknown): void {
+    const late = this.#flowRun.late;
+    const cause = error instanceof HandlerError ? error.cause : error;
+    if (late !== undefined && cause !== late.cause && typeof cause !== "symbol") {
+      late.others.push(error);
+    }
+  }
+}
+
+/** Closes what a handler has returned, if that is a generator. */
+function closeGenerator(result: unknown, failed: (error: unknown) => void): void {
+  const tag = (result as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag];
+  if (tag !== "Generator" && tag !== "AsyncGenerator") return;
+  try {
+    const closed: unknown = (result as Generator).return(undefined);
+    if (closed instanceof Promise) closed.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -1,0 +1,42 @@
+import type { Handler } from "../../types.ts";
+import { CallLimit } from "./call_limit.ts";
+import { correctionOf } from "./correction.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import type { Recovery } from "./recovery.ts";
+import { spread } from "./results.ts";
+import { type Emit, type Maybe, stage, type Turn } from "./turn.ts";
+
+/** The stage that calls the handler for every message and passes on what it returns. */
+export function handlerStage(
+  handler: Handler<unknown, unknown>,
+  flowRun: FlowRun,
+  recovery: Recovery,
+  timeoutMs: number,
+): TransformStream<Turn<unknown>, Turn<unknown>> {
+  return stage((emit) => handling(handler, flowRun, recovery, timeoutMs, emit));
+}
+
+function handling(
+  handler: Handler<unknown, unknown>,
+  flowRun: FlowRun,
+  recovery: Recovery,
+  timeoutMs: number,
+  emit: Emit<unknown>,
+): Emit<unknown> {
+  const { context } = flowRun;
+  const { clock } = recovery.host;
+  const limit = timeoutMs === Infinity ? undefined : new CallLimit(flowRun, clock, timeoutMs);
+  const call = (message: unknown): Maybe => {
+    flowRun.input = message;
+    if (flowRun.witnessed) context.correction = correctionOf(flowRun.root);
+    try {
+      return limit === undefined
+        ? spread(handler(message, context), emit, flowRun)
+        : limit.run(() => handler(message, context), (result) => spread(result, emit, flowRun));
+    } catch (error) {
+      throw flowRun.handlerError(error);
+    }
+  };
+  if (recovery.stops) return call;
+  return (message) => recovery.guard(() => call(message), (error) => flowRun.handlerError(error));
+}

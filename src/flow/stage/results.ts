@@ -1,0 +1,156 @@
+import { YIELD_EVERY } from "../run/event_loop.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
+
+/**
+ * Passes on what a handler returned: a value as it is, the value of a promise, or the yields of a
+ * generator one by one. `undefined` is never passed on.
+ *
+ * A generator resumes only after its yield is done. It is closed with `return()` when a yield fails: the
+ * failure of a sink is never thrown into it.
+ */
+export function spread(result: unknown, emit: Emit<unknown>, flowRun: FlowRun): Maybe {
+  if (result === undefined) return;
+  if (typeof result !== "object" || result === null) return emit(result);
+  if (isPromiseLike(result)) return spreadPromise(result, emit, flowRun);
+  switch ((result as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]) {
+    case "Generator":
+      return spreadGenerator(result as Generator, emit, flowRun);
+    case "AsyncGenerator":
+      return spreadAsyncGenerator(result as AsyncGenerator, emit, flowRun);
+  }
+  return emit(result);
+}
+
+async function spreadPromise(
+  result: Promise<unknown>,
+  emit: Emit<unknown>,
+  flowRun: FlowRun,
+): Promise<void> {
+  let value: unknown;
+  try {
+    value = await result;
+  } catch (error) {
+    throw flowRun.handlerError(error);
+  }
+  flowRun.callGoesOn();
+  if (value === undefined) return;
+  const done = emit(value);
+  if (done !== undefined) await done;
+}
+
+function spreadGenerator(
+  generator: Iterator<unknown>,
+  emit: Emit<unknown>,
+  flowRun: FlowRun,
+): Maybe {
+  for (let yields = 1;; yields++) {
+    const step = generator.next();
+    if (step.done) return;
+    if (yields % YIELD_EVERY === 0 && flowRun.host.eventLoop.mustYield) {
+      return restOfGenerator(generator, afterYield(step.value, emit, flowRun), emit, flowRun);
+    }
+    if (step.value === undefined) continue;
+    let done: Maybe;
+    try {
+      done = emit(step.value);
+    } catch (error) {
+      close(generator, flowRun, error);
+      throw error;
+    }
+    if (done !== undefined) return restOfGenerator(generator, done, emit, flowRun);
+  }
+}
+
+/** Emits a value after a eventLoop: a generator that yields for ever must not starve the others. */
+async function afterYield(value: unknown, emit: Emit<unknown>, flowRun: FlowRun): Promise<void> {
+  await flowRun.host.eventLoop.yielded();
+  if (value !== undefined) await emit(value);
+}
+
+/** Goes on with a generator after the first yield that had to be waited for. */
+async function restOfGenerator(
+  generator: Iterator<unknown>,
+  first: Promise<void>,
+  emit: Emit<unknown>,
+  flowRun: FlowRun,
+): Promise<void> {
+  let done: Maybe = first;
+  for (let yields = 1;; yields++) {
+    try {
+      if (done !== undefined) await done;
+      if (yields % YIELD_EVERY === 0 && flowRun.host.eventLoop.mustYield) {
+        await flowRun.host.eventLoop.yielded();
+      }
+      flowRun.callGoesOn();
+    } catch (error) {
+      const failure = flowRun.sinkError(error);
+      close(generator, flowRun, failure);
+      throw failure;
+    }
+    let step: IteratorResult<unknown>;
+    try {
+      step = generator.next();
+    } catch (error) {
+      throw flowRun.handlerError(error);
+    }
+    if (step.done) return;
+    try {
+      done = step.value === undefined ? undefined : emit(step.value);
+    } catch (error) {
+      close(generator, flowRun, error);
+      throw error;
+    }
+  }
+}
+
+async function spreadAsyncGenerator(
+  generator: AsyncIterator<unknown>,
+  emit: Emit<unknown>,
+  flowRun: FlowRun,
+): Promise<void> {
+  for (let yields = 1;; yields++) {
+    let step: IteratorResult<unknown>;
+    try {
+      if (yields % YIELD_EVERY === 0 && flowRun.host.eventLoop.mustYield) {
+        await flowRun.host.eventLoop.yielded();
+      }
+      step = await generator.next();
+    } catch (error) {
+      throw flowRun.handlerError(error);
+    }
+    if (step.done) return;
+    try {
+      flowRun.callGoesOn();
+      if (step.value === undefined) continue;
+      const done = emit(step.value);
+      if (done !== undefined) await done;
+      flowRun.callGoesOn();
+    } catch (error) {
+      const failure = flowRun.sinkError(error);
+      await closeAsync(generator, flowRun, failure);
+      throw failure;
+    }
+  }
+}
+
+/** Closes a generator since `failure` has happened; what it throws then comes second. */
+function close(generator: Iterator<unknown>, flowRun: FlowRun, failure: unknown): void {
+  try {
+    generator.return?.();
+  } catch (error) {
+    flowRun.also(flowRun.handlerError(error), failure);
+  }
+}
+
+async function closeAsync(
+  generator: AsyncIterator<unknown>,
+  flowRun: FlowRun,
+  failure: unknown,
+): Promise<void> {
+  try {
+    await generator.return?.();
+  } catch (error) {
+    flowRun.also(flowRun.handlerError(error), failure);
+  }
+}

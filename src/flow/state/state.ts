@@ -1,0 +1,125 @@
+/**
+ * Exact state: what a store, a source and the engine ask of each other so that, after a crash, the store
+ * holds the state and the positions of one and the same instant. Nothing here knows Kafka or Deno KV.
+ */
+import type { Commit } from "../source/feed.ts";
+
+/** The method that makes an object one that can hold the state of flows. */
+export const openState: unique symbol = Symbol("slipstream.openState");
+
+/** What the option `state` of a flow takes: a `Cache` that belongs to this process alone. */
+export interface StateCache {
+  /**
+   * Returns the store behind it, the same one for all that share it.
+   *
+   * @throws {TypeError} If it cannot hold exact state; the error says what to change.
+   * @internal
+   */
+  [openState](): StateStore;
+}
+
+let kept = false;
+
+/**
+ * Opens what a flow was given as its state. Flows that are opened after that are attributed, so that a store
+ * knows whose writes are in its cuts: until then no flow pays for it.
+ */
+export function keepState(keeper: StateCache): StateStore {
+  const store = keeper[openState]();
+  kept = true;
+  return store;
+}
+
+/** Returns whether a flow of this process was given a state. */
+export function isStateKept(): boolean {
+  return kept;
+}
+
+/** The position of a flow in one partition of a source: what is before it is in the state. */
+export interface StoredPosition {
+  /** The name of the flow. */
+  readonly flow: string;
+  /** The name of the source. */
+  readonly source: string;
+  /** The partition; 0 in a source without partitions. */
+  readonly partition: number;
+  /** The position. */
+  readonly position: unknown;
+}
+
+/**
+ * A store that holds state and positions. While it is driven nothing goes to disk but by cuts: each takes
+ * everything written so far, and becomes durable as a whole or not at all.
+ */
+export interface StateStore {
+  /** The positions of a flow at a source, by partition. */
+  positions(flow: string, source: string): ReadonlyMap<number, unknown>;
+  /**
+   * Leaves the moments of the cuts to `driver`.
+   *
+   * @throws {TypeError} If the store is driven already, or has been dropped.
+   */
+  drive(driver: StateDriver): void;
+  /** Takes what was written and these positions, now; the result brings this cut to disk, and no later one. */
+  cut(positions: readonly StoredPosition[]): Commit;
+  /** Has `note` write what belongs into every cut, just before it; returns what takes that back. */
+  beforeCut(note: () => void): () => void;
+  /** Is driven no longer: it writes when it likes, as before. */
+  release(): void;
+  /** Is driven no longer, and forgets what is not on disk: it would be half of a message. */
+  drop(): void;
+}
+
+/** Who decides when a store is cut. */
+export interface StateDriver {
+  /** Much is waiting for the disk: cut soon, and begin no message before it is there. */
+  full(): void;
+  /** Resolves when everything written so far is on disk. */
+  flush(): Promise<void>;
+}
+
+/** A message of an outside source, and everything made from it, until all of it is done. */
+export interface Root {
+  /** Returns whether the message belongs to the cuts of `driver`. */
+  drives(driver: StateDriver): boolean;
+  /** The message is done. */
+  leave(): void;
+}
+
+/** What the engine tells a source whose positions are held by stores. */
+export interface Resumption {
+  /** Says where to begin a partition that would begin at `position` by itself. */
+  start(partition: number, position: unknown): unknown;
+  /** A flow whose state says nothing of a partition that was not read before in this run. */
+  unknownTo(partition: number): string | undefined;
+  /** The partition begins at `position`, after a start or a seek; `sought`: wherever it was before. */
+  began(partition: number, position: unknown, sought: boolean): void;
+}
+
+/** A part of the work of a flow that writes to stores, as these know it; see step.ts. */
+export interface Writer {
+  /** The name of the flow. */
+  readonly flow: string;
+  /** True when it has failed: it must not change anything any more. */
+  readonly failed: boolean;
+  /** True while what it has changed may be taken back. */
+  readonly open: boolean;
+  /** Another flow has read what it has changed, and may take back. */
+  wasRead(flow: string): void;
+  /** Notes a change, to be taken back when the work fails. */
+  changed(change: Change): void;
+  /** Returns whether it has changed something for which `test` says true. */
+  hasChanged(test: (change: Change) => boolean): boolean;
+}
+
+/** A change of one thing in a store. */
+export interface Change {
+  /** Who made it. */
+  readonly by: Writer;
+  /**
+   * Takes it back.
+   *
+   * @throws {TypeError} If something else was written over it.
+   */
+  undo(): void;
+}

@@ -1,0 +1,207 @@
+import type { Branch } from "../source/branch.ts";
+import type { Commit } from "../source/feed.ts";
+import type { RootSource, Snapshot } from "./root_source.ts";
+import type { StateDriver, StateStore, StoredPosition } from "./state.ts";
+
+/** What a group needs of the run. */
+export interface GroupHost {
+  /** Runs a commit that begins after this call. */
+  commit(): Promise<void>;
+  /** Runs a commit soon; an error ends the run. */
+  commitSoon(): void;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+}
+
+/** A cut that is not on disk yet. */
+export interface Cut {
+  /** Brings it to disk, and those before it. */
+  readonly save: Commit;
+  /** What was acknowledged when it was taken. */
+  readonly snapshots: ReadonlyMap<RootSource, Snapshot>;
+}
+
+/** A flow whose positions a store holds. */
+interface Member {
+  readonly flow: string;
+  readonly root: RootSource;
+  readonly branch: Branch<unknown>;
+}
+
+/**
+ * The flows of a run that keep their state in one store. A cut of the store is taken only at a moment at
+ * which none of their messages is open, so that state and positions in it are of the same instant.
+ *
+ * - When a cut is due, messages wait at their start until those in flight are done; where there is one
+ *   flow, none ever waits.
+ * - A commit never waits for a cut: it takes what is whole, and is run again when the rest is.
+ * - A message that failed for good stays open for ever: what came after the last cut is dropped.
+ */
+export class StateGroup implements StateDriver {
+  readonly #store: StateStore;
+  readonly #host: GroupHost;
+  readonly #members: Member[] = [];
+  readonly #written = new Map<Member, Map<number, unknown>>();
+  #open = 0;
+  /** A cut is to be taken as soon as no message is open. */
+  #due = false;
+  /** Much is waiting for the disk. */
+  #full = false;
+  /** Messages began since the last cut. */
+  #moved = false;
+  /** The last cut, until it is on disk. */
+  #unsaved: Cut | undefined;
+  /** All flows have ended. */
+  #stuck = false;
+  #ended = false;
+  #wakes = new Set<() => void>();
+  #awaited: PromiseWithResolvers<void> | undefined;
+
+  constructor(store: StateStore, host: GroupHost) {
+    this.#store = store;
+    this.#host = host;
+    store.drive(this);
+  }
+
+  /** Adds a flow at one of its sources, and returns the positions that the store has of it. */
+  join(flow: string, root: RootSource, branch: Branch<unknown>): ReadonlyMap<number, unknown> {
+    const stored = this.#store.positions(flow, root.name);
+    const member = { flow, root, branch };
+    this.#members.push(member);
+    this.#written.set(member, new Map(stored));
+    return stored;
+  }
+
+  /** True while no message may begin. */
+  get closed(): boolean {
+    return this.#due || this.#full;
+  }
+
+  /** True while none of its messages is open: state and positions are of the same instant. */
+  get whole(): boolean {
+    return this.#open === 0;
+  }
+
+  /** A message begins. */
+  enter(): void {
+    this.#open++;
+    this.#moved = true;
+  }
+
+  /** A message is done. */
+  leave(): void {
+    if (--this.#open > 0 || !this.#due || this.#ended) return;
+    try {
+      this.#cut();
+    } catch (error) {
+      return this.#host.fail(error); // whoever says that a message is done must not meet it
+    }
+    this.#host.commitSoon();
+  }
+
+  /**
+   * Takes a cut for a commit that begins now; undefined when messages are in flight: then one is taken
+   * as soon as they are done, and another commit follows.
+   */
+  snapshot(): Cut | undefined {
+    if (this.#ended) return undefined;
+    if (this.#open === 0) this.#cut();
+    else if (this.#unsaved === undefined) {
+      this.#due = true;
+      return undefined;
+    }
+    const unsaved = this.#unsaved!;
+    const save = async () => {
+      await unsaved.save();
+      if (this.#unsaved !== unsaved) return;
+      this.#unsaved = undefined;
+      this.#full = false;
+      this.#reopen();
+    };
+    return { ...unsaved, save };
+  }
+
+  /** Much is waiting for the disk. */
+  full(): void {
+    if (this.#full) return;
+    this.#full = true;
+    if (this.#open > 0) this.#due = true;
+    else this.#host.commitSoon();
+  }
+
+  /** Resolves when everything written so far is on disk. */
+  async flush(): Promise<void> {
+    if (this.#open === 0) this.#cut(); // a message may begin before the commit does
+    else {
+      if (this.#stuck) throw stuck();
+      this.#due = true;
+      await (this.#awaited ??= Promise.withResolvers<void>()).promise;
+    }
+    await this.#host.commit();
+  }
+
+  /** All flows have ended: a message that is open now has failed, and nobody waits for it any more. */
+  flowsEnded(): void {
+    this.#stuck = true;
+    this.#refuse();
+  }
+
+  /** Calls `wake` when a message may begin. */
+  wait(wake: () => void): void {
+    this.#wakes.add(wake);
+  }
+
+  /** The run is over: what is whole stays, anything else is dropped. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const whole = this.#open === 0 && !this.#moved && this.#unsaved === undefined;
+    if (whole) this.#store.release();
+    else this.#store.drop();
+    this.#refuse();
+  }
+
+  #refuse(): void {
+    this.#awaited?.reject(stuck());
+    this.#awaited?.promise.catch(() => {}); // nobody may have waited for it
+    this.#awaited = undefined;
+  }
+
+  #cut(): void {
+    this.#due = this.#moved = false;
+    const save = this.#store.cut([...this.#positions()]);
+    const roots = new Set(this.#members.map(({ root }) => root));
+    const snapshots = new Map([...roots].map((root) => [root, root.snapshot()]));
+    this.#unsaved = { save, snapshots };
+    this.#awaited?.resolve();
+    this.#awaited = undefined;
+    this.#reopen();
+  }
+
+  #reopen(): void {
+    if (this.closed) return;
+    const wakes = this.#wakes;
+    this.#wakes = new Set();
+    for (const wake of wakes) wake();
+  }
+
+  /** The positions that have changed since the last cut. */
+  *#positions(): Generator<StoredPosition> {
+    for (const member of this.#members) {
+      const { flow, root, branch } = member;
+      const written = this.#written.get(member)!;
+      for (const [partition, position] of root.positions) {
+        if (written.get(partition) === position || root.isAhead(branch, partition)) continue;
+        written.set(partition, position);
+        yield { flow, source: root.name, partition, position };
+      }
+    }
+  }
+}
+
+function stuck(): TypeError {
+  return new TypeError(
+    "Cannot flush a cache that keeps state: the run ended within a message, and everything after the " +
+      "last cut is dropped",
+  );
+}

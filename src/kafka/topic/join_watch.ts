@@ -1,0 +1,46 @@
+import { type Clock, remind } from "../../clock.ts";
+
+/** After how long without an assignment it is told what it waits for. */
+export const JOINING_AFTER_MS = 3_000;
+
+/** Tells what a member waits for that has no assignment: when that takes long, and again when it has taken twice as long. */
+export class JoinWatch {
+  readonly #clock: Clock;
+  readonly #signal: AbortSignal;
+  readonly #tell: (waitedMs: number, waitsFor: string) => void;
+  #began = 0;
+  #waitsFor = "";
+  #cancel: (() => void) | undefined;
+
+  /** Calls `tell` with how long it has been waited, and for what, until `signal` aborts. */
+  constructor(
+    clock: Clock,
+    signal: AbortSignal,
+    tell: (waitedMs: number, waitsFor: string) => void,
+  ) {
+    this.#clock = clock;
+    this.#signal = signal;
+    this.#tell = tell;
+  }
+
+  /** The member waits for an assignment, or waits for something else before it has one. */
+  begin(waitsFor: string): void {
+    this.#waitsFor = waitsFor;
+    if (this.#cancel !== undefined || this.#signal.aborted) return;
+    this.#began = this.#clock.monotonic();
+    this.#cancel = remind(this.#clock, JOINING_AFTER_MS, (ms) => this.#tell(ms, this.#waitsFor));
+  }
+
+  /** The same, and tells it at once. */
+  tell(waitsFor: string): void {
+    if (this.#signal.aborted) return;
+    this.begin(waitsFor);
+    this.#tell(Math.round(this.#clock.monotonic() - this.#began), waitsFor);
+  }
+
+  /** It waits no longer. */
+  end(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+  }
+}
