@@ -11,7 +11,7 @@ import { BatchQueue, type Entry } from "../src/kafka/kafkajs/batch_queue.ts";
 import { KafkaProducer } from "../src/kafka/kafkajs/producer.ts";
 import { AWAY_AFTER_MS, Pulse } from "../src/kafka/kafkajs/broker_health.ts";
 import { Topic } from "../src/kafka/mod.ts";
-import { Progress } from "../src/kafka/topic/progress.ts";
+import { PartitionReaders } from "../src/kafka/topic/partition_reader.ts";
 import { StuckWatch } from "../src/kafka/topic/stuck_watch.ts";
 import { ManualClock, settle } from "../src/testing/mod.ts";
 import { FeedDriver } from "./_support/feed_driver.ts";
@@ -110,13 +110,13 @@ steady(
   "A Topic's message is stuck after its timeout, counted by idle parts",
   async (clock, step) => {
     let at: number | undefined;
-    const progress = new Progress();
-    progress.begin(new Map([[0, 0]]), new Map());
-    progress.handOut(0, 1, () => {});
+    const readers = new PartitionReaders();
+    readers.begin(new Map([[0, 0]]), new Map(), new Map());
+    readers.get(0)!.handOut(1, () => {});
     const watch = new StuckWatch({
       clock,
       timeoutMs: 1_000,
-      open: () => progress.open,
+      open: () => readers.open,
       isHeld: () => false,
       stuck: () => {
         at = clock.monotonic();

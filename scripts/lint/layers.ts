@@ -15,6 +15,7 @@ export type Layer =
 const interfaces = [
   "run/attribution.ts",
   "run/pending.ts",
+  "source/ack_tracker.ts",
   "source/feed.ts",
   "source/gate.ts",
   "source/receipt.ts",

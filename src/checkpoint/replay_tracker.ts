@@ -1,4 +1,5 @@
 import { setCorrection } from "../flow/stage/correction.ts";
+import { AckTracker } from "../flow/source/ack_tracker.ts";
 import type { Witness } from "../flow/source/feed.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
@@ -28,21 +29,18 @@ export interface ReplayRecord {
   readonly applied: number;
 }
 
-/** A message in flight. */
-interface Ticket {
-  readonly position: number;
-  done: boolean;
-}
-
 /** The reading of one partition. */
 interface PartitionReading {
-  cursor: number;
   applied: number;
-  /** The messages in flight that began after the last move, in order. */
-  tickets: Ticket[];
+  /** The messages in flight that began after the last move, and the cursor. */
+  acks: AckTracker;
   /** The gate's epoch when the last message began. */
   epoch: number;
   correction: Correction | undefined;
+}
+
+function recordOf({ acks, applied }: PartitionReading): ReplayRecord {
+  return { cursor: acks.position, applied };
 }
 
 /** One partition of the source. */
@@ -105,8 +103,7 @@ export class ReplayTracker implements Witness {
   get records(): Map<number, ReplayRecord> {
     const all = new Map<number, ReplayRecord>();
     for (const [partition, { kept, reading }] of this.#partitions) {
-      const { cursor, applied } = reading ?? kept!;
-      all.set(partition, { cursor, applied });
+      all.set(partition, reading === undefined ? kept! : recordOf(reading));
     }
     return all;
   }
@@ -114,7 +111,7 @@ export class ReplayTracker implements Witness {
   /** True until every message that had to be handled again has been. */
   get behind(): boolean {
     for (const { reading } of this.#partitions.values()) {
-      if (reading !== undefined && reading.cursor < reading.applied) return true;
+      if (reading !== undefined && reading.acks.position < reading.applied) return true;
     }
     return false;
   }
@@ -125,18 +122,13 @@ export class ReplayTracker implements Witness {
     const at = positionOf(message);
     if (at === undefined) return receipt.whenDone(() => this.#closed());
     const reading = this.#readingAt(at);
-    const { tickets } = reading;
-    const ticket = { position: at.offset, done: false };
-    tickets.push(ticket);
+    const { acks } = reading;
+    const number = acks.open(at.offset + 1);
     const correction = this.#correctionAt(at.offset, reading);
     setCorrection(message, correction);
     receipt.whenDone(() => {
-      ticket.done = true;
-      while (tickets[0]?.done) {
-        const next = tickets.shift()!.position + 1;
-        if (next > reading.applied) reading.applied = next;
-        if (tickets === reading.tickets) reading.cursor = next;
-      }
+      acks.done(number);
+      reading.applied = Math.max(reading.applied, acks.position);
       this.#closed();
       if (correction === undefined || this.behind) return;
       // After the heartbeats of this message, which may make results of others stale.
@@ -172,7 +164,7 @@ export class ReplayTracker implements Witness {
     if (all.size > this.#causes.length) this.#causes = [...all];
     for (const [partition, position] of positions) {
       const reading = this.#partitions.get(partition)?.reading;
-      if (position < (reading?.cursor ?? Infinity)) from[partition] = position;
+      if (position < (reading?.acks.position ?? Infinity)) from[partition] = position;
     }
     if (Object.keys(from).length === 0) return { from, moved: undefined };
     this.epoch++;
@@ -194,8 +186,7 @@ export class ReplayTracker implements Witness {
   #assigned(partitions: readonly number[]): void {
     for (const [partition, replay] of this.#partitions) {
       if (replay.reading === undefined || partitions.includes(partition)) continue;
-      const { cursor, applied } = replay.reading;
-      replay.kept = { cursor, applied };
+      replay.kept = recordOf(replay.reading);
       replay.reading = undefined;
     }
   }
@@ -207,14 +198,13 @@ export class ReplayTracker implements Witness {
   #start(partition: number, position: number, exact = false): number {
     const replay = this.#at(partition);
     const before = replay.reading;
-    const known = replay.kept ?? before;
+    const known = replay.kept ?? (before && recordOf(before));
     replay.kept = undefined;
     const again = !exact && known !== undefined && known.cursor < known.applied;
     const start = again ? Math.min(position, known.cursor) : position;
     const reading: PartitionReading = {
-      cursor: start,
       applied: Math.max(position, known?.applied ?? position),
-      tickets: [],
+      acks: new AckTracker(start),
       epoch: this.#gate.epoch,
       correction: undefined,
     };
@@ -228,8 +218,7 @@ export class ReplayTracker implements Witness {
   #move(partition: number, position: number): void {
     const reading = this.#partitions.get(partition)?.reading;
     if (reading !== undefined) {
-      reading.cursor = position;
-      reading.tickets = [];
+      reading.acks = new AckTracker(position);
       reading.epoch = this.#gate.epoch;
       reading.correction = undefined;
     }
@@ -250,9 +239,7 @@ export class ReplayTracker implements Witness {
     const reading = this.#partitions.get(partition)!.reading!;
     if (reading.epoch !== this.#gate.epoch) {
       reading.epoch = this.#gate.epoch;
-      const last = reading.tickets.at(-1)?.position;
-      const expected = last === undefined ? reading.cursor : last + 1;
-      if (offset < expected) {
+      if (offset < reading.acks.next) {
         this.epoch++;
         this.#causes = [];
         this.#move(partition, offset);

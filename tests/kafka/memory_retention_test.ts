@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { gateOf } from "../../src/flow/source/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { LossWatch } from "../../src/kafka/topic/loss_watch.ts";
+import { tellLoss } from "../../src/kafka/topic/loss.ts";
 import { PartitionLog } from "../../src/kafka/memory/log.ts";
 import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
@@ -63,9 +63,8 @@ Deno.test("Topic tells which messages were deleted while it was held back, and n
   assertEquals(lost, [{ type: "lost", topic: "t", partition: 0, from: 0, to: 15 }]);
 });
 
-Deno.test("LossWatch tells of no offset that was read before it was deleted", async () => {
+Deno.test("tellLoss() tells of no offset that was read before it was deleted", async () => {
   const lost = Promise.withResolvers<BrokerStatus>();
-  const watch = new LossWatch((status) => lost.resolve(status));
   await using broker = new MemoryBroker({ maxRecords: 5 });
   await broker.ensure("t", {});
   await write(broker, "t", texts("v", 20));
@@ -73,8 +72,8 @@ Deno.test("LossWatch tells of no offset that was read before it was deleted", as
   for (let i = 0; i < 14; i++) log.append(record("k", "v"), 0);
   const { records, bytes } = log.read(0, 100, Infinity);
   const place = { topic: "t", partition: 0, generation: 1, epoch: 0 };
-  watch.expect(new Map([[0, 1]]));
-  watch.see(broker, { ...place, records, bytes, next: 14, high: 14 });
+  const chunk = { ...place, records, bytes, next: 14, high: 14 };
+  await tellLoss(broker, chunk, 1, lost.resolve);
   assertEquals(await lost.promise, { type: "lost", topic: "t", partition: 0, from: 1, to: 4 });
 });
 

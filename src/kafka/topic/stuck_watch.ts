@@ -1,5 +1,5 @@
 import type { Clock } from "../../clock.ts";
-import type { OpenMessage, OpenMessages } from "./progress.ts";
+import type { OpenMessage, OpenMessages } from "./partition_reader.ts";
 
 /** What a {@linkcode StuckWatch} watches. */
 export interface StuckWatchOptions {

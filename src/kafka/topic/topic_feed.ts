@@ -13,7 +13,7 @@ import { Decoding } from "./decoding.ts";
 import type { FeedContext } from "./feed_context.ts";
 import { Message } from "./message.ts";
 import type { Prefetch } from "./prefetch.ts";
-import type { OpenMessage, Progress } from "./progress.ts";
+import type { OpenMessage, PartitionReaders } from "./partition_reader.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
 import { TopicMember } from "./topic_member.ts";
@@ -35,7 +35,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #gate: Gate;
   readonly #member: TopicMember<K, V>;
   readonly #prefetch: Prefetch<Message<K, V>>;
-  readonly #progress: Progress;
+  readonly #partitions: PartitionReaders;
   readonly #decoding: Decoding;
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
@@ -61,11 +61,11 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       status: (status) => this.#status(status),
     });
     this.#prefetch = this.#member.prefetch;
-    this.#progress = this.#member.progress;
+    this.#partitions = this.#member.partitions;
     this.#watch = new StuckWatch({
       clock: host.clock,
       timeoutMs: context.settings.processingTimeoutMs,
-      open: () => this.#progress.open,
+      open: () => this.#partitions.open,
       isHeld: (message, polled) => this.#isHeld(message, polled),
       stuck: (message) => this.#stuck(message),
     });
@@ -107,7 +107,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const acknowledged = this.#progress.handOut(partition, next, this.#acknowledged);
+    const acknowledged = this.#partitions.get(partition)!.handOut(next, this.#acknowledged);
     this.receipt = new Receipt(acknowledged, next, partition);
   }
 
@@ -123,7 +123,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   /** The partitions that this member reads. */
   parts(): PartState[] {
-    return this.#member.fetched.states((partition) => this.#prefetch.has(partition));
+    return this.#partitions.states((partition) => this.#prefetch.has(partition));
   }
 
   /** Where the partitions begin, once there is an assignment; none when there will be none. */

@@ -5,14 +5,13 @@ import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "../client/broker.ts";
 import type { FeedContext } from "./feed_context.ts";
-import { Fetched } from "./fetched.ts";
 import { JoinWatch } from "./join_watch.ts";
-import { LossWatch } from "./loss_watch.ts";
+import { tellLoss } from "./loss.ts";
 import type { Message } from "./message.ts";
 import { linked } from "../client/patience.ts";
+import { type PartitionReader, PartitionReaders } from "./partition_reader.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
 import { Prefetch } from "./prefetch.ts";
-import { Progress } from "./progress.ts";
 import { partitionsToSeek, Seeks } from "./seeks.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { findStart, type Start } from "./topic_start.ts";
@@ -39,19 +38,15 @@ export interface MemberHooks {
 export class TopicMember<K, V> {
   /** What was fetched and not handed out. */
   readonly prefetch: Prefetch<Message<K, V>> = new Prefetch();
-  /** What was handed out, acknowledged and committed. */
-  readonly progress: Progress = new Progress();
-  /** How far it has fetched. */
-  readonly fetched: Fetched = new Fetched();
+  /** The partitions that it is given. */
+  readonly partitions: PartitionReaders = new PartitionReaders();
   /** Is asked where to begin, where stores hold the positions. */
   resumption: Resumption | undefined;
   readonly #context: FeedContext<K, V>;
   readonly #gate: Gate;
   readonly #host: Host;
   readonly #hooks: MemberHooks;
-  readonly #losses: LossWatch;
   readonly #joinWatch: JoinWatch;
-  readonly #epochs = new Map<number, number>();
   readonly #seeks: Seeks;
   /** The broker, once it is connected. */
   broker: Broker | undefined;
@@ -74,7 +69,6 @@ export class TopicMember<K, V> {
     this.#gate = gate;
     this.#hooks = hooks;
     this.#seeks = new Seeks(context.sought);
-    this.#losses = new LossWatch(hooks.status);
     const { topic, groupId } = context;
     const { signal } = this.#aborted;
     this.#joinWatch = new JoinWatch(host.clock, signal, (waitedMs, waitsFor) => {
@@ -131,12 +125,7 @@ export class TopicMember<K, V> {
 
   /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */
   get lag(): number | undefined {
-    if (this.#assignment === undefined) return undefined;
-    let lag = 0;
-    for (const [partition, position] of this.progress.positions()) {
-      lag += Math.max(0, this.fetched.endOf(partition) - position);
-    }
-    return lag === Infinity ? undefined : lag;
+    return this.#assignment && this.partitions.lag;
   }
 
   /** Looks up where the partitions end while nothing is fetched that would tell; undefined while it is. */
@@ -145,7 +134,7 @@ export class TopicMember<K, V> {
     if (assignment === undefined || !(this.#gate.closed || this.prefetch.rests)) return undefined;
     const { signal } = this.#aborted;
     return this.broker!.offsets(this.#context.topic, "latest", { signal }).then((ends) => {
-      if (assignment === this.#assignment) this.fetched.lookedUp(ends);
+      if (assignment === this.#assignment) this.partitions.lookedUp(ends);
     });
   }
 
@@ -153,7 +142,7 @@ export class TopicMember<K, V> {
   snapshot(): Commit | undefined {
     const generation = this.#assignment?.generation;
     if (generation === undefined) return undefined;
-    const uncommitted = this.progress.uncommitted();
+    const uncommitted = this.partitions.uncommitted();
     if (!uncommitted) return undefined;
     const commit = async () => {
       this.#flushed = commit; // since it is called: sinks and stores come first
@@ -182,7 +171,7 @@ export class TopicMember<K, V> {
     this.#seeks.begin(partitions, position);
     for (const partition of partitions) {
       this.prefetch.drop(partition);
-      this.progress.restart(partition);
+      this.partitions.get(partition)!.restart();
     }
     return this.#move(assignment, partitions, position);
   }
@@ -200,17 +189,15 @@ export class TopicMember<K, V> {
       for (const partition of partitions) {
         // A later seek, or a new assignment, has taken this one over.
         if (assignment !== this.#assignment || !this.#seeks.end(partition, position)) continue;
-        this.#start(partition, found?.get(partition) ?? this.progress.positionOf(partition));
+        const offset = found?.get(partition) ?? this.partitions.get(partition)!.position;
+        this.#start(partition, offset);
       }
     }
   }
 
   #start(partition: number, offset: number): void {
     this.resumption?.began(partition, offset, true);
-    this.progress.restart(partition, offset);
-    this.#losses.expect(new Map([[partition, offset]]));
-    this.fetched.restart(partition, offset);
-    this.#epochs.set(partition, this.#member!.seek(partition, offset));
+    this.partitions.get(partition)!.moveTo(offset, this.#member!.seek(partition, offset));
     this.#hooks.changed();
   }
 
@@ -255,7 +242,7 @@ export class TopicMember<K, V> {
     const limit = (partition: number, position: number) => {
       if (assignment !== this.#latest) return position; // overtaken: nothing begins here
       const exact = sought.has(partition);
-      const done = exact ? position : this.progress.resume(partition, position);
+      const done = exact ? position : this.partitions.resume(partition, position);
       return this.#gate.startAt(partition, done, exact);
     };
     return findStart(this.broker!, {
@@ -296,9 +283,11 @@ export class TopicMember<K, V> {
       this.resumption?.began(partition, position, moved.has(partition));
     }
     const exact = this.resumption !== undefined;
-    this.progress.begin(positions, exact ? committed : new Map([...committed, ...decided]));
-    this.#losses.expect(positions);
-    this.fetched.begin(positions, ends);
+    this.partitions.begin(
+      positions,
+      exact ? committed : new Map([...committed, ...decided]),
+      ends,
+    );
     this.followGate();
     if (exact && decided.size > 0) this.#host.commit().catch(() => {}); // the run is told
     this.#hooks.assigned();
@@ -310,18 +299,18 @@ export class TopicMember<K, V> {
     // While the partitions are given up, what was fetched before is gone: this would leave a hole.
     if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
     if (this.#seeks.moves(partition)) return;
-    if (epoch < (this.#epochs.get(partition) ?? 0)) return;
-    this.#losses.see(this.broker!, chunk);
-    this.fetched.see(chunk);
-    if (chunk.records.length === 0) return this.#pass(chunk);
+    const reader = this.partitions.get(partition)!;
+    if (epoch < reader.epoch) return;
+    void tellLoss(this.broker!, chunk, reader.see(chunk), this.#hooks.status);
+    if (chunk.records.length === 0) return this.#pass(chunk, reader);
     const room = this.prefetch.add(chunk);
     this.#hooks.changed();
     return room;
   }
 
   /** Nothing visible was fetched: the position moves on when all before it is acknowledged. */
-  #pass({ partition, next }: Chunk): void {
-    if (!this.prefetch.extend(partition, next)) this.progress.pass(partition, next);
+  #pass({ partition, next }: Chunk, reader: PartitionReader): void {
+    if (!this.prefetch.extend(partition, next)) reader.pass(next);
     this.#host.moved?.();
     this.#hooks.changed();
   }
@@ -335,7 +324,7 @@ export class TopicMember<K, V> {
     else this.#commitFlushed();
     if (assignment !== this.#assignment) return;
     this.#assignment = undefined;
-    this.progress.clear();
+    this.partitions.clear();
     this.#waitsForOthers();
   }
 
@@ -364,7 +353,7 @@ export class TopicMember<K, V> {
   leave(): () => void {
     this.#commitFlushed();
     this.prefetch.drop();
-    this.progress.giveUp();
+    this.partitions.giveUp();
     this.#assignment = undefined;
     void this.#member?.leave();
     return () => {

@@ -1,12 +1,10 @@
 /**
- * The acknowledged position of one partition, in one generation and epoch: after the last message before
- * which none is open, in the order of handing out. (Offsets would not do: they have holes.)
+ * The acknowledged position of one partition: after the last message before which none is open, in the order of
+ * handing out. (Offsets would not do: they have holes.) A move of the reading begins another one.
  */
-export class Watermark {
+export class AckTracker {
   /** Everything before it is acknowledged. */
   position: number;
-  /** What the group has committed, as far as is known. */
-  committed: number | undefined;
   /** The positions after the open messages; `-1 - position` for one that is done before others. */
   #open: number[] = [];
   /** The index of the first that is open. */
@@ -15,9 +13,8 @@ export class Watermark {
   #removed = 0;
 
   /** Begins at a position with nothing open. */
-  constructor(position: number, committed: number | undefined) {
+  constructor(position: number) {
     this.position = position;
-    this.committed = committed;
   }
 
   /** How many messages are open, or done before one that is open. */
@@ -33,6 +30,13 @@ export class Watermark {
   /** The position after the first message that is open; undefined when none is. */
   get firstNext(): number | undefined {
     return this.#open[this.#head];
+  }
+
+  /** The position after the last message that was handed out. */
+  get next(): number {
+    const last = this.#open.at(-1);
+    if (last === undefined || this.size === 0) return this.position;
+    return last < 0 ? -1 - last : last;
   }
 
   /** Counts a message as handed out, and returns its number; `next` is the position after it. */

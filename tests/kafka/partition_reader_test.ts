@@ -1,16 +1,17 @@
 import { assertEquals } from "@std/assert";
-import { Progress } from "../../src/kafka/topic/progress.ts";
+import { PartitionReaders } from "../../src/kafka/topic/partition_reader.ts";
 import { addSeek, Seeks } from "../../src/kafka/topic/seeks.ts";
 
-Deno.test("Progress.restart() is committed again, also beside a commit that is in flight", () => {
-  const progress = new Progress();
-  progress.begin(new Map([[0, 0]]), new Map([[0, 0]]));
-  progress.handOut(0, 1, () => {})();
-  const underWay = progress.uncommitted()!;
-  assertEquals([...underWay.positions], [[0, 1]]);
-  progress.restart(0, 0);
-  underWay.confirm();
-  assertEquals([...progress.uncommitted()!.positions], [[0, 0]]);
+Deno.test("PartitionReader.moveTo() is committed again, also beside a commit that is in flight", () => {
+  const readers = new PartitionReaders();
+  readers.begin(new Map([[0, 0]]), new Map([[0, 0]]), new Map());
+  const reader = readers.get(0)!;
+  reader.handOut(1, () => {})();
+  const inFlight = readers.uncommitted()!;
+  assertEquals([...inFlight.positions], [[0, 1]]);
+  reader.moveTo(0, 1);
+  inFlight.confirm();
+  assertEquals([...readers.uncommitted()!.positions], [[0, 0]]);
 });
 
 Deno.test("Seeks.of() adds up the seeks from before the reading; one for all replaces those before it", () => {
