@@ -15,7 +15,7 @@
 export { type PartitionOffsets, Topic } from "./topic/topic.ts";
 export { type Configurable, type TopicDefaults, type TopicOptions } from "./topic/options.ts";
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./client/connection.ts";
-export { type Codecs, Message, type Origin } from "./topic/message.ts";
+export { type Codecs, type Keys, Message, type Origin } from "./topic/message.ts";
 export { type Tombstone, tombstone } from "../tombstone.ts";
 export { type Codec } from "../codecs/codec.ts";
 export { type DeadLetterOrigin, redrive } from "./topic/dead_letter.ts";

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { z } from "zod";
-import { App, BytesCodec, type Codec, JsonCodec, TextCodec } from "../../mod.ts";
+import { App, BytesCodec, type Codec, JsonCodec, MemoryCache, TextCodec } from "../../mod.ts";
 import { AvroCodec } from "../../src/codecs/avro/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import { type Message, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
@@ -87,4 +87,43 @@ Deno.test("Topic takes a tombstone wherever it takes a value; reading tells it w
     return [key, value] as const;
   }, { sink: topic });
   assertEquals([send, sendNull, sendNothing].map((call) => typeof call).length, 3);
+});
+
+Deno.test('Topic with keys: "required" gives keys that can be those of a Cache', async () => {
+  await using broker = new MemoryBroker();
+  const keyless = new Topic("orders", { broker, codec: new JsonCodec<number>() });
+  await keyless.send({ key: "fish", value: 1 });
+  await keyless.send({ value: 2 });
+  await keyless.send({ key: "crab", value: 3 });
+  const orders = new Topic("orders", {
+    broker,
+    groupId: "keyed",
+    offset: "earliest",
+    codec: new JsonCodec<number>(),
+    keys: "required",
+  });
+  isExactly<typeof orders, Topic<string, number, "required">>(true);
+  const totals = new MemoryCache<number>();
+  const skipped: string[] = [];
+  const app = new App({
+    onStatus: (event) => event.type === "skipped" && skipped.push(event.error.message),
+  });
+  const stop = new AbortController();
+  app.handle(orders, (message) => {
+    isExactly<typeof message.key, string>(true);
+    totals.set(message.key, message.value);
+    if (message.key === "crab") stop.abort();
+  }, { onError: "skip", name: "totals" });
+  await app.stream({ signal: stop.signal });
+  assertEquals([await totals.get("fish"), await totals.get("crab")], [1, 3]);
+  assertEquals(skipped.length, 1);
+  assertStringIncludes(skipped[0]!, "Cannot decode the key of a message");
+  assertStringIncludes(skipped[0]!, 'it has none, and the topic has keys: "required"');
+  await assertRejects(
+    () => orders.send({ value: 4 }),
+    TypeError,
+    'Cannot send to topic "orders" as there is no key, and the topic has keys: "required"',
+  );
+  // A message of it can be sent to any topic with such keys and values.
+  app.handle(orders, (message) => message, { sink: keyless });
 });

@@ -84,6 +84,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   onStatus: callback,
   codec: withMethods("encode", "decode"),
   keyCodec: withMethods("encode", "decode"),
+  keys: oneOf("optional", "required"),
   app: withMethods("configure"),
 };
 

@@ -4,7 +4,12 @@ import type { FlowFailure } from "../../types.ts";
 import { type Host, openSink, type SinkPort, type SinkTarget } from "../../flow/source/feed.ts";
 import type { Header, ProducerRecord } from "../client/broker.ts";
 import { Message } from "./message.ts";
-import { RawRecord } from "./raw_record.ts";
+
+/** A record for a topic as a sink whose bytes are sent as they are. */
+export class RawRecord {
+  /** Takes the record. */
+  constructor(readonly record: ProducerRecord) {}
+}
 
 /** What the headers of a dead letter begin with. */
 const PREFIX = "dead-letter-";
@@ -18,7 +23,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** Returns whether a topic was given an error that met `onError`, to be kept as a dead letter. */
-export function isFailedStep(value: unknown): value is FlowFailure {
+export function isFlowFailure(value: unknown): value is FlowFailure {
   return value instanceof FlowError;
 }
 

@@ -9,7 +9,12 @@ export interface Codecs<K, V> {
   readonly key: Codec<K>;
   /** Of the values. */
   readonly value: Codec<V>;
+  /** True where a message without a key is an error. */
+  readonly keyRequired?: boolean;
 }
+
+/** Whether each message of a topic has a key. */
+export type Keys = "optional" | "required";
 
 /** Where records come from. */
 export interface Origin {
@@ -29,8 +34,9 @@ const RAW: unique symbol = Symbol("raw");
  * @typeParam K The keys.
  * @typeParam V The values. A deletion has the value {@linkcode tombstone}, whatever the codec: add {@linkcode
  * Tombstone} to `V` if the topic has deletions.
+ * @typeParam R `"required"` if each message has a key.
  */
-export class Message<K = string, V = string> {
+export class Message<K = string, V = string, R extends Keys = "optional"> {
   readonly #origin: Origin;
   readonly #record: BrokerRecord;
   readonly #codecs: Codecs<K, V>;
@@ -66,15 +72,22 @@ export class Message<K = string, V = string> {
   }
 
   /**
-   * The key; null when it has none.
+   * The key; null when it has none, unless the topic says that each message has one.
    *
-   * @throws {CodecError} If it cannot be decoded.
+   * @throws {CodecError} If it cannot be decoded, or has to be there and is not.
    */
-  get key(): K | null {
+  get key(): R extends "required" ? K : K | null {
+    return this.#readKey() as R extends "required" ? K : K | null;
+  }
+
+  #readKey(): K | null {
     if (this.#key !== RAW) return this.#key;
     if (this.#failed?.key) throw this.#failed.key;
     const bytes = this.#record.key;
     try {
+      if (bytes === null && this.#codecs.keyRequired) {
+        throw new TypeError('it has none, and the topic has keys: "required"');
+      }
       return this.#key = bytes === null ? null : this.#codecs.key.decode(bytes) as K;
     } catch (error) {
       throw this.#fail("key", error);
@@ -168,7 +181,7 @@ export class Message<K = string, V = string> {
     const { topic, partition, offset } = this;
     const what = `Cannot decode the ${of} of a message`;
     const place = { topic, partition, offset };
-    const failure = new CodecError(what, place, this.#record[of]!, error, this);
+    const failure = new CodecError(what, place, this.#record[of] ?? undefined, error, this);
     this.#failed = { ...this.#failed, [of]: failure };
     return failure;
   }

@@ -1,6 +1,7 @@
 import type { Codec } from "../../codecs/codec.ts";
 import { checkDefaults, defaultsOf } from "../../defaults.ts";
 import type { Broker, Compression } from "../client/broker.ts";
+import type { Keys } from "./message.ts";
 import { checkTopicOptions } from "./check_options.ts";
 import type { ConnectionOptions } from "../client/connection.ts";
 import type { StartOffset } from "./positions.ts";
@@ -82,11 +83,18 @@ export interface Configurable {
 }
 
 /** Options of a {@linkcode Topic}. */
-export interface TopicOptions<K = string, V = string> extends TopicDefaults {
+export interface TopicOptions<K = string, V = string, R extends Keys = Keys> extends TopicDefaults {
   /** Turns values into bytes and back. @default {a TextCodec} */
   codec?: Codec<V> | undefined;
   /** Turns keys into bytes and back. @default {a TextCodec} */
   keyCodec?: Codec<K> | undefined;
+  /**
+   * With `"required"`, the type of a message's key has no null, so that it can be the key of a Cache as it is. Reading
+   * the key of a message that has none throws a `CodecError`, which meets `onError`; sending one is refused.
+   *
+   * @default {"optional"}
+   */
+  keys?: R | undefined;
   /** The app whose defaults it uses. @default {the default app} */
   app?: Configurable | undefined;
 }
@@ -117,7 +125,9 @@ export type Settings<K, V> =
   & TopicOptions<K, V>
   & { [Name in keyof typeof BUILT_IN]: NonNullable<TopicDefaults[Name]> };
 
-checkDefaults((values) => checkTopicOptions("the topics", values, ["codec", "keyCodec", "app"]));
+checkDefaults((values) =>
+  checkTopicOptions("the topics", values, ["codec", "keyCodec", "keys", "app"])
+);
 
 /** Merges a topic's options over the defaults; the result has only what somebody gave. */
 export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): TopicOptions<K, V> {

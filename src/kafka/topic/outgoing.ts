@@ -3,9 +3,8 @@ import { assertBytes } from "../../codecs/codec.ts";
 import { CodecError, untraceable } from "../../errors.ts";
 import type { FlowFailure } from "../../types.ts";
 import type { Header, ProducerRecord } from "../client/broker.ts";
-import { headersOf, isFailedStep, toDeadLetter } from "./dead_letter.ts";
+import { headersOf, isFlowFailure, RawRecord, toDeadLetter } from "./dead_letter.ts";
 import { type Codecs, Message } from "./message.ts";
-import { RawRecord } from "./raw_record.ts";
 import { checkText, checkTimestamp } from "../client/record_check.ts";
 import { type Tombstone, tombstone } from "../../tombstone.ts";
 
@@ -53,7 +52,7 @@ export function toRecord<K, V>(
   codecs: Codecs<K, V>,
 ): ProducerRecord | Promise<ProducerRecord> {
   if (output instanceof RawRecord) return copied(output.record);
-  if (isFailedStep(output)) {
+  if (isFlowFailure(output)) {
     const now = systemClock.now();
     const letter = toDeadLetter(output, now);
     if (letter !== undefined) return copied(letter);
@@ -69,6 +68,11 @@ export function toRecord<K, V>(
   if (value === undefined) {
     throw new TypeError(
       `Cannot send to topic "${topic}" as there is no value: send tombstone to delete a key`,
+    );
+  }
+  if (key === null && codecs.keyRequired) {
+    throw new TypeError(
+      `Cannot send to topic "${topic}" as there is no key, and the topic has keys: "required"`,
     );
   }
   checkTimestamp(topic, timestamp);

@@ -16,7 +16,7 @@ import { type Gate, gateOf } from "../../flow/source/gate.ts";
 import type { Positions, Producer, RecordPlace, TopicSpec } from "../client/broker.ts";
 import { redactText } from "../../redact.ts";
 import { redactOptions } from "./redact.ts";
-import type { Codecs, Message } from "./message.ts";
+import type { Codecs, Keys, Message } from "./message.ts";
 import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
 import { type OutgoingMessage, type TopicInput, toRecord } from "./outgoing.ts";
 import { checkStartOffset, type SeekPosition } from "./positions.ts";
@@ -51,6 +51,7 @@ const text = new TextCodec();
  *
  * @typeParam K The keys, as `keyCodec` decodes them.
  * @typeParam V The values, as `codec` decodes them.
+ * @typeParam R `"required"` if each message has a key: the option `keys`.
  *
  * @example
  * ```ts
@@ -67,8 +68,8 @@ const text = new TextCodec();
  * }
  * ```
  */
-export class Topic<K = string, V = string>
-  implements FeedSource<Message<K, V>>, SinkTarget<TopicInput<K, V>>, AsyncDisposable {
+export class Topic<K = string, V = string, R extends Keys = "optional">
+  implements FeedSource<Message<K, V, R>>, SinkTarget<TopicInput<K, V>>, AsyncDisposable {
   /** Its name. */
   readonly name: string;
   /** Its messages are acknowledged by position. */
@@ -92,7 +93,7 @@ export class Topic<K = string, V = string>
    * @param options Its options, over the defaults of its app.
    * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
    */
-  constructor(name: string, options: TopicOptions<K, V> = {}) {
+  constructor(name: string, options: TopicOptions<K, V, R> = {}) {
     if (typeof name !== "string" || !/^[\w.-]{1,249}$/.test(name)) {
       throw new TypeError(
         `Cannot name a topic "${
@@ -109,6 +110,7 @@ export class Topic<K = string, V = string>
       // Without a codec K and V are strings: it is what the type parameters default to.
       key: this.#settings.keyCodec ?? text as unknown as Codec<K>,
       value: this.#settings.codec ?? text as unknown as Codec<V>,
+      keyRequired: this.#settings.keys === "required",
     };
   }
 
@@ -198,13 +200,13 @@ export class Topic<K = string, V = string>
    * uncommitted, and the group gets it again. Each second, and at the end, all open caches of the process are
    * flushed and the positions committed.
    */
-  [Symbol.asyncIterator](): AsyncGenerator<Message<K, V>, void, void> {
+  [Symbol.asyncIterator](): AsyncGenerator<Message<K, V, R>, void, void> {
     const gate = gateOf(this);
     return iterate((host) => this[openFeed](host, gate), gate, systemClock);
   }
 
   /** Opens the topic as the source of a run. */
-  [openFeed](host: Host, gate: Gate): Feed<Message<K, V>> {
+  [openFeed](host: Host, gate: Gate): Feed<Message<K, V, R>> {
     const { groupId } = this.#settings;
     this.#connection.checkOpen();
     if (groupId === undefined) {
@@ -226,7 +228,8 @@ export class Topic<K = string, V = string>
       ended: () => this.#feed = undefined,
     };
     this.#sought = [];
-    return this.#feed = new TopicFeed(context, host, gate);
+    const feed = this.#feed = new TopicFeed(context, host, gate);
+    return feed as Feed<unknown> as Feed<Message<K, V, R>>;
   }
 
   /** Opens the topic as a sink of a run. */

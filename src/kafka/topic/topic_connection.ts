@@ -1,6 +1,12 @@
 import { runDetached } from "../../flow/run/attribution.ts";
-import type { AskOptions, Broker, Producer, TopicSpec } from "../client/broker.ts";
-import { dryProducer } from "./dry_producer.ts";
+import type {
+  AskOptions,
+  Broker,
+  Producer,
+  ProducerRecord,
+  RecordPlace,
+  TopicSpec,
+} from "../client/broker.ts";
 import { KafkaBroker } from "../kafkajs/broker.ts";
 import type { Settings } from "./options.ts";
 import { linked, type LinkedSignal } from "../client/patience.ts";
@@ -112,4 +118,17 @@ export class TopicConnection<K, V> {
   #until(signal: AbortSignal | undefined): LinkedSignal {
     return linked([this.#ended.signal, signal]);
   }
+}
+
+/** The place of a record that was not sent. */
+const NOWHERE: RecordPlace = { partition: -1, offset: -1 };
+
+/** A producer that sends nothing, and tells what it would send. */
+function dryProducer(tell: (record: ProducerRecord) => void): Producer {
+  return {
+    send: (record) => Promise.try(() => tell(record)).then(() => NOWHERE),
+    add: (record) => tell(record),
+    flush: () => Promise.resolve(),
+    close: () => Promise.resolve(),
+  };
 }

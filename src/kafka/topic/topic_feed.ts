@@ -10,13 +10,12 @@ import type { Gate } from "../../flow/source/gate.ts";
 import { Receipt } from "../../flow/source/receipt.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { Decoding } from "./decoding.ts";
-import type { FeedContext } from "./feed_context.ts";
 import { Message } from "./message.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { OpenMessage, PartitionReaders } from "./partition_reader.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
-import { TopicMember } from "./topic_member.ts";
+import { type FeedContext, TopicMember } from "./topic_member.ts";
 
 /**
  * A topic while it is read: hands out what its member of the group has fetched, and counts what is

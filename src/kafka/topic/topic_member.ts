@@ -4,10 +4,10 @@ import type { Gate } from "../../flow/source/gate.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
 import type { Assignment, Broker, Chunk, Membership, Positions } from "../client/broker.ts";
-import type { FeedContext } from "./feed_context.ts";
 import { JoinWatch } from "./join_watch.ts";
 import { tellLoss } from "./loss.ts";
-import type { Message } from "./message.ts";
+import type { Codecs, Message } from "./message.ts";
+import type { Settings } from "./options.ts";
 import { linked } from "../client/patience.ts";
 import { type PartitionReader, PartitionReaders } from "./partition_reader.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
@@ -18,6 +18,30 @@ import { findStart, type Start } from "./topic_start.ts";
 
 /** Milliseconds until it is asked again where a group begins. */
 const START_PAUSE_MS = 100;
+
+/** What a TopicFeed reads with. */
+export interface FeedContext<K, V> {
+  /** The topic. */
+  readonly topic: string;
+  /** The group. */
+  readonly groupId: string;
+  /** Its options. */
+  readonly settings: Settings<K, V>;
+  /** The codecs. */
+  readonly codecs: Codecs<K, V>;
+  /** The seeks from before the reading began. */
+  readonly sought: readonly SeekPosition[];
+  /** True until the topic was read for the first time: explicit offsets count then. */
+  readonly first: boolean;
+  /** Is called at the first assignment. */
+  readonly began: () => void;
+  /** Connects, and makes sure that the topic exists. */
+  readonly connect: (signal: AbortSignal) => Promise<Broker>;
+  /** Calls `fail` with what `onStatus` throws; returns what ends that. */
+  readonly watchStatus: (fail: (error: unknown) => void) => () => void;
+  /** Is called when the reading has ended. */
+  readonly ended: () => void;
+}
 
 /** What a {@linkcode TopicMember} tells the feed that it reads for. */
 export interface MemberHooks {

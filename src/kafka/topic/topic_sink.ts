@@ -1,7 +1,7 @@
 import type { SinkPort } from "../../flow/source/feed.ts";
 import type { Correction } from "../../types.ts";
 import type { Producer, ProducerRecord } from "../client/broker.ts";
-import { DeadLetters, isFailedStep } from "./dead_letter.ts";
+import { DeadLetters, isFlowFailure } from "./dead_letter.ts";
 import type { TopicInput } from "./outgoing.ts";
 
 /** The header of results of messages that were handled again; its value is the epoch of the correction. */
@@ -47,7 +47,7 @@ export class TopicSink<K, V> implements SinkPort<TopicInput<K, V>> {
 
   /** Takes one value; a promise is backpressure. */
   write(output: TopicInput<K, V>): void | Promise<void> {
-    if (!isFailedStep(output)) return this.#take(output);
+    if (!isFlowFailure(output)) return this.#take(output);
     return this.#letters.once(output, () => this.#take(output));
   }
 
@@ -59,7 +59,7 @@ export class TopicSink<K, V> implements SinkPort<TopicInput<K, V>> {
 
   /** Takes the result of a message that is handled again: a header of its record says so. */
   correct(output: TopicInput<K, V>, { epoch }: Correction): void | Promise<void> {
-    if (isFailedStep(output)) return this.write(output); // an error is no result of a message
+    if (isFlowFailure(output)) return this.write(output); // an error is no result of a message
     const mark = (record: ProducerRecord): ProducerRecord => ({
       ...record,
       headers: [...record.headers, [CORRECTION_HEADER, encoder.encode(String(epoch))]],
