@@ -27,7 +27,6 @@
  */
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
 export { app, handle, stream } from "./src/handle.ts";
-export type { FeedSource, SinkTarget } from "./src/flow/source/feed.ts";
 export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/source/merge.ts";
 export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";

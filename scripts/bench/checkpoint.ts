@@ -2,16 +2,14 @@
  * A flow whose messages are pulses of a checkpoint, beside the same flow without one; `peer/checkpoint.py`
  * has the same work in Python. For every ten messages of the dependent there is one of its dependency.
  */
+import { App, Cache, Checkpoint, Dependency, type Source } from "@slipstream/slipstream";
 import {
-  App,
-  Cache,
-  Checkpoint,
-  Dependency,
+  END,
+  type Feed,
   type FeedSource,
-  type Source,
-} from "@slipstream/slipstream";
-import { END, type Feed, openFeed } from "../../src/flow/source/feed.ts";
-import { Receipt } from "../../src/flow/source/receipt.ts";
+  openFeed,
+  Receipt,
+} from "@slipstream/slipstream/connector";
 import type { Benchmark } from "./benchmark.ts";
 
 const PER_DEPENDENCY = 10;

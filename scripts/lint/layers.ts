@@ -10,6 +10,7 @@ export type Layer =
   | "cache"
   | "codecs"
   | "kafka"
+  | "connector"
   | "testing";
 
 const interfaces = [
@@ -22,7 +23,7 @@ const interfaces = [
   "state/state.ts",
 ];
 const app = ["app.ts", "convert.ts", "handle.ts"];
-const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "testing"];
+const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "connector", "testing"];
 
 const mayImport: Record<Layer, readonly Layer[]> = {
   base: [],
@@ -33,6 +34,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   cache: ["interfaces", "base"],
   codecs: ["interfaces", "base"],
   kafka: ["codecs", "interfaces", "base"],
+  connector: ["flow", "kafka", "interfaces", "base"],
   testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
 };
 

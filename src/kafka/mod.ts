@@ -25,48 +25,13 @@ export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
 export { KafkaError, type KafkaErrorPlace } from "./client/errors.ts";
 export { type BrokerStatus } from "./client/status.ts";
 export {
-  type AskOptions,
-  type Assignment,
   type Broker,
   type BrokerRecord,
-  type Chunk,
   type Compression,
-  type GroupHandlers,
   type Header,
-  type Instant,
-  type JoinOptions,
-  type Membership,
   type Positions,
-  type Producer,
-  type ProducerOptions,
-  type ProducerRecord,
   type RecordPlace,
-  type Records,
   type TopicSpec,
 } from "./client/broker.ts";
 export { CodecError, type ErrorPlace, FlowError } from "../errors.ts";
 export { type Clock } from "../clock.ts";
-export {
-  type Commit,
-  type Companion,
-  END,
-  type Feed,
-  type FeedSource,
-  type Host,
-  openFeed,
-  openSink,
-  type PartState,
-  type SinkPort,
-  type SinkTarget,
-  WAIT,
-  type Witness,
-} from "../flow/source/feed.ts";
-export type { Resumption, Root, StateDriver } from "../flow/state/state.ts";
-export {
-  Gate,
-  type Holder,
-  type Positioned,
-  type StartLimit,
-  type StartPreparation,
-} from "../flow/source/gate.ts";
-export { type Acknowledged, Receipt } from "../flow/source/receipt.ts";

@@ -10,7 +10,7 @@ import type {
   ProducerRecord,
   RecordPlace,
   TopicSpec,
-} from "../../src/kafka/mod.ts";
+} from "../../src/connector/mod.ts";
 import type { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import type { Scheduler } from "../../src/testing/mod.ts";
 import { DeadError } from "./simulated_disk.ts";

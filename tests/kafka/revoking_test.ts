@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { gateOf } from "../../src/flow/source/gate.ts";
-import { type Broker, type GroupHandlers, type JoinOptions, Topic } from "../../src/kafka/mod.ts";
+import type { Broker, GroupHandlers, JoinOptions } from "../../src/connector/mod.ts";
+import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";

@@ -83,7 +83,8 @@ export interface Configurable {
 }
 
 /** Options of a {@linkcode Topic}. */
-export interface TopicOptions<K = string, V = string, R extends Keys = Keys> extends TopicDefaults {
+export interface TopicOptions<K = string, V = string, R extends Keys = "optional">
+  extends TopicDefaults {
   /** Turns values into bytes and back. @default {a TextCodec} */
   codec?: Codec<V> | undefined;
   /** Turns keys into bytes and back. @default {a TextCodec} */
@@ -122,7 +123,7 @@ const BUILT_IN = {
 
 /** Options with every value that has a default. */
 export type Settings<K, V> =
-  & TopicOptions<K, V>
+  & TopicOptions<K, V, Keys>
   & { [Name in keyof typeof BUILT_IN]: NonNullable<TopicDefaults[Name]> };
 
 checkDefaults((values) =>
@@ -130,7 +131,10 @@ checkDefaults((values) =>
 );
 
 /** Merges a topic's options over the defaults; the result has only what somebody gave. */
-export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): TopicOptions<K, V> {
+export function mergeOptions<K, V>(
+  topic: string,
+  options: TopicOptions<K, V, Keys>,
+): TopicOptions<K, V, Keys> {
   const owner = `topic "${topic}"`;
   checkTopicOptions(owner, options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -144,6 +148,6 @@ export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): 
 }
 
 /** Adds the built-in values to merged options. */
-export function toSettings<K, V>(merged: TopicOptions<K, V>): Settings<K, V> {
+export function toSettings<K, V>(merged: TopicOptions<K, V, Keys>): Settings<K, V> {
   return { ...BUILT_IN, ...merged } as Settings<K, V>;
 }

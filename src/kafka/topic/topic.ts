@@ -74,7 +74,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   readonly name: string;
   /** Its messages are acknowledged by position. */
   readonly positioned = true;
-  readonly #given: TopicOptions<K, V>;
+  readonly #given: TopicOptions<K, V, Keys>;
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;
   readonly #sinks = new Set<SinkPort<TopicInput<K, V>>>();

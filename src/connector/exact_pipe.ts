@@ -1,0 +1,88 @@
+import { type ExactPipe, type ExactStage, makeStage } from "../flow/stage/exact_pipes.ts";
+import { type Maybe, stage } from "../flow/stage/turn.ts";
+
+/**
+ * Makes a pipe that carries acknowledgements exactly: what it emits while it handles a message belongs to that
+ * message, which is done when all of it is.
+ *
+ * - `open` is called once for each flow in each run: what it keeps is that run's.
+ * - The function that it returns is called with one message after the other. Each call emits as often as it likes,
+ *   awaits each `emit()`, and is over when its promise resolves: an `emit()` after that throws.
+ * - What it throws, and what its promise rejects with, meets the flow's `onError`; a retry calls it again.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { App, type ExactPipe } from "@slipstream/slipstream";
+ * import { exactPipe } from "@slipstream/slipstream/connector";
+ *
+ * // Passes a value on when it differs from the one before.
+ * function changes<T>(): ExactPipe<T, T> {
+ *   return exactPipe((emit) => {
+ *     let last: T | undefined;
+ *     return (value) => {
+ *       if (value === last) return;
+ *       last = value;
+ *       return emit(value);
+ *     };
+ *   });
+ * }
+ *
+ * const app = new App();
+ * const seen: number[] = [];
+ * app.handle([1, 1, 2, 2, 1], (n) => n, { pipe: changes<number>(), sink: (n) => seen.push(n) });
+ * await app.stream();
+ * assertEquals(seen, [1, 2, 1]);
+ * ```
+ *
+ * @typeParam A The type of its input.
+ * @typeParam B The type of its output.
+ * @throws {TypeError} If `open` is not a function.
+ */
+export function exactPipe<A, B>(
+  open: (emit: (output: B) => void | Promise<void>) => (input: A) => void | Promise<void>,
+): ExactPipe<A, B> {
+  if (typeof open !== "function") {
+    throw new TypeError(`Cannot make an exact pipe: it must be a function, got ${open}`);
+  }
+  const pipe: ExactStage<A, B> = {
+    holds: false,
+    [makeStage]: ({ flowRun, input, recovery }) =>
+      stage((emit) => {
+        let calls = 0; // how many have begun or ended: odd during one
+        const call = open((output) => {
+          if (calls % 2 === 0) {
+            throw new Error("Cannot emit after the message is done: await emit()");
+          }
+          flowRun.goOn();
+          return emit(output);
+        });
+        const handle = (message: A): Maybe => {
+          calls++;
+          let done: Maybe;
+          try {
+            done = call(message);
+          } catch (error) {
+            calls++;
+            throw error;
+          }
+          if (done === undefined) return void calls++;
+          return done.finally(() => calls++);
+        };
+        return (message) =>
+          recovery.guard(
+            () => {
+              try {
+                return handle(message)?.catch((error) => {
+                  throw flowRun.callError(error, message, input);
+                });
+              } catch (error) {
+                throw flowRun.callError(error, message, input);
+              }
+            },
+            (error) => flowRun.callError(error, message, input),
+          );
+      }),
+  };
+  return pipe;
+}
