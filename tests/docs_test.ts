@@ -54,19 +54,49 @@ Deno.test("The documents name functions behind a link that the linked file decla
   assertNotEquals(names, 0);
 });
 
-Deno.test("ARCHITECTURE.md has rows of files and folders that exist", async () => {
+Deno.test("ARCHITECTURE.md names files that exist", async () => {
   const text = await Deno.readTextFile(new URL("ARCHITECTURE.md", root));
-  const [, table] = /^\| file in `src\/`.*\n\|[ -|]+\n((?:\|.*\n)+)/m.exec(text) ?? [];
+  const rows = (heading: string) => {
+    const [, table] =
+      new RegExp(`^\\| ${heading}.*\\n\\|[ -|]+\\n((?:\\|.*\\n)+)`, "m").exec(text) ?? [];
+    return table!.trim().split("\n").map((row) =>
+      row.split("|").map((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, path]) => path!))
+    );
+  };
   const missing: string[] = [];
-  for (const row of table!.trim().split("\n")) {
-    const [, cell] = row.split("|");
-    const paths = [...cell!.matchAll(/`([^`]+)`/g)].map(([, path]) => path!);
-    const folder = new URL(`src/${paths[0]!.replace(/[^/]*$/, "")}`, root);
-    for (const path of paths) {
-      if (path.includes("*")) continue;
-      const inSource = await isThere(new URL(`src/${path}`, root));
-      if (!inSource && !(await isThere(new URL(path, folder)))) missing.push(path);
+  for (const [, folders, , files] of rows("folder in `src/`")) {
+    const [folder] = folders!;
+    for (const file of files!) {
+      if (!(await isThere(new URL(`src/${folder}/${file}`, root)))) {
+        missing.push(`${folder}${file}`);
+      }
     }
   }
+  for (const [, , paths] of rows("to …")) {
+    let folder = root;
+    for (const path of paths!.filter((path) => path.endsWith(".ts") && !path.includes("*"))) {
+      const url = [new URL(`src/${path}`, root), new URL(path, folder), new URL(path, root)];
+      const [found] = await Promise.all(url.map(isThere)).then((there) =>
+        url.filter((_, i) => there[i])
+      );
+      if (found === undefined) missing.push(path);
+      else folder = new URL(".", found);
+    }
+  }
+  assertEquals(missing, []);
+});
+
+Deno.test("ARCHITECTURE.md has a row for every folder of src/ with two files or more", async () => {
+  const text = await Deno.readTextFile(new URL("ARCHITECTURE.md", root));
+  const missing: string[] = [];
+  const visit = async (folder: string) => {
+    let files = 0;
+    for await (const { name, isDirectory } of Deno.readDir(new URL(`src/${folder}`, root))) {
+      if (isDirectory) await visit(`${folder}${name}/`);
+      else files++;
+    }
+    if (files > 1 && folder !== "" && !text.includes(`| \`${folder}\``)) missing.push(folder);
+  };
+  await visit("");
   assertEquals(missing, []);
 });
