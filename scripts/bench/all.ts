@@ -8,6 +8,7 @@ import { memory } from "./memory.ts";
 import { recordBatches } from "./records.ts";
 import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
+import { topicThrough } from "./topic_through.ts";
 
 /** The benchmarks, which run in rounds. */
 export const benchmarks: readonly Benchmark[] = [
@@ -15,6 +16,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...cache,
   ...recordBatches,
   ...topic,
+  ...topicThrough,
   ...checkpoint,
   ...delivery,
 ];

@@ -15,15 +15,25 @@ export interface Benchmark {
   floor?: (count: number) => Promise<number | void>;
   /** Messages in one round of the Python reference; absent when there is nothing to compare with. */
   peerCount?: number;
+  /** Another program that does the same work in the place of the Python reference. */
+  rival?: Rival;
   /** What the ratios must reach. */
   goals?: Goals;
+}
+
+/** A program beside the benchmarks that does the work of one, asked for one round at a time. */
+export interface Rival {
+  /** Which: `peer.ts` says how it is started. */
+  program: "kafkats";
+  /** What it is asked for a round of so many messages. */
+  request: (count: number) => Promise<object>;
 }
 
 /** What the ratios of a benchmark must reach. */
 export interface Goals {
   /** Of the floor's speed. */
   floor?: number;
-  /** Of the Python reference's speed. */
+  /** Of the peer's speed: the Python reference, or the rival. */
   peer?: number;
 }
 
@@ -55,7 +65,7 @@ export interface Result {
   perSecond: number;
   /** The engine's speed by the floor's: the median of the rounds; null without a floor. */
   floorRatio: number | null;
-  /** The engine's speed by the Python reference's; null without one. */
+  /** The engine's speed by the peer's; null without one. */
   peerRatio: number | null;
   /** Growth of the heap, in a memory run. */
   bytesPerMessage?: number;

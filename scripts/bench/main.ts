@@ -54,7 +54,7 @@ await using _broker = await broker();
 const print = values.json ? jsonLine : tableLine;
 if (!values.json) console.log(header);
 {
-  await using peer = benchmarks.length > 0 ? await Peer.start() : undefined;
+  await using peer = benchmarks.length > 0 ? await Peer.start("reference") : undefined;
   for (const benchmark of benchmarks) console.log(print(await measure(benchmark, rounds, peer)));
 }
 for (const run of runs) console.log(print(await measureHeap(run)));

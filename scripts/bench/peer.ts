@@ -1,22 +1,40 @@
-/** The Python reference: installed on first use, started once, asked for one round at a time. */
+/** Programs that do the same work: installed on first use, started once, asked for one round at a time. */
 import { TextLineStream } from "@std/streams/text-line-stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const PACKAGE = "slipstream-async[cache,kafka]==1.0.5";
+const KAFKATS = "npm:@kafkats/client@0.12.0";
 const windows = Deno.build.os === "windows";
 
-/** A running Python process that does the same work with the reference. */
+/** What the process is started with; what it needs is installed first. */
+const programs = {
+  /** The Python reference. */
+  async reference(): Promise<[program: string, ...args: string[]]> {
+    return [await install(), path("main.py")];
+  },
+  /** A Kafka client in TypeScript, under Deno; it does not touch the repository's lock file. */
+  async kafkats(): Promise<[program: string, ...args: string[]]> {
+    const run = ["run", "--allow-all", "--no-lock", "--no-config"];
+    await command(Deno.execPath(), ["cache", "--no-lock", "--no-config", KAFKATS]);
+    return [Deno.execPath(), ...run, path("kafkats.mjs"), KAFKATS];
+  },
+};
+
+function path(script: string): string {
+  return fileURLToPath(new URL(`./peer/${script}`, import.meta.url));
+}
+
+/** A running process that does the same work. */
 export class Peer implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #requests: WritableStreamDefaultWriter<Uint8Array>;
   readonly #answers: ReadableStreamDefaultReader<string>;
 
-  private constructor(python: string) {
-    const script = fileURLToPath(new URL("./peer/main.py", import.meta.url));
-    this.#process = new Deno.Command(python, {
-      args: [script],
+  private constructor(program: string, args: string[]) {
+    this.#process = new Deno.Command(program, {
+      args,
       stdin: "piped",
       stdout: "piped",
     }).spawn();
@@ -27,22 +45,24 @@ export class Peer implements AsyncDisposable {
       .getReader();
   }
 
-  /** Starts the reference; undefined, with the reason on stderr, where it cannot be installed. */
-  static async start(): Promise<Peer | undefined> {
+  /** Starts one; undefined, with the reason on stderr, where it cannot be installed. */
+  static async start(name: keyof typeof programs): Promise<Peer | undefined> {
     try {
-      return new Peer(await install());
+      const [program, ...args] = await programs[name]();
+      return new Peer(program, args);
     } catch (error) {
-      console.error(`No comparison with the Python reference: ${(error as Error).message}`);
+      console.error(`No comparison with ${name}: ${(error as Error).message}`);
       return undefined;
     }
   }
 
-  /** Runs one round of a benchmark and returns how many messages a second it did. */
-  async run(name: string, count: number): Promise<number> {
-    await this.#requests.write(new TextEncoder().encode(JSON.stringify({ name, count }) + "\n"));
+  /** Asks for one round of `count` messages and returns how many messages a second it did. */
+  async run(request: { readonly name?: string; readonly count: number }): Promise<number> {
+    const text = JSON.stringify(request);
+    await this.#requests.write(new TextEncoder().encode(text + "\n"));
     const { value, done } = await this.#answers.read();
-    if (done) throw new Error(`The Python reference ended during ${name}`);
-    return count / JSON.parse(value).seconds;
+    if (done) throw new Error(`The peer ended during ${text}`);
+    return request.count / JSON.parse(value).seconds;
   }
 
   /** Ends the process. */

@@ -16,7 +16,7 @@ export function jsonLine(
 const WIDTHS = [18, 14, 20, 20] as const;
 
 /** The first line of the table. */
-export const header: string = row(["", "messages/s", "of the floor", "of the reference"]);
+export const header: string = row(["", "messages/s", "of the floor", "of the peer"]);
 
 /** Writes one result as a line of the table; a ratio below its goal is marked. */
 export function tableLine(

@@ -1,6 +1,6 @@
 import type { Benchmark, Result } from "./benchmark.ts";
 import { Isolate } from "./isolate.ts";
-import type { Peer } from "./peer.ts";
+import { Peer } from "./peer.ts";
 
 /** One contender of a benchmark: does a round and returns how many messages a second it did. */
 type Contender = () => Promise<number>;
@@ -11,7 +11,7 @@ type Contender = () => Promise<number>;
  * The ratios are medians of the ratios within a round; every other round runs in the opposite order.
  */
 export async function measure(
-  { name, floor, peerCount, goals }: Benchmark,
+  { name, count, floor, peerCount, rival, goals }: Benchmark,
   rounds: number,
   peer: Peer | undefined,
 ): Promise<Result> {
@@ -21,7 +21,11 @@ export async function measure(
   ];
   if (floor !== undefined) contenders.push(["floor", () => isolate.run(name, "floor")]);
   if (peer !== undefined && peerCount !== undefined) {
-    contenders.push(["peer", () => peer.run(name, peerCount)]);
+    contenders.push(["peer", () => peer.run({ name, count: peerCount })]);
+  }
+  await using rivals = rival && await Peer.start(rival.program);
+  if (rival !== undefined && rivals !== undefined) {
+    contenders.push(["peer", async () => rivals.run({ count, ...await rival.request(count) })]);
   }
 
   for (const [, contender] of contenders) await contender(); // warm-up

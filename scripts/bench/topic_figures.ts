@@ -6,6 +6,7 @@ import type { Observation } from "./benchmark.ts";
 import { collectGarbage } from "./heap.ts";
 import { quantile } from "./rounds.ts";
 import { emptyTopic, open, seed, value } from "./topic.ts";
+import { latency } from "./topic_latency.ts";
 import { roundtrip } from "./topic_roundtrip.ts";
 
 const MAX_WAIT_MS = 250;
@@ -94,4 +95,4 @@ const idle: Observation = {
 };
 
 /** The observations of Topic. */
-export const topicFigures: readonly Observation[] = [roundtrip, resume, paused, idle];
+export const topicFigures: readonly Observation[] = [roundtrip, latency, resume, paused, idle];
