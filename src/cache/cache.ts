@@ -1,5 +1,6 @@
 import { asPart } from "../flow/run/attribution.ts";
-import { type Host, openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
+import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
+import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import type { Tombstone } from "../tombstone.ts";
 import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";

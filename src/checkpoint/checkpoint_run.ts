@@ -1,5 +1,5 @@
 import { followProxies } from "../flow/run/attribution.ts";
-import type { Commit, Companion, Host } from "../flow/source/feed.ts";
+import type { Commit, Companion, Host } from "../flow/source/host.ts";
 import { gateOf } from "../flow/source/gate.ts";
 import { openState } from "../flow/state/state.ts";
 import type { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";

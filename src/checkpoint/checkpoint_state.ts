@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Attribution } from "../flow/run/attribution.ts";
-import type { Host } from "../flow/source/feed.ts";
+import type { Host } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { CheckpointEvent, CheckpointSettings } from "./checkpoint_options.ts";
 import { type CheckpointView, type Dependency, internals } from "./dependency.ts";

@@ -1,4 +1,4 @@
-import type { PartState } from "../flow/source/feed.ts";
+import type { PartState } from "../flow/source/host.ts";
 import type { Gate } from "../flow/source/gate.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import { positionOf } from "./replay_tracker.ts";

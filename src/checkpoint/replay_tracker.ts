@@ -1,6 +1,6 @@
 import { setCorrection } from "../flow/stage/correction.ts";
 import { AckTracker } from "../flow/source/ack_tracker.ts";
-import type { Witness } from "../flow/source/feed.ts";
+import type { Witness } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { Correction } from "../types.ts";

@@ -111,29 +111,26 @@
  * @module
  */
 export {
-  type Commit,
-  type Companion,
   END,
   type Feed,
   type FeedSource,
-  type Host,
   openFeed,
   openSink,
-  type PartState,
   type SinkPort,
   type SinkTarget,
   WAIT,
-  type Witness,
 } from "../flow/source/feed.ts";
+export type { Commit, Companion, Host, PartState, Witness } from "../flow/source/host.ts";
 export {
   Gate,
-  type Holder,
   type Positioned,
   type StartLimit,
   type StartPreparation,
 } from "../flow/source/gate.ts";
+export type { Holder } from "../flow/source/receipt.ts";
 export { type Acknowledged, Receipt } from "../flow/source/receipt.ts";
-export type { Resumption, Root, StateDriver } from "../flow/state/state.ts";
+export type { Resumption, StateDriver } from "../flow/state/state.ts";
+export type { Root } from "../flow/source/receipt.ts";
 export { exactPipe } from "./exact_pipe.ts";
 export type { ExactPipe } from "../flow/stage/exact_pipes.ts";
 export type { Clock } from "../clock.ts";

@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../../src/clock.ts";
-import { END, type FeedSource, type Host, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import { END, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import type { Host } from "../../src/flow/source/host.ts";
 import { gateOf } from "../../src/flow/source/gate.ts";
 import type { Receipt } from "../../src/flow/source/receipt.ts";
 

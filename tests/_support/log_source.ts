@@ -1,11 +1,5 @@
-import {
-  END,
-  type Feed,
-  type FeedSource,
-  openFeed,
-  type PartState,
-  WAIT,
-} from "../../src/flow/source/feed.ts";
+import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import type { PartState } from "../../src/flow/source/host.ts";
 import type { Gate } from "../../src/flow/source/gate.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 

@@ -1,11 +1,5 @@
-import {
-  type Commit,
-  END,
-  type Feed,
-  type FeedSource,
-  openFeed,
-  WAIT,
-} from "../../src/flow/source/feed.ts";
+import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import type { Commit } from "../../src/flow/source/host.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 
 /** One handing out of one position. */

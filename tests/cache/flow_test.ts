@@ -8,7 +8,7 @@ import {
   MemoryCache,
   type StatusEvent,
 } from "../../mod.ts";
-import type { Commit } from "../../src/flow/source/feed.ts";
+import type { Commit } from "../../src/flow/source/host.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { crashedCopy } from "../_support/crashed_copy.ts";
 import { Recorder } from "../_support/recorder.ts";

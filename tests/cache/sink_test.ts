@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { App, JsonCodec, MemoryCache, type Tombstone, tombstone } from "../../mod.ts";
-import { type Host, openSink } from "../../src/flow/source/feed.ts";
+import { openSink } from "../../src/flow/source/feed.ts";
+import type { Host } from "../../src/flow/source/host.ts";
 import { systemClock } from "../../src/clock.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";

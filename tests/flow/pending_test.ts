@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { App, batch, filter, map, MemoryCache, Proxy, replayable } from "../../mod.ts";
-import { currentMessage, runDetached } from "../../src/flow/run/attribution.ts";
+import { currentMessage } from "../../src/flow/run/attribution.ts";
+import { runDetached } from "../../src/flow/run/current.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";

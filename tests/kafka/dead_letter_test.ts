@@ -9,7 +9,8 @@ import {
   SinkError,
 } from "../../mod.ts";
 import { type Message, redrive, type Tombstone, tombstone, Topic } from "../../src/kafka/mod.ts";
-import { type Host, openSink } from "../../src/flow/source/feed.ts";
+import { openSink } from "../../src/flow/source/feed.ts";
+import type { Host } from "../../src/flow/source/host.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
 

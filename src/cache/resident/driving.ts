@@ -1,10 +1,6 @@
-import {
-  type Attribution,
-  currentMessage,
-  isDuringCommitOf,
-  runDetached,
-} from "../../flow/run/attribution.ts";
-import type { Commit } from "../../flow/source/feed.ts";
+import { type Attribution, currentMessage, isDuringCommitOf } from "../../flow/run/attribution.ts";
+import { runDetached } from "../../flow/run/current.ts";
+import type { Commit } from "../../flow/source/host.ts";
 import type {
   Change,
   StateDriver,

@@ -18,6 +18,9 @@ interface Waiting<T> extends Entry<T> {
   readonly refused: (error: unknown) => void;
 }
 
+/** The Proxy that a flow waits for. */
+const blockedOn = new WeakMap<FlowRun, ProxyQueue<unknown>>();
+
 /**
  * The bounded queue inside a Proxy.
  *
@@ -111,7 +114,7 @@ export class ProxyQueue<T> implements Feed<T> {
         `Cannot send to the Proxy as flow "${flowRun.flow}" would wait for itself: ` +
           `all ${this.bound} places are taken and nobody else can free one; raise the bound`,
       );
-    } else flowRun.blockedOn = this as unknown as ProxyQueue<unknown>;
+    } else blockedOn.set(flowRun, this as unknown as ProxyQueue<unknown>);
     receipt?.retain();
     return new Promise((accepted, refused) => {
       this.#waiting.pushBack({ value, receipt, flowRun, accepted, refused });
@@ -123,8 +126,8 @@ export class ProxyQueue<T> implements Feed<T> {
     if (seen.has(this)) return false;
     seen.add(this);
     return this.readers.some((reader) => {
-      const blockedOn = reader.blockedOn;
-      return reader === flowRun || (blockedOn !== undefined && blockedOn.#waitsFor(flowRun, seen));
+      const queue = blockedOn.get(reader);
+      return reader === flowRun || (queue !== undefined && queue.#waitsFor(flowRun, seen));
     });
   }
 
@@ -158,7 +161,7 @@ export class ProxyQueue<T> implements Feed<T> {
 
   #leave({ flowRun }: Waiting<T>): void {
     if (flowRun === undefined) this.#sending--;
-    else flowRun.blockedOn = undefined;
+    else blockedOn.delete(flowRun);
   }
 
   wait(wake: () => void): void {

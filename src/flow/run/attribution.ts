@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { systemClock } from "../../clock.ts";
+import { currentWork, runFor } from "./current.ts";
 import type { Pending } from "./pending.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
@@ -24,10 +25,6 @@ export interface Attribution {
   readonly state?: StateStore | undefined;
 }
 
-const current = new AsyncLocalStorage<Attribution | undefined>();
-/** True once some flow of the process needs attribution: until then nothing is looked up. */
-let entered = false;
-
 /** True once flows behind a Proxy are attributed too, to the message that a value was made from. */
 let followed = false;
 
@@ -46,24 +43,17 @@ export function followsProxies(): boolean {
  * handlers and in flows that do not need it (it costs about 0.2 microseconds a message).
  */
 export function currentMessage(): Attribution | undefined {
-  return entered ? current.getStore() : undefined;
-}
-
-/** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
-export function runDetached<T>(step: () => T): T {
-  // Not `exit()`: in Deno what waits within it goes on with what was left.
-  return !entered || current.getStore() === undefined ? step() : current.run(undefined, step);
+  return currentWork() as Attribution | undefined;
 }
 
 /** Passes `message` on, on behalf of the message that `attribution` says. */
 export function passOnBehalf<T>(attribution: Attribution, emit: Emit<T>, message: T): Maybe {
-  entered = true;
-  return current.run(attribution, emit, message);
+  return runFor(attribution, emit, message);
 }
 
 /** Calls `call` as the work that `attribution` says. */
 export function runAs<R>(attribution: Attribution, call: () => R): R {
-  return current.run(attribution, call);
+  return runFor(attribution, call);
 }
 
 /**
@@ -74,11 +64,8 @@ export function onBehalf<A extends unknown[], R>(
   attribution: Attribution,
   step: (...args: A) => R,
 ): (...args: A) => R {
-  return (...args) => {
-    if (currentMessage() === attribution) return step(...args);
-    entered = true;
-    return current.run(attribution, step, ...args);
-  };
+  return (...args) =>
+    currentWork() === attribution ? step(...args) : runFor(attribution, step, ...args);
 }
 
 /**

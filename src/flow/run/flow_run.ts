@@ -2,10 +2,9 @@ import { CodecError, FlowError, HandlerError, SinkError } from "../../errors.ts"
 import type { Context } from "../../types.ts";
 import type { Attribution } from "./attribution.ts";
 import type { EventLoop } from "./event_loop.ts";
-import { type Taken, tellOrigins } from "../stage/origins.ts";
+import { tellOrigins } from "../stage/origins.ts";
+import { Delivery } from "./delivery.ts";
 import type { Pending } from "./pending.ts";
-import type { ProxyQueue } from "../proxy/proxy_queue.ts";
-import type { Receipt } from "../source/receipt.ts";
 import type { Step } from "../state/undo_log.ts";
 import type { Maybe } from "../stage/turn.ts";
 
@@ -15,17 +14,7 @@ export const STOPPED: unique symbol = Symbol("stopped");
 /** Thrown through a call that has failed since it was not over in time: nothing of it is written any more. */
 export const LATE: unique symbol = Symbol("late");
 
-/** What is being delivered between two stages, and for which message. */
-export class Delivery {
-  /** The message, as the source gave it. */
-  root: unknown = undefined;
-  /** What acknowledges it. */
-  receipt: Receipt | undefined = undefined;
-  /** The messages that it is made from, where a stage has made it from several, or somebody has asked. */
-  from: readonly Taken[] | undefined = undefined;
-}
-
-/** What a flowRun tells the run that it belongs to. */
+/** What the run of a flow tells the run that it belongs to. */
 export interface FlowHost {
   readonly pending: Pending;
   readonly eventLoop: EventLoop;
@@ -50,8 +39,6 @@ export class FlowRun extends Delivery {
   sink = "";
   /** The sink that is being waited for; empty while none is. */
   writing = "";
-  /** The Proxy that the flow waits for. */
-  blockedOn: ProxyQueue<unknown> | undefined;
   /** Why the call of the handler has failed that is waited for still: it was not over in time. */
   late: HandlerError | undefined;
   /** How many stages hold values back and will pass them on by themselves. */

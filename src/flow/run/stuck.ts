@@ -1,7 +1,7 @@
 import { positionOf, type Stuck } from "../../errors.ts";
 import type { FlowRun } from "./flow_run.ts";
 import type { PendingCall } from "./pending.ts";
-import type { Branch } from "../source/branch.ts";
+import type { Branch } from "../source/hub.ts";
 
 /** A flow, as far as it may be stuck. */
 interface Flow {

@@ -1,5 +1,7 @@
-import { currentMessage, runDetached, Standby } from "../run/attribution.ts";
-import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
+import { currentMessage, Standby } from "../run/attribution.ts";
+import { runDetached } from "../run/current.ts";
+import { END, type Feed, type FeedSource, openFeed, WAIT } from "./feed.ts";
+import type { Host } from "./host.ts";
 import type { Gate } from "./gate.ts";
 import {
   assertObject,

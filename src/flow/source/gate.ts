@@ -1,4 +1,5 @@
-import type { Companion, PartState, Witness } from "./feed.ts";
+import type { Companion, PartState, Witness } from "./host.ts";
+import type { Holder, ReceiptGate } from "./receipt.ts";
 
 /** What the gate of a source reaches while the source is read: its feed. */
 export interface Positioned {
@@ -8,12 +9,6 @@ export interface Positioned {
   parts?(): Iterable<PartState>;
   /** The first positions that the partitions still have; see `Feed.beginnings`. */
   beginnings?(): Promise<ReadonlyMap<number, number>>;
-}
-
-/** Who holds messages back on purpose: then it is no wonder if they are not done. */
-export interface Holder {
-  /** Returns whether the message of `partition` is among them that ends at the position `next`. */
-  holds(gate: Gate, partition: number, next: unknown): boolean;
 }
 
 /**
@@ -37,7 +32,7 @@ export type StartPreparation = (
  * - A hold keeps the messages of one partition back; the others go on where the source can do so.
  * - `seek` starts an epoch; it never waits for the message in flight, so a handler may call it.
  */
-export class Gate {
+export class Gate implements ReceiptGate {
   /** True while the source is paused; read for every message, hence a field. */
   closed = false;
   /** True while single partitions are held or guarded; read for every message, hence a field. */

@@ -1,14 +1,15 @@
 import { SourceError } from "../../errors.ts";
-import { followsProxies, runAs, runDetached, Standby } from "../run/attribution.ts";
-import { Branch } from "./branch.ts";
-import { type EventLoop, YIELD_EVERY } from "../run/event_loop.ts";
+import { followsProxies, onBehalf, runAs, Standby } from "../run/attribution.ts";
+import { runDetached } from "../run/current.ts";
+import { type EventLoop, type Waiter, YIELD_EVERY } from "../run/event_loop.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
-import type { Delivery, FlowRun } from "../run/flow_run.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import type { RootSource } from "../state/root_source.ts";
-import { type Emit, type Maybe, TURN } from "../stage/turn.ts";
+import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "../stage/turn.ts";
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
@@ -321,5 +322,55 @@ export class Hub<T> {
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
     return true;
+  }
+}
+
+/** One flow at one source. */
+export class Branch<T> implements Waiter {
+  /** Where the flow takes its messages, while a turn of it runs. */
+  emit: Emit<T> = () => {};
+  /** Ends the turn that the flow is in, or waits for. */
+  turnOver: (() => void) | undefined;
+  /** True when the flow takes no more messages of this source. */
+  ended = false;
+  /** See {@linkcode Waiter}. */
+  turns = 0;
+  /** See {@linkcode Waiter}. */
+  seen = { turns: 0, at: 0 };
+
+  constructor(readonly hub: Hub<T>, readonly flowRun: FlowRun, readonly delivery: Delivery) {
+    hub.host.eventLoop.watch(this);
+  }
+
+  /** True while its message is waited for. */
+  get waiting(): boolean {
+    return (this.turns & 1) === 1;
+  }
+
+  /** Since when its message is waited for; undefined until the macrotask after that. */
+  get since(): number | undefined {
+    return this.seen.turns === this.turns ? this.seen.at : undefined;
+  }
+
+  /** Its message is not waited for any more. */
+  over(): void {
+    this.turns = (this.turns + 1) | 0;
+    this.flowRun.writing = "";
+  }
+
+  /** The turns of this flow, as a stream. */
+  readable(): ReadableStream<Turn<T>> {
+    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
+    const { front } = this.flowRun;
+    const entered = front && onBehalf(front, arrive);
+    // Behind a Proxy many messages belong to nobody: entering is for those that are acknowledged.
+    const run = (emit: Emit<T>) =>
+      (entered === undefined || front!.receipt === undefined ? arrive : entered)(emit);
+    return new ReadableStream<Turn<T>>({
+      pull: (controller) => {
+        if (this.ended || this.hub.ended) controller.close();
+        else controller.enqueue({ run });
+      },
+    }, UNBUFFERED);
   }
 }

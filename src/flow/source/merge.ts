@@ -1,6 +1,6 @@
 import type { Source } from "../../types.ts";
-import type { Branch } from "./branch.ts";
-import type { Delivery } from "../run/flow_run.ts";
+import type { Branch } from "./hub.ts";
+import type { Delivery } from "../run/delivery.ts";
 import { type Emit, type Turn, UNBUFFERED } from "../stage/turn.ts";
 
 /**

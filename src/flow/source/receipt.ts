@@ -1,11 +1,29 @@
-import { runDetached } from "../run/attribution.ts";
-import type { Gate, Holder } from "./gate.ts";
-import type { Root } from "../state/state.ts";
+import { runDetached } from "../run/current.ts";
 
 /** Who is told that a message is done. */
 export interface Acknowledged {
   /** Called once, when the message and everything made from it has reached its sinks. */
   (): void;
+}
+
+/** Who holds messages back on purpose: then it is no wonder if they are not done. */
+export interface Holder {
+  /** Returns whether the message of `partition` is among them that ends at the position `next`. */
+  holds(gate: object, partition: number, next: unknown): boolean;
+}
+
+/** The gate of a source, as far as a receipt knows it. */
+export interface ReceiptGate {
+  /** Those who hold messages of the source back. */
+  readonly holders: Set<Holder>;
+}
+
+/** A message of an outside source, and everything made from it, until all of it is done. */
+export interface Root {
+  /** Returns whether the message belongs to the cuts of `driver`. */
+  drives(driver: object): boolean;
+  /** The message is done. */
+  leave(): void;
 }
 
 /**
@@ -16,7 +34,7 @@ export class Receipt {
   /** The message itself, as the outermost source gave it. */
   origin: unknown = undefined;
   /** The gate of that source. */
-  gate: Gate | undefined;
+  gate: ReceiptGate | undefined;
   /** What the message belongs to, where its source's positions are held by a store. */
   root: Root | undefined;
   /** True where its source relies on it: a message acknowledged too early is lost for good. */
@@ -92,7 +110,7 @@ export class Receipt {
 /** Acknowledges several messages at once: those that a stage has made one value from. */
 export class SharedReceipt extends Receipt implements Holder {
   readonly #parts: Receipt[] = [];
-  readonly #holding = new Set<Gate>();
+  readonly #holding = new Set<ReceiptGate>();
 
   /** Makes one without messages. */
   constructor() {
@@ -126,7 +144,7 @@ export class SharedReceipt extends Receipt implements Holder {
   }
 
   /** See {@linkcode Holder.holds}. */
-  holds(gate: Gate, partition: number, next: unknown): boolean {
+  holds(gate: object, partition: number, next: unknown): boolean {
     return this.leaves.some((leaf) =>
       leaf.gate === gate && leaf.partition === partition && leaf.next === next
     );

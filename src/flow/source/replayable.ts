@@ -1,6 +1,7 @@
 import { describe } from "../../redact.ts";
 import { checkOptions } from "../../options.ts";
-import { END, type Feed, type FeedSource, type Host, openFeed, WAIT } from "./feed.ts";
+import { END, type Feed, type FeedSource, openFeed, WAIT } from "./feed.ts";
+import type { Host } from "./host.ts";
 import { iterableFeed } from "./adapters.ts";
 import { isIterable } from "./iteration.ts";
 import { Receipt } from "./receipt.ts";

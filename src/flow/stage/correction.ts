@@ -1,5 +1,5 @@
 import type { Correction } from "../../types.ts";
-import type { Delivery } from "../run/flow_run.ts";
+import type { Delivery } from "../run/delivery.ts";
 import { stage, type Turn } from "./turn.ts";
 
 const corrections = new WeakMap<object, Correction>();

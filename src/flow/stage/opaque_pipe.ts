@@ -4,7 +4,8 @@ import { type Attribution, onBehalf } from "../run/attribution.ts";
 import { Debts, type PipePromise } from "./debts.ts";
 import { Inlet } from "./inlet.ts";
 import { assertObject, giveUpIterator, openIterator } from "../source/iteration.ts";
-import type { Delivery, FlowRun } from "../run/flow_run.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import type { Delivery } from "../run/delivery.ts";
 import type { Recovery } from "./recovery.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 

@@ -1,5 +1,5 @@
 import { type FlowError, untraceable } from "../../errors.ts";
-import type { Delivery } from "../run/flow_run.ts";
+import type { Delivery, Taken } from "../run/delivery.ts";
 import type { Receipt } from "../source/receipt.ts";
 
 /** One of the messages that a value is made from. */
@@ -9,12 +9,6 @@ export interface Origin {
   /** Behind a Proxy, the message of the outside source that it was made from, where known; else `root`. */
   readonly origin: unknown;
   /** What acknowledges it. */
-  readonly receipt: Receipt | undefined;
-}
-
-/** A message as a stage has taken it; behind a Proxy its receipt may stand for several. */
-export interface Taken {
-  readonly root: unknown;
   readonly receipt: Receipt | undefined;
 }
 

@@ -1,4 +1,5 @@
-import { type Host, openSink, type SinkPort, type SinkTarget } from "../source/feed.ts";
+import { openSink, type SinkPort, type SinkTarget } from "../source/feed.ts";
+import type { Host } from "../source/host.ts";
 import { type FlowRun, LATE } from "../run/flow_run.ts";
 import { isNodeWritable, nodePort, type NodeWritable } from "./node_writable.ts";
 import { queueOf } from "../proxy/proxy.ts";

@@ -1,39 +1,45 @@
-import type { Branch } from "../source/branch.ts";
-import type { Commit } from "../source/feed.ts";
-import type { Hub } from "../source/hub.ts";
+import type { Commit } from "../source/host.ts";
 import type { Receipt } from "../source/receipt.ts";
-import type { Resumption, Root, StateDriver } from "./state.ts";
-import type { Cut, StateGroup } from "./state_group.ts";
+import type { Resumption, StateDriver } from "./state.ts";
+import type { Root } from "../source/receipt.ts";
+import type { Cut, GroupSource, Snapshot, StateGroup } from "./state_group.ts";
 
-/** What a source may commit, as of one moment. */
-export interface Snapshot {
-  /** Counts the moments. */
-  readonly number: number;
-  /** Commits it; undefined when there is nothing new. */
-  readonly commit: Commit | undefined;
+/** What reads the source: its hub. */
+interface Reading {
+  readonly name: string;
+  readonly feed: { snapshot?(): Commit | undefined };
+  /** The flows that read it. */
+  readonly branches: readonly object[];
+}
+
+/** A flow at the source. */
+interface Kept {
+  readonly flow: string;
+  /** The positions that its store has of it, by partition. */
+  readonly stored: ReadonlyMap<number, unknown>;
 }
 
 /** An outside source whose flows keep state: counts its messages for their groups, and knows its positions. */
-export class RootSource implements Root, Resumption {
+export class RootSource implements Root, Resumption, GroupSource {
   /** The position after the last message that began, by partition. */
   readonly positions: Map<number, unknown> = new Map();
   readonly name: string;
-  readonly #hub: Hub<unknown>;
+  readonly #reading: Reading;
   readonly #groups: StateGroup[] = [];
   #snapshots = 0;
-  readonly #stored = new Map<Branch<unknown>, ReadonlyMap<number, unknown>>();
+  readonly #kept = new Map<object, Kept>();
   /** The flows that are ahead of the source, and up to which position, by partition. */
   readonly #ahead = new Map<object, Map<number, unknown>>();
 
-  constructor(hub: Hub<unknown>) {
-    this.#hub = hub;
-    this.name = hub.name;
+  constructor(reading: Reading) {
+    this.#reading = reading;
+    this.name = reading.name;
   }
 
   /** Has `group` hold the positions of a flow. */
-  add(group: StateGroup, flow: string, branch: Branch<unknown>): void {
+  add(group: StateGroup, flow: string, branch: object): void {
     if (!this.#groups.includes(group)) this.#groups.push(group);
-    this.#stored.set(branch, group.join(flow, this, branch));
+    this.#kept.set(branch, { flow, stored: group.join(flow, this, branch) });
   }
 
   /** True while no message may begin. */
@@ -63,7 +69,7 @@ export class RootSource implements Root, Resumption {
 
   /** Takes what may be committed when everything acknowledged so far is durable. */
   snapshot(): Snapshot {
-    return { number: this.#snapshots++, commit: this.#hub.feed.snapshot?.() };
+    return { number: this.#snapshots++, commit: this.#reading.feed.snapshot?.() };
   }
 
   /** What may be committed when these cuts are on disk: not more than the oldest of its groups' has. */
@@ -89,8 +95,8 @@ export class RootSource implements Root, Resumption {
   start(partition: number, position: unknown): unknown {
     const known = this.positions.get(partition);
     if (known !== undefined) return known;
-    const wanted = this.#hub.branches.map((branch) =>
-      this.#stored.get(branch)?.get(partition) ?? position
+    const wanted = this.#reading.branches.map((branch) =>
+      this.#kept.get(branch)?.stored.get(partition) ?? position
     );
     return wanted.reduce((least, each) => this.#isBefore(each, least) ? each : least);
   }
@@ -98,8 +104,8 @@ export class RootSource implements Root, Resumption {
   /** A flow whose state says nothing of a partition that was not read before in this run. */
   unknownTo(partition: number): string | undefined {
     if (this.positions.has(partition)) return undefined;
-    for (const [branch, stored] of this.#stored) {
-      if (!stored.has(partition)) return branch.flowRun.flow;
+    for (const { flow, stored } of this.#kept.values()) {
+      if (!stored.has(partition)) return flow;
     }
     return undefined;
   }
@@ -107,7 +113,7 @@ export class RootSource implements Root, Resumption {
   /** A partition begins at `position`; unless it was `moved` there, flows get only what is new to them. */
   began(partition: number, position: unknown, moved: boolean): void {
     const isNew = !this.positions.has(partition);
-    for (const [branch, stored] of this.#stored) {
+    for (const [branch, { stored }] of this.#kept) {
       const last = stored.get(partition);
       if (moved) this.#catchUp(branch, partition);
       else if (isNew && last !== undefined && this.#isBefore(position, last)) {

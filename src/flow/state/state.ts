@@ -2,7 +2,7 @@
  * Exact state: what a store, a source and the engine ask of each other so that, after a crash, the store
  * holds the state and the positions of one and the same instant. Nothing here knows Kafka or Deno KV.
  */
-import type { Commit } from "../source/feed.ts";
+import type { Commit } from "../source/host.ts";
 
 /** The method that makes an object one that can hold the state of flows. */
 export const openState: unique symbol = Symbol("slipstream.openState");
@@ -76,14 +76,6 @@ export interface StateDriver {
   full(): void;
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
-}
-
-/** A message of an outside source, and everything made from it, until all of it is done. */
-export interface Root {
-  /** Returns whether the message belongs to the cuts of `driver`. */
-  drives(driver: StateDriver): boolean;
-  /** The message is done. */
-  leave(): void;
 }
 
 /** What the engine tells a source whose positions are held by stores. */

@@ -1,7 +1,24 @@
-import type { Branch } from "../source/branch.ts";
-import type { Commit } from "../source/feed.ts";
-import type { RootSource, Snapshot } from "./root_source.ts";
+import type { Commit } from "../source/host.ts";
 import type { StateDriver, StateStore, StoredPosition } from "./state.ts";
+
+/** What a source may commit, as of one moment. */
+export interface Snapshot {
+  /** Counts the moments. */
+  readonly number: number;
+  /** Commits it; undefined when there is nothing new. */
+  readonly commit: Commit | undefined;
+}
+
+/** A source whose messages a group counts. */
+export interface GroupSource {
+  readonly name: string;
+  /** The position after the last message that began, by partition. */
+  readonly positions: ReadonlyMap<number, unknown>;
+  /** Takes what may be committed when everything acknowledged so far is durable. */
+  snapshot(): Snapshot;
+  /** Returns whether the position of a flow in a partition is ahead of the source. */
+  isAhead(branch: object, partition: number): boolean;
+}
 
 /** What a group needs of the run. */
 export interface GroupHost {
@@ -18,14 +35,14 @@ export interface Cut {
   /** Brings it to disk, and those before it. */
   readonly save: Commit;
   /** What was acknowledged when it was taken. */
-  readonly snapshots: ReadonlyMap<RootSource, Snapshot>;
+  readonly snapshots: ReadonlyMap<GroupSource, Snapshot>;
 }
 
 /** A flow whose positions a store holds. */
 interface Member {
   readonly flow: string;
-  readonly root: RootSource;
-  readonly branch: Branch<unknown>;
+  readonly root: GroupSource;
+  readonly branch: object;
 }
 
 /**
@@ -64,7 +81,7 @@ export class StateGroup implements StateDriver {
   }
 
   /** Adds a flow at one of its sources, and returns the positions that the store has of it. */
-  join(flow: string, root: RootSource, branch: Branch<unknown>): ReadonlyMap<number, unknown> {
+  join(flow: string, root: GroupSource, branch: object): ReadonlyMap<number, unknown> {
     const stored = this.#store.positions(flow, root.name);
     const member = { flow, root, branch };
     this.#members.push(member);

@@ -1,7 +1,8 @@
 import { FlowError } from "../../errors.ts";
 import { describe } from "../../redact.ts";
 import type { FlowFailure } from "../../types.ts";
-import { type Host, openSink, type SinkPort, type SinkTarget } from "../../flow/source/feed.ts";
+import { openSink, type SinkPort, type SinkTarget } from "../../flow/source/feed.ts";
+import type { Host } from "../../flow/source/host.ts";
 import type { Header, ProducerRecord } from "../client/broker.ts";
 import { Message } from "./message.ts";
 

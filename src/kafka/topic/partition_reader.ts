@@ -1,4 +1,4 @@
-import type { PartState } from "../../flow/source/feed.ts";
+import type { PartState } from "../../flow/source/host.ts";
 import { AckTracker } from "../../flow/source/ack_tracker.ts";
 import type { Chunk, Positions } from "../client/broker.ts";
 

@@ -6,12 +6,12 @@ import { asPart } from "../../flow/run/attribution.ts";
 import {
   type Feed,
   type FeedSource,
-  type Host,
   openFeed,
   openSink,
   type SinkPort,
   type SinkTarget,
 } from "../../flow/source/feed.ts";
+import type { Host } from "../../flow/source/host.ts";
 import { type Gate, gateOf } from "../../flow/source/gate.ts";
 import type { Positions, Producer, RecordPlace, TopicSpec } from "../client/broker.ts";
 import { redactText } from "../../redact.ts";

@@ -1,4 +1,4 @@
-import { runDetached } from "../../flow/run/attribution.ts";
+import { runDetached } from "../../flow/run/current.ts";
 import type {
   AskOptions,
   Broker,

@@ -1,11 +1,5 @@
-import {
-  type Commit,
-  END,
-  type Feed,
-  type Host,
-  type PartState,
-  WAIT,
-} from "../../flow/source/feed.ts";
+import { END, type Feed, WAIT } from "../../flow/source/feed.ts";
+import type { Commit, Host, PartState } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import { Receipt } from "../../flow/source/receipt.ts";
 import type { Resumption } from "../../flow/state/state.ts";

@@ -1,5 +1,6 @@
 import { type Clock, delay } from "../../clock.ts";
-import { END, type Feed, type Host, openStores, WAIT } from "../../flow/source/feed.ts";
+import { END, type Feed, openStores, WAIT } from "../../flow/source/feed.ts";
+import type { Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import { sharedRuns } from "../../shared_runs.ts";
 

@@ -1,5 +1,5 @@
 import { delay } from "../../clock.ts";
-import type { Commit, Host } from "../../flow/source/feed.ts";
+import type { Commit, Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";

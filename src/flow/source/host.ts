@@ -1,0 +1,60 @@
+/** What a run offers to sources and sinks, and what goes with a source through it. */
+import type { Clock } from "../../clock.ts";
+import type { Receipt } from "./receipt.ts";
+
+/** Commits the positions of one snapshot. */
+export type Commit = () => Promise<void>;
+
+/** A partition that is being read. */
+export interface PartState {
+  /** The partition. */
+  readonly partition: number;
+  /** True when everything that is known to be in it has been handed out. */
+  readonly caughtUp: boolean;
+}
+
+/** Sees the messages of a source whose gate is `attributed`. */
+export interface Witness {
+  /** A message is about to be handled; `receipt` tells when it is done. */
+  begin?(message: unknown, receipt: Receipt): void;
+  /** There is no message now. */
+  waits?(): void;
+  /** The source has come to its end: every message that it handed out was handled. */
+  ended?(): void;
+}
+
+/** What goes with a source through a run, and is made durable together with its positions. */
+export interface Companion {
+  /** Called before any source is opened; the run waits for it. */
+  open(host: Host): void | Promise<void>;
+  /** Called when the sources are open, before the first message; a throw ends the run. */
+  start(): void;
+  /**
+   * Takes what belongs to the positions that are acknowledged now and returns what writes it: after the
+   * stores were flushed and before the positions are committed.
+   */
+  snapshot(): Commit | undefined;
+  /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
+  close(host: Host): void;
+}
+
+/** What the run that opens a source or a sink offers to it. */
+export interface Host {
+  /** The clock of the app. */
+  readonly clock: Clock;
+  /** Aborts when the run begins to stop: sources hand out nothing more. */
+  readonly stopping: AbortSignal;
+  /** Aborts at the hard end of the run: nothing may wait any longer. */
+  readonly signal: AbortSignal;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** Runs the commit now, or after the one in progress: flush sinks, flush stores, commit positions. */
+  commit(): Promise<void>;
+  /** A position moves without a message: a commit will follow. Absent where one follows anyway. */
+  moved?(): void;
+  /**
+   * True when a commit would have nothing to flush or to write: what is acknowledged may be committed
+   * without one. Absent where that is not known.
+   */
+  isFlushed?(): boolean;
+}
