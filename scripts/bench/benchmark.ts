@@ -1,5 +1,8 @@
 /** What a benchmark is, and what came out of one. */
 
+/** The two sides of a benchmark that run in a worker of its own. */
+export type Side = "ours" | "floor";
+
 /** The same work done by the engine, by a bare loop and by the Python reference. */
 export interface Benchmark {
   /** The name, also that of the peer's function: `flow/plain`. */

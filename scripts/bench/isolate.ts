@@ -1,4 +1,4 @@
-import type { Side } from "./worker.ts";
+import type { Side } from "./benchmark.ts";
 
 /**
  * A JavaScript heap and compiler of its own for one benchmark: what ran before it, and in which order,

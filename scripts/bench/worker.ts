@@ -1,9 +1,7 @@
 /** The inside of an isolate: answers each `{ name, side }` with the messages a second of one round. */
 /// <reference lib="deno.worker" />
 import { benchmarks } from "./all.ts";
-
-/** The two sides of a benchmark that are written in TypeScript. */
-export type Side = "ours" | "floor";
+import type { Side } from "./benchmark.ts";
 
 async function round(name: string, side: Side): Promise<number> {
   const benchmark = benchmarks.find((one) => one.name === name);

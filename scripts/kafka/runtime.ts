@@ -1,6 +1,3 @@
-import { container } from "./container.ts";
-import { java } from "./java.ts";
-
 /** A way to run a broker on this machine. */
 export interface Runtime {
   /** The address that a broker listens at to be reached at 127.0.0.1. */
@@ -45,28 +42,6 @@ export interface Running {
   signal(name: "STOP" | "CONT"): Promise<void>;
   /** Ends it at once. */
   kill(): Promise<void>;
-}
-
-/**
- * Finds a way to run a broker; `note` is told why a container engine that is installed is not used.
- *
- * @throws {Error} If there is none; the message says what is missing.
- */
-export async function findRuntime(note: (text: string) => void = () => {}): Promise<Runtime> {
-  if (Deno.build.os === "windows") {
-    throw new Error("No Kafka broker can be started on Windows: set KAFKA_BROKERS");
-  }
-  const notes: string[] = [];
-  const noteAll = (text: string) => {
-    notes.push(`; ${text}`);
-    note(text);
-  };
-  const runtime = await container(noteAll) ?? await java(noteAll);
-  if (runtime) return runtime;
-  throw new Error(
-    "No Kafka broker can be started here: set KAFKA_BROKERS, or install docker or podman " +
-      `(and start its service), or Java 17 and Maven${notes.join("")}`,
-  );
 }
 
 /** What came of a command. */

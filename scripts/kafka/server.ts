@@ -1,5 +1,6 @@
 import { freePorts, waitUntilAnswering } from "./ports.ts";
-import { findRuntime, type Installation, type Running } from "./runtime.ts";
+import { findRuntime } from "./find_runtime.ts";
+import type { Installation, Running } from "./runtime.ts";
 
 /** What a broker is started with. */
 export interface KafkaServerOptions {

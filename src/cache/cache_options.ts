@@ -120,7 +120,7 @@ export function assertMemoryCacheOptions(options: MemoryCacheOptions): void {
 export function assertSpaceOptions(options: SpaceOptions, store: CacheStore): void {
   checkOptions("a space", options, SPACE_NAMES);
   assertValues(options);
-  if (!store.windowed) assertNoWindow(options);
+  if (!store.evicts) assertNoEviction(options);
 }
 
 /** Throws unless a space can have this name. */
@@ -142,8 +142,8 @@ export function assertDeleteOptions(options: DeleteOptions): void {
   checkOptions("delete", options, DELETE_NAMES);
 }
 
-/** Throws if a window is asked for where there can be none. */
-export function assertNoWindow({ maxBytes, onEvict }: SpaceOptions): void {
+/** Throws if eviction is asked for where there can be none. */
+export function assertNoEviction({ maxBytes, onEvict }: SpaceOptions): void {
   if (maxBytes === undefined && onEvict === undefined) return;
   const name = maxBytes === undefined ? "onEvict" : "maxBytes";
   throw new TypeError(

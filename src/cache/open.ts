@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { describe, maskError, redactText } from "../redact.ts";
-import { assertCacheOptions, assertNoWindow, type CacheOptions } from "./cache_options.ts";
+import { assertCacheOptions, assertNoEviction, type CacheOptions } from "./cache_options.ts";
 import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
@@ -32,7 +32,7 @@ export async function openStore(
       `Cannot open ${JSON.stringify(name)} with { shared: false }: it is a server`,
     );
   }
-  if (shared) assertNoWindow(options);
+  if (shared) assertNoEviction(options);
   try {
     if (!remote && path !== ":memory:") await prepareFolder(path);
     const openKv = () => Deno.openKv(path);
@@ -57,7 +57,7 @@ async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheSt
   if (options.shared === false) {
     throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
   }
-  assertNoWindow(options);
+  assertNoEviction(options);
   const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
   const { maxTransactionBytes, damaged = "refuse" } = options;
   const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };

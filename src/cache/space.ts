@@ -87,6 +87,6 @@ export interface Space {
   readonly size: number;
   /** Their size in bytes, estimated. */
   readonly bytes: number;
-  /** How many entries the window has dropped since the store was opened. */
+  /** How many entries were evicted since the store was opened. */
   readonly evictions: number;
 }

@@ -9,7 +9,7 @@ import type { Space } from "./space.ts";
 export interface SpaceLimits {
   /** Estimated bytes at most. */
   maxBytes: number;
-  /** Called with each entry that the window drops. */
+  /** Called with each entry that is evicted. */
   onEvict: ((key: Key, value: unknown) => void) | undefined;
 }
 
@@ -26,8 +26,8 @@ export interface CacheStore extends Store {
   readonly maxTransactionBytes: number;
   /** What was left out when it was opened, since it was damaged. */
   readonly damage: CacheDamage | undefined;
-  /** Whether it can have a window. */
-  readonly windowed: boolean;
+  /** Whether it can evict entries. */
+  readonly evicts: boolean;
   /** Returns the entries of a space. */
   space(name: string, limits: SpaceLimits): Space;
   /** The store as one that holds exact state; undefined when others write to it too. */

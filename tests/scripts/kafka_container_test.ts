@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { TextLineStream } from "@std/streams/text-line-stream";
-import { findRuntime } from "../../scripts/kafka/runtime.ts";
+import { findRuntime } from "../../scripts/kafka/find_runtime.ts";
 import { KafkaServer } from "../../scripts/kafka/server.ts";
 import { answers } from "../../scripts/kafka/ports.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";

@@ -1,6 +1,5 @@
 import type { Writer } from "../../flow/state/state.ts";
 import type { Found, Put } from "../space.ts";
-import type { Page } from "./page.ts";
 import type { PieceList } from "../pieces.ts";
 
 /** What an entry takes beside its key and its value, estimated. */
@@ -28,7 +27,7 @@ export class Entry implements Found {
   /** Whether a later entry of the key counts this one among those that it hides. */
   hidden = false;
   /** Where its record is; undefined while it is buffered. */
-  page: Page | undefined = undefined;
+  page: { bury(record: Entry): void } | undefined = undefined;
   /** The step of a flow that wrote it, until the next cut, while flows drive the store. */
   by: Writer | undefined = undefined;
   /** Where its value is on disk, when it is too large for a page. */
@@ -44,7 +43,7 @@ export class Entry implements Found {
     this.valueSize = put?.size ?? 0;
   }
 
-  /** Bytes that it counts in the window, estimated. */
+  /** Bytes that it counts towards `maxBytes`, estimated. */
   get size(): number {
     return entrySize(this.key, this.valueSize);
   }
@@ -55,7 +54,7 @@ export class Entry implements Found {
   }
 }
 
-/** Bytes that an entry counts in the window, estimated. */
+/** Bytes that an entry counts towards `maxBytes`, estimated. */
 export function entrySize(key: string, valueSize: number): number {
   return valueSize + key.length + OVERHEAD;
 }

@@ -80,7 +80,7 @@ export async function load(
   { state, pages, left, damage }: Found,
   { path, salvage }: LoadOptions,
 ): Promise<void> {
-  for (const space of state.spaces) store.table(space[0]).window.restoreHead(space);
+  for (const space of state.spaces) store.table(space[0]).eviction.restoreHead(space);
   for (const { space, id, records, sum } of pages) store.table(space).restore(id, records, sum);
   const lost = await readPieces(kv, pages, damage, left);
   if (damage.found && !salvage) {
@@ -90,7 +90,7 @@ export async function load(
   }
   for (const { space, entry } of lost) store.table(space).put({ key: entry.key, put: undefined });
   for (const [space] of state.spaces) store.table(space).restored();
-  if (damage.found) store.driving.forbid();
+  if (damage.found) store.exactState.forbid();
 }
 
 /** Throws if a file whose state is lost has the rows of the other layout. */

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { type CacheDamage, CacheStorageError } from "../errors.ts";
 import type { CacheStore } from "../store.ts";
 import type { GroupCommitOptions } from "./group_commit.ts";
-import { hold } from "./holder.ts";
+import { lockFile } from "./file_lock.ts";
 import { Journal } from "./journal.ts";
 import { emptyState, find, load } from "./load.ts";
 import { ResidentStore, type StoreOptions } from "./store.ts";
@@ -42,7 +42,7 @@ export async function openResident(
 ): Promise<CacheStore> {
   using opened = new DisposableStack();
   const { clock, flushIntervalMs, maxTransactionBytes = MAX_TRANSACTION_BYTES } = options;
-  const held = path === ":memory:" ? undefined : opened.use(await hold(path, clock));
+  const held = path === ":memory:" ? undefined : opened.use(await lockFile(path, clock));
   const kv = opened.adopt(await openKv(), (kv) => kv.close());
   const loading = { path, fresh: held?.fresh ?? true, salvage: options.damaged === "salvage" };
   const found = await find(kv, loading);
@@ -99,19 +99,19 @@ function toCacheStore(
   release: () => void,
   damage?: CacheDamage,
 ): CacheStore {
-  const { driving } = store;
+  const { exactState } = store;
   return {
     name: store.name,
     clock,
     maxTransactionBytes,
     damage,
-    windowed: true,
-    state: driving,
+    evicts: true,
+    state: exactState,
     get driven() {
-      return driving.driver !== undefined || driving.dropped;
+      return exactState.driver !== undefined || exactState.dropped;
     },
     get dropped() {
-      return driving.dropped;
+      return exactState.dropped;
     },
     get evictions() {
       return store.evictions;
@@ -123,12 +123,12 @@ function toCacheStore(
       return table;
     },
     assertMayClose() {
-      if (driving.driver === undefined) return;
+      if (exactState.driver === undefined) return;
       throw new TypeError(
         "Cannot close a cache while flows keep their state in it: stop the app first",
       );
     },
-    assertMayWait: (what) => driving.assertMayWait(what),
+    assertMayWait: (what) => exactState.assertMayWait(what),
     flush: () => store.flush(),
     async close() {
       try {

@@ -1,13 +1,13 @@
 import type { Writer } from "../../flow/state/state.ts";
 import { ROOT } from "../format.ts";
-import { Driving } from "./driving.ts";
+import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
 import type { Journal, Row, SpaceState, State } from "./journal.ts";
 import type { Page } from "./page.ts";
 import { rowsOfPage } from "./rows_of_page.ts";
 import { Table } from "./table.ts";
-import type { TableHost } from "./table_host.ts";
+import type { TableHost } from "./table.ts";
 
 /** How a resident store writes. */
 export interface StoreOptions extends GroupCommitOptions {
@@ -53,7 +53,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   #closed = false;
 
   /** The store as one that holds exact state. */
-  readonly driving: Driving;
+  readonly exactState: ExactState;
 
   /** Makes a store that goes on from `state`; without a journal nothing of it outlives the process. */
   constructor(options: StoreOptions, state: State, journal?: Journal) {
@@ -61,7 +61,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     this.#state = state;
     this.#journal = journal;
     if (journal) this.#commits = new GroupCommit(this, journal, options);
-    this.driving = new Driving(this, options.maxTransactionBytes);
+    this.exactState = new ExactState(this, options.maxTransactionBytes);
   }
 
   /** Takes the disk over, as it was read, and deletes rows that are not needed. */
@@ -98,33 +98,33 @@ export class ResidentStore implements TableHost, Uncommitted {
 
   /** Throws while the disk does not take writes: what was accepted stays in memory and is tried again. */
   assertWritable(): void {
-    this.driving.assertWritable();
+    this.exactState.assertWritable();
     // While it is driven nothing waits for the disk but commits, which meet the failure.
     const failure = this.#commits?.failure;
-    if (failure && this.driving.driver === undefined) throw failure;
+    if (failure && this.exactState.driver === undefined) throw failure;
   }
 
   /** Notes what a write replaces. */
   changing(table: Table, key: string, old: Entry | undefined): Writer | undefined {
-    return this.driving.changing(table, key, old);
+    return this.exactState.changing(table, key, old);
   }
 
   /** Notes that something is read which may be taken back. */
   reading(writer: Writer): void {
-    this.driving.reading(writer);
+    this.exactState.reading(writer);
   }
 
   /** Notes that keys of a table are read. */
   scanning(table: Table, low: string, high: string): void {
-    this.driving.scanning(table, low, high);
+    this.exactState.scanning(table, low, high);
   }
 
   /** Whether flows decide when it is cut. */
   get driven(): boolean {
-    return this.driving.driver !== undefined;
+    return this.exactState.driver !== undefined;
   }
 
-  /** How many entries the windows of all tables have dropped. */
+  /** How many entries of all tables were evicted. */
   get evictions(): number {
     let sum = 0;
     for (const table of this.#tables.values()) sum += table.evictions;
@@ -158,7 +158,7 @@ export class ResidentStore implements TableHost, Uncommitted {
       return;
     }
     const full = this.#buffered > MAX_BUFFER_BYTES;
-    const { driver } = this.driving;
+    const { driver } = this.exactState;
     if (driver !== undefined) return full ? driver.full() : undefined;
     if (full) return this.flush();
     if (looks && this.#overdue()) {
@@ -173,8 +173,8 @@ export class ResidentStore implements TableHost, Uncommitted {
    * @throws {CacheStorageError} If it cannot get there; it stays in memory, and is tried again.
    */
   flush(): Promise<void> {
-    this.driving.assertNotDropped();
-    return this.driving.driver?.flush() ?? this.save();
+    this.exactState.assertNotDropped();
+    return this.exactState.driver?.flush() ?? this.save();
   }
 
   /** Sends what may be sent: undriven everything written so far, else the cuts up to the one of a number. */
@@ -199,12 +199,12 @@ export class ResidentStore implements TableHost, Uncommitted {
 
   /** Whether something was written that the store itself is to bring to disk. */
   get due(): boolean {
-    return this.#dirty && this.driving.driver === undefined;
+    return this.#dirty && this.exactState.driver === undefined;
   }
 
   /** True when a flow left half a message in it: nothing goes to disk any more. */
   get dropped(): boolean {
-    return this.driving.dropped;
+    return this.exactState.dropped;
   }
 
   /**
@@ -220,12 +220,12 @@ export class ResidentStore implements TableHost, Uncommitted {
     const written: [Table, Page][] = [];
     for (const table of this.#tables.values()) {
       for (const page of table.takeBuffer(() => ++state.last)) written.push([table, page]);
-      for (const id of table.window.takeGone()) garbage.push([ROOT, "l", id]);
+      for (const id of table.eviction.takeGone()) garbage.push([ROOT, "l", id]);
     }
     for (const [index, [table, page]] of written.entries()) {
       const ends = index === written.length - 1;
       rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends }));
-      table.window.push(page);
+      table.eviction.push(page);
     }
     state.spaces = this.#spaces();
     this.#buffered = 0;
@@ -241,16 +241,16 @@ export class ResidentStore implements TableHost, Uncommitted {
    */
   #compact(commits: GroupCommit, runs: number): void {
     for (const table of this.#tables.values()) {
-      if (!table.window.sparse) continue;
+      if (!table.eviction.sparse) continue;
       for (let from = 0; runs > 0; runs--) {
-        const compacted = table.window.compact(from);
+        const compacted = table.eviction.compact(from);
         if (compacted === undefined) break;
         const { page, removed: ids, next } = compacted;
         const rows: Row[] = [];
         const state = this.#nextState();
         if (page !== undefined) {
           rows.push(...rowsOfPage(table.name, page, { sequence: state.sequence, ends: true }));
-          table.window.count(page);
+          table.eviction.count(page);
         }
         state.spaces = this.#spaces();
         const removed = ids.map((id) => [ROOT, "l", id]);
@@ -264,11 +264,11 @@ export class ResidentStore implements TableHost, Uncommitted {
   #turnOver(): void {
     this.#takeDiscarded();
     for (const table of this.#tables.values()) {
-      for (const page of table.takeBuffer(() => ++this.#state.last)) table.window.push(page);
-      table.window.takeGone();
-      if (!table.window.sparse) continue;
-      let compacted = table.window.compact(0);
-      while (compacted !== undefined) compacted = table.window.compact(compacted.next);
+      for (const page of table.takeBuffer(() => ++this.#state.last)) table.eviction.push(page);
+      table.eviction.takeGone();
+      if (!table.eviction.sparse) continue;
+      let compacted = table.eviction.compact(0);
+      while (compacted !== undefined) compacted = table.eviction.compact(compacted.next);
     }
     this.#buffered = 0;
   }
@@ -280,7 +280,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   }
 
   #spaces(): SpaceState[] {
-    return Array.from(this.#tables.values(), ({ window }) => window.state);
+    return Array.from(this.#tables.values(), ({ eviction }) => eviction.state);
   }
 
   #takeDiscarded(): Deno.KvKey[] {

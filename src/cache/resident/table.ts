@@ -2,18 +2,38 @@ import type { Writer } from "../../flow/state/state.ts";
 import type { Cursor, Found, Range, Write } from "../space.ts";
 import type { SpaceLimits } from "../store.ts";
 import { Deadlines } from "./deadlines.ts";
+import { DeletedKeys } from "./deleted_keys.ts";
 import { Entry } from "./entry.ts";
+import { FifoEviction } from "./fifo_eviction.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
-import type { TableHost } from "./table_host.ts";
-import { Traces } from "./traces.ts";
-import { Window } from "./window.ts";
+
 import { WriteBuffer } from "./write_buffer.ts";
+
+/** What a table needs of the store that it belongs to. */
+export interface TableHost {
+  /** The time of day, for expiry. */
+  now(): number;
+  /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
+  wrote(bytes: number): void | Promise<void>;
+  /** Told of the entry that a write is about to replace; returns the step that writes. */
+  changing(table: Table, key: string, old: Entry | undefined): Writer | undefined;
+  /** Told that something is read which a step wrote or deleted, and may take back. */
+  reading(writer: Writer): void;
+  /** Told that the keys from `low` (included) to `high` (excluded) are read. */
+  scanning(table: Table, low: string, high: string): void;
+  /** Whether flows drive the store: then what they changed may be taken back. */
+  readonly driven: boolean;
+  /** Told of the pieces of a value that is not there any more. */
+  discard(entry: Entry): void;
+  /** Throws when the store cannot take writes. */
+  assertWritable(): void;
+}
 
 /**
  * The entries of one space, in memory: an ordered map of them, the buffer of what is not on disk yet, and
- * the window over what is.
+ * the eviction of what is, first in, first out.
  *
  * Every change is one synchronous step, in which nothing can be read and no cut be taken.
  */
@@ -22,11 +42,11 @@ export class Table {
   /** The name of the space. */
   readonly name: string;
   /** Pages and what is dropped of them. */
-  readonly window: Window;
+  readonly eviction: FifoEviction;
   /** Estimated bytes of all entries. */
   bytes = 0;
   /** Who deleted what has left nothing behind, while flows drive the store. */
-  readonly traces = new Traces();
+  readonly deletedKeys = new DeletedKeys();
   /** Told of each write that puts back what was there before. */
   onRestore: ((write: Write) => void) | undefined;
   readonly #host: TableHost;
@@ -40,7 +60,7 @@ export class Table {
   constructor(name: string, host: TableHost) {
     this.name = name;
     this.#host = host;
-    this.window = new Window(this);
+    this.eviction = new FifoEviction(this);
   }
 
   /** How many entries there are. */
@@ -48,9 +68,9 @@ export class Table {
     return this.#entries.size;
   }
 
-  /** How many entries the window has dropped. */
+  /** How many entries were evicted. */
   get evictions(): number {
-    return this.window.evictions;
+    return this.eviction.evictions;
   }
 
   /** Whether something may expire. */
@@ -75,7 +95,7 @@ export class Table {
   /** Writes one key. */
   write(write: Write): void | Promise<void> {
     this.#host.assertWritable();
-    this.window.assertFits(write);
+    this.eviction.assertFits(write);
     return this.#wrote(this.#apply(write));
   }
 
@@ -83,7 +103,7 @@ export class Table {
   limit(limits: SpaceLimits): void {
     const { evictions } = this;
     try {
-      this.window.limit(limits);
+      this.eviction.limit(limits);
     } finally {
       if (this.evictions > evictions) this.#host.wrote(0);
     }
@@ -106,7 +126,7 @@ export class Table {
   ): boolean | Promise<boolean> {
     this.#host.assertWritable();
     for (const [key, found] of reads) if (this.read(key) !== found) return false;
-    for (const write of writes) this.window.assertFits(write);
+    for (const write of writes) this.eviction.assertFits(write);
     let bytes = 0;
     for (const write of writes) bytes += this.#apply(write);
     const room = this.#wrote(bytes);
@@ -124,18 +144,18 @@ export class Table {
     const entries = this.#entries.values();
     for (const entry of entries) this.#die(entry);
     if (this.#host.driven) {
-      this.traces.leaveAll([...entries.map(({ key }) => key), ...this.#graves.keys()]);
+      this.deletedKeys.leaveAll([...entries.map(({ key }) => key), ...this.#graves.keys()]);
     }
     this.#entries.clear();
     this.#graves.clear();
     this.#buffer.clear();
     this.bytes = 0;
-    this.window.dropPages();
+    this.eviction.dropPages();
     for (const { key } of entries) removed(key);
     return this.#host.wrote(0);
   }
 
-  /** Takes an entry out: dropped by the window, so nothing older is left of it either. */
+  /** Takes an entry out: evicted, so nothing older is left of it either. */
   drop(entry: Entry): void {
     this.bytes -= entry.size;
     this.#entries.delete(entry.key);
@@ -159,11 +179,11 @@ export class Table {
 
   /** Nothing that was written so far is taken back any more. */
   settle(): void {
-    this.traces.clear();
+    this.deletedKeys.clear();
     this.#buffer.settle();
   }
 
-  /** Empties the buffer into new pages, which are to be pushed to the window; `nextId` numbers them. */
+  /** Empties the buffer into new pages, which are to be pushed to the eviction; `nextId` numbers them. */
   takeBuffer(nextId: () => number): Page[] {
     return this.#buffer.take(nextId);
   }
@@ -172,7 +192,7 @@ export class Table {
   restore(id: number, records: readonly Entry[], sum: number): void {
     const page = new Page(id);
     page.sum = sum;
-    const passed = this.window.passed(id);
+    const passed = this.eviction.passed(id);
     for (let index = 0; index < records.length; index++) {
       const entry = records[index]!;
       page.add(entry);
@@ -188,7 +208,7 @@ export class Table {
         this.#graves.set(entry.key, entry);
       }
     }
-    this.window.push(page);
+    this.eviction.push(page);
   }
 
   /** Ends restoring: lets go of tombstones that hide nothing, and of what has expired. */
@@ -215,7 +235,7 @@ export class Table {
   #wrote(bytes: number): void | Promise<void> {
     const room = this.#host.wrote(bytes);
     try {
-      this.window.shrink();
+      this.eviction.shrink();
     } catch (error) {
       return Promise.all([Promise.reject(error), room]).then(() => {});
     }
@@ -233,7 +253,7 @@ export class Table {
       replaced = this.#replace(old, entry, own);
       // What was never written, and has nothing older on disk, leaves no trace.
       if (entry.older === 0) {
-        if (this.#host.driven) this.traces.leave(key, entry.by);
+        if (this.#host.driven) this.deletedKeys.leave(key, entry.by);
         return -replaced;
       }
       this.#graves.set(key, entry);
@@ -267,7 +287,7 @@ export class Table {
 
   /** Who deleted a key that is not there, while flows drive the store. */
   #deleter(key: string): Writer | undefined {
-    return this.#host.driven ? (this.#grave(key) ?? this.traces.find(key))?.by : undefined;
+    return this.#host.driven ? (this.#grave(key) ?? this.deletedKeys.find(key))?.by : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {

@@ -17,7 +17,7 @@ export class TableChange implements Change {
     this.table = table;
     this.key = key;
     this.by = by;
-    this.#before = (old ?? table.traces.find(key))?.by;
+    this.#before = (old ?? table.deletedKeys.find(key))?.by;
     if (old !== undefined && !old.tombstone) {
       const { value, cloned, expires, valueSize: size } = old;
       this.#put = { value, cloned, expires, size };
@@ -31,7 +31,7 @@ export class TableChange implements Change {
    */
   undo(): void {
     const { table, key, by } = this;
-    const writer = table.latest(key) ?? table.traces.find(key);
+    const writer = table.latest(key) ?? table.deletedKeys.find(key);
     if (writer !== undefined && writer.by !== by) {
       const other = writer.by === undefined ? "code outside of it" : `flow "${writer.by.flow}"`;
       throw new TypeError(

@@ -120,7 +120,7 @@ function toCacheStore(
     clock,
     maxTransactionBytes,
     damage,
-    windowed: false,
+    evicts: false,
     // The flows of this process do not decide when others write.
     state: undefined,
     driven: false,

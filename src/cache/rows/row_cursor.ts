@@ -1,24 +1,34 @@
 import { encodeParts, type KeyPart } from "../keys.ts";
 import type { Cursor, Found, Range } from "../space.ts";
-import type { Rows, RowStoreParts } from "./rows.ts";
+import type { Calls } from "./calls.ts";
 
 const BATCH = 100;
 
+/** Reads the entry of a row; undefined when it has expired or gone. */
+type ReadRow = (key: string, row: Deno.KvEntry<Uint8Array>) => Promise<Found | undefined>;
+
 /** Walks through the rows of a range, as they are when it comes to them. */
 export class RowCursor implements Cursor {
-  readonly #store: RowStoreParts;
+  readonly #kv: Deno.Kv;
+  readonly #calls: Calls;
   readonly #root: readonly Deno.KvKeyPart[];
   readonly #range: Range;
-  readonly #rows: Rows;
+  readonly #read: ReadRow;
   #list: AsyncIterator<Deno.KvEntry<Uint8Array>> | undefined;
   #left: number;
 
   /** Stands before the first row of the range. */
-  constructor(store: RowStoreParts, root: readonly Deno.KvKeyPart[], range: Range, rows: Rows) {
-    this.#store = store;
+  constructor(
+    store: { readonly kv: Deno.Kv; readonly calls: Calls },
+    root: readonly Deno.KvKeyPart[],
+    range: Range,
+    read: ReadRow,
+  ) {
+    this.#kv = store.kv;
+    this.#calls = store.calls;
     this.#root = root;
     this.#range = range;
-    this.#rows = rows;
+    this.#read = read;
     this.#left = range.limit;
   }
 
@@ -27,7 +37,7 @@ export class RowCursor implements Cursor {
     while (this.#left > 0) {
       const row = await this.#nextRow();
       if (row === undefined) return undefined;
-      const found = await this.#rows.read(row.key, row.entry);
+      const found = await this.#read(row.key, row.entry);
       if (found === undefined) continue;
       this.#left--;
       return found;
@@ -45,7 +55,7 @@ export class RowCursor implements Cursor {
     if (low >= high) return undefined;
     this.#list ??= this.#open();
     for (;;) {
-      const { done, value: entry } = await this.#store.calls.call(() => this.#list!.next());
+      const { done, value: entry } = await this.#calls.call(() => this.#list!.next());
       if (done) return undefined;
       const key = encodeParts(entry.key.slice(this.#root.length) as KeyPart[]);
       if (reverse ? key < low : key >= high) return undefined;
@@ -60,6 +70,6 @@ export class RowCursor implements Cursor {
       const bound = [...this.#root, ...first];
       Object.assign(selector, reverse ? { end: bound } : { start: bound });
     }
-    return this.#store.kv.list<Uint8Array>(selector, { batchSize: BATCH, reverse });
+    return this.#kv.list<Uint8Array>(selector, { batchSize: BATCH, reverse });
   }
 }

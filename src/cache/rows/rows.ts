@@ -168,12 +168,16 @@ export class Rows implements Space {
 
   /** Walks through the rows of a range. */
   scan(range: Range): Cursor {
-    return new RowCursor(this.#store, this.#root, range, this);
+    return this.#walk(range);
+  }
+
+  #walk(range: Range): RowCursor {
+    return new RowCursor(this.#store, this.#root, range, (key, row) => this.read(key, row));
   }
 
   /** Deletes all rows that are there at the call, some at a time. */
   async clear(removed: (key: string) => void): Promise<void> {
-    const walk = (range: Range) => new RowCursor(this.#store, this.#root, range, this);
+    const walk = (range: Range) => this.#walk(range);
     const last = await walk(toRange({ reverse: true })).nextKey();
     if (last === undefined) return;
     // Not up to the end: who writes ever higher keys would have it go on for ever.

@@ -1,11 +1,23 @@
 import { sharers } from "../client/alone.ts";
 import type { Positions } from "../client/broker.ts";
-import type { MemoryMembership } from "./membership.ts";
+
+/** A member of a group. */
+export interface GroupMember {
+  readonly topic: string;
+  /** Whether it must be the only reader of the topic in its group. */
+  readonly exclusive: boolean;
+  /** The last generation of the group in which it was given partitions; 0 for none. */
+  readonly held: number;
+  /** Takes its partitions back. */
+  revoke(): Promise<void>;
+  /** Tells the member its partitions in a generation of the group, and begins to deliver their records. */
+  assign(partitions: readonly number[], generationOfGroup: number): void;
+}
 
 /** A consumer group: who is in it, and what it has committed. */
 export class MemoryGroup {
   readonly #partitionsOf: (topic: string) => number;
-  readonly #members = new Set<MemoryMembership>();
+  readonly #members = new Set<GroupMember>();
   readonly #committed = new Map<string, Map<number, number>>();
   #generation = 0;
   #rebalancing: Promise<void> | undefined;
@@ -28,18 +40,18 @@ export class MemoryGroup {
   }
 
   /** Adds a member and gives all members new assignments. */
-  join(member: MemoryMembership): void {
+  join(member: GroupMember): void {
     this.#members.add(member);
     void this.rebalance();
   }
 
   /** Removes a member and gives the others new assignments. */
-  leave(member: MemoryMembership): void {
+  leave(member: GroupMember): void {
     if (this.#members.delete(member)) void this.rebalance();
   }
 
   /** The members that read `topic`. */
-  readers(topic: string): MemoryMembership[] {
+  readers(topic: string): GroupMember[] {
     return [...this.#members].filter((member) => member.topic === topic);
   }
 
@@ -61,7 +73,7 @@ export class MemoryGroup {
     this.#rebalancing = undefined;
   }
 
-  #share(member: MemoryMembership): number[] {
+  #share(member: GroupMember): number[] {
     const { topic } = member;
     const readers = sharers(this.readers(topic));
     const place = readers.indexOf(member);

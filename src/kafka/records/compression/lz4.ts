@@ -8,7 +8,7 @@
  * frames.
  */
 import { inSteps, spend } from "./yielding.ts";
-import type { Compressor } from "./compressors.ts";
+import type { Compressor } from "./compressor.ts";
 import { decodeBlock, encodeBlock, mostEncoded } from "./lz4_block.ts";
 import { wordAt } from "./words.ts";
 import { xxh32 } from "./xxh32.ts";

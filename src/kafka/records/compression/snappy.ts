@@ -7,7 +7,7 @@
  * WebAssembly of `@platformatic/wasm-utils` 0.2 fails on everything after some thousand damaged blocks.
  */
 import { inSteps, spend } from "./yielding.ts";
-import type { Compressor } from "./compressors.ts";
+import type { Compressor } from "./compressor.ts";
 import { hashOf, wordAt } from "./words.ts";
 import { tooLarge } from "./too_large.ts";
 

@@ -1,7 +1,7 @@
 import type { Writer } from "../../flow/state/state.ts";
 
 /** Who deleted the keys of a table of which nothing else is left, until the next cut. */
-export class Traces {
+export class DeletedKeys {
   readonly #flows = new Map<string, Writer | undefined>();
 
   /** Notes that `by`, or code outside of flows, deleted a key. */

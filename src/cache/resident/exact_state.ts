@@ -19,7 +19,7 @@ const POSITIONS = "$positions";
 /** What replaces the positions once the content no longer matches them. */
 const SALVAGED = encodeKey("salvaged");
 
-/** What driving needs of the store. */
+/** What exact state needs of the store. */
 export interface DrivenStore {
   /** What it is called in errors. */
   readonly name: string;
@@ -40,7 +40,7 @@ export interface DrivenStore {
  * A resident store as one that holds exact state: the flows decide when it is cut, and what is not cut when
  * they end is dropped. Knows which message a write belongs to, by attribution.
  */
-export class Driving implements StateStore {
+export class ExactState implements StateStore {
   readonly #store: DrivenStore;
   readonly #maxBytes: number;
   /** Those whose changes may be taken back. */
@@ -162,7 +162,7 @@ export class Driving implements StateStore {
   changing(table: Table, key: string, old: Entry | undefined): Writer | undefined {
     const writer = this.#writer();
     if (writer === undefined || !writer.open) return writer;
-    const last = old ?? table.traces.find(key);
+    const last = old ?? table.deletedKeys.find(key);
     if (last?.by !== writer) this.#note(new TableChange(table, key, old, writer));
     return writer;
   }

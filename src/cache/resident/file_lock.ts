@@ -6,31 +6,31 @@ import { CacheHeldError } from "../errors.ts";
 const NOTE_BYTES = 120;
 
 /** The lock on a store. */
-export interface Hold extends Disposable {
+export interface FileLock extends Disposable {
   /** Whether there was no file yet, or one in which nothing can have been written. */
   readonly fresh: boolean;
   /** Notes that the file has content from now on. */
   settle(): Promise<void>;
 }
 
-/** What is in the lock file: its holder, and whether the store has been made just now. */
-interface Holder {
+/** What is in the lock file: its owner, and whether the store has been made just now. */
+interface Owner {
   readonly pid: number;
   readonly since: string;
   readonly fresh: boolean;
 }
 
 /**
- * Makes this process the holder of a store by a lock on the file `<path>.lock`, which the system frees at
+ * Makes this process the owner of a store by a lock on the file `<path>.lock`, which the system frees at
  * once when the process ends, however it ends. Disposing gives it up.
  *
- * @throws {CacheHeldError} Naming the holder, if there is one.
+ * @throws {CacheHeldError} Naming the owner, if there is one.
  */
-export async function hold(path: string, clock: Clock): Promise<Hold> {
+export async function lockFile(path: string, clock: Clock): Promise<FileLock> {
   const lockPath = `${await realPath(path)}.lock`;
   const file = await Deno.open(lockPath, { create: true, read: true, write: true });
   try {
-    if (!await file.tryLock(true)) throw new CacheHeldError(path, await holderOf(lockPath));
+    if (!await file.tryLock(true)) throw new CacheHeldError(path, await ownerOf(lockPath));
     // A crash may have come between the making of the file and its first content.
     const fresh = await isEmpty(path) || (await read(lockPath))?.fresh === true;
     const since = new Date(clock.now()).toISOString();
@@ -66,13 +66,13 @@ async function isEmpty(path: string): Promise<boolean> {
 }
 
 /** Writes in one step, so that a crash leaves the note before or this one. */
-async function write(file: Deno.FsFile, holder: Holder): Promise<void> {
-  const note = JSON.stringify(holder).padEnd(NOTE_BYTES);
+async function write(file: Deno.FsFile, owner: Owner): Promise<void> {
+  const note = JSON.stringify(owner).padEnd(NOTE_BYTES);
   await file.seek(0, Deno.SeekMode.Start);
   await file.write(new TextEncoder().encode(note));
 }
 
-async function read(lockPath: string): Promise<Holder | undefined> {
+async function read(lockPath: string): Promise<Owner | undefined> {
   try {
     return JSON.parse(await Deno.readTextFile(lockPath));
   } catch {
@@ -80,11 +80,11 @@ async function read(lockPath: string): Promise<Holder | undefined> {
   }
 }
 
-async function holderOf(lockPath: string): Promise<string> {
-  const holder = await read(lockPath);
+async function ownerOf(lockPath: string): Promise<string> {
+  const owner = await read(lockPath);
   // It may hold the lock and not have written its name yet.
-  if (holder === undefined) return "another process";
-  const { pid, since } = holder;
+  if (owner === undefined) return "another process";
+  const { pid, since } = owner;
   return pid === Deno.pid
     ? `this process, since ${since}`
     : `the process with the id ${pid}, since ${since}`;

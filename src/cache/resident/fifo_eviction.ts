@@ -6,16 +6,28 @@ import { type Compacted, compactFrom, isWorthwhile } from "./compaction.ts";
 import { type Entry, entrySize } from "./entry.ts";
 import type { SpaceState } from "./journal.ts";
 import type { Page } from "./page.ts";
-import type { Table } from "./table.ts";
+
+/** A table, as far as entries are evicted from it. */
+export interface EvictedTable {
+  readonly name: string;
+  /** Estimated bytes of all entries. */
+  readonly bytes: number;
+  /** The oldest entry that is not in a page. */
+  nextBuffered(): Entry | undefined;
+  /** Takes an entry out. */
+  drop(entry: Entry): void;
+  /** A record is not on disk any more. */
+  forget(record: Entry): void;
+}
 
 /**
- * The first-in-first-out window of a table: its pages in the order of writing, and a head that moves over
- * them, record by record. What the head has passed is not part of the content any more, on disk either.
+ * Evicts the oldest entries of a table: its pages in the order of writing, and a head that moves over them, record
+ * by record. What the head has passed is not part of the content any more, on disk either.
  */
-export class Window {
+export class FifoEviction {
   /** How many entries were dropped. */
   evictions = 0;
-  readonly #table: Table;
+  readonly #table: EvictedTable;
   #limits: SpaceLimits = { maxBytes: Infinity, onEvict: undefined };
   #pages: Page[] = [];
   /** How many records of the first page the head has passed. */
@@ -28,8 +40,8 @@ export class Window {
   #records = 0;
   #sum = 0;
 
-  /** Makes a window of a table that keeps everything. */
-  constructor(table: Table) {
+  /** Evicts nothing until it has a limit. */
+  constructor(table: EvictedTable) {
     this.#table = table;
   }
 
@@ -39,7 +51,7 @@ export class Window {
     this.shrink();
   }
 
-  /** Throws when the entry of a write would take all of the window, and not fit even then. */
+  /** Throws when the entry of a write would not fit even alone. */
   assertFits({ key, put }: Write): void {
     const { maxBytes } = this.#limits;
     if (put === undefined || maxBytes === Infinity) return;
