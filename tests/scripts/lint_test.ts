@@ -125,3 +125,62 @@ Deno.test("silence: reports console in src/ only", () => {
   assertEquals(lint("/repo/src/app.ts", source), ["console must not be used in src/app.ts"]);
   assertEquals(lint("/repo/examples/hello.ts", source), []);
 });
+
+/** Writes files below a folder `src/`, and returns what the plugin says about cycles in each. */
+async function cyclesIn(files: Record<string, string>): Promise<Record<string, string[]>> {
+  const folder = await Deno.makeTempDir();
+  try {
+    for (const [name, source] of Object.entries(files)) {
+      const path = `${folder}/src/flow/${name}`;
+      await Deno.mkdir(path.replace(/[^/]*$/, ""), { recursive: true });
+      await Deno.writeTextFile(path, source);
+    }
+    const found = Object.entries(files).map(([name, source]) =>
+      [
+        name,
+        lint(`${folder}/src/flow/${name}`, source).filter((text) => text.startsWith("Files must")),
+      ] as const
+    );
+    return Object.fromEntries(found);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+Deno.test("cycles: reports the whole way, in each file of it and in each form of import", async () => {
+  const way = (names: string) =>
+    "Files must not import each other: " +
+    names.split(" ").map((name) => `src/flow/${name}.ts`).join(" → ");
+  assertEquals(
+    await cyclesIn({
+      "a.ts": `import { b } from "./b.ts";`,
+      "b.ts": `export type { c } from "./run/c.ts";`,
+      "run/c.ts": `import type {\n  A,\n} from "../a.ts";`,
+    }),
+    {
+      "a.ts": [way("a b run/c a")],
+      "b.ts": [way("b run/c a b")],
+      "run/c.ts": [way("run/c a b run/c")],
+    },
+  );
+  assertEquals(
+    await cyclesIn({
+      "a.ts": `const b = await import("./b.ts");`,
+      "b.ts": `export * from "./a.ts";`,
+    }),
+    { "a.ts": [way("a b a")], "b.ts": [way("b a b")] },
+  );
+  assertEquals(await cyclesIn({ "a.ts": `import "./a.ts";` }), { "a.ts": [way("a a")] });
+});
+
+Deno.test("cycles: says nothing of files that import each other in comments only, or lead to a cycle", async () => {
+  const found = await cyclesIn({
+    "a.ts": `import { b } from "./b.ts";`,
+    "b.ts": `/* import { a } from "./a.ts"; */\n// import "./a.ts";\nimport "./missing.ts";`,
+    "c.ts": `import "./d.ts";`,
+    "d.ts": `import "./e.ts";`,
+    "e.ts": `import "./d.ts";`,
+  });
+  assertEquals([found["a.ts"], found["b.ts"], found["c.ts"]], [[], [], []]);
+  assertEquals(found["d.ts"]!.length, 1);
+});
