@@ -28,7 +28,7 @@
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
 export { app, handle, stream } from "./src/handle.ts";
 export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
-export { Merge, merge, type MessageOf } from "./src/flow/source/merge.ts";
+export { Merge, merge, type MessageOf } from "./src/flow/source/source.ts";
 export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";
 export { type PipePromise } from "./src/flow/stage/debts.ts";
 export { type PromisedPipe, sequential, untilEnd } from "./src/flow/stage/pipe_promises.ts";
@@ -57,28 +57,28 @@ export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
   Between,
-  Context,
-  Correction,
-  ErrorPolicy,
-  ExhaustedPolicy,
-  FlowFailure,
   HandleOptions,
-  Handler,
-  NodeSink,
-  OnError,
-  OpaquePipe,
   Pipe,
   PipeBetween,
   PipedOptions,
   Pipes,
+  Stage,
+} from "./src/handle_options.ts";
+export type {
+  Context,
+  Correction,
+  FlowFailure,
+  Handler,
+  NodeSink,
+  OpaquePipe,
   Result,
   RetryOptions,
-  Sink,
   SinkObject,
-  Source,
-  Stage,
   StreamPair,
 } from "./src/types.ts";
+export type { ErrorPolicy, ExhaustedPolicy, OnError } from "./src/flow/stage/error_policy.ts";
+export type { Sink } from "./src/flow/stage/sink.ts";
+export type { Source } from "./src/flow/source/source.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";
 export {

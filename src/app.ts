@@ -2,25 +2,22 @@ import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { CommitOptions } from "./flow/run/commit_cycle.ts";
-import {
-  type Binding,
-  checkPolicy,
-  POLICIES,
-  toBinding,
-  type UncheckedOptions,
-} from "./flow/run/binding.ts";
+import { type Binding, toBinding, type UncheckedOptions } from "./flow/run/binding.ts";
+import { checkPolicy, POLICIES } from "./flow/stage/error_policy.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
-import { Merge } from "./flow/source/merge.ts";
+import { Merge } from "./flow/source/source.ts";
 import { Run } from "./flow/run/run.ts";
 import { onSignals } from "./flow/run/signals.ts";
-import { isSink } from "./flow/stage/sinks.ts";
+import { isSink } from "./flow/stage/sink.ts";
 import { assertPromised } from "./flow/state/state_checks.ts";
 import type { TopicDefaults } from "./kafka/topic/options.ts";
 import { describe } from "./redact.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type { Between, OnError, PipedOptions, Source, Stage } from "./types.ts";
+import type { Between, PipedOptions, Stage } from "./handle_options.ts";
+import type { OnError } from "./flow/stage/error_policy.ts";
+import type { Source } from "./flow/source/source.ts";
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {

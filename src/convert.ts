@@ -3,7 +3,9 @@ import { FlowError } from "./errors.ts";
 import { type Binding, toBinding } from "./flow/run/binding.ts";
 import { Inflow, Outflow, type Running } from "./flow/run/stream_adapters.ts";
 import { Run } from "./flow/run/run.ts";
-import type { Context, Result, Sink, Source } from "./types.ts";
+import type { Context, Result } from "./types.ts";
+import type { Sink } from "./flow/stage/sink.ts";
+import type { Source } from "./flow/source/source.ts";
 
 /**
  * Reads any source as a `ReadableStream`, one message a chunk, for use with `pipeThrough` and `pipeTo`.

@@ -1,4 +1,6 @@
-import type { ErrorPolicy, ExhaustedPolicy, FlowFailure, RetryOptions, Sink } from "./types.ts";
+import type { ErrorPolicy, ExhaustedPolicy } from "./flow/stage/error_policy.ts";
+import type { FlowFailure, RetryOptions } from "./types.ts";
+import type { Sink } from "./flow/stage/sink.ts";
 
 /**
  * The policy that retries a failed step: after delays that double from `minMs` to `maxMs`, each shortened at random

@@ -7,7 +7,7 @@ interface Imports {
 }
 
 const IMPORT =
-  /^\s*(?:import|export)\b[^"';]*?(?:from\s*)?["'](\.{1,2}\/[^"']+)["']|\bimport\(\s*["'](\.{1,2}\/[^"']+)["']/gm;
+  /^\s*(?:import\s*|(?:import|export)\b[^"';]*?\bfrom\s*)["'](\.{1,2}\/[^"']+)["']|\bimport\(\s*["'](\.{1,2}\/[^"']+)["']/gm;
 const COMMENT = /\/\*[^]*?\*\/|(?<=^|\s)\/\/.*$/gm;
 
 /** The folders without cycles; the path of a file in them. */

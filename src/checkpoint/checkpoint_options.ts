@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { openState, StateStore } from "../flow/state/state.ts";
 import { checkOptions } from "../options.ts";
-import type { Source } from "../types.ts";
+import type { Source } from "../flow/source/source.ts";
 import type { Dependency, DependencyCallback } from "./dependency.ts";
 import type { PartName } from "./dependency_frontier.ts";
 import type { Marker } from "./marker.ts";

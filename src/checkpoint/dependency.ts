@@ -1,7 +1,7 @@
 import { isSource } from "../flow/source/adapters.ts";
 import { gateOf } from "../flow/source/gate.ts";
 import { checkOptions } from "../options.ts";
-import type { Source } from "../types.ts";
+import type { Source } from "../flow/source/source.ts";
 import { DependencyFrontier, type IdlePartitions, type PartName } from "./dependency_frontier.ts";
 import type { EventTimes, Marker } from "./marker.ts";
 import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";

@@ -1,14 +1,14 @@
 import { describe } from "../../redact.ts";
-import { checkOptions } from "../../options.ts";
-import type { Handler, OnError, OpaquePipe, StreamPair } from "../../types.ts";
+import type { Handler, OpaquePipe, StreamPair } from "../../types.ts";
+import { checkPolicy, type OnError, POLICIES } from "../stage/error_policy.ts";
 import { advice, type Role } from "./advice.ts";
 import { openFeed } from "../source/feed.ts";
 import { keepState, openState, type StateCache, type StateStore } from "../state/state.ts";
 import { isSource } from "../source/adapters.ts";
-import { Merge } from "../source/merge.ts";
+import { Merge } from "../source/source.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type PromisedPipe, toOpaque } from "../stage/pipe_promises.ts";
-import { isSink } from "../stage/sinks.ts";
+import { isSink } from "../stage/sink.ts";
 
 /** What one call of `handle` binds, checked. */
 export interface Binding {
@@ -144,36 +144,6 @@ export function sourceName(source: unknown): string {
   if (typeof named?.name === "string" && openFeed in (source as object)) return named.name;
   const tag = (source as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
   return typeof tag === "string" ? tag : (source as object).constructor?.name ?? "a source";
-}
-
-/** What a policy may be, in words. */
-export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
-
-/**
- * Checks an error policy.
- *
- * @throws {TypeError} If an option of a retry is unknown.
- * @throws What `wrong` makes of the value that does not fit.
- */
-export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
-  if (policy === "stop" || policy === "skip" || typeof policy === "function") return;
-  if (typeof policy !== "object" || policy === null) throw wrong(policy);
-  const { retry, otherwise, deadLetter } = policy as Record<string, unknown>;
-  if (deadLetter !== undefined) {
-    checkOptions("onError", policy, ["deadLetter"]);
-    if (!isSink(deadLetter)) throw wrong(policy);
-    return;
-  }
-  if (typeof retry !== "object" || retry === null) throw wrong(policy);
-  checkOptions("onError", policy, ["retry", "otherwise"]);
-  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
-  for (const value of Object.values(retry)) {
-    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
-  }
-  if (otherwise === undefined) return;
-  const last = otherwise as { retry?: unknown } | null;
-  if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
-  checkPolicy(otherwise, wrong);
 }
 
 function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { DrainError, FlowError, type SourceError, type Stuck } from "../../errors.ts";
 import type { StatusEvent } from "../../status.ts";
-import type { OnError } from "../../types.ts";
+import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitOptions } from "./commit_cycle.ts";
 import type { Binding } from "./binding.ts";

@@ -1,6 +1,6 @@
 import { SourceError } from "../../errors.ts";
 import type { StatusEvent } from "../../status.ts";
-import type { OnError } from "../../types.ts";
+import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "../source/hub.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { takenFrom } from "./origins.ts";
-import { type Taken } from "../run/delivery.ts";
+import type { Taken } from "../run/delivery.ts";
 import type { StagePlace } from "./opaque_pipe.ts";
 import { type Receipt, SharedReceipt } from "../source/receipt.ts";
 import type { Emit, Maybe } from "./turn.ts";

@@ -1,6 +1,6 @@
 import type { Delivery } from "../run/delivery.ts";
 import { takenFrom } from "./origins.ts";
-import { type Taken } from "../run/delivery.ts";
+import type { Taken } from "../run/delivery.ts";
 import { type Receipt, SharedReceipt } from "../source/receipt.ts";
 
 /** The promise of a pipe's author about the messages in it; see promised.ts. */

@@ -9,10 +9,11 @@ import {
   SinkError,
 } from "../../errors.ts";
 import { describe } from "../../redact.ts";
-import type { Context, ErrorPolicy, FlowFailure, OnError, RetryOptions } from "../../types.ts";
+import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
+import type { ErrorPolicy, OnError } from "./error_policy.ts";
 import type { StatusEvent } from "../../status.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
-import { checkPolicy, POLICIES } from "../run/binding.ts";
+import { checkPolicy, POLICIES } from "./error_policy.ts";
 import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "../source/receipt.ts";

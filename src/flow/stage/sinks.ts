@@ -1,3 +1,4 @@
+import { isSinkObject, isTarget } from "./sink.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../source/feed.ts";
 import type { Host } from "../source/host.ts";
 import { type FlowRun, LATE } from "../run/flow_run.ts";
@@ -47,31 +48,10 @@ class Closing<T> implements SinkTarget<T> {
   }
 }
 
-/** Returns whether `value` can be written to at all. */
-export function isSink(value: unknown): boolean {
-  return isSinkFunction(value) || value instanceof WritableStream ||
-    queueOf(value) !== undefined || isTarget(value) || isSinkObject(value);
-}
-
-/** A generator function would never run, and a class of ours is no sink before it is made. */
-function isSinkFunction(value: unknown): value is (value: unknown) => unknown {
-  if (typeof value !== "function" || isTarget(value.prototype)) return false;
-  return !/Generator/.test((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "");
-}
-
 /** The name of a sink in errors: the function's, or its place in the list. */
 export function sinkName(sink: unknown, index: number): string {
   const name = typeof sink === "function" ? sink.name : sink?.constructor?.name ?? "";
   return name === "" || name === "Object" ? `sink ${index + 1}` : `sink ${index + 1} (${name})`;
-}
-
-function isTarget(value: unknown): value is SinkTarget<unknown> {
-  return typeof (value as Partial<SinkTarget<unknown>> | null | undefined)?.[openSink] ===
-    "function";
-}
-
-function isSinkObject(value: unknown): value is SinkObject<unknown> {
-  return typeof (value as Partial<SinkObject<unknown>> | null | undefined)?.write === "function";
 }
 
 /** A sink that is open. */

@@ -1,4 +1,4 @@
-import type { OnError } from "../../types.ts";
+import type { OnError } from "../stage/error_policy.ts";
 import { type Attribution, onBehalf, passOnBehalf } from "../run/attribution.ts";
 import { type Binding, sourceName } from "../run/binding.ts";
 import type { Feed, FeedSource } from "../source/feed.ts";

@@ -1,0 +1,53 @@
+import { checkOptions } from "../../options.ts";
+import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
+import { isSink, type Sink } from "./sink.ts";
+
+/** What follows an error once there are no retries left. */
+export type ExhaustedPolicy = "stop" | "skip" | { readonly deadLetter: Sink<FlowFailure> };
+
+/**
+ * What follows an error: `"stop"` ends the app, `"skip"` continues without the message or the value, `deadLetter`
+ * writes the error (with the message) to a sink and continues, `retry` repeats the step. An error about several
+ * messages (behind `batch()`) is written once for each of them.
+ */
+export type ErrorPolicy =
+  | ExhaustedPolicy
+  | { readonly retry: RetryOptions; readonly otherwise?: ExhaustedPolicy | undefined };
+
+/**
+ * A policy, or a function that chooses one for each error. Sinks with `close()`, streams and topics that it
+ * chooses stay open until the app ends: it makes them once, not for each error.
+ */
+export type OnError<Args = unknown> =
+  | ErrorPolicy
+  | ((error: FlowFailure, context: Context<Args>) => ErrorPolicy | Promise<ErrorPolicy>);
+
+/** What a policy may be, in words. */
+export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+
+/**
+ * Checks an error policy.
+ *
+ * @throws {TypeError} If an option of a retry is unknown.
+ * @throws What `wrong` makes of the value that does not fit.
+ */
+export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
+  if (policy === "stop" || policy === "skip" || typeof policy === "function") return;
+  if (typeof policy !== "object" || policy === null) throw wrong(policy);
+  const { retry, otherwise, deadLetter } = policy as Record<string, unknown>;
+  if (deadLetter !== undefined) {
+    checkOptions("onError", policy, ["deadLetter"]);
+    if (!isSink(deadLetter)) throw wrong(policy);
+    return;
+  }
+  if (typeof retry !== "object" || retry === null) throw wrong(policy);
+  checkOptions("onError", policy, ["retry", "otherwise"]);
+  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
+  for (const value of Object.values(retry)) {
+    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
+  }
+  if (otherwise === undefined) return;
+  const last = otherwise as { retry?: unknown } | null;
+  if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
+  checkPolicy(otherwise, wrong);
+}
