@@ -56,12 +56,11 @@ export type { StateCache } from "./src/flow/state/state.ts";
 export { deadLetter, retry } from "./src/policies.ts";
 export { toReadable, toTransform, toWritable } from "./src/convert.ts";
 export type {
-  Between,
   HandleOptions,
+  OptionsOrStage,
   Pipe,
-  PipeBetween,
-  PipedOptions,
-  Pipes,
+  PipeFunction,
+  PipeOrStage,
   Stage,
 } from "./src/handle_options.ts";
 export type {

@@ -2,7 +2,13 @@ import "./deno_only.ts";
 import { type Clock, isClock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { CommitOptions } from "./flow/run/commit_cycle.ts";
-import { type Binding, toBinding, type UncheckedOptions } from "./flow/run/binding.ts";
+import {
+  type Binding,
+  isExactPipe,
+  isStage,
+  toBinding,
+  type UncheckedOptions,
+} from "./flow/run/binding.ts";
 import { checkPolicy, POLICIES } from "./flow/stage/error_policy.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
@@ -15,7 +21,7 @@ import type { TopicDefaults } from "./kafka/topic/options.ts";
 import { describe } from "./redact.ts";
 import { checkOptions } from "./options.ts";
 import type { StatusEvent } from "./status.ts";
-import type { Between, PipedOptions, Stage } from "./handle_options.ts";
+import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./handle_options.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { Source } from "./flow/source/source.ts";
 
@@ -117,39 +123,93 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#options = options;
   }
 
-  // The two differ in their number of parameters, so that the compiler reports what does not fit in one of them.
+  // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
   /** Binds a source to a handler: a function, a `TransformStream`, or a pipe with a promise. */
   handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
   /**
-   * Binds a source to a handler, optionally through a pipe, and its results to sinks. Flows of one source get each
-   * message in the order in which they were bound.
+   * Binds a source to a handler, through up to six pipes, each of which reads the output of the one before, and its
+   * results to sinks: `handle(source, ...pipes, handler, options?)`. Flows of one source get each message in the order
+   * in which they were bound.
    *
-   * Where messages come from a source with positions (a Topic, a `replayable()`), even through a Proxy, pipe
-   * functions, `TransformStream`s and stream handlers are refused: the engine cannot see which messages they hold
-   * back, so those would be committed before they are handled, and a crash would lose them. Use `map`, `filter`,
-   * `flatMap` or `batch`, or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
+   * A pipe is `map`, `filter`, `flatMap` or `batch`, a function over async iterables, or a `TransformStream`. Where
+   * messages come from a source with positions (a Topic, a `replayable()`), even through a Proxy, pipe functions,
+   * `TransformStream`s and stream handlers are refused: the engine cannot see which messages they hold back, so those
+   * would be committed before they are handled, and a crash would lose them. Use `map`, `filter`, `flatMap` or
+   * `batch`, or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
    *
    * @returns The handler.
    * @throws {TypeError} If something does not fit, or while the app streams.
    */
-  handle<I, A, B, const O, H, M = I>(
+  handle<I, N, const O, const P>(
     source: Source<I>,
-    handler: H & Stage<M, O, Args>,
-    options: PipedOptions<I, A, B, M, O, Args> & Between<I, M>,
-  ): NoInfer<H>;
-  handle(source: unknown, handler: unknown, options: UncheckedOptions = {}): unknown {
+    pipeOrHandler: PipeOrStage<I, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with a pipe before that. */
+  handle<I, M1, N, const O, const P>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipeOrHandler: PipeOrStage<M1, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with two pipes before that. */
+  handle<I, M1, M2, N, const O, const P>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipe2: Pipe<M1, M2>,
+    pipeOrHandler: PipeOrStage<M2, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with three pipes before that. */
+  handle<I, M1, M2, M3, N, const O, const P>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipe2: Pipe<M1, M2>,
+    pipe3: Pipe<M2, M3>,
+    pipeOrHandler: PipeOrStage<M3, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with four pipes before that. */
+  handle<I, M1, M2, M3, M4, N, const O, const P>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipe2: Pipe<M1, M2>,
+    pipe3: Pipe<M2, M3>,
+    pipe4: Pipe<M3, M4>,
+    pipeOrHandler: PipeOrStage<M4, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with five pipes before that. */
+  handle<I, M1, M2, M3, M4, M5, N, const O, const P>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipe2: Pipe<M1, M2>,
+    pipe3: Pipe<M2, M3>,
+    pipe4: Pipe<M3, M4>,
+    pipe5: Pipe<M4, M5>,
+    pipeOrHandler: PipeOrStage<M5, O, N, Args>,
+    options: OptionsOrStage<O, N, P, Args>,
+  ): unknown;
+  /** The same with six pipes, the handler and options. */
+  handle<I, M1, M2, M3, M4, M5, M6, const O>(
+    source: Source<I>,
+    pipe1: Pipe<I, M1>,
+    pipe2: Pipe<M1, M2>,
+    pipe3: Pipe<M2, M3>,
+    pipe4: Pipe<M3, M4>,
+    pipe5: Pipe<M4, M5>,
+    pipe6: Pipe<M5, M6>,
+    handler: Stage<M6, O, Args>,
+    options: HandleOptions<O, Args>,
+  ): unknown;
+  handle(source: unknown, ...rest: unknown[]): unknown {
     if (this.#run !== undefined) {
       throw new TypeError(
         "Cannot bind a flow while the app streams: call handle() before stream()",
       );
     }
-    if (isSink(options)) {
-      throw new TypeError(
-        `Cannot use ${describe(options)} as the options of handle(): a sink is given as { sink }`,
-      );
-    }
+    const { pipes, handler, options } = readArguments(rest);
     checkOptions("handle", options, [
-      "pipe",
       "sink",
       "name",
       "onError",
@@ -158,7 +218,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       "handlerTimeoutMs",
     ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
-    const bindings = [...this.#bindings, toBinding(source, handler, options, names)];
+    const bindings = [...this.#bindings, toBinding(source, pipes, handler, options, names)];
     assertPromised(bindings, (this.#options.onError ?? "stop") as OnError);
     this.#bindings.push(bindings.at(-1)!);
     return handler;
@@ -285,6 +345,28 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, "Cannot run all exit hooks");
   }
+}
+
+/** Tells pipes, handler and options apart: what comes last and is neither a pipe nor a handler is the options. */
+function readArguments(
+  rest: readonly unknown[],
+): { pipes: readonly unknown[]; handler: unknown; options: UncheckedOptions } {
+  const last = rest.at(-1);
+  const hasOptions = rest.length > 1 && !isStage(last) && !isExactPipe(last);
+  if (hasOptions && isSink(last)) {
+    throw new TypeError(
+      `Cannot use ${describe(last)} as the options of handle(): a sink is given as { sink }`,
+    );
+  }
+  const options = (hasOptions && last !== undefined ? last : {}) as UncheckedOptions;
+  if (Object.hasOwn(Object(options), "pipe")) {
+    throw new TypeError(
+      'Cannot bind a flow: handle() has no option "pipe", since pipes stand between source and handler: ' +
+        "handle(source, pipe, handler, options)",
+    );
+  }
+  const stages = hasOptions ? rest.slice(0, -1) : rest;
+  return { pipes: stages.slice(0, -1), handler: stages.at(-1), options };
 }
 
 function gatesOf(what: string, source: unknown): Gate[] {

@@ -110,7 +110,7 @@ class Alone implements Running {
   #started = false;
 
   constructor(source: unknown, handler: unknown, sink: unknown) {
-    this.#binding = toBinding(source, handler, { sink, name: "a stream" });
+    this.#binding = toBinding(source, [], handler, { sink, name: "a stream" });
     this.#run = new Run({
       clock: systemClock,
       args: undefined,

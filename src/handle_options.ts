@@ -15,7 +15,7 @@ import type { Handler, OpaquePipe, StreamPair } from "./types.ts";
  */
 export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
-/** Options of `handle`, but the pipe. */
+/** Options of `handle`. */
 export interface HandleOptions<O, Args = unknown> {
   /** Where results go: one sink, or several, which get each value in their order. */
   sink?: Sink<O> | readonly [Sink<O>, ...Sink<O>[]] | readonly Sink<O>[] | undefined;
@@ -94,45 +94,33 @@ export type Stage<M, O, Args = unknown> =
   | StreamPair<M, O>
   | PromisedPipe<M, O>;
 
-/**
- * One pipe, or up to three, each of which reads the output of the one before.
- *
- * @typeParam I What the source gives.
- * @typeParam A What the first of several gives.
- * @typeParam B What the second of three gives.
- * @typeParam M What the handler gets.
- */
-export type Pipes<I, A, B, M> =
-  | Pipe<I, M>
-  | readonly [Pipe<I, A>, Pipe<A, M>]
-  | readonly [Pipe<I, A>, Pipe<A, B>, Pipe<B, M>];
-
-/** Options of `handle`. */
-export interface PipedOptions<I, A, B, M, O, Args = unknown> extends HandleOptions<O, Args> {
-  /**
-   * Turns the messages of the source into those of the handler. In a list of several, the handler's
-   * parameter may need a type.
-   *
-   * Where messages come from a source with positions (a Topic, a `replayable()`), even through a Proxy, pipe
-   * functions and `TransformStream`s are refused: the engine cannot see which messages they hold back, so those would
-   * be committed before they are handled, and a crash would lose them. Use `map`, `filter`, `flatMap` or `batch`, or
-   * promise how the pipe works: `sequential(pipe)` or `untilEnd(pipe)`.
-   */
-  pipe?: Pipes<I, A, B, M> | undefined;
+/** A pipe function where a handler may stand too: with two signatures it gives a lambda no types, the handler does. */
+export interface PipeFunction<A, B> {
+  (source: AsyncIterable<A>): AsyncIterable<B> | StreamPair<A, B>;
+  <_>(source: AsyncIterable<A>): AsyncIterable<B> | StreamPair<A, B>;
 }
 
-/** A handler that does not take what the source gives needs a pipe between them. */
-export type Between<I, M> = [I] extends [M] ? unknown : PipeBetween<I, M>;
+/**
+ * A pipe, or the handler, where what follows decides which of them it is: options, or a handler.
+ *
+ * @typeParam M What goes in.
+ * @typeParam O What comes out of the handler.
+ * @typeParam N What comes out of the pipe.
+ */
+export type PipeOrStage<M, O, N, Args = unknown> =
+  | Stage<M, O, Args>
+  | StreamPair<M, N>
+  | ExactPipe<M, N>
+  | PromisedPipe<M, N>
+  | PipeFunction<M, N>;
 
 /**
- * What is missing where a handler does not take what its source gives.
+ * The options of `handle`, or the handler, where a pipe or a handler stands before it.
  *
- * @typeParam I What the source gives.
- * @typeParam M What the handler takes.
+ * @typeParam O What the sinks get, if it is the options.
+ * @typeParam N What goes into the handler, if it is the handler.
+ * @typeParam P What comes out of it then.
  */
-export interface PipeBetween<I, M> {
-  /** For the types only: always absent. */
-  readonly messages?: (input: I) => M;
-  /** Turns the messages of the source into those of the handler. */
-  readonly pipe: unknown;
-}
+export type OptionsOrStage<O, N, P, Args = unknown> =
+  | HandleOptions<O, Args>
+  | Stage<N, P, Args>;

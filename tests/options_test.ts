@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { App, batch, filter, map, Proxy } from "../mod.ts";
+import { App, batch, filter, map, PipeError, Proxy } from "../mod.ts";
 import { checkOptions } from "../src/options.ts";
 
 /** Calls with options that the compiler would refuse; returns what the error says. */
@@ -61,7 +61,6 @@ Deno.test("an unknown option that is near to none is answered with all of them",
   const app = new App();
   const near: [string, string][] = [
     ["timeout", "handlerTimeoutMs"],
-    ["pipes", "pipe"],
     ["onerror", "onError"],
     ["stae", "state"],
   ];
@@ -110,12 +109,22 @@ Deno.test("options that are an object of another kind are a TypeError, which nam
 
 Deno.test("a sink in the place of the options of handle() is a TypeError that says where it goes", () => {
   const app = new App();
-  for (const sink of [new Proxy(), new WritableStream(), console.log, { write() {} }]) {
+  for (const sink of [new Proxy(), new WritableStream(), { write() {} }]) {
     assertStringIncludes(
       refused((options) => app.handle([], () => {}, options), sink),
       "as the options of handle(): a sink is given as { sink }",
     );
   }
+});
+
+Deno.test("a sink function behind the handler makes that a pipe, which stream() refuses, saying where it goes", async () => {
+  const app = new App();
+  app.handle([1], (n) => n * 2, (n) => n);
+  await assertRejects(
+    () => app.stream(),
+    PipeError,
+    "the handler is the last function, and a sink is given as { sink }",
+  );
 });
 
 Deno.test("App refuses commit figures that are not positive numbers", () => {

@@ -5,7 +5,9 @@ import {
   closeAtEnd,
   type Context,
   deadLetter,
+  type ExactPipe,
   filter,
+  flatMap,
   handle,
   map,
   merge,
@@ -79,7 +81,7 @@ export function handleReturnsTheHandler(): void {
   const bound = handle([1], double);
   isExactly<typeof bound, typeof double>(true);
   const withSink = handle([1], double, { sink: (n) => n.toFixed() });
-  isExactly<typeof withSink, typeof double>(true);
+  isExactly<typeof withSink, unknown>(true); // with more arguments the compiler cannot tell which one it is
   const counts = handle([1], () => 7);
   const count: number = counts();
   void count;
@@ -182,36 +184,125 @@ export function streamsAsHandlersFlowToo(): void {
 }
 
 export function pipesGiveTheHandlerItsParameter(): void {
-  handle(["1"], (n) => isExactly<typeof n, number>(true), { pipe: map(Number) });
-  handle([1], (n) => isExactly<typeof n, number>(true), { pipe: filter((n) => n > 1) });
-  handle([1], (some) => isExactly<typeof some, number[]>(true), { pipe: batch(2) });
-  handle(["a"], (chunk: Uint8Array) => chunk.length, { pipe: new TextEncoderStream() });
-  handle(["1"], (n) => n.toFixed(), { pipe: parsed, sink: print });
-  handle([1], (n: number) => n, {
-    pipe: async function* (source: AsyncIterable<number>) {
-      for await (const n of source) yield n;
-    },
-  });
-  handle(["a"], (chunk: Uint8Array) => chunk.length, { pipe: () => new TextEncoderStream() });
+  handle(["1"], map(Number), (n) => isExactly<typeof n, number>(true));
+  handle([1], filter((n) => n > 1), (n) => isExactly<typeof n, number>(true));
+  handle([1], batch(2), (some) => isExactly<typeof some, number[]>(true));
+  handle(["a"], new TextEncoderStream(), (chunk: Uint8Array) => chunk.length);
+  handle(["1"], parsed, (n) => n.toFixed(), { sink: print });
+  handle([1], async function* (source: AsyncIterable<number>) {
+    for await (const n of source) yield n;
+  }, (n: number) => n);
+  handle(["a"], () => new TextEncoderStream(), (chunk: Uint8Array) => chunk.length);
   // @ts-expect-error the pipe gives numbers
-  handle(["1"], (text: string) => text, { pipe: parsed });
+  handle(["1"], parsed, (text: string) => text);
   // @ts-expect-error the pipe wants texts
-  handle([1], (n: number) => n, { pipe: parsed });
+  handle([1], parsed, (n: number) => n);
   // @ts-expect-error texts behind the pipe, numbers wanted by the sink
-  handle(["1"], (n) => n.toFixed(), { pipe: parsed, sink: (n: number) => n });
+  handle(["1"], parsed, (n) => n.toFixed(), { sink: (n: number) => n });
 }
 
 export function listsOfPipesFitTogether(): void {
-  handle(["1"], (some: number[]) => some.length, { pipe: [map(Number), batch(2)] });
-  handle(["1"], (some: number[]) => some.length, { pipe: [parsed, batch<number>(2)] });
-  handle(["1"], (some: number[]) => some.length, {
-    pipe: [map(Number), filter((n: number) => n > 1), batch<number>(2)],
-    sink: (count) => isExactly<typeof count, number>(true),
-  });
+  handle(["1"], map(Number), batch(2), (some: number[]) => some.length);
+  handle(["1"], parsed, batch<number>(2), (some: number[]) => some.length);
+  handle(
+    ["1"],
+    map(Number),
+    filter((n: number) => n > 1),
+    batch<number>(2),
+    (some: number[]) => some.length,
+    {
+      sink: (count) => isExactly<typeof count, number>(true),
+    },
+  );
   // @ts-expect-error the second wants what the first does not give
-  handle(["1"], (n: number) => n, { pipe: [parsed, parsed] });
-  // @ts-expect-error four are too many
-  handle([1], (n: number) => n, { pipe: [same, same, same, same] });
+  handle(["1"], parsed, parsed, (n: number) => n);
+  handle([1], same, same, same, same, same, same, (n: number) => n, {});
+  // @ts-expect-error seven are too many
+  handle([1], same, same, same, same, same, same, same, (n: number) => n, {});
+}
+
+export function sixPipesInferInlineLambdas(): void {
+  handle(
+    ["1"],
+    map((text) => (isExactly<typeof text, string>(true), Number(text))),
+    filter((n) => (isExactly<typeof n, number>(true), n > 1)),
+    map((n) => (isExactly<typeof n, number>(true), { n })),
+    flatMap((one) => (isExactly<typeof one, { n: number }>(true), [one.n, `${one.n}`])),
+    batch(2),
+    map((some) => (isExactly<typeof some, (string | number)[]>(true), some.length)),
+    (n) => (isExactly<typeof n, number>(true), [n, "a"] as const),
+    { sink: ([n, text]) => (isExactly<typeof n, number>(true), isExactly<typeof text, "a">(true)) },
+  );
+  handle(
+    ["1"],
+    map((text) => Number(text)),
+    filter((n) => n > 1),
+    map((n) => ({ n })),
+    flatMap((one) => [one.n, `${one.n}`]),
+    map((some) => `${some}`),
+    (text) => (isExactly<typeof text, string>(true), text.length),
+  );
+  handle(
+    ["1"],
+    map(async (text) => await Promise.resolve(Number(text))),
+    (n) => (isExactly<typeof n, number>(true), n > 1),
+    { sink: (big) => isExactly<typeof big, boolean>(true) },
+  );
+}
+
+/** A pipe with the signature that a window has: its lambdas stand in nested options. */
+interface Aggregate<M, R> {
+  readonly of?: (message: M) => R;
+}
+declare function count<M>(): Aggregate<M, number>;
+declare function sum<M>(number: (message: M) => number): Aggregate<M, number>;
+declare function tumbling<M, const I extends Record<string, Aggregate<M, unknown>>>(options: {
+  size: { minutes: number };
+  by: "key" | ((message: M) => unknown);
+  time: (message: M) => number;
+  into: I & Record<string, Aggregate<M, unknown>>;
+}): ExactPipe<
+  M,
+  {
+    key: string;
+    start: number;
+    value: { -readonly [Name in keyof I]: I[Name] extends Aggregate<M, infer R> ? R : never };
+  }
+>;
+
+export function lambdasInNestedOptionsAreInferred(): void {
+  const clicks: { value: { at: number; amount: number } }[] = [];
+  handle(
+    clicks,
+    tumbling({
+      size: { minutes: 1 },
+      by: "key",
+      time: (m) => m.value.at,
+      into: { n: count(), total: sum((m) => m.value.amount) },
+    }),
+    ({ key, start, value }) => {
+      isExactly<typeof value, { n: number; total: number }>(true);
+      return [[key, start], value] as const;
+    },
+    { sink: ([[key], { total }]) => (isExactly<typeof key, string>(true), total.toFixed()) },
+  );
+  handle(
+    clicks,
+    filter((m) => m.value.amount > 1),
+    tumbling({
+      size: { minutes: 1 },
+      by: (m) => m.value.at,
+      time: (m) => m.value.at,
+      into: { total: sum((m) => m.value.amount) },
+    }),
+    ({ value }) => value.total.toFixed(),
+  );
+  handle(
+    clicks,
+    // @ts-expect-error a click has no time
+    tumbling({ size: { minutes: 1 }, by: "key", time: (m) => m.value.time, into: { n: count() } }),
+    ({ value }) => value,
+  );
 }
 
 declare function parsed(source: AsyncIterable<string>): AsyncIterable<number>;
@@ -290,6 +381,18 @@ for (
     ["a wrong Proxy", "handle([1], async (n) => n, { sink: proxy })", "number", "string"],
     ["a wrong handler", "handle([1, 2], (text: string) => text)", "number", "string"],
     ["one with options", "handle([1], (s: string) => s, { sink: print })", "number", "string"],
+    [
+      "one behind pipes",
+      'handle(["1"], map(Number), (n) => n, { sink: print })',
+      "number",
+      "string",
+    ],
+    [
+      "one behind inline pipes",
+      'handle(["1"], map((s) => Number(s)), filter((n) => n > 1), (n) => n, { sink: texts })',
+      "number",
+      "string",
+    ],
     ["a wrong source", "handle(Promise.resolve([1]), () => {})", "Promise<number[]>", "Source"],
     ["a wrong stream as handler", "handle([1], new TextEncoderStream())", "TextEncoderStream"],
   ] as const
@@ -299,11 +402,13 @@ for (
     try {
       await Deno.writeTextFile(
         path,
-        `import { handle, Proxy } from ${JSON.stringify(import.meta.resolve("../mod.ts"))};
+        `import { filter, handle, map, Proxy } from ${
+          JSON.stringify(import.meta.resolve("../mod.ts"))
+        };
         declare const texts: WritableStream<string>;
         declare const proxy: Proxy<string>;
         const print = (text: string) => console.log(text);
-        void [texts, proxy, print];
+        void [texts, proxy, print, map, filter];
         ${call};`,
       );
       const message = await checked(path);

@@ -30,7 +30,7 @@ import { type Maybe, stage } from "../flow/stage/turn.ts";
  *
  * const app = new App();
  * const seen: number[] = [];
- * app.handle([1, 1, 2, 2, 1], (n) => n, { pipe: changes<number>(), sink: (n) => seen.push(n) });
+ * app.handle([1, 1, 2, 2, 1], changes<number>(), (n) => n, { sink: (n) => seen.push(n) });
  * await app.stream();
  * assertEquals(seen, [1, 2, 1]);
  * ```

@@ -276,9 +276,8 @@ export class Simulation implements World {
     const source = sources.length === 1 ? sources[0]! : merge(...sources);
     const handle = this.#app.handle.bind(this.#app) as (...args: unknown[]) => unknown;
     const user = new SimulatedFlows(this);
-    handle(source, user.handler(flow), {
+    handle(source, ...flow.pipes.map((pipe) => user.pipe(flow, pipe)), user.handler(flow), {
       name: flow.name,
-      pipe: flow.pipes.map((pipe) => user.pipe(flow, pipe)),
       sink: flow.sinks.map((sink, index) => user.sink(flow, sink, index)),
       onError: user.policy(flow),
     });

@@ -168,19 +168,19 @@ Deno.test("Checkpoint with correct refuses flows beside it that hold messages ba
   const opaque = new TransformStream<unknown, unknown>();
   for (const pipe of [batch(100), opaque, () => opaque]) {
     const app = new App();
-    app.handle(source, () => {}, { name: "beside", pipe });
+    app.handle(source, pipe, () => {}, { name: "beside" });
     const message = 'Cannot correct results of checkpoint "c" beside flow "beside"';
     await assertRejects(() => app.stream(), TypeError, message);
     const proxied = new App();
     const proxy = new Proxy<unknown>();
     proxied.handle(source, (message) => message, { sink: proxy });
-    proxied.handle(proxy, () => {}, { name: "beside", pipe });
+    proxied.handle(proxy, pipe, () => {}, { name: "beside" });
     await assertRejects(() => proxied.stream(), TypeError, message);
   }
   const app = new App();
   const stop = new AbortController();
-  app.handle(source, () => {}, { pipe: batch(100, 1000) });
-  app.handle(source, () => {}, { pipe: [map((message) => message), batch(1)] });
+  app.handle(source, batch(100, 1000), () => {});
+  app.handle(source, map((message) => message), batch(1), () => {});
   const streaming = app.stream({ signal: stop.signal });
   stop.abort();
   await streaming;

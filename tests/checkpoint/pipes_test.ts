@@ -12,10 +12,14 @@ Deno.test("Checkpoint with correct refuses a pulse behind batch(), which hides t
     correct: true,
   });
   const app = new App();
-  app.handle(questions, ([first]) => checkpoint.checkPulse(first!.value.time), {
-    name: "answers",
-    pipe: batch<LogMessage<Question>>(2, 1000),
-  });
+  app.handle(
+    questions,
+    batch<LogMessage<Question>>(2, 1000),
+    ([first]) => checkpoint.checkPulse(first!.value.time),
+    {
+      name: "answers",
+    },
+  );
   for (const time of [1, 2]) log.append({ time });
   await assertRejects(
     () => app.stream(),

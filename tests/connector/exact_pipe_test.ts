@@ -20,7 +20,7 @@ Deno.test("exactPipe() emits any number of values for a message, awaited or not"
     await Promise.resolve();
     await emit(n);
   });
-  app.handle([1, 2], (n) => n, { pipe: twice, sink: (n) => void seen.push(n) });
+  app.handle([1, 2], twice, (n) => n, { sink: (n) => void seen.push(n) });
   await app.stream();
   assertEquals(seen, [1, 1, 2, 2]);
 });
@@ -29,7 +29,7 @@ Deno.test("exactPipe() opens anew in each run", async () => {
   let opened = 0;
   const app = new App();
   const counted = exactPipe<number, number>((emit) => (opened++, emit));
-  app.handle([1], (n) => n, { pipe: counted });
+  app.handle([1], counted, (n) => n);
   await app.stream();
   await app.stream();
   assertEquals(opened, 2);
@@ -45,7 +45,7 @@ Deno.test("exactPipe() has its errors meet onError, and a retry calls it again",
       if (isLate) return Promise.reject(new Error("flaky"));
       throw new Error("flaky");
     });
-    app.handle([1], (n) => n, { pipe: flaky, sink: (n) => void seen.push(n) });
+    app.handle([1], flaky, (n) => n, { sink: (n) => void seen.push(n) });
     await app.stream();
     assertEquals([calls, seen], [2, [1]]);
   }
@@ -53,7 +53,7 @@ Deno.test("exactPipe() has its errors meet onError, and a retry calls it again",
   const failing = exactPipe<number, number>(() => () => {
     throw new Error("broken");
   });
-  app.handle([1], (n) => n, { pipe: failing });
+  app.handle([1], failing, (n) => n);
   const error = await assertRejects(() => app.stream(), HandlerError);
   assertEquals((error.cause as Error).message, "broken");
 });
@@ -61,8 +61,7 @@ Deno.test("exactPipe() has its errors meet onError, and a retry calls it again",
 Deno.test("exactPipe() passes errors of a sink on as they are", async () => {
   const app = new App();
   const through = exactPipe<number, number>((emit) => emit);
-  app.handle([1], (n) => n, {
-    pipe: through,
+  app.handle([1], through, (n) => n, {
     sink: () => {
       throw new Error("full");
     },
@@ -78,7 +77,7 @@ Deno.test("exactPipe() refuses an emit() after its message is done: it would bel
     late = emit;
     return emit;
   });
-  app.handle([1], (n) => n, { pipe: keeping });
+  app.handle([1], keeping, (n) => n);
   await app.stream();
   assertThrows(() => late(2), Error, "Cannot emit after the message is done: await emit()");
 });
@@ -93,8 +92,7 @@ Deno.test("exactPipe() behind a Topic commits a message when all that it emitted
     for (let copy = 0; copy < Number(value); copy++) await emit(value);
   });
   const seen: string[] = [];
-  app.handle(topic, (value) => value, {
-    pipe: copies,
+  app.handle(topic, copies, (value) => value, {
     sink: (value) => {
       if (seen.push(value) === 5) throw new Error("the third message is not done");
     },

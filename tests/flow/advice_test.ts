@@ -9,6 +9,7 @@ function refusal(role: "source" | "sink" | "pipe" | "handler", value: unknown): 
   const error = assertThrows(() => {
     if (role === "source") app.handle(value as string, () => {});
     else if (role === "handler") app.handle("", value as () => void);
+    else if (role === "pipe") app.handle("", value as () => AsyncIterable<string>, () => {});
     else app.handle("", () => {}, { [role]: value } as never);
   }, TypeError);
   return error.message;

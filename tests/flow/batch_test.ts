@@ -6,7 +6,7 @@ import { Recorder } from "../_support/recorder.ts";
 Deno.test("batch() passes on arrays of its size, and what is left at the end", async () => {
   const seen: number[][] = [];
   const app = new App();
-  app.handle([1, 2, 3, 4, 5], (some) => void seen.push(some), { pipe: batch(2) });
+  app.handle([1, 2, 3, 4, 5], batch(2), (some) => void seen.push(some));
   await app.stream();
   assertEquals(seen, [[1, 2], [3, 4], [5]]);
 });
@@ -14,7 +14,7 @@ Deno.test("batch() passes on arrays of its size, and what is left at the end", a
 Deno.test("batch() of an empty source gives nothing", async () => {
   const seen: number[][] = [];
   const app = new App();
-  app.handle([] as number[], (some) => void seen.push(some), { pipe: batch(2) });
+  app.handle([] as number[], batch(2), (some) => void seen.push(some));
   await app.stream();
   assertEquals(seen, []);
 });
@@ -23,8 +23,7 @@ Deno.test("batch() acknowledges the messages of a batch when the batch is done",
   const source = new Recorder([1, 2, 3, 4, 5]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (some: number[]) => some, {
-    pipe: batch(2),
+  app.handle(source, batch(2), (some: number[]) => some, {
     sink: async (some) => {
       await settle();
       seen.push([some, source.watermark]);
@@ -40,9 +39,7 @@ Deno.test("batch() passes on what it has when the time of its first message is u
   const source = new Recorder([1, 2], { open: true });
   const seen: unknown[] = [];
   const app = new App({ clock });
-  app.handle(source, (some: number[]) => void seen.push([clock.now(), some]), {
-    pipe: batch(3, 100),
-  });
+  app.handle(source, batch(3, 100), (some: number[]) => void seen.push([clock.now(), some]));
   const streaming = app.stream();
   await clock.tick(60);
   source.push(3);
@@ -62,10 +59,10 @@ Deno.test("batch() by time keeps order while a batch is slow, and takes messages
   const done: (() => void)[] = [];
   const seen: number[][] = [];
   const app = new App({ clock });
-  app.handle(source, (some: number[]) => {
+  app.handle(source, batch(2, 100), (some: number[]) => {
     seen.push(some);
     return new Promise<void>((resolve) => done.push(resolve));
-  }, { pipe: batch(2, 100) });
+  });
   const streaming = app.stream();
   await clock.tick(100);
   source.push(2, 3);
@@ -87,7 +84,7 @@ Deno.test("batch() passes on what is left, before its time, when the app stops",
   const source = new Recorder([1, 2], { open: true });
   const seen: number[][] = [];
   const app = new App({ clock });
-  app.handle(source, (some: number[]) => void seen.push(some), { pipe: batch(3, 100) });
+  app.handle(source, batch(3, 100), (some: number[]) => void seen.push(some));
   const streaming = app.stream({ signal: controller.signal });
   await settle();
   controller.abort();
@@ -100,16 +97,16 @@ Deno.test("batch() behind map() and before map() acknowledges exactly", async ()
   const source = new Recorder([1, 2, 3, 4]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (text: string) => void seen.push([text, source.watermark]), {
-    pipe: [
-      map((n: number) => n * 10),
-      batch<number>(2),
-      map(async (some: number[]) => {
-        await settle();
-        return some.join("+");
-      }),
-    ],
-  });
+  app.handle(
+    source,
+    map((n: number) => n * 10),
+    batch<number>(2),
+    map(async (some: number[]) => {
+      await settle();
+      return some.join("+");
+    }),
+    (text: string) => void seen.push([text, source.watermark]),
+  );
   await app.stream();
   assertEquals(seen, [["10+20", 0], ["30+40", 2]]);
   assertEquals(source.acknowledged, [0, 1, 2, 3]);
@@ -119,9 +116,12 @@ Deno.test("batch() of a batch acknowledges when the outer one is done", async ()
   const source = new Recorder([1, 2, 3, 4, 5]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (some: number[][]) => void seen.push([some, source.watermark]), {
-    pipe: [batch<number>(2), batch<number[]>(2)],
-  });
+  app.handle(
+    source,
+    batch<number>(2),
+    batch<number[]>(2),
+    (some: number[][]) => void seen.push([some, source.watermark]),
+  );
   await app.stream();
   assertEquals(seen, [[[[1, 2], [3, 4]], 0], [[[5]], 4]]);
   assertEquals(source.watermark, 5);
@@ -132,7 +132,7 @@ Deno.test("batch() in front of a Proxy acknowledges when the flows behind the Pr
   const proxy = new Proxy<number[]>();
   const watermarks: number[] = [];
   const app = new App();
-  app.handle(source, (some: number[]) => some, { pipe: batch(2), sink: proxy });
+  app.handle(source, batch(2), (some: number[]) => some, { sink: proxy });
   app.handle(proxy, async () => {
     for (let turn = 0; turn < 3; turn++) await settle();
     watermarks.push(source.watermark);
@@ -152,8 +152,7 @@ Deno.test("a batch by time whose handler or sink fails ends the app, unacknowled
       const clock = new ManualClock();
       const source = new Recorder([1, 2], { open: true });
       const app = new App({ clock });
-      app.handle(source, (some: number[]) => place === "handler" ? fail() : some, {
-        pipe: batch(3, 100),
+      app.handle(source, batch(3, 100), (some: number[]) => place === "handler" ? fail() : some, {
         sink: () => fail(),
       });
       const ended = assertRejects(() => app.stream(), Error, "no");
@@ -171,8 +170,8 @@ Deno.test("one batch() serves several flows and runs, each with batches of its o
   const inTwos = batch<number>(2);
   const seen: number[][] = [];
   const app = new App();
-  app.handle([1, 2, 3], (some: number[]) => void seen.push(some), { pipe: inTwos });
-  app.handle([4, 5, 6], (some: number[]) => void seen.push(some), { pipe: inTwos });
+  app.handle([1, 2, 3], inTwos, (some: number[]) => void seen.push(some));
+  app.handle([4, 5, 6], inTwos, (some: number[]) => void seen.push(some));
   await app.stream();
   await app.stream();
   assertEquals(seen.map(String).toSorted(), ["1,2", "1,2", "3", "3", "4,5", "4,5", "6", "6"]);
@@ -184,8 +183,7 @@ Deno.test("batch() passing on by time the last messages of a circle of flows let
   const proxy = new Proxy<number>();
   const seen: number[][] = [];
   app.handle([1, 2, 3], (n) => n, { sink: proxy });
-  app.handle(proxy, (some): number | undefined => void seen.push(some), {
-    pipe: batch(2, 5),
+  app.handle(proxy, batch(2, 5), (some): number | undefined => void seen.push(some), {
     sink: proxy,
   });
   await scheduler.run(app.stream());

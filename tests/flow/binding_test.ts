@@ -1,11 +1,15 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { App, deadLetter, type OnError, Proxy } from "../../mod.ts";
+import { App, batch, deadLetter, filter, flatMap, map, type OnError, Proxy } from "../../mod.ts";
 
 /** Binds something that does not fit, behind the back of the compiler, and returns the error's message. */
 function refused(source: unknown, handler: unknown, options: unknown = {}): string {
+  return refusedArguments(source, handler, options);
+}
+
+function refusedArguments(...args: unknown[]): string {
   const { handle } = new App();
   const bind = handle.bind(new App()) as (...args: unknown[]) => unknown;
-  return assertThrows(() => bind(source, handler, options), TypeError).message;
+  return assertThrows(() => bind(...args), TypeError).message;
 }
 
 const handler = () => {};
@@ -79,12 +83,35 @@ Deno.test("handle() refuses what is no sink, naming its place among several", ()
 Deno.test("handle() refuses what is no pipe", () => {
   const rest = "a pipe must be a function over async iterables or a TransformStream, got";
   assertEquals(
-    refused([], handler, { pipe: "gzip" }),
+    refusedArguments([], "gzip", handler),
     `Cannot bind flow "flow 1": ${rest} the string "gzip"`,
   );
   assertEquals(
-    refused([], handler, { pipe: [(source: unknown) => source, [1]] }),
-    `Cannot bind flow "flow 1": ${rest} an object of class Array`,
+    refusedArguments([], (source: unknown) => source, [1], handler, { name: "copy" }),
+    `Cannot bind flow "copy": ${rest} an object of class Array`,
+  );
+});
+
+Deno.test("handle() says where pipes go that are given as an option", () => {
+  assertEquals(
+    refused([], handler, { pipe: map(Number) }),
+    'Cannot bind a flow: handle() has no option "pipe", since pipes stand between source and handler: ' +
+      "handle(source, pipe, handler, options)",
+  );
+});
+
+Deno.test("handle() says that the handler is missing behind a pipe", () => {
+  const says =
+    'Cannot bind flow "flow 1": the handler is missing, since map(), filter(), flatMap() and batch() ' +
+    "are pipes; write handle(source, pipe, handler)";
+  for (const pipe of [map(Number), filter(Boolean), flatMap(() => []), batch(2)]) {
+    assertEquals(refusedArguments([], pipe), says);
+    assertEquals(refusedArguments([], map(Number), pipe, {}), says);
+  }
+  assertEquals(
+    refusedArguments([]),
+    'Cannot bind flow "flow 1": the handler must be a function or a TransformStream, got undefined' +
+      unassigned,
   );
 });
 

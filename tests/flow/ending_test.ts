@@ -1,5 +1,5 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { App, DrainError, map, Proxy, type StatusEvent } from "../../mod.ts";
+import { App, DrainError, type ExactPipe, map, Proxy, type StatusEvent } from "../../mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { Recorder } from "../_support/recorder.ts";
 
@@ -281,10 +281,11 @@ Deno.test("App.stream() that was ended at once lets nothing go on of what was in
     const stop = new AbortController();
     const written: number[] = [];
     const source = new Recorder([1, 2]);
-    app.handle(source, handler, {
-      sink: [(n: number) => void written.push(n), (n: number) => void written.push(n)],
-      pipe: name.endsWith("map") ? map((n: number) => Promise.resolve(n)) : [],
-    } as object);
+    const pipes = name.endsWith("map") ? [map((n: number) => Promise.resolve(n))] : [];
+    const sinks = [(n: number) => void written.push(n), (n: number) => void written.push(n)];
+    app.handle(source, ...pipes as unknown as [ExactPipe<number, number>], handler, {
+      sink: sinks,
+    });
     const streaming = assertRejects(
       () => app.stream({ signal: stop.signal, drainMs: 10 }),
       DrainError,

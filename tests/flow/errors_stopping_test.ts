@@ -39,14 +39,16 @@ Deno.test("an error of a source stops the app; what it handed out before is fini
 Deno.test("an error in a pipe stops the app whatever the policy", async () => {
   const app = new App({ onError: "skip" });
   const source = new Recorder([1, 2, 3]);
-  app.handle(source, () => {}, {
-    pipe: sequential(async function* (messages: AsyncIterable<number>) {
+  app.handle(
+    source,
+    sequential(async function* (messages: AsyncIterable<number>) {
       for await (const n of messages) {
         if (n === 2) throw new Error("leak");
         yield n;
       }
     }),
-  });
+    () => {},
+  );
   app.handle(source, () => {});
   await assertRejects(() => app.stream(), PipeError, "leak");
   assertEquals(source.acknowledged, [0]);

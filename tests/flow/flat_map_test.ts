@@ -44,11 +44,11 @@ for (const [way, elements] of Object.entries(ways)) {
     const source = new Recorder([2, 0, 3]);
     const seen: unknown[] = [];
     const app = new App();
-    app.handle(source, async (n: number) => {
+    app.handle(source, flatMap(elements), async (n: number) => {
       await settle();
       seen.push([n, source.watermark]);
-    }, { pipe: flatMap(elements) });
-    app.handle([2, 3], (n: number) => void seen.push(n), { pipe: flatMap(elements) });
+    });
+    app.handle([2, 3], flatMap(elements), (n: number) => void seen.push(n));
     await app.stream();
     assertEquals(seen.filter(Array.isArray), [[1, 0], [2, 0], [1, 2], [2, 2], [3, 2]]);
     assertEquals(seen.filter((n) => !Array.isArray(n)), [1, 2, 1, 2, 3]);
@@ -59,7 +59,7 @@ for (const [way, elements] of Object.entries(ways)) {
 Deno.test("flatMap() passes undefined on: it is a message, not a result", async () => {
   const seen: unknown[] = [];
   const app = new App();
-  app.handle([1], (message) => void seen.push(message), { pipe: flatMap(() => [undefined, null]) });
+  app.handle([1], flatMap(() => [undefined, null]), (message) => void seen.push(message));
   await app.stream();
   assertEquals(seen, [undefined, null]);
 });
@@ -69,11 +69,13 @@ Deno.test("flatMap() of very many elements keeps nothing of those that are done,
   const timer = setInterval(() => timers++, 1);
   let seen = 0;
   const app = new App();
-  app.handle([1], () => void seen++, {
-    pipe: flatMap(function* () {
+  app.handle(
+    [1],
+    flatMap(function* () {
       for (let n = 0; timers < 3; n++) yield n % 100 === 0 ? Promise.resolve(n) : n;
     }),
-  });
+    () => void seen++,
+  );
   await app.stream();
   clearInterval(timer);
   assertEquals(seen > 64, true);
@@ -83,9 +85,13 @@ Deno.test("flatMap() in front of batch(), and behind it, acknowledges exactly", 
   const source = new Recorder([2, 3, 1]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push([n, source.watermark]), {
-    pipe: [flatMap((n: number) => upTo(n)), batch<number>(4), flatMap((some: number[]) => some)],
-  });
+  app.handle(
+    source,
+    flatMap((n: number) => upTo(n)),
+    batch<number>(4),
+    flatMap((some: number[]) => some),
+    (n: number) => void seen.push([n, source.watermark]),
+  );
   await app.stream();
   assertEquals(seen, [[1, 0], [2, 0], [1, 0], [2, 0], [3, 1], [1, 1]]);
   assertEquals(source.acknowledged, [0, 1, 2]);
@@ -96,7 +102,7 @@ Deno.test("flatMap() in front of a Proxy: a message is done when all of its elem
   const proxy = new Proxy<number>({ bound: 1 });
   const watermarks: number[] = [];
   const app = new App();
-  app.handle(source, (n: number) => n, { pipe: flatMap(upTo), sink: proxy });
+  app.handle(source, flatMap(upTo), (n: number) => n, { sink: proxy });
   app.handle(proxy, async () => {
     await settle();
     watermarks.push(source.watermark);
@@ -109,8 +115,9 @@ Deno.test("flatMap() closes what it leaves before its end, and tells what that t
   for (const kind of ["now", "later"]) {
     const app = new App();
     const closing = new Error("cannot close");
-    app.handle([1], (n: number) => n, {
-      pipe: kind === "now"
+    app.handle(
+      [1],
+      kind === "now"
         ? flatMap(function* (n: number) {
           try {
             yield n;
@@ -125,10 +132,13 @@ Deno.test("flatMap() closes what it leaves before its end, and tells what that t
             fail(closing);
           }
         }),
-      sink: () => {
-        throw new Error("full");
+      (n: number) => n,
+      {
+        sink: () => {
+          throw new Error("full");
+        },
       },
-    });
+    );
     const error = await assertRejects(() => app.stream(), SinkError, "full");
     assertEquals([kind, error.others.map((other) => (other as Error).cause)], [kind, [closing]]);
   }
@@ -139,13 +149,15 @@ Deno.test("flatMap() passes everything on again when its call is repeated", asyn
   const seen: number[] = [];
   let failures = 1;
   const app = new App({ onError: retry({ minMs: 0.01 }) });
-  app.handle(source, (n: number) => void seen.push(n), {
-    pipe: flatMap(function* () {
+  app.handle(
+    source,
+    flatMap(function* () {
       yield 1;
       if (failures-- > 0) throw new Error("not yet");
       yield 2;
     }),
-  });
+    (n: number) => void seen.push(n),
+  );
   await app.stream();
   assertEquals([seen, source.acknowledged], [[1, 1, 2], [0]]);
 });
@@ -159,11 +171,10 @@ Deno.test("a handler or sink behind flatMap() that fails meets the policy once, 
       return "skip";
     },
   });
-  app.handle(source, (n: number) => {
+  app.handle(source, flatMap(upTo), (n: number) => {
     if (n === 1) throw new Error("no");
     return n;
   }, {
-    pipe: flatMap(upTo),
     sink: (n) => {
       if (n === 2) throw new Error("full");
     },
@@ -177,11 +188,11 @@ Deno.test("flatMap() refuses what is no function, and what gives no elements", a
   assertThrows(() => flatMap([1] as never), TypeError, "must be a function");
   for (const given of [undefined, null, 1, {}]) {
     const app = new App();
-    app.handle([1], () => {}, { pipe: flatMap(() => given as never) });
+    app.handle([1], flatMap(() => given as never), () => {});
     await assertRejects(() => app.stream(), HandlerError, "flatMap() needs an iterable, got");
   }
   const broken = { [Symbol.iterator]: () => ({ next: () => 1 }) };
   const app = new App();
-  app.handle([1], () => {}, { pipe: flatMap(() => broken as never) });
+  app.handle([1], flatMap(() => broken as never), () => {});
   await assertRejects(() => app.stream(), HandlerError, "next() must return an object, got 1");
 });

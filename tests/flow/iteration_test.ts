@@ -333,9 +333,7 @@ Deno.test("what a pipe function returns is read as for await does", async () => 
     const expected = await byForAwait(made, Infinity);
     const log: unknown[] = [];
     const app = new App();
-    app.handle([0], (message) => void log.push(message), {
-      pipe: () => made(log) as AsyncIterable<unknown>,
-    });
+    app.handle([0], () => made(log) as AsyncIterable<unknown>, (message) => void log.push(message));
     const thrown = await app.stream().then(() => undefined, ({ cause }) => named(cause));
     assertEquals([name, { log, thrown }], [name, expected]);
   }

@@ -192,7 +192,7 @@ Deno.test("merge() lets a batch behind it pass on what is left only when all sou
       yield n;
     }
   }
-  app.handle(merge(slow(1, 2), slow(3)), (some) => void seen.push(...some), { pipe: batch(2) });
+  app.handle(merge(slow(1, 2), slow(3)), batch(2), (some) => void seen.push(...some));
   await app.stream();
   assertEquals(seen.toSorted(), [1, 2, 3]);
 });

@@ -20,13 +20,15 @@ import { Recorder } from "../_support/recorder.ts";
 Deno.test("map() passes on what its function returns, promises of it too", async () => {
   const seen: unknown[] = [];
   const app = new App();
-  app.handle([1, 2], (n) => void seen.push(n), { pipe: map((n) => n * 10) });
-  app.handle(["a"], (text) => void seen.push(text), {
-    pipe: map(async (text) => {
+  app.handle([1, 2], map((n) => n * 10), (n) => void seen.push(n));
+  app.handle(
+    ["a"],
+    map(async (text) => {
       await settle();
       return text.toUpperCase();
     }),
-  });
+    (text) => void seen.push(text),
+  );
   await app.stream();
   assertEquals(seen, [10, 20, "A"]);
 });
@@ -34,7 +36,7 @@ Deno.test("map() passes on what its function returns, promises of it too", async
 Deno.test("map() passes undefined on: it is a message, not a result", async () => {
   const seen: unknown[] = [];
   const app = new App();
-  app.handle([1, 2], (message) => void seen.push(message), { pipe: map(() => undefined) });
+  app.handle([1, 2], map(() => undefined), (message) => void seen.push(message));
   await app.stream();
   assertEquals(seen, [undefined, undefined]);
 });
@@ -43,7 +45,7 @@ Deno.test("map() and filter() call their function with the message only", async 
   const calls: unknown[][] = [];
   const app = new App();
   const note = (...args: unknown[]) => calls.push(args) > 0;
-  app.handle(["a"], () => {}, { pipe: [map(note), filter(note)] });
+  app.handle(["a"], map(note), filter(note), () => {});
   await app.stream();
   assertEquals(calls, [["a"], [true]]);
 });
@@ -51,13 +53,15 @@ Deno.test("map() and filter() call their function with the message only", async 
 Deno.test("filter() passes on the messages for which its function says true", async () => {
   const seen: number[] = [];
   const app = new App();
-  app.handle([1, 2, 3, 4], (n) => void seen.push(n), { pipe: filter((n) => n % 2 === 0) });
-  app.handle([5, 6, 7], (n) => void seen.push(n), {
-    pipe: filter(async (n) => {
+  app.handle([1, 2, 3, 4], filter((n) => n % 2 === 0), (n) => void seen.push(n));
+  app.handle(
+    [5, 6, 7],
+    filter(async (n) => {
       await settle();
       return n !== 6;
     }),
-  });
+    (n) => void seen.push(n),
+  );
   await app.stream();
   assertEquals(seen.toSorted(), [2, 4, 5, 7]);
 });
@@ -66,13 +70,18 @@ Deno.test("map() and filter() acknowledge each message when it is done, also a d
   const source = new Recorder([1, 2, 3, 4]);
   const watermarks: unknown[] = [];
   const app = new App();
-  app.handle(source, (text: string) => text, {
-    pipe: [filter((n: number) => n % 2 === 0), map((n: number) => `${n}`)],
-    sink: async (text) => {
-      await settle();
-      watermarks.push([text, source.watermark]);
+  app.handle(
+    source,
+    filter((n: number) => n % 2 === 0),
+    map((n: number) => `${n}`),
+    (text: string) => text,
+    {
+      sink: async (text) => {
+        await settle();
+        watermarks.push([text, source.watermark]);
+      },
     },
-  });
+  );
   await app.stream();
   assertEquals(watermarks, [["2", 1], ["4", 3]]);
   assertEquals(source.acknowledged, [0, 1, 2, 3]);
@@ -112,7 +121,7 @@ for (const [kind, pipe] of Object.entries(failingPipes)) {
     const events: StatusEvent[] = [];
     const app = new App({ onStatus: (event) => events.push(event) });
     let seen = 0;
-    app.handle(source, (_message: unknown) => void seen++, { pipe: pipes, onError, name: "parse" });
+    app.handle(source, pipes, (_message: unknown) => void seen++, { onError, name: "parse" });
     const error = await app.stream().catch((error) => error);
     const told = events.filter(({ type }) => /retry|skipped|dead/.test(type));
     return { source, error, seen, told: told.map(({ type }) => type) };
@@ -170,9 +179,12 @@ Deno.test("a retry of map() or filter() that succeeds passes the message on once
   };
   const changed = twice();
   const passed = twice();
-  app.handle([1], (n, { attempt }) => void seen.push([n, attempt]), {
-    pipe: [map((n: number) => changed(n * 10)), filter((n: number) => passed(n > 1))],
-  });
+  app.handle(
+    [1],
+    map((n: number) => changed(n * 10)),
+    filter((n: number) => passed(n > 1)),
+    (n, { attempt }) => void seen.push([n, attempt]),
+  );
   await app.stream();
   assertEquals(seen, [[10, 1]]);
 });
@@ -185,19 +197,19 @@ Deno.test("map() in front of batch() counts its attempts for itself", async () =
   const app = new App({ clock, onError: retry({ minMs: 1 }) });
   let calls = 0;
   const again = Promise.withResolvers<number>();
-  app.handle(source, async (some: number[], context) => {
-    await done.promise;
-    seen.push([some, context.attempt]);
-  }, {
-    pipe: [
-      map((n: number) => {
-        if (n !== 2) return n;
-        if (calls++ === 0) throw new Error("not yet");
-        return again.promise;
-      }),
-      batch<number>(5, 100),
-    ],
-  });
+  app.handle(
+    source,
+    map((n: number) => {
+      if (n !== 2) return n;
+      if (calls++ === 0) throw new Error("not yet");
+      return again.promise;
+    }),
+    batch<number>(5, 100),
+    async (some: number[], context) => {
+      await done.promise;
+      seen.push([some, context.attempt]);
+    },
+  );
   const streaming = app.stream();
   await clock.tick(100); // the first batch waits in the handler
   source.push(2);
@@ -219,16 +231,18 @@ Deno.test("an error in map() in front of batch() is a dead letter of its message
   const dead: unknown[] = [];
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (some: number[]) => void seen.push(some), {
-    pipe: [
-      map((n: number) => {
-        if (n === 2) throw cause;
-        return n * 10;
-      }),
-      batch<number>(2),
-    ],
-    onError: deadLetter(letters),
-  });
+  app.handle(
+    source,
+    map((n: number) => {
+      if (n === 2) throw cause;
+      return n * 10;
+    }),
+    batch<number>(2),
+    (some: number[]) => void seen.push(some),
+    {
+      onError: deadLetter(letters),
+    },
+  );
   app.handle(letters, ({ input, origin }) => void dead.push([input, origin]));
   await app.stream();
   assertEquals([seen, dead], [[[10, 30]], [[2, 2]]]);
@@ -237,9 +251,9 @@ Deno.test("an error in map() in front of batch() is a dead letter of its message
 
 Deno.test("a handler behind map() that fails is a HandlerError with what map() gave it", async () => {
   const app = new App();
-  app.handle([1], (_text: string) => {
+  app.handle([1], map((n) => `message ${n}`), (_text: string) => {
     throw new Error("no");
-  }, { pipe: map((n) => `message ${n}`) });
+  });
   const error = await assertRejects(() => app.stream(), HandlerError, "no");
   assertEquals(error.input, "message 1");
 });
@@ -248,8 +262,8 @@ Deno.test("one map() serves several flows and runs", async () => {
   const seen: number[] = [];
   const double = map((n: number) => n * 2);
   const app = new App();
-  app.handle([1], (n: number) => void seen.push(n), { pipe: double });
-  app.handle([2], (n: number) => void seen.push(n), { pipe: [double, double] });
+  app.handle([1], double, (n: number) => void seen.push(n));
+  app.handle([2], double, double, (n: number) => void seen.push(n));
   await app.stream();
   await app.stream();
   assertEquals(seen, [2, 8, 2, 8]);

@@ -50,13 +50,13 @@ const places = {
   "a sink object": (topic: Texts, app: App, send: (text: string) => unknown) =>
     void app.handle(topic, ({ value }) => value, { sink: { write: (text) => void send(text) } }),
   "a map": (topic: Texts, app: App, send: (text: string) => unknown) =>
-    void app.handle(topic, () => {}, { pipe: map(({ value }) => void send(value)) }),
+    void app.handle(topic, map(({ value }) => void send(value)), () => {}),
   "a filter": (topic: Texts, app: App, send: (text: string) => unknown) =>
-    void app.handle(topic, () => {}, { pipe: filter(({ value }) => send(value) === 0) }),
+    void app.handle(topic, filter(({ value }) => send(value) === 0), () => {}),
   "a map in front of a batch": (topic: Texts, app: App, send: (text: string) => unknown) =>
-    void app.handle(topic, () => {}, { pipe: [map(({ value }) => void send(value)), batch(1)] }),
+    void app.handle(topic, map(({ value }) => void send(value)), batch(1), () => {}),
   "a handler behind a batch": (topic: Texts, app: App, send: (text: string) => unknown) =>
-    void app.handle(topic, ([message]) => void send(message!.value), { pipe: batch(1) }),
+    void app.handle(topic, batch(1), ([message]) => void send(message!.value)),
   "a handler behind a Proxy": (topic: Texts, app: App, send: (text: string) => unknown) => {
     const between = new Proxy<Message>();
     app.handle(topic, (message) => message, { sink: between });
@@ -316,7 +316,7 @@ Deno.test("a batch that is passed on by its time is committed without a further 
   const clock = new ManualClock();
   const app = new App({ clock, commit: { intervalMs: 10 } });
   const handled = Promise.withResolvers<void>();
-  app.handle(topic, () => handled.resolve(), { pipe: batch(10, 1000) });
+  app.handle(topic, batch(10, 1000), () => handled.resolve());
   await during(app, async () => {
     for (let step = 0; step < 30; step++) {
       await settle();

@@ -18,9 +18,7 @@ Deno.test("a pipe that ends early ends its flow only: the others of the source g
   const source = new Recorder([1, 2, 3, 4]);
   const seen: string[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push(`first ${n}`), {
-    pipe: sequential(take(2)<number>),
-  });
+  app.handle(source, sequential(take(2)<number>), (n: number) => void seen.push(`first ${n}`));
   app.handle(source, (n) => void seen.push(`all ${n}`));
   await app.stream();
   assertEquals(seen.filter((line) => line.startsWith("first")), ["first 1", "first 2"]);
@@ -39,14 +37,14 @@ Deno.test("a source whose last flow has ended early is closed, with what was giv
   }
   const seen: number[] = [];
   const app = new App();
-  app.handle(endless(), (n: number) => void seen.push(n), { pipe: take(2) });
+  app.handle(endless(), take(2), (n: number) => void seen.push(n));
   await app.stream();
   assertEquals([seen, closed], [[1, 2], 1]);
 
   const source = new Recorder([1, 2, 3, 4]);
   const other = new App();
-  other.handle(source, () => {}, { pipe: sequential(take(2)<number>) });
-  other.handle(source, () => {}, { pipe: sequential(take(3)<number>) });
+  other.handle(source, sequential(take(2)<number>), () => {});
+  other.handle(source, sequential(take(3)<number>), () => {});
   await other.stream();
   assertEquals([source.handedOut, source.watermark, source.cancelled], [3, 3, 1]);
 });
@@ -54,7 +52,7 @@ Deno.test("a source whose last flow has ended early is closed, with what was giv
 Deno.test("a pipe that takes nothing ends its flow without a message", async () => {
   const seen: number[] = [];
   const app = new App();
-  app.handle([1, 2], (n: number) => void seen.push(n), { pipe: async function* () {} });
+  app.handle([1, 2], async function* () {}, (n: number) => void seen.push(n));
   await app.stream();
   assertEquals(seen, []);
 });
@@ -63,8 +61,9 @@ Deno.test("a TransformStream that terminates ends its flow", async () => {
   const seen: number[] = [];
   const source = new Recorder([1, 2, 3]);
   const app = new App();
-  app.handle(source, (n: number) => void seen.push(n), {
-    pipe: sequential(
+  app.handle(
+    source,
+    sequential(
       new TransformStream<number, number>({
         transform(n, controller) {
           controller.enqueue(n);
@@ -72,7 +71,8 @@ Deno.test("a TransformStream that terminates ends its flow", async () => {
         },
       }),
     ),
-  });
+    (n: number) => void seen.push(n),
+  );
   await app.stream();
   assertEquals([seen, source.watermark], [[1, 2], 2]);
 });
@@ -105,8 +105,7 @@ Deno.test("a pipe that throws stops the app with a PipeError, whatever the polic
     const source = new Recorder([1, 2, 3]);
     const [seen, beside]: number[][] = [[], []];
     const app = new App();
-    app.handle(source, (n: number) => void seen!.push(n), {
-      pipe: sequential(pipe),
+    app.handle(source, sequential(pipe), (n: number) => void seen!.push(n), {
       name: "zip",
       onError: "skip",
     });
@@ -123,14 +122,12 @@ Deno.test("a pipe that throws stops the app with a PipeError, whatever the polic
 
 Deno.test("a pipe function that throws at once, or returns no stream, is a PipeError", async () => {
   const app = new App();
-  app.handle([1], (n: number) => n, {
-    pipe: () => {
-      throw new Error("no");
-    },
-  });
+  app.handle([1], () => {
+    throw new Error("no");
+  }, (n: number) => n);
   await assertRejects(() => app.stream(), PipeError, "no");
   const other = new App();
-  other.handle([1], (n: number) => n, { pipe: (() => [1]) as never });
+  other.handle([1], (() => [1]) as never, (n: number) => n);
   await assertRejects(
     () => other.stream(),
     PipeError,
@@ -142,7 +139,7 @@ Deno.test("a TransformStream used for a second run is an error that says what to
   const advice =
     "a TransformStream serves one flow in one run: give a pipe function that creates one";
   const asPipe = new App();
-  asPipe.handle([1], (n: number) => n, { pipe: identity<number>() });
+  asPipe.handle([1], identity<number>(), (n: number) => n);
   await asPipe.stream();
   await assertRejects(() => asPipe.stream(), PipeError, advice);
   const asHandler = new App();
@@ -154,16 +151,16 @@ Deno.test("a TransformStream used for a second run is an error that says what to
 Deno.test("a TransformStream used by two flows is an error that says what to do", async () => {
   const stream = identity<number>();
   const app = new App();
-  app.handle([1], (n: number) => n, { pipe: stream });
-  app.handle([2], (n: number) => n, { pipe: stream });
+  app.handle([1], stream, (n: number) => n);
+  app.handle([2], stream, (n: number) => n);
   await assertRejects(() => app.stream(), PipeError, "a TransformStream serves one flow");
 });
 
 Deno.test("a pipe function makes a pipe for each run", async () => {
   const seen: number[] = [];
   const app = new App();
-  app.handle([1, 2], (n: number) => void seen.push(n), { pipe: () => identity<number>() });
-  app.handle([3, 4], (n: number) => void seen.push(n), { pipe: take(1) });
+  app.handle([1, 2], () => identity<number>(), (n: number) => void seen.push(n));
+  app.handle([3, 4], take(1), (n: number) => void seen.push(n));
   await app.stream();
   await app.stream();
   assertEquals(seen.toSorted(), [1, 1, 2, 2, 3, 3]);
@@ -174,13 +171,11 @@ Deno.test("a pipe that never ends after its source is ended by drainMs", async (
   const controller = new AbortController();
   const stuck = Promise.withResolvers<void>();
   const app = new App({ clock });
-  app.handle([1], (n: number) => n, {
-    pipe: async function* (source: AsyncIterable<number>) {
-      yield* source;
-      stuck.resolve();
-      await new Promise(() => {});
-    },
-  });
+  app.handle([1], async function* (source: AsyncIterable<number>) {
+    yield* source;
+    stuck.resolve();
+    await new Promise(() => {});
+  }, (n: number) => n);
   const ended = assertRejects(
     () => app.stream({ signal: controller.signal, drainMs: 100 }),
     DrainError,
@@ -195,11 +190,9 @@ Deno.test("a pipe may ask for several messages at once", async () => {
   const source = new Recorder([1, 2, 3, 4]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, async (pair: unknown[]) => {
-    await settle();
-    seen.push([pair, source.watermark]);
-  }, {
-    pipe: sequential(async function* (source: AsyncIterable<number>) {
+  app.handle(
+    source,
+    sequential(async function* (source: AsyncIterable<number>) {
       const messages = source[Symbol.asyncIterator]();
       for (;;) {
         const [a, b] = await Promise.all([messages.next(), messages.next()]);
@@ -207,7 +200,11 @@ Deno.test("a pipe may ask for several messages at once", async () => {
         yield [a.value, b.value];
       }
     }),
-  });
+    async (pair: unknown[]) => {
+      await settle();
+      seen.push([pair, source.watermark]);
+    },
+  );
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2]]);
   assertEquals(source.watermark, 4);
@@ -220,7 +217,7 @@ Deno.test("toTransform() serves as pipe and as handler", async () => {
     yield n;
   };
   const app = new App();
-  app.handle([1, 2], (n: number) => void seen.push(n), { pipe: toTransform(twice) });
+  app.handle([1, 2], toTransform(twice), (n: number) => void seen.push(n));
   app.handle([3, 4], toTransform(twice), { sink: (n) => void seen.push(n) });
   await app.stream();
   assertEquals(seen.toSorted(), [1, 1, 2, 2, 3, 3, 4, 4]);
@@ -229,16 +226,14 @@ Deno.test("toTransform() serves as pipe and as handler", async () => {
 Deno.test("the generator of a pipe is closed when its handler fails", async () => {
   let closed = false;
   const app = new App();
-  app.handle([1, 2], (_n: number) => {
+  app.handle([1, 2], async function* (source: AsyncIterable<number>) {
+    try {
+      yield* source;
+    } finally {
+      closed = true;
+    }
+  }, (_n: number) => {
     throw new Error("no");
-  }, {
-    pipe: async function* (source: AsyncIterable<number>) {
-      try {
-        yield* source;
-      } finally {
-        closed = true;
-      }
-    },
   });
   await assertRejects(() => app.stream(), Error, "no");
   assertEquals(closed, true);
@@ -259,7 +254,7 @@ Deno.test("a pipe keeps nothing of the messages that are done", async () => {
         }
       }
       const app = new App();
-      app.handle(numbers(), () => {}, { pipe });
+      app.handle(numbers(), pipe, () => {});
       await app.stream();
       console.log(Math.round((heap[2] - heap[1]) / 50_000));
     }

@@ -21,7 +21,7 @@ async function* inPairs<T>(source: AsyncIterable<T>): AsyncGenerator<T[]> {
 Deno.test("a pipe over async iterables stands between source and handler", async () => {
   const seen: number[][] = [];
   const app = new App();
-  app.handle([1, 2, 3, 4], (pair: number[]) => void seen.push(pair), { pipe: inPairs });
+  app.handle([1, 2, 3, 4], inPairs, (pair: number[]) => void seen.push(pair));
   await app.stream();
   assertEquals(seen, [[1, 2], [3, 4]]);
 });
@@ -29,9 +29,11 @@ Deno.test("a pipe over async iterables stands between source and handler", async
 Deno.test("a TransformStream as pipe stands between source and handler", async () => {
   const sizes: number[] = [];
   const app = new App();
-  app.handle(["a", "grüße"], (bytes: Uint8Array) => void sizes.push(bytes.length), {
-    pipe: new TextEncoderStream(),
-  });
+  app.handle(
+    ["a", "grüße"],
+    new TextEncoderStream(),
+    (bytes: Uint8Array) => void sizes.push(bytes.length),
+  );
   await app.stream();
   assertEquals(sizes, [1, 7]);
 });
@@ -40,9 +42,7 @@ Deno.test("an identity TransformStream as pipe passes every message on (deno#367
   const numbers = Array.from({ length: 600 }, (_, index) => index);
   const seen: number[] = [];
   const app = new App();
-  app.handle(numbers, (n: number) => void seen.push(n), {
-    pipe: new TransformStream<number, number>(),
-  });
+  app.handle(numbers, new TransformStream<number, number>(), (n: number) => void seen.push(n));
   await app.stream();
   assertEquals(seen, numbers);
 });
@@ -50,11 +50,15 @@ Deno.test("an identity TransformStream as pipe passes every message on (deno#367
 Deno.test("several pipes are passed one after the other", async () => {
   const seen: string[] = [];
   const app = new App();
-  app.handle([1, 2, 3], (text: string) => void seen.push(text), {
-    pipe: [identity<number>(), inPairs<number>, async function* (source: AsyncIterable<number[]>) {
+  app.handle(
+    [1, 2, 3],
+    identity<number>(),
+    inPairs<number>,
+    async function* (source: AsyncIterable<number[]>) {
       for await (const pair of source) yield pair.join("+");
-    }],
-  });
+    },
+    (text: string) => void seen.push(text),
+  );
   await app.stream();
   assertEquals(seen, ["1+2", "3"]);
 });
@@ -73,9 +77,7 @@ Deno.test("a pipe is flushed at a graceful end: of its source, and after an abor
       if (aborted) controller.abort();
       while (aborted) yield 4;
     }();
-    app.handle(source, (text: string) => void seen.push(text), {
-      pipe: [inPairs<number>, flushing],
-    });
+    app.handle(source, inPairs<number>, flushing, (text: string) => void seen.push(text));
     await app.stream({ signal: controller.signal });
     assertEquals(seen, aborted ? ["1+2", "3+4", "flushed"] : ["1+2", "3", "flushed"]);
   }
@@ -91,8 +93,7 @@ Deno.test("a pipe is asked for the next message only after its output is done", 
       }
     }();
     const app = new App();
-    app.handle(source, (n: number) => n, {
-      pipe,
+    app.handle(source, pipe, (n: number) => n, {
       sink: async (n) => {
         await settle();
         events.push(`sunk ${n}`);
@@ -108,8 +109,7 @@ Deno.test("a message given to a pipe stays unacknowledged until an output after 
     const source = new Recorder([1, 2, 3]);
     const watermarks: number[] = [];
     const app = new App();
-    app.handle(source, (n: number) => n, {
-      pipe: sequential(pipe),
+    app.handle(source, sequential(pipe), (n: number) => n, {
       sink: async () => {
         await settle();
         watermarks.push(source.watermark);
@@ -125,10 +125,10 @@ Deno.test("messages that a pipe holds back stay unacknowledged until they come o
   const source = new Recorder([1, 2, 3, 4, 5]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, async (pair: number[]) => {
+  app.handle(source, sequential(inPairs<number>), async (pair: number[]) => {
     await settle();
     seen.push([pair, source.watermark]);
-  }, { pipe: sequential(inPairs<number>) });
+  });
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2], [[5], 4]]);
   assertEquals(source.watermark, 5);
@@ -147,9 +147,7 @@ Deno.test("messages that a sequential pipe drops are acknowledged when it asks f
     const source = new Recorder([1, 2, 3, 4, 5]);
     const seen: unknown[] = [];
     const app = new App();
-    app.handle(source, (n: number) => void seen.push([n, source.watermark]), {
-      pipe: sequential(pipe),
-    });
+    app.handle(source, sequential(pipe), (n: number) => void seen.push([n, source.watermark]));
     await app.stream();
     assertEquals(seen, [[2, 1], [4, 3]]);
     assertEquals(source.watermark, 5);
@@ -160,12 +158,14 @@ Deno.test("a pipe untilEnd() has its messages acknowledged when it ends, and not
   const source = new Recorder([3, 1, 2]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push([n, source.watermark]), {
-    pipe: untilEnd(async function* (source: AsyncIterable<number>) {
+  app.handle(
+    source,
+    untilEnd(async function* (source: AsyncIterable<number>) {
       for await (const n of source) yield n;
       yield 4;
     }),
-  });
+    (n: number) => void seen.push([n, source.watermark]),
+  );
   await app.stream();
   assertEquals(seen, [[3, 0], [1, 0], [2, 0], [4, 0]]);
   assertEquals(source.watermark, 3);
@@ -174,12 +174,14 @@ Deno.test("a pipe untilEnd() has its messages acknowledged when it ends, and not
 Deno.test("a pipe untilEnd() that fails has nothing acknowledged", async () => {
   const source = new Recorder([1, 2]);
   const app = new App();
-  app.handle(source, () => {}, {
-    pipe: untilEnd(async function* (source: AsyncIterable<number>) {
+  app.handle(
+    source,
+    untilEnd(async function* (source: AsyncIterable<number>) {
       yield* source;
       throw new Error("no");
     }),
-  });
+    () => {},
+  );
   await assertRejects(() => app.stream(), PipeError, "no");
   assertEquals([source.acknowledged, source.committed], [[], []]);
 });
@@ -188,12 +190,9 @@ Deno.test("a sequential pipe acknowledges nothing that it has put out and nobody
   const source = new Recorder([1, 2, 3]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, async (n: number) => {
-    await settle();
-    seen.push([n, source.watermark]);
-  }, {
-    // It asks for the next message in the same step in which its output is there.
-    pipe: sequential((source: AsyncIterable<number>) => {
+  app.handle(
+    source,
+    sequential((source: AsyncIterable<number>) => {
       const messages = source[Symbol.asyncIterator]();
       let asked = messages.next();
       return {
@@ -206,7 +205,11 @@ Deno.test("a sequential pipe acknowledges nothing that it has put out and nobody
         }),
       };
     }),
-  });
+    async (n: number) => {
+      await settle();
+      seen.push([n, source.watermark]);
+    },
+  );
   await app.stream();
   assertEquals(seen, [[1, 0], [2, 1], [3, 2]]);
   assertEquals(source.watermark, 3);
@@ -238,10 +241,15 @@ Deno.test("two pipes in a row acknowledge what came out of both", async () => {
   const source = new Recorder([1, 2, 3, 4, 5, 6, 7, 8]);
   const seen: unknown[] = [];
   const app = new App();
-  app.handle(source, async (pairs: number[][]) => {
-    await settle();
-    seen.push([pairs.flat(), source.watermark]);
-  }, { pipe: [sequential(inPairs<number>), sequential(inPairs<number[]>)] });
+  app.handle(
+    source,
+    sequential(inPairs<number>),
+    sequential(inPairs<number[]>),
+    async (pairs: number[][]) => {
+      await settle();
+      seen.push([pairs.flat(), source.watermark]);
+    },
+  );
   await app.stream();
   assertEquals(seen, [[[1, 2, 3, 4], 0], [[5, 6, 7, 8], 4]]);
   assertEquals(source.watermark, 8);
@@ -251,9 +259,7 @@ Deno.test("a pipe beside a plain flow keeps the source in lock-step", async () =
   const source = new Recorder([1, 2]);
   const seen: string[] = [];
   const app = new App();
-  app.handle(source, (n: number) => void seen.push(`piped ${n}`), {
-    pipe: sequential(same<number>),
-  });
+  app.handle(source, sequential(same<number>), (n: number) => void seen.push(`piped ${n}`));
   app.handle(source, (n) => void seen.push(`plain ${n}`));
   await app.stream();
   assertEquals(seen, ["plain 1", "piped 1", "plain 2", "piped 2"]);

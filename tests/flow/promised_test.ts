@@ -48,13 +48,13 @@ Deno.test("handle() refuses pipes that nobody can see into behind a source with 
     `Cannot put ${stage} of flow "late" behind source "${source}", which has positions`;
   const flow = { name: "late" };
   const app = new App();
-  refused(() => app.handle(topic, handler, { ...flow, pipe: pool }), named("pipe (pool)", "t"));
+  refused(() => app.handle(topic, pool, handler, { ...flow }), named("pipe (pool)", "t"));
   refused(
-    () => app.handle(topic, handler, { ...flow, pipe: identity() }),
+    () => app.handle(topic, identity(), handler, { ...flow }),
     named("pipe (TransformStream)", "t"),
   );
   refused(
-    () => app.handle(topic, handler, { ...flow, pipe: [map(handler), () => identity()] }),
+    () => app.handle(topic, map(handler), () => identity(), handler, { ...flow }),
     named("pipe 2", "t"),
   );
   refused(
@@ -62,18 +62,18 @@ Deno.test("handle() refuses pipes that nobody can see into behind a source with 
     named("the stream handler (TransformStream)", "t"),
   );
   refused(
-    () => app.handle(numbers(), handler, { ...flow, pipe: pool }),
+    () => app.handle(numbers(), pool, handler, { ...flow }),
     named("pipe (pool)", "numbers"),
   );
   refused(
-    () => app.handle(merge([1], numbers()), handler, { ...flow, pipe: pool }),
+    () => app.handle(merge([1], numbers()), pool, handler, { ...flow }),
     named("pipe (pool)", "numbers"),
   );
   refused(
-    () => app.handle(numbers(), handler, { ...flow, pipe: [sequential(pool), batch(2), pool] }),
+    () => app.handle(numbers(), sequential(pool), batch(2), pool, handler, { ...flow }),
     named("pipe 3 (pool)", "numbers"),
   );
-  app.handle(numbers(), () => {}, { ...flow, pipe: untilEnd(pool) }); // nothing of the others is left
+  app.handle(numbers(), untilEnd(pool), () => {}, { ...flow }); // nothing of the others is left
   await app.stream();
 });
 
@@ -95,7 +95,7 @@ Deno.test("handle() refuses them behind Proxies, whichever flow is bound last", 
   };
   for (const way of Object.values(ways)) {
     const opaque = (app: App, proxy: Proxy<unknown>) =>
-      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(proxy, pool, handler, { name: "late" });
     for (const readerFirst of [true, false]) {
       const app = new App();
       const [near, far] = [new Proxy<unknown>(), new Proxy<unknown>()];
@@ -109,7 +109,7 @@ Deno.test("handle() refuses them behind Proxies, whichever flow is bound last", 
 Deno.test("handle() refuses them behind a Proxy for the dead letters of the app", () => {
   const letters = new Proxy<unknown>();
   const app = new App({ onError: deadLetter(letters) });
-  app.handle(letters, handler, { name: "late", pipe: pool });
+  app.handle(letters, pool, handler, { name: "late" });
   refused(() => app.handle(numbers(), handler), 'pipe (pool) of flow "late"');
 });
 
@@ -119,12 +119,12 @@ Deno.test("stream() refuses them behind a source that shows only then that it ha
     const proxy = new Proxy<number>();
     const app = new App();
     if (proxied) app.handle(source, (n) => n, { sink: proxy });
-    app.handle<number, number, number, unknown, typeof handler, number>(
+    app.handle(
       proxied ? proxy : source,
+      pool,
       handler,
       {
         name: "late",
-        pipe: pool,
       },
     );
     await assertRejects(
@@ -143,32 +143,32 @@ Deno.test("a pipe that meets a message with a position that nobody knew of stops
   const apps: Record<string, (source: Recorder<number>, proxy: Proxy<unknown>) => App[]> = {
     "dead letters that a function sends": (source, proxy) => {
       const app = new App();
-      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(proxy, pool, handler, { name: "late" });
       app.handle(source, boom, { onError: () => deadLetter(proxy) });
       return [app];
     },
     "what a handler sends by itself": (source, proxy) => {
       const app = new App();
-      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(proxy, pool, handler, { name: "late" });
       app.handle(source, (n) => void proxy.send(n));
       return [app];
     },
     "what a sink sends by itself": (source, proxy) => {
       const app = new App();
-      app.handle(proxy, handler, { name: "late", pipe: pool });
+      app.handle(proxy, pool, handler, { name: "late" });
       app.handle(source, (n) => n, { sink: (n: number) => proxy.send(n) });
       return [app];
     },
     "a Proxy between two apps": (source, proxy) => {
       const [writer, reader] = [new App(), new App()];
       writer.handle(source, (n) => n, { sink: proxy });
-      reader.handle(proxy, handler, { name: "late", pipe: pool });
+      reader.handle(proxy, pool, handler, { name: "late" });
       return [reader, writer];
     },
     "batches between two apps": (source, proxy) => {
       const [writer, reader] = [new App(), new App()];
-      writer.handle(source, (some: number[]) => some, { pipe: batch(2), sink: proxy });
-      reader.handle(proxy, handler, { name: "late", pipe: [map(handler), pool] });
+      writer.handle(source, batch(2), (some: number[]) => some, { sink: proxy });
+      reader.handle(proxy, map(handler), pool, handler, { name: "late" });
       return [reader, writer];
     },
   };
@@ -194,8 +194,8 @@ Deno.test("sources without positions take pipes that nobody can see into", async
   const proxy = new Proxy<number>();
   const see = (n: unknown) => void seen.push(n);
   app.handle([1], (n) => n, { sink: proxy });
-  app.handle(proxy, see, { pipe: pool });
-  app.handle(merge([2], ReadableStream.from([3])), see, { pipe: identity<number>() });
+  app.handle(proxy, pool, see);
+  app.handle(merge([2], ReadableStream.from([3])), identity<number>(), see);
   app.handle([4], identity<number>(), { sink: see });
   await app.stream();
   assertEquals(seen.toSorted(), [1, 2, 3, 4]);
@@ -209,8 +209,9 @@ Deno.test("what a pool in a pipe holds is not committed: promised untilEnd(), al
   const saved: string[] = [];
   const app = new App({ commit: { messages: 1 } });
   const twelve = Promise.withResolvers<void>();
-  app.handle(topic, (value: string) => value, {
-    pipe: untilEnd(async function* (source: AsyncIterable<{ value: string }>) {
+  app.handle(
+    topic,
+    untilEnd(async function* (source: AsyncIterable<{ value: string }>) {
       const running = new Map<string, Promise<string>>();
       for await (const { value } of source) {
         running.set(value, value === "3" ? hangs.promise : Promise.resolve(value));
@@ -221,8 +222,11 @@ Deno.test("what a pool in a pipe holds is not committed: promised untilEnd(), al
       }
       yield* await Promise.all(running.values());
     }),
-    sink: (value) => void (saved.push(value) === 12 && twelve.resolve()),
-  });
+    (value: string) => value,
+    {
+      sink: (value) => void (saved.push(value) === 12 && twelve.resolve()),
+    },
+  );
   const streaming = app.stream();
   await twelve.promise;
   assertEquals((await topic.offsets()).get(0)?.committed ?? 0, 0);

@@ -180,7 +180,7 @@ Deno.test("Proxy ends only after the flows that write to it, which may still hol
   const batches = new Proxy<number[]>();
   const seen: number[][] = [];
   app.handle([1, 2, 3], (n) => n, { sink: numbers });
-  app.handle(numbers, (some) => some, { pipe: batch(2), sink: batches });
+  app.handle(numbers, batch(2), (some) => some, { sink: batches });
   app.handle(batches, (some) => void seen.push(some));
   await app.stream();
   assertEquals(seen, [[1, 2], [3]]);

@@ -101,10 +101,10 @@ Deno.test("a batch that is held in a circle is passed on before the circle ends"
   const proxy = new Proxy<number>();
   const log: number[][] = [];
   app.handle([1, 2, 3], (n) => n, { sink: proxy });
-  app.handle(proxy, function* (some) {
+  app.handle(proxy, batch<number>(2), function* (some) {
     log.push(some);
     if (some.length > 1) yield 10;
-  }, { pipe: batch<number>(2), sink: proxy });
+  }, { sink: proxy });
   await app.stream();
   assertEquals(log, [[1, 2], [3, 10], [10]]);
 });
@@ -230,11 +230,9 @@ Deno.test("a policy function that gives no policy ends the app and says so", asy
 for (
   const [what, endless] of [
     ["a pipe", (app: App) => {
-      app.handle([1], () => {}, {
-        pipe: async function* () {
-          for (;;) yield 1;
-        },
-      });
+      app.handle([1], async function* () {
+        for (;;) yield 1;
+      }, () => {});
     }],
     ["a generator handler", (app: App) => {
       app.handle([1], function* () {

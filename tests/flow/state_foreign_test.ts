@@ -61,20 +61,23 @@ const WAYS: Record<string, Bind> = {
     app.handle(proxy, async (value) => void await state.set(value, 1), { name: "f" });
   },
   "behind batch()": (app, topic, state) =>
-    app.handle(topic, async ([first]) => void await state.set(first!.value, 1), {
+    app.handle(topic, batch(2), async ([first]) => void await state.set(first!.value, 1), {
       name: "f",
-      pipe: batch(2),
     }),
   "in a pipe function": (app, topic, state) =>
-    app.handle(topic, () => {}, {
-      name: "f",
-      pipe: sequential(async function* (source: AsyncIterable<Message>) {
+    app.handle(
+      topic,
+      sequential(async function* (source: AsyncIterable<Message>) {
         for await (const { value } of source) {
           await state.set(value, 1);
           yield value;
         }
       }),
-    }),
+      () => {},
+      {
+        name: "f",
+      },
+    ),
   "with a state of its own": (app, topic, state) => {
     const own: State = new MemoryCache({ maxBytes: Infinity });
     app.handle(topic, async ({ value }) => void await state.set(value, 1), {

@@ -58,13 +58,17 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
   );
   await refused(
     (app) =>
-      app.handle(numbers(1).source, handler, {
-        name: "f",
-        state,
-        pipe: sequential(async function* (source: AsyncIterable<Item>) {
+      app.handle(
+        numbers(1).source,
+        sequential(async function* (source: AsyncIterable<Item>) {
           yield* source;
         }),
-      }),
+        handler,
+        {
+          name: "f",
+          state,
+        },
+      ),
     "hold messages back",
   );
   await refused((app) => {
@@ -72,7 +76,7 @@ Deno.test("stream() refuses flows whose state could not be exact, and says what 
     const proxy = new Proxy<number>();
     app.handle(source, handler, { name: "f", state });
     app.handle(source, ({ n }) => n, { name: "beside", sink: proxy });
-    app.handle(proxy, handler, { name: "behind", pipe: batch(10, 1000) });
+    app.handle(proxy, batch(10, 1000), handler, { name: "behind" });
   }, 'flow "behind": batch()');
   await refused((app) => {
     const proxy = new Proxy<number>();

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { App, filter, flatMap, HandlerError, map, MemoryCache } from "../../mod.ts";
+import { App, type ExactPipe, filter, flatMap, HandlerError, map, MemoryCache } from "../../mod.ts";
 import { add, type Item, numbers, openState } from "../_support/numbers.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 
@@ -98,10 +98,11 @@ for (const kind of ["map", "filter", "flatMap"]) {
           yield call(item);
         });
       const app = new App();
-      app.handle<Item, unknown, unknown, unknown, () => Promise<void>, unknown>(
+      app.handle(
         numbers(3).source,
+        pipe as ExactPipe<Item, unknown>,
         () => add(state, "handled", 1),
-        { name: "sum", state, onError, pipe },
+        { name: "sum", state, onError },
       );
       await app.stream();
       const passed = onError === "skip" || "deadLetter" in onError ? [1, 3] : [1, 2, 3];

@@ -93,8 +93,7 @@ Deno.test("DrainError names the handler again once a sink is done", async () => 
 
 Deno.test("DrainError names no sink once its message is done", async () => {
   const { clock, app } = world();
-  app.handle([1, 2], (n: number) => n, {
-    pipe: map((n: number) => n === 2 ? never() : n),
+  app.handle([1, 2], map((n: number) => n === 2 ? never() : n), (n: number) => n, {
     sink: () => settle(),
   });
   const [{ what, sink }] = (await ended(app, clock)).stuck as [Stuck];
@@ -133,12 +132,10 @@ Deno.test("DrainError names a flush() that is stuck, and the hook or the close()
       }, () => new Promise<void>((resolve) => clock.timer(resolve, 500)));
     }],
     ["stages have not ended", (app) => {
-      app.handle([1], () => {}, {
-        pipe: async function* (source: AsyncIterable<number>) {
-          yield* source;
-          await never();
-        },
-      });
+      app.handle([1], async function* (source: AsyncIterable<number>) {
+        yield* source;
+        await never();
+      }, () => {});
     }],
   ];
   for (const [says, bind] of parts) {

@@ -11,6 +11,7 @@ import {
   JsonCodec,
   map,
   merge,
+  type Pipe,
   Proxy,
   sequential,
   SinkError,
@@ -23,7 +24,7 @@ import { DeadLetters } from "../../src/kafka/topic/dead_letter.ts";
 import { settle } from "../../src/testing/mod.ts";
 
 type In = Message<string, { n: number }>;
-type Pipes = readonly [ExactPipe<unknown, unknown>, ...ExactPipe<unknown, unknown>[]];
+type Pipes = readonly Pipe<unknown, unknown>[];
 
 const options = { groupId: "g", offset: "earliest" } as const;
 const text = (bytes: Uint8Array | null | undefined) => bytes && new TextDecoder().decode(bytes);
@@ -108,7 +109,7 @@ const chains: Record<string, Pipes> = {
   "sequential then batch": [
     sequential<unknown, unknown>(async function* (source) {
       for await (const message of source) yield (message as In).value;
-    }) as ExactPipe<unknown, unknown>,
+    }),
     batch(4),
   ],
 };
@@ -119,12 +120,16 @@ for (const [chain, pipes] of Object.entries(chains)) {
       await using world = await topics(8);
       const { input, dead } = world;
       const app = new App();
-      app.handle(input, place === "handler" ? boom : (value: unknown) => value, {
-        name: "f",
-        pipe: pipes as readonly unknown[] as [ExactPipe<In, unknown>, ExactPipe<unknown, unknown>],
-        sink: boom,
-        onError: deadLetter(dead),
-      });
+      app.handle(
+        input,
+        ...pipes as readonly unknown[] as [ExactPipe<In, unknown>, ExactPipe<unknown, unknown>],
+        place === "handler" ? boom : (value: unknown) => value,
+        {
+          name: "f",
+          sink: boom,
+          onError: deadLetter(dead),
+        },
+      );
       const streaming = app.stream();
       for (let n = 0; n < 20; n++) await settle();
       await app.close();
@@ -149,12 +154,11 @@ Deno.test("deadLetter(topic) keeps each message of a batch that fails behind Pro
   const { input, dead } = world;
   const app = new App();
   const [some, sums] = [new Proxy<number[]>(), new Proxy<string>()];
-  app.handle(input, (messages: In[]) => messages.map(({ value }) => value.n), {
-    pipe: batch(2),
+  app.handle(input, batch(2), (messages: In[]) => messages.map(({ value }) => value.n), {
     sink: some,
   });
   app.handle(some, (numbers) => numbers.join(), { sink: sums });
-  app.handle(sums, boom, { name: "f", pipe: map(same<string>), onError: deadLetter(dead) });
+  app.handle(sums, map(same<string>), boom, { name: "f", onError: deadLetter(dead) });
   await run(app);
   await assertLetters(dead, [0, 1, 2, 3]);
   assertEquals(await committed(input), 4);
@@ -169,7 +173,7 @@ Deno.test("deadLetter(topic) keeps each message of a batch behind a Proxy once, 
     yield value.n;
     yield -value.n;
   }, { sink: proxy });
-  app.handle(proxy, boom, { name: "f", pipe: batch<number>(4), onError: deadLetter(dead) });
+  app.handle(proxy, batch<number>(4), boom, { name: "f", onError: deadLetter(dead) });
   await run(app);
   await assertLetters(dead, [0, 1, 2]);
   assertEquals(await committed(input), 3);
@@ -181,8 +185,7 @@ Deno.test("deadLetter(topic) keeps each message of a batch of several topics", a
   await using other = new Topic("other", { ...options, broker });
   await other.send({ key: "o", value: "0" });
   const app = new App();
-  app.handle(merge(input, other), boom, {
-    pipe: batch<In | Message>(10, 10),
+  app.handle(merge(input, other), batch<In | Message>(10, 10), boom, {
     onError: deadLetter(dead),
   });
   await run(app);
@@ -201,9 +204,8 @@ Deno.test("deadLetter(topic) keeps one letter of a message of which several elem
   const app = new App({
     onStatus: (event) => void (event.type === "dead_letter" && failures.push(event)),
   });
-  app.handle(input, boom, {
+  app.handle(input, flatMap(({ value }: In) => [value.n, value.n + 1, value.n + 2]), boom, {
     name: "f",
-    pipe: flatMap(({ value }: In) => [value.n, value.n + 1, value.n + 2]),
     onError: deadLetter(dead),
   });
   await run(app);
@@ -215,11 +217,10 @@ Deno.test("an element of a batch that is a message of it itself fails alone", as
   await using world = await topics(4);
   const { input, dead } = world;
   const app = new App();
-  app.handle(input, ({ value }: In) => {
+  app.handle(input, batch<In>(4), flatMap((some: In[]) => some), ({ value }: In) => {
     if (value.n === 2) throw new Error("boom");
   }, {
     name: "f",
-    pipe: [batch<In>(4), flatMap((some: In[]) => some)],
     onError: deadLetter(dead),
   });
   await run(app);
@@ -231,17 +232,19 @@ Deno.test("a flatMap() over a batch that fails after some elements keeps the who
   await using world = await topics(3);
   const { input, dead } = world;
   const app = new App();
-  app.handle(input, () => {}, {
-    name: "f",
-    pipe: [
-      batch<In>(3),
-      flatMap(function* (some: In[]) {
-        yield some[0]!;
-        throw new Error("boom");
-      }),
-    ],
-    onError: deadLetter(dead),
-  });
+  app.handle(
+    input,
+    batch<In>(3),
+    flatMap(function* (some: In[]) {
+      yield some[0]!;
+      throw new Error("boom");
+    }),
+    () => {},
+    {
+      name: "f",
+      onError: deadLetter(dead),
+    },
+  );
   await run(app);
   await assertLetters(dead, [0, 1, 2]);
 });
@@ -252,14 +255,12 @@ Deno.test("a dead-letter function is told of each message of a batch; input is w
   const told: unknown[] = [];
   const events: StatusEvent[] = [];
   const app = new App({ onStatus: (event) => events.push(event) });
-  app.handle(input, boom, {
-    pipe: [map(({ value }: In) => value.n), batch<number>(2)],
+  app.handle(input, map(({ value }: In) => value.n), batch<number>(2), boom, {
     onError: deadLetter(({ input, origin, root, offset, name }) => {
       told.push([input, (origin as In).offset, root === origin, offset, name]);
     }),
   });
-  app.handle([7, 7, 8], boom, {
-    pipe: [flatMap((n: number) => [n, n]), batch<number>(5)],
+  app.handle([7, 7, 8], flatMap((n: number) => [n, n]), batch<number>(5), boom, {
     onError: deadLetter(({ input, origin, root }) => void told.push([input, origin, root])),
   });
   await run(app);
@@ -283,7 +284,7 @@ Deno.test("dead letters of a batch that go to a Proxy hold each its own message"
   const { input, dead } = world;
   const letters = new Proxy<unknown>({ bound: 1 });
   const app = new App();
-  app.handle(input, boom, { pipe: batch<In>(2), onError: deadLetter(letters) });
+  app.handle(input, batch<In>(2), boom, { onError: deadLetter(letters) });
   app.handle(letters, boom, { name: "f", onError: deadLetter(dead) });
   await run(app);
   await assertLetters(dead, [0, 1]);
@@ -297,8 +298,7 @@ Deno.test("a message in a batch that cannot be read has its batch kept, as it wa
   await raw.send({ key: "k2", value: "{bad", headers: { trace: "t2" }, timestamp: 2 });
   const errors: unknown[] = [];
   const app = new App();
-  app.handle(input, (some: In[]) => void some.map(({ value }) => value), {
-    pipe: batch<In>(3),
+  app.handle(input, batch<In>(3), (some: In[]) => void some.map(({ value }) => value), {
     onError: (error) => {
       errors.push([error.name, error.offset, ((error as CodecError).input as In).offset]);
       return deadLetter(dead);
@@ -329,7 +329,7 @@ for (const kind of ["map", "filter", "flatMap"]) {
       ? filter((message: In) => read(message) >= 0)
       : flatMap((message: In) => [read(message)]);
     const app = new App();
-    app.handle(input, (n: unknown) => void seen.push(n), { pipe, onError: deadLetter(dead) });
+    app.handle(input, pipe, (n: unknown) => void seen.push(n), { onError: deadLetter(dead) });
     await run(app);
     const letters = await contentOf(dead);
     assertEquals(letters.map((letter) => [letter.value, letter["dead-letter-step"]]), [
@@ -345,10 +345,10 @@ Deno.test("redrive() sends the letters of a batch back as they were", async () =
   const app = new App();
   const seen: unknown[] = [];
   let failures = 1;
-  app.handle(input, (some: In[]) => {
+  app.handle(input, batch<In>(4), (some: In[]) => {
     if (failures-- > 0) throw new Error("once");
     for (const { key, value, headers } of some) seen.push([key, value.n, [...headers.keys()]]);
-  }, { pipe: batch<In>(4), onError: deadLetter(dead) });
+  }, { onError: deadLetter(dead) });
   app.handle(dead, (letter) => letter, { sink: redrive(input) });
   await run(app);
   assertEquals(seen, [0, 1, 2, 3].map((n) => [`k${n}`, n, ["trace"]]));
@@ -359,8 +359,7 @@ Deno.test("a batch whose dead letters cannot all be written is not acknowledged"
   const { input } = world;
   const written: unknown[] = [];
   const app = new App();
-  app.handle(input, boom, {
-    pipe: batch<In>(4),
+  app.handle(input, batch<In>(4), boom, {
     onError: deadLetter(({ origin }) => {
       written.push((origin as In).offset);
       if (written.length === 3) throw new Error("no room");
@@ -392,13 +391,17 @@ Deno.test("behind untilEnd() a dead letter is the message that failed, or an err
     await using world = await topics(3);
     const { input, dead } = world;
     const app = new App();
-    app.handle(input, boom, {
-      name: "f",
-      pipe: untilEnd(async function* (source: AsyncIterable<In>) {
+    app.handle(
+      input,
+      untilEnd(async function* (source: AsyncIterable<In>) {
         for await (const message of source) yield kind === "messages" ? message : [message];
       }),
-      onError: deadLetter(dead),
-    });
+      boom,
+      {
+        name: "f",
+        onError: deadLetter(dead),
+      },
+    );
     if (kind === "messages") {
       await run(app);
       await assertLetters(dead, [0, 1, 2]);

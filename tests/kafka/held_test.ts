@@ -43,13 +43,14 @@ for (const [kind, pipe] of Object.entries(pipes)) {
       const app = new App({ clock });
       const proxy = new Proxy<Message>();
       if (proxied) app.handle(topic, (message) => message, { sink: proxy });
-      app.handle<Message, unknown, unknown, unknown, unknown, Message[]>(
+      app.handle(
         proxied ? proxy : topic,
+        pipe(),
         async (some: Message[]) => {
           seen.push(...some.map(({ value }) => value));
           await go.promise;
         },
-        { pipe: pipe(), handlerTimeoutMs: Infinity },
+        { handlerTimeoutMs: Infinity },
       );
       const streaming = app.stream();
       await settled();
@@ -84,7 +85,7 @@ Deno.test("a Topic leaves its group for a handler that is stuck, though a pipe b
   await topic.send({ value: "0" });
   const go = Promise.withResolvers<void>();
   const app = new App({ clock });
-  app.handle(topic, () => {}, { pipe: batch<Message>(3) });
+  app.handle(topic, batch<Message>(3), () => {});
   app.handle(topic, () => go.promise, { onError: "skip" });
   const streaming = app.stream();
   await settled();

@@ -124,7 +124,7 @@ for (const ms of [5_000, Infinity]) {
     const go = Promise.withResolvers<void>();
     const slow = new Proxy<string>();
     const sizes: number[] = [];
-    app.handle(topic, (some) => void sizes.push(some.length), { pipe: batch(30, ms) });
+    app.handle(topic, batch(30, ms), (some) => void sizes.push(some.length));
     app.handle(topic, ({ value }) => {
       if (value === "slow") slow.send(value).catch(() => {});
     });

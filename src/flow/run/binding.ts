@@ -35,7 +35,6 @@ export interface Binding {
 
 /** The options of `handle`, before they are checked. */
 export interface UncheckedOptions {
-  readonly pipe?: unknown;
   readonly sink?: unknown;
   readonly name?: unknown;
   readonly onError?: unknown;
@@ -51,8 +50,9 @@ export interface UncheckedOptions {
  */
 export function toBinding(
   source: unknown,
+  pipes: readonly unknown[],
   handler: unknown,
-  { pipe, sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
+  { sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -75,10 +75,17 @@ export function toBinding(
       throw wrong("the source", "iterable, a ReadableStream or a library source", each, "source");
     }
   }
-  if (toOpaque(handler) === undefined) {
+  if (isExactPipe(handler)) {
+    throw new TypeError(
+      `Cannot bind flow ${
+        JSON.stringify(flow)
+      }: the handler is missing, since map(), filter(), flatMap() and ` +
+        "batch() are pipes; write handle(source, pipe, handler)",
+    );
+  }
+  if (!isStage(handler)) {
     throw wrong("the handler", "a function or a TransformStream", handler, "handler");
   }
-  const pipes = list(pipe);
   for (const each of pipes) {
     if (toOpaque(each) === undefined && !isExactPipe(each)) {
       throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
@@ -146,7 +153,13 @@ export function sourceName(source: unknown): string {
   return typeof tag === "string" ? tag : (source as object).constructor?.name ?? "a source";
 }
 
-function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
+/** Returns whether `value` can be a handler. */
+export function isStage(value: unknown): boolean {
+  return toOpaque(value) !== undefined;
+}
+
+/** Returns whether `value` is a pipe with exact acknowledgements. */
+export function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
   return typeof value === "object" && value !== null && makeStage in value;
 }
 

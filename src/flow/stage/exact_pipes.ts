@@ -16,6 +16,12 @@ export const makeStage: unique symbol = Symbol("slipstream.makeStage");
 export interface ExactPipe<A, B> {
   /** For the types only: always absent. */
   readonly messages?: (input: A) => B;
+  /**
+   * What makes it one.
+   *
+   * @internal
+   */
+  readonly [makeStage]: unknown;
 }
 
 /** The inside of an {@linkcode ExactPipe}. */
@@ -39,7 +45,7 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
  *
  * const app = new App();
  * const seen: number[] = [];
- * app.handle(["1", "2"], (n) => n, { pipe: map(Number), sink: (n) => seen.push(n) });
+ * app.handle(["1", "2"], map(Number), (n) => n, { sink: (n) => seen.push(n) });
  * await app.stream();
  * assertEquals(seen, [1, 2]);
  * ```
@@ -70,7 +76,7 @@ export function map<A, B>(
  *
  * const app = new App();
  * const seen: number[] = [];
- * app.handle([1, 2, 3], (n) => n, { pipe: filter((n) => n > 1), sink: (n) => seen.push(n) });
+ * app.handle([1, 2, 3], filter((n) => n > 1), (n) => n, { sink: (n) => seen.push(n) });
  * await app.stream();
  * assertEquals(seen, [2, 3]);
  * ```
@@ -108,9 +114,7 @@ export function filter<A>(
  *
  * const app = new App();
  * const seen: string[] = [];
- * app.handle(["one fish", "two fish"], (word) => void seen.push(word), {
- *   pipe: flatMap((line) => line.split(" ")),
- * });
+ * app.handle(["one fish", "two fish"], flatMap((line) => line.split(" ")), (word) => void seen.push(word));
  * await app.stream();
  * assertEquals(seen, ["one", "fish", "two", "fish"]);
  * ```
@@ -148,7 +152,7 @@ export function flatMap<A, B>(
  *
  * const app = new App();
  * const seen: number[][] = [];
- * app.handle([1, 2, 3], (some) => void seen.push(some), { pipe: batch(2) });
+ * app.handle([1, 2, 3], batch(2), (some) => void seen.push(some));
  * await app.stream();
  * assertEquals(seen, [[1, 2], [3]]);
  * ```

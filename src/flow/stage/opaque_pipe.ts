@@ -244,7 +244,10 @@ function open(pipe: OpaquePipe<unknown, unknown>, asking: Asking): Opaque {
   if (isStreamPair(made)) return openPair(made, asking);
   const iterable = made as Partial<AsyncIterable<unknown>> | null | undefined;
   if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
-    throw new TypeError("a pipe function must return an async iterable or a TransformStream");
+    throw new TypeError(
+      "a pipe function must return an async iterable or a TransformStream; the handler is the last function, and a " +
+        "sink is given as { sink }",
+    );
   }
   const outputs = openIterator(iterable);
   return {

@@ -52,7 +52,7 @@ export class PromisedPipe<A, B> {
  *
  * const app = new App();
  * const seen: number[] = [];
- * app.handle([1, 1, 2], (n: number) => void seen.push(n), { pipe: sequential(changes) });
+ * app.handle([1, 1, 2], sequential(changes), (n: number) => void seen.push(n));
  * await app.stream();
  * assertEquals(seen, [1, 2]);
  * ```
@@ -81,7 +81,7 @@ export function sequential<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
  *
  * const app = new App();
  * const seen: number[] = [];
- * app.handle([3, 1, 2], (n: number) => void seen.push(n), { pipe: untilEnd(sorted) });
+ * app.handle([3, 1, 2], untilEnd(sorted), (n: number) => void seen.push(n));
  * await app.stream();
  * assertEquals(seen, [1, 2, 3]);
  * ```
