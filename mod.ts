@@ -82,6 +82,7 @@ export type {
 } from "./src/types.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";
+export type { Duration } from "./src/duration.ts";
 export {
   CodecError,
   CommitError,

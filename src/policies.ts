@@ -1,7 +1,7 @@
 import type { ErrorPolicy, ExhaustedPolicy, FlowFailure, RetryOptions, Sink } from "./types.ts";
 
 /**
- * The policy that retries a failed step: after delays that double from `minMs` to `maxMs`, each shortened at random
+ * The policy that retries a failed step: after delays that double from `minDelay` to `maxDelay`, each shortened at random
  * so that steps that failed together do not retry together.
  *
  * @example
@@ -14,7 +14,7 @@ import type { ErrorPolicy, ExhaustedPolicy, FlowFailure, RetryOptions, Sink } fr
  * app.handle(["a"], (_letter, { attempt }) => {
  *   attempts.push(attempt);
  *   if (attempt < 3) throw new Error("not yet");
- * }, { onError: retry({ attempts: 5, minMs: 1 }, "skip") });
+ * }, { onError: retry({ attempts: 5, minDelay: 1 }, "skip") });
  * await app.stream();
  * assertEquals(attempts, [1, 2, 3]);
  * ```

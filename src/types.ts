@@ -1,3 +1,4 @@
+import type { Duration } from "./duration.ts";
 import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 import type { FeedSource, SinkTarget } from "./flow/source/feed.ts";
 import type { ExactPipe } from "./flow/stage/exact_pipes.ts";
@@ -31,7 +32,7 @@ export interface SinkObject<T> {
   readonly write: (value: T) => unknown;
   /**
    * Resolves when everything written so far is where it belongs. When it rejects, the commit is retried; when it
-   * does not settle within the commit's `flushTimeoutMs`, the app stops. It need not wait for values written after
+   * does not settle within the commit's `flushTimeout`, the app stops. It need not wait for values written after
    * the call: writing may never pause.
    */
   flush?(): void | Promise<void>;
@@ -118,8 +119,8 @@ export interface Context<Args = unknown> {
   /** Aborts when the app begins to stop; messages in flight are still finished. */
   readonly stopping: AbortSignal;
   /**
-   * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
-   * takes longer than `handlerTimeoutMs`. Where there is such a limit, as at a Topic, it is a signal of the call,
+   * Aborts at the hard end (a second OS signal, or `drainTimeout`): nothing is waited for any more; and when the call
+   * takes longer than `handlerTimeout`. Where there is such a limit, as at a Topic, it is a signal of the call,
    * and does not abort once the call is over.
    */
   readonly signal: AbortSignal;
@@ -204,17 +205,17 @@ export interface RetryOptions {
    */
   attempts?: number | undefined;
   /**
-   * Milliseconds before the first retry, at most; doubled for each further one.
+   * The longest delay before the first retry; doubled for each further one.
    *
    * @default {100}
    */
-  minMs?: number | undefined;
+  minDelay?: Duration | undefined;
   /**
-   * Milliseconds before any retry, at most.
+   * The longest delay before any retry.
    *
-   * @default {10000}
+   * @default {10_000}
    */
-  maxMs?: number | undefined;
+  maxDelay?: Duration | undefined;
 }
 
 /** What follows an error once there are no retries left. */
@@ -265,7 +266,7 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A call that exceeds the limit fails:
+   * How long a call of the handler may take with its sinks. A call that exceeds the limit fails:
    * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that it
    * sends by itself after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
    * a `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
@@ -274,14 +275,14 @@ export interface HandleOptions<O, Args = unknown> {
    * A flow behind a Proxy has no limit unless it is given one. That limit applies only to its own calls: the Topic
    * leaves by its own limit.
    *
-   * @default {"the Topic's processingTimeoutMs (5 minutes), Infinity for other sources"}
+   * @default {"the Topic's processingTimeout (5 minutes), Infinity for other sources"}
    */
-  handlerTimeoutMs?: number | undefined;
+  handlerTimeout?: Duration | undefined;
   /**
    * The `Cache` that holds the state of the flow, and its positions: after a crash the flow resumes where the content
    * of the cache ends, so that nothing is counted twice or missed in it. Writes to sinks may be repeated.
    *
-   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
+   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttl`; and a source
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
    *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose

@@ -1,6 +1,14 @@
 import { describe } from "../../redact.ts";
-import { checkOptions } from "../../options.ts";
-import type { Handler, OnError, OpaquePipe, StreamPair } from "../../types.ts";
+import { toMs } from "../../duration.ts";
+import {
+  checkOptions,
+  duration,
+  number,
+  type Read,
+  readOptions,
+  type Rules,
+} from "../../options.ts";
+import type { Handler, OnError, OpaquePipe, RetryOptions, StreamPair } from "../../types.ts";
 import { advice, type Role } from "./advice.ts";
 import { openFeed } from "../source/feed.ts";
 import { keepState, openState, type StateCache, type StateStore } from "../state/state.ts";
@@ -41,7 +49,7 @@ export interface UncheckedOptions {
   readonly onError?: unknown;
   readonly replays?: unknown;
   readonly state?: unknown;
-  readonly handlerTimeoutMs?: unknown;
+  readonly handlerTimeout?: unknown;
 }
 
 /**
@@ -52,7 +60,7 @@ export interface UncheckedOptions {
 export function toBinding(
   source: unknown,
   handler: unknown,
-  { pipe, sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
+  { pipe, sink, name, onError, replays = "deliver", state, handlerTimeout }: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -110,9 +118,10 @@ export function toBinding(
         'under it; set the option "name"',
     );
   }
-  if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {
-    throw wrong("handlerTimeoutMs", "a positive number of milliseconds", handlerTimeoutMs);
-  }
+  const limit = `option "handlerTimeout" of flow ${JSON.stringify(flow)}`;
+  const handlerTimeoutMs = handlerTimeout === undefined
+    ? undefined
+    : toMs(handlerTimeout, limit, { positive: true });
   const store = state && keepState(state);
   return {
     name: flow,
@@ -152,7 +161,8 @@ export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } o
 /**
  * Checks an error policy.
  *
- * @throws {TypeError} If an option of a retry is unknown.
+ * @throws {TypeError} If an option of a retry is unknown or of a wrong type.
+ * @throws {RangeError} If one is out of bounds.
  * @throws What `wrong` makes of the value that does not fit.
  */
 export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
@@ -166,14 +176,22 @@ export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): 
   }
   if (typeof retry !== "object" || retry === null) throw wrong(policy);
   checkOptions("onError", policy, ["retry", "otherwise"]);
-  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
-  for (const value of Object.values(retry)) {
-    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
-  }
+  readRetry(retry);
   if (otherwise === undefined) return;
   const last = otherwise as { retry?: unknown } | null;
   if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
   checkPolicy(otherwise, wrong);
+}
+
+const RETRY_RULES = {
+  attempts: number({ least: 0 }),
+  minDelay: duration(),
+  maxDelay: duration(),
+} as const satisfies Rules<RetryOptions>;
+
+/** Returns the options of a retry, with durations in milliseconds. */
+export function readRetry(retry: RetryOptions): Read<RetryOptions, typeof RETRY_RULES> {
+  return readOptions("retry", retry, RETRY_RULES);
 }
 
 function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {

@@ -1,7 +1,8 @@
 import type { Codec } from "../../codecs/codec.ts";
 import { checkDefaults, defaultsOf } from "../../defaults.ts";
 import type { Broker, Compression } from "../client/broker.ts";
-import { checkTopicOptions } from "./check_options.ts";
+import type { Duration } from "../../duration.ts";
+import { type ReadTopicOptions, readTopicOptions } from "./check_options.ts";
 import type { ConnectionOptions } from "../client/connection.ts";
 import type { StartOffset } from "./positions.ts";
 import type { BrokerStatus } from "../client/status.ts";
@@ -21,12 +22,12 @@ export interface TopicDefaults extends ConnectionOptions {
    * @default {"latest"}
    */
   offset?: StartOffset | undefined;
-  /** Milliseconds without a heartbeat after which the group gives the partitions to others. @default {10000} */
-  sessionTimeout?: number | undefined;
-  /** Milliseconds that a member may take to hand its partitions over. @default {60000} */
-  rebalanceTimeout?: number | undefined;
-  /** Milliseconds between heartbeats. @default {1000} */
-  heartbeatInterval?: number | undefined;
+  /** How long a member may go without a heartbeat before the group gives its partitions to others. @default {10_000} */
+  sessionTimeout?: Duration | undefined;
+  /** How long a member may take to hand its partitions over. @default {60_000} */
+  rebalanceTimeout?: Duration | undefined;
+  /** The time between heartbeats. @default {1000} */
+  heartbeatInterval?: Duration | undefined;
   /** Milliseconds that a fetch waits for `minBytes`; resuming takes up to twice as long. @default {250} */
   maxWaitTimeInMs?: number | undefined;
   /** The most bytes that one fetch brings from one partition. @default {1048576} */
@@ -36,22 +37,22 @@ export interface TopicDefaults extends ConnectionOptions {
   /** The fewest bytes that a fetch waits for. @default {1} */
   minBytes?: number | undefined;
   /**
-   * Milliseconds that a message may take, with everything made from it, before its partitions go to other members. It
-   * is the default of `handlerTimeoutMs` in the flows that read the topic, and a `handlerTimeoutMs` replaces it; a
+   * How long a message may take, with everything made from it, before its partitions go to other members. It
+   * is the default of `handlerTimeout` in the flows that read the topic, and a `handlerTimeout` replaces it; a
    * flow behind a Proxy, or a loop over the topic, has no other limit. The time counts from when no earlier message is
    * open, and not while the topic is paused, or while `batch()` or `untilEnd()` holds the message.
    *
-   * @default {300000}
+   * @default {300_000}
    */
-  processingTimeoutMs?: number | undefined;
-  /** Milliseconds that the first connection may take. @default {60000} */
-  startTimeoutMs?: number | undefined;
+  processingTimeout?: Duration | undefined;
+  /** How long the first connection may take. @default {60_000} */
+  startTimeout?: Duration | undefined;
   /** Whether a topic that is missing is created, with the brokers' defaults. @default {true} */
   allowAutoTopicCreation?: boolean | undefined;
   /** How batches are compressed. @default {"none"} */
   compression?: Compression | undefined;
-  /** Milliseconds that a batch of a sink waits for more. @default {5} */
-  lingerMs?: number | undefined;
+  /** How long a batch of a sink waits for more. @default {5} */
+  linger?: Duration | undefined;
   /** The most records in a batch of a sink. @default {1000} */
   batchSize?: number | undefined;
   /**
@@ -62,13 +63,13 @@ export interface TopicDefaults extends ConnectionOptions {
    */
   bufferMemory?: number | undefined;
   /**
-   * Milliseconds within which the brokers must confirm a batch once its turn has come: an outage up to that long is
-   * survived. A commit waits for a Topic that much longer than its `flushTimeoutMs`; stopping is still bounded by
-   * `drainMs`.
+   * How long the brokers may take to confirm a batch once its turn has come: an outage up to that long is
+   * survived. A commit waits for a Topic that much longer than its `flushTimeout`; stopping is still bounded by
+   * `drainTimeout`.
    *
-   * @default {120000}
+   * @default {120_000}
    */
-  deliveryTimeoutMs?: number | undefined;
+  deliveryTimeout?: Duration | undefined;
   /** Sends nothing, and reports to `onStatus` what it would send. @default {false} */
   dry?: boolean | undefined;
   /** Called with what happens to the connection and the group. */
@@ -101,39 +102,43 @@ const BUILT_IN = {
   maxBytesPerPartition: 1_048_576,
   maxBytes: 10_485_760,
   minBytes: 1,
-  processingTimeoutMs: 300_000,
-  startTimeoutMs: 60_000,
+  processingTimeout: 300_000,
+  startTimeout: 60_000,
   allowAutoTopicCreation: true,
   compression: "none",
-  lingerMs: 5,
+  linger: 5,
   batchSize: 1_000,
   bufferMemory: 33_554_432,
-  deliveryTimeoutMs: 120_000,
+  deliveryTimeout: 120_000,
   dry: false,
 } as const satisfies TopicDefaults;
 
-/** Options with every value that has a default. */
+/** Options with every value that has a default, and with durations in milliseconds. */
 export type Settings<K, V> =
-  & TopicOptions<K, V>
-  & { [Name in keyof typeof BUILT_IN]: NonNullable<TopicDefaults[Name]> };
+  & ReadTopicOptions<TopicOptions<K, V>>
+  & {
+    readonly [Name in keyof typeof BUILT_IN]: NonNullable<ReadTopicOptions<TopicDefaults>[Name]>;
+  };
 
-checkDefaults((values) => checkTopicOptions("the topics", values, ["codec", "keyCodec", "app"]));
+checkDefaults((values) => {
+  readTopicOptions<TopicDefaults>("the topics", values, ["codec", "keyCodec", "app"]);
+});
 
 /** Merges a topic's options over the defaults; the result has only what somebody gave. */
 export function mergeOptions<K, V>(topic: string, options: TopicOptions<K, V>): TopicOptions<K, V> {
   const owner = `topic "${topic}"`;
-  checkTopicOptions(owner, options);
+  readTopicOptions(owner, options);
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const inherited: Record<string, unknown> = { ...defaultsOf(options.app).values };
   // Its own way to the brokers replaces the one of the defaults, whichever of the two it is.
   if (options.brokers !== undefined) delete inherited.broker;
   if (options.broker !== undefined) delete inherited.brokers;
   const merged = { ...inherited, ...Object.fromEntries(given) };
-  checkTopicOptions(owner, { ...BUILT_IN, ...merged });
+  toSettings(topic, merged);
   return merged;
 }
 
-/** Adds the built-in values to merged options. */
-export function toSettings<K, V>(merged: TopicOptions<K, V>): Settings<K, V> {
-  return { ...BUILT_IN, ...merged } as Settings<K, V>;
+/** Reads merged options, with the built-in values. */
+export function toSettings<K, V>(topic: string, merged: TopicOptions<K, V>): Settings<K, V> {
+  return readTopicOptions(`topic "${topic}"`, { ...BUILT_IN, ...merged }) as Settings<K, V>;
 }

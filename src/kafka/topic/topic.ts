@@ -103,7 +103,7 @@ export class Topic<K = string, V = string>
     this.name = name;
     this.#given = mergeOptions(name, options);
     this.#teller = new StatusTeller(this.#given.onStatus);
-    this.#settings = { ...toSettings(this.#given), onStatus: this.#teller.tell };
+    this.#settings = { ...toSettings(name, this.#given), onStatus: this.#teller.tell };
     this.#connection = new TopicConnection(name, this.#settings);
     this.#codecs = {
       // Without a codec K and V are strings: it is what the type parameters default to.
@@ -122,7 +122,7 @@ export class Topic<K = string, V = string>
    * whose messages are acknowledged, it belongs to the message for which it is sent, awaited or not; elsewhere an
    * unawaited send is the caller's responsibility.
    *
-   * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
+   * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeout`.
    * @throws {CodecError} If key or value cannot be encoded.
    */
   send(message: TopicInput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
@@ -234,13 +234,13 @@ export class Topic<K = string, V = string>
     this.#connection.checkOpen();
     const unwatch = this.#teller.watch((error) => host.fail(error));
     const sink: TopicSink<K, V> = new TopicSink({
-      open: () => this.#connection.openProducer(this.#settings.lingerMs, host.signal),
+      open: () => this.#connection.openProducer(this.#settings.linger, host.signal),
       toRecord: (output) => toRecord(this.name, output, this.#codecs),
       closed: () => {
         unwatch();
         this.#sinks.delete(sink);
       },
-      deliveryTimeoutMs: this.#settings.deliveryTimeoutMs,
+      deliveryTimeoutMs: this.#settings.deliveryTimeout,
       signal: host.signal,
     });
     this.#sinks.add(sink);

@@ -64,7 +64,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#progress = this.#member.progress;
     this.#watch = new StuckWatch({
       clock: host.clock,
-      timeoutMs: context.settings.processingTimeoutMs,
+      timeoutMs: context.settings.processingTimeout,
       open: () => this.#progress.open,
       isHeld: (message, polled) => this.#isHeld(message, polled),
       stuck: (message) => this.#stuck(message),
