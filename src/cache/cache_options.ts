@@ -124,7 +124,9 @@ const SET_RULES = { ttl: SPACE_RULES.ttl, durable: flag } as const satisfies Rul
 const DELETE_RULES = { durable: flag } as const satisfies Rules<DeleteOptions>;
 
 /** The options of a space with durations in milliseconds. */
-export type SpaceSettings<V = unknown> = Read<SpaceOptions<V>, typeof SPACE_RULES>;
+export type SpaceSettings<V = unknown> =
+  & Omit<SpaceOptions<V>, "ttl">
+  & { readonly ttl?: number | undefined };
 
 /** The options of `Cache.open` with durations in milliseconds. */
 export type CacheSettings<V = unknown> = Read<CacheOptions<V>, typeof CACHE_RULES>;
