@@ -80,6 +80,7 @@ export type { Sink } from "./src/flow/stage/sink.ts";
 export type { Source } from "./src/flow/source/source.ts";
 export type { StatusEvent } from "./src/status.ts";
 export type { Clock } from "./src/clock.ts";
+export type { Duration } from "./src/duration.ts";
 export {
   CodecError,
   CommitError,

@@ -33,7 +33,7 @@ function stepOf(number: number): { key: Key; text: string | undefined }[] {
 
 /** The child: goes on at step `from` and prints what is durable. */
 async function write(path: string, from: number): Promise<void> {
-  const cache = await Cache.open<string>(path, { maxBytes: Infinity, flushIntervalMs: 10 });
+  const cache = await Cache.open<string>(path, { maxBytes: Infinity, flushInterval: 10 });
   let durable = Promise.resolve();
   for (let number = from;; number++) {
     const step = stepOf(number);

@@ -1,7 +1,8 @@
 import "./deno_only.ts";
-import { type Clock, isClock, systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
-import type { CommitOptions } from "./flow/run/commit_cycle.ts";
+import type { Duration } from "./duration.ts";
+import { COMMIT_RULES, type CommitOptions, type CommitSettings } from "./flow/run/commit_cycle.ts";
 import {
   type Binding,
   isExactPipe,
@@ -17,9 +18,18 @@ import { Run } from "./flow/run/run.ts";
 import { onSignals } from "./flow/run/signals.ts";
 import { isSink } from "./flow/stage/sink.ts";
 import { assertPromised } from "./flow/state/state_checks.ts";
-import type { TopicDefaults } from "./kafka/topic/options.ts";
+import type { TopicDefaults } from "./kafka/topic/topic_options.ts";
 import { describe } from "./redact.ts";
-import { checkOptions } from "./options.ts";
+import {
+  anything,
+  callback,
+  checkOptions,
+  clock,
+  duration,
+  readOptions,
+  type Rules,
+  signal,
+} from "./options.ts";
 import type { StatusEvent } from "./status.ts";
 import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./handle_options.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
@@ -55,12 +65,23 @@ export interface StreamOptions<Args = unknown> {
   /** What handlers get as `context.args`. */
   args?: Args | undefined;
   /**
-   * How long stopping may take, in milliseconds, before everything is ended at once.
+   * How long stopping may take before everything is ended at once.
    *
-   * @default {25000}
+   * @default {25_000}
    */
-  drainMs?: number | undefined;
+  drainTimeout?: Duration | undefined;
 }
+
+const RULES = {
+  onError: anything,
+  commit: anything,
+  onStatus: callback,
+  clock,
+} as const satisfies Rules<AppOptions>;
+
+const STREAM_RULES = { signal, args: anything, drainTimeout: duration() } as const satisfies Rules<
+  StreamOptions
+>;
 
 /**
  * Binds sources to handlers and sinks, and streams. The module's functions `handle`, `stream`, … belong to
@@ -82,6 +103,7 @@ export interface StreamOptions<Args = unknown> {
  */
 export class App<Args = unknown> implements AsyncDisposable {
   readonly #options: AppOptions<Args>;
+  readonly #commit: CommitSettings;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
   #run: Run | undefined;
@@ -92,18 +114,11 @@ export class App<Args = unknown> implements AsyncDisposable {
    * Makes an app with nothing bound.
    *
    * @throws {TypeError} If an option is unknown or of a wrong shape.
-   * @throws {RangeError} If a number in `commit` is not positive.
+   * @throws {RangeError} If a figure in `commit` is out of bounds.
    */
   constructor(options: AppOptions<Args> = {}) {
-    checkOptions("App", options, ["onError", "commit", "onStatus", "clock"]);
-    const { commit = {}, onError, onStatus, clock } = options;
-    checkOptions("App commit", commit, ["intervalMs", "messages", "flushTimeoutMs"]);
-    for (const [name, value] of Object.entries(commit)) {
-      if (value === undefined || (typeof value === "number" && value > 0)) continue;
-      throw new RangeError(
-        `Cannot make an App as commit.${name} must be a positive number: current value is ${value}`,
-      );
-    }
+    const { commit = {}, onError } = this.#options = readOptions("App", options, RULES);
+    this.#commit = readOptions("App commit", commit, COMMIT_RULES);
     if (onError !== undefined) {
       checkPolicy(
         onError,
@@ -111,16 +126,6 @@ export class App<Args = unknown> implements AsyncDisposable {
           new TypeError(`Cannot make an App: onError must be ${POLICIES}, got ${describe(value)}`),
       );
     }
-    if (onStatus !== undefined && typeof onStatus !== "function") {
-      throw new TypeError(`Cannot make an App: onStatus must be a function, got ${onStatus}`);
-    }
-    if (clock !== undefined && !isClock(clock)) {
-      throw new TypeError(
-        "Cannot make an App: clock must be a Clock, with now(), monotonic(), timer(), macrotask() and " +
-          "random()",
-      );
-    }
-    this.#options = options;
   }
 
   // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
@@ -215,7 +220,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       "onError",
       "replays",
       "state",
-      "handlerTimeoutMs",
+      "handlerTimeout",
     ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
     const bindings = [...this.#bindings, toBinding(source, pipes, handler, options, names)];
@@ -241,31 +246,22 @@ export class App<Args = unknown> implements AsyncDisposable {
    * called again.
    *
    * @throws {TypeError} If the app streams already, or an option is unknown or of a wrong shape.
-   * @throws {RangeError} If `drainMs` is not a number from 0.
+   * @throws {RangeError} If `drainTimeout` is negative or NaN.
    * @throws The first error of a source, a handler or a sink; further ones are in its `others`.
    * @throws {DrainError} If it was ended at once.
    */
   async stream(options: StreamOptions<Args> = {}): Promise<void> {
-    checkOptions("stream", options, ["signal", "args", "drainMs"]);
-    const { signal, args, drainMs = 25_000 } = options;
-    if (!(typeof drainMs === "number" && drainMs >= 0)) {
-      throw new RangeError(
-        `Cannot stream as drainMs must be a number from 0: current value is ${drainMs}`,
-      );
-    }
-    if (signal !== undefined && !(signal instanceof AbortSignal)) {
-      throw new TypeError("Cannot stream: signal must be an AbortSignal");
-    }
+    const { signal, args, drainTimeout = 25_000 } = readOptions("stream", options, STREAM_RULES);
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");
     }
-    const { clock = systemClock, onError = "stop", commit = {}, onStatus } = this.#options;
+    const { clock = systemClock, onError = "stop", onStatus } = this.#options;
     const run = this.#run = new Run({
       clock,
       args,
       onError: onError as OnError,
-      commit,
-      drainMs,
+      commit: this.#commit,
+      drainMs: drainTimeout,
       status: onStatus,
       exit: () => this.#exit(),
     });

@@ -40,12 +40,6 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
-/** Returns whether `value` has all that a clock has. */
-export function isClock(value: unknown): value is Clock {
-  const { now, monotonic, timer, macrotask, random } = (value ?? {}) as Partial<Clock>;
-  return [now, monotonic, timer, macrotask, random].every((of) => typeof of === "function");
-}
-
 /**
  * Resolves after `ms` milliseconds of `clock`.
  *

@@ -161,7 +161,7 @@ export interface Stuck extends ErrorPlace {
 }
 
 /**
- * The run was ended at once, by a second signal or because stopping took longer than `drainMs`. Its message and
+ * The run was ended at once, by a second signal or because stopping took longer than `drainTimeout`. Its message and
  * `stuck` say what had not ended.
  */
 export class DrainError extends Error {

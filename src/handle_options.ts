@@ -1,3 +1,4 @@
+import type { Duration } from "./duration.ts";
 import type { ExactPipe } from "./flow/stage/exact_pipes.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { PromisedPipe } from "./flow/stage/pipe_promises.ts";
@@ -40,7 +41,7 @@ export interface HandleOptions<O, Args = unknown> {
    */
   replays?: "deliver" | "skip" | undefined;
   /**
-   * How long a call of the handler may take with its sinks, in milliseconds. A call that exceeds the limit fails:
+   * How long a call of the handler may take with its sinks. A call that exceeds the limit fails:
    * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that it
    * sends by itself after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
    * a `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
@@ -49,14 +50,14 @@ export interface HandleOptions<O, Args = unknown> {
    * A flow behind a Proxy has no limit unless it is given one. That limit applies only to its own calls: the Topic
    * leaves by its own limit.
    *
-   * @default {"the Topic's processingTimeoutMs (5 minutes), Infinity for other sources"}
+   * @default {"the Topic's processingTimeout (5 minutes), Infinity for other sources"}
    */
-  handlerTimeoutMs?: number | undefined;
+  handlerTimeout?: Duration | undefined;
   /**
    * The `Cache` that holds the state of the flow, and its positions: after a crash the flow resumes where the content
    * of the cache ends, so that nothing is counted twice or missed in it. Writes to sinks may be repeated.
    *
-   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttlMs`; and a source
+   * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttl`; and a source
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
    *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose

@@ -1,5 +1,137 @@
-import { levenshteinDistance } from "@std/text/levenshtein-distance";
+import { type DurationBounds, toMs } from "./duration.ts";
 import { describe, redactText } from "./redact.ts";
+import { refusal, suggestion } from "./refusal.ts";
+
+/**
+ * What an option must be: returns a value as the library uses it.
+ *
+ * @typeParam T What the library uses; `unknown` where that is what was given.
+ * @throws {TypeError} If the value has another type.
+ * @throws {RangeError} If it is out of bounds.
+ */
+export type Rule<T = unknown> = (value: unknown, what: string) => T;
+
+/** A rule for every option of `O`. */
+export type Rules<O> = { readonly [Name in keyof O]-?: Rule };
+
+/** Options of `O` as rules `R` read them: durations are numbers of milliseconds. */
+export type Read<O, R> = {
+  readonly [Name in keyof O]: Name extends keyof R
+    ? R[Name] extends Rule<infer T> ? unknown extends T ? O[Name] : T | undefined : O[Name]
+    : O[Name];
+};
+
+/**
+ * Checks all options by their rules, and returns those that were given. A value of `undefined` is not given.
+ *
+ * @throws {TypeError} If `options` is no object, has a name without a rule, or a value has the wrong type.
+ * @throws {RangeError} If a value is out of bounds.
+ */
+export function readOptions<O extends object, R extends { readonly [Name in keyof O]?: Rule }>(
+  owner: string,
+  options: O,
+  rules: R,
+): Read<O, R> {
+  const names = Object.keys(rules);
+  checkOptions(owner, options, names);
+  const read: Record<string, unknown> = {};
+  for (const name of names) {
+    const value = options[name as keyof O];
+    if (value === undefined) continue;
+    const rule: Rule = rules[name as keyof R] as Rule;
+    read[name] = rule(value, `option ${JSON.stringify(name)} of ${owner}`);
+  }
+  return read as Read<O, R>;
+}
+
+/** A rule of one's own. A value that may hold a secret is not shown in the error. */
+export function must(
+  be: string,
+  fits: (value: unknown) => boolean,
+  { secret = false }: { secret?: boolean } = {},
+): Rule {
+  return (value, what) => {
+    if (fits(value)) return value;
+    throw new TypeError(
+      secret ? `Cannot use ${what} as it must be ${be}` : refusal(what, be, value),
+    );
+  };
+}
+
+/** Anything: what is checked elsewhere, or not at all. */
+export const anything: Rule = (value) => value;
+
+/** A function. */
+export const callback: Rule = must("a function", (value) => typeof value === "function");
+
+/** True or false. */
+export const flag: Rule = must("true or false", (value) => typeof value === "boolean");
+
+/** An abort signal. */
+export const signal: Rule = must("an AbortSignal", (value) => value instanceof AbortSignal);
+
+/** A string that is not empty. */
+export const text: Rule = must(
+  "a string that is not empty",
+  (value) => typeof value === "string" && value !== "",
+);
+
+/** One of a few words. */
+export function oneOf(...words: readonly string[]): Rule {
+  return must(
+    series(words.map((word) => JSON.stringify(word)), "or"),
+    (value) => words.includes(value as string),
+  );
+}
+
+/** An object with these methods. */
+export function withMethods(...names: readonly string[]): Rule {
+  const methods = series(names.map((name) => `${name}()`), "and");
+  return must(`an object with ${methods}`, (value) => hasMethods(value, ...names));
+}
+
+/** `a, b and c` */
+function series(items: readonly string[], word: string): string {
+  if (items.length < 2) return items.join("");
+  return `${items.slice(0, -1).join(", ")} ${word} ${items.at(-1)}`;
+}
+
+/** Returns whether `value` is an object, or a class, with these methods. */
+export function hasMethods(value: unknown, ...names: readonly string[]): boolean {
+  const given = value as Record<string, unknown> | null;
+  return (typeof given === "object" || typeof given === "function") && given !== null &&
+    names.every((name) => typeof given[name] === "function");
+}
+
+/** A clock. */
+export const clock: Rule = withMethods("now", "monotonic", "timer", "macrotask", "random");
+
+/** What a number may be. */
+interface NumberBounds {
+  readonly least: number;
+  readonly most?: number;
+  /** Whether it must be an integer; `"or Infinity"` takes `Infinity` too. */
+  readonly integer?: boolean | "or Infinity";
+}
+
+/** A number within bounds. */
+export function number({ least, most = Infinity, integer = false }: NumberBounds): Rule {
+  const kind = integer ? "an integer" : "a number";
+  const range = most === Infinity ? `>= ${least}` : `from ${least} to ${most}`;
+  const be = `${kind} ${range}${integer === "or Infinity" ? ", or Infinity" : ""}`;
+  return (value, what) => {
+    if (typeof value !== "number") throw new TypeError(refusal(what, be, value));
+    const whole = !integer || Number.isSafeInteger(value) ||
+      (integer === "or Infinity" && value === Infinity);
+    if (whole && value >= least && value <= most) return value;
+    throw new RangeError(refusal(what, be, value));
+  };
+}
+
+/** A duration, read as milliseconds. */
+export function duration(bounds: DurationBounds = {}): Rule<number> {
+  return (value, what) => toMs(value, what, bounds);
+}
 
 /**
  * Checks that `options` has no other names than `known`.
@@ -29,52 +161,4 @@ export function checkOptions(what: string, options: object, known: readonly stri
 function isPlain(value: object): boolean {
   const prototype = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-/** Says which of the `known` names was meant, if one is near to `name`, else which there are. */
-export function suggestion(name: string, known: readonly string[]): string {
-  const given = name.toLowerCase();
-  let [nearest, least] = ["", Infinity];
-  for (const each of known) {
-    const other = each.toLowerCase();
-    const part = given.length > 2 && (other.includes(given) || given.includes(other));
-    const distance = part ? 0.5 : levenshteinDistance(given, other);
-    if (distance < least && (part || distance <= other.length / 3)) {
-      [nearest, least] = [each, distance];
-    }
-  }
-  if (nearest !== "") return `did you mean ${JSON.stringify(nearest)}?`;
-  if (known.length === 0) return "there are none";
-  return `there is only ${known.map((each) => JSON.stringify(each)).join(", ")}`;
-}
-
-/**
- * Checks that an option is one of a few words.
- *
- * @throws {TypeError} If `value` is none of `words`.
- */
-export function checkWord(
-  what: string,
-  name: string,
-  value: unknown,
-  words: readonly string[],
-): void {
-  if (typeof value === "string" && words.includes(value)) return;
-  const list = words.map((word) => JSON.stringify(word)).join(" or ");
-  throw new TypeError(
-    `Cannot use option ${JSON.stringify(name)} of ${what} as it must be ${list}: ` +
-      `current value is ${redactText(String(value))}`,
-  );
-}
-
-/**
- * Checks that an option is a number from `least`.
- *
- * @throws {RangeError} If it is none, or less.
- */
-export function checkAtLeast(name: string, value: number, least: number): void {
-  if (typeof value === "number" && value >= least) return;
-  throw new RangeError(
-    `Cannot use ${name} ${Deno.inspect(value)}: it must be a number >= ${least}`,
-  );
 }

@@ -3,7 +3,7 @@ import type { FlowFailure, RetryOptions } from "./types.ts";
 import type { Sink } from "./flow/stage/sink.ts";
 
 /**
- * The policy that retries a failed step: after delays that double from `minMs` to `maxMs`, each shortened at random
+ * The policy that retries a failed step: after delays that double from `minDelay` to `maxDelay`, each shortened at random
  * so that steps that failed together do not retry together.
  *
  * @example
@@ -16,7 +16,7 @@ import type { Sink } from "./flow/stage/sink.ts";
  * app.handle(["a"], (_letter, { attempt }) => {
  *   attempts.push(attempt);
  *   if (attempt < 3) throw new Error("not yet");
- * }, { onError: retry({ attempts: 5, minMs: 1 }, "skip") });
+ * }, { onError: retry({ attempts: 5, minDelay: 1 }, "skip") });
  * await app.stream();
  * assertEquals(attempts, [1, 2, 3]);
  * ```

@@ -1,3 +1,4 @@
+import type { Duration } from "./duration.ts";
 import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 
 /**
@@ -12,7 +13,7 @@ export interface SinkObject<T> {
   readonly write: (value: T) => unknown;
   /**
    * Resolves when everything written so far is where it belongs. When it rejects, the commit is retried; when it
-   * does not settle within the commit's `flushTimeoutMs`, the app stops. It need not wait for values written after
+   * does not settle within the commit's `flushTimeout`, the app stops. It need not wait for values written after
    * the call: writing may never pause.
    */
   flush?(): void | Promise<void>;
@@ -70,8 +71,8 @@ export interface Context<Args = unknown> {
   /** Aborts when the app begins to stop; messages in flight are still finished. */
   readonly stopping: AbortSignal;
   /**
-   * Aborts at the hard end (a second OS signal, or `drainMs`): nothing is waited for any more; and when the call
-   * takes longer than `handlerTimeoutMs`. Where there is such a limit, as at a Topic, it is a signal of the call,
+   * Aborts at the hard end (a second OS signal, or `drainTimeout`): nothing is waited for any more; and when the call
+   * takes longer than `handlerTimeout`. Where there is such a limit, as at a Topic, it is a signal of the call,
    * and does not abort once the call is over.
    */
   readonly signal: AbortSignal;
@@ -156,17 +157,17 @@ export interface RetryOptions {
    */
   attempts?: number | undefined;
   /**
-   * Milliseconds before the first retry, at most; doubled for each further one.
+   * The longest delay before the first retry; doubled for each further one.
    *
    * @default {100}
    */
-  minMs?: number | undefined;
+  minDelay?: Duration | undefined;
   /**
-   * Milliseconds before any retry, at most.
+   * The longest delay before any retry.
    *
-   * @default {10000}
+   * @default {10_000}
    */
-  maxMs?: number | undefined;
+  maxDelay?: Duration | undefined;
 }
 
 /** The errors that meet `onError`. */

@@ -51,10 +51,10 @@ async function ended(promise: Promise<unknown>, clock: ManualClock): Promise<[nu
 }
 
 for (const [callMs, outcome] of [[600, "resolved"], [1_400, "HandlerError"]] as const) {
-  steady(`handlerTimeoutMs of 1 s counts a call of ${callMs} ms`, async (clock, step) => {
+  steady(`handlerTimeout of 1 s counts a call of ${callMs} ms`, async (clock, step) => {
     const app = new App({ clock });
     const call = Promise.withResolvers<void>();
-    app.handle([1], () => call.promise, { handlerTimeoutMs: 1_000 });
+    app.handle([1], () => call.promise, { handlerTimeout: 1_000 });
     const end = ended(app.stream(), clock);
     await tick(clock, step, callMs);
     call.resolve();
@@ -67,7 +67,7 @@ async function flushing(
   clock: ManualClock,
   step: number,
   flush: () => Promise<void>,
-  commit: CommitOptions = { flushTimeoutMs: 1_000 },
+  commit: CommitOptions = { flushTimeout: 1_000 },
 ) {
   const events: StatusEvent[] = [];
   const app = new App({ clock, commit, onStatus: (event) => events.push(event) });
@@ -80,11 +80,11 @@ async function flushing(
   return { events, end: await end };
 }
 
-steady("flushTimeoutMs ends a flush that never settles", async (clock, step) => {
+steady("flushTimeout ends a flush that never settles", async (clock, step) => {
   return (await flushing(clock, step, () => new Promise(() => {}))).end;
 }, [1_000, "CommitError"]);
 
-steady("flushTimeoutMs ends the repetition of a commit that fails", async (clock, step) => {
+steady("flushTimeout ends the repetition of a commit that fails", async (clock, step) => {
   return (await flushing(clock, step, () => Promise.reject(new Error("disk full")))).end;
 }, [1_000, "CommitError"]);
 
@@ -94,11 +94,11 @@ steady("The status event of a commit tells how long it took", async (clock, step
   return events.flatMap((event) => event.type === "commit" ? [event.durationMs] : []);
 }, [500]);
 
-steady("drainMs ends a run whose handler never returns", async (clock, step) => {
+steady("drainTimeout ends a run whose handler never returns", async (clock, step) => {
   const app = new App({ clock });
   const stop = new AbortController();
   app.handle(new Recorder([1]), () => new Promise(() => {}));
-  const streaming = app.stream({ signal: stop.signal, drainMs: 1_000 });
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 1_000 });
   await settle();
   stop.abort();
   const end = ended(streaming, clock);
@@ -132,7 +132,7 @@ steady(
 
 for (const [heardAt, expected] of [[undefined, 1_000], [400, 1_400]] as const) {
   steady(
-    `downtimeAfterMs tells that a source is idle, heard at ${heardAt}`,
+    `downtimeAfter tells that a source is idle, heard at ${heardAt}`,
     async (clock, step) => {
       let at: number | undefined;
       const timeout = new IdleTimeout(clock, 1_000, new Gate(), () => at = clock.monotonic());
@@ -264,7 +264,7 @@ steady(
 
 Deno.test("A TTL counts by the time of day, and its sweep by what passes", async () => {
   const clock = new ManualClock(START);
-  await using cache = new MemoryCache<number>({ clock, ttlMs: HOUR });
+  await using cache = new MemoryCache<number>({ clock, ttl: HOUR });
   await cache.set("a", 1);
   clock.step(-HOUR);
   await clock.tick(HOUR);

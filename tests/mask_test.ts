@@ -57,7 +57,7 @@ Deno.test("Cache.open() names no credentials of a URL in its errors and their ca
   for (const port of [server.addr.port, 1]) {
     for (const target of [`http://user:s3cret@127.0.0.1:${port}/kv?token=s3cret`]) {
       for (const url of [target, new URL(target)]) {
-        const error = await assertRejects(() => Cache.open(url, { deadlineMs: 5_000 }));
+        const error = await assertRejects(() => Cache.open(url, { callTimeout: 5_000 }));
         assertMasked(told(error), `http://***@127.0.0.1:${port}/kv?token=***`);
         const wrong = await assertRejects(() => Cache.open(url, { shared: false }));
         assertMasked(told(wrong), `***@127.0.0.1:${port}`);

@@ -28,8 +28,8 @@ Deno.test("an unknown option is a TypeError that suggests the nearest name", () 
     [(options) => new App(options), { onerror: "skip" }, '"onerror" of App: "onError"'],
     [
       (options) => new App(options),
-      { commit: { interval: 1 } },
-      '"interval" of App commit: "intervalMs"',
+      { commit: { intervalMs: 1 } },
+      '"intervalMs" of App commit: "interval"',
     ],
     [(options) => new Proxy(options), { bund: 1 }, '"bund" of Proxy: "bound"'],
   ];
@@ -43,24 +43,24 @@ Deno.test("an unknown option is a TypeError that suggests the nearest name", () 
 });
 
 Deno.test("an unknown option of stream() is a rejection that suggests the nearest name", async () => {
-  const options = { drainMS: 5 } as object;
+  const options = { drainTimeOut: 5 } as object;
   await assertRejects(
     () => new App().stream(options),
     TypeError,
-    'Cannot use option "drainMS" of stream: did you mean "drainMs"?',
+    'Cannot use option "drainTimeOut" of stream: did you mean "drainTimeout"?',
   );
 });
 
 Deno.test("an unknown option that is near to none is answered with all of them", async () => {
-  const options = { timeout: 5 } as object;
+  const options = { grace: 5 } as object;
   await assertRejects(
     () => new App().stream(options),
     TypeError,
-    'Cannot use option "timeout" of stream: there is only "signal", "args", "drainMs"',
+    'Cannot use option "grace" of stream: there is only "signal", "args", "drainTimeout"',
   );
   const app = new App();
   const near: [string, string][] = [
-    ["timeout", "handlerTimeoutMs"],
+    ["timeout", "handlerTimeout"],
     ["onerror", "onError"],
     ["stae", "state"],
   ];
@@ -127,15 +127,23 @@ Deno.test("a sink function behind the handler makes that a pipe, which stream() 
   );
 });
 
-Deno.test("App refuses commit figures that are not positive numbers", () => {
-  for (const name of ["intervalMs", "messages", "flushTimeoutMs"]) {
-    for (const value of [0, -1, NaN, "10", null]) {
-      assertEquals(
-        refused((options) => new App(options), { commit: { [name]: value } }, RangeError),
-        `Cannot make an App as commit.${name} must be a positive number: current value is ${value}`,
-      );
+Deno.test("App refuses commit figures that are not positive, and durations that are none", () => {
+  const wrong = (name: string, value: unknown, kind: typeof Error, must: string) =>
+    assertEquals(
+      refused((options) => new App(options), { commit: { [name]: value } }, kind),
+      `Cannot use option "${name}" of App commit as it must be ${must}: current value is ` +
+        (typeof value === "string" ? JSON.stringify(value) : value),
+    );
+  const FORMS =
+    "a duration: milliseconds as a number, units such as { seconds: 10 }, or a Temporal.Duration";
+  for (const name of ["interval", "flushTimeout"]) {
+    for (const value of [0, -1, NaN]) {
+      wrong(name, value, RangeError, "a duration of milliseconds > 0");
     }
+    for (const value of ["10", null]) wrong(name, value, TypeError, FORMS);
   }
+  for (const value of [0, -1, NaN]) wrong("messages", value, RangeError, "a number >= 1");
+  for (const value of ["10", null]) wrong("messages", value, TypeError, "a number >= 1");
 });
 
 Deno.test("App refuses an onError, an onStatus and a clock that are none", () => {
@@ -145,20 +153,20 @@ Deno.test("App refuses an onError, an onStatus and a clock that are none", () =>
   );
   assertEquals(
     refused((options) => new App(options), { onStatus: "log" }),
-    "Cannot make an App: onStatus must be a function, got log",
+    'Cannot use option "onStatus" of App as it must be a function: current value is "log"',
   );
   assertEquals(
     refused((options) => new App(options), { clock: Date }),
-    "Cannot make an App: clock must be a Clock, with now(), monotonic(), timer(), macrotask() and random()",
+    'Cannot use option "clock" of App as it must be an object with now(), monotonic(), timer(), macrotask() and random(): current value is a function',
   );
 });
 
-Deno.test("stream() refuses a drainMs that is no duration", async () => {
-  for (const drainMs of [-1, NaN, "5", null]) {
+Deno.test("stream() refuses a drainTimeout that is no duration", async () => {
+  for (const drainTimeout of [-1, NaN, "5", null, {}, { second: 5 }]) {
     await assertRejects(
-      () => new App().stream({ drainMs: drainMs as number }),
-      RangeError,
-      `Cannot stream as drainMs must be a number from 0: current value is ${drainMs}`,
+      () => new App().stream({ drainTimeout: drainTimeout as number }),
+      typeof drainTimeout === "number" ? RangeError : TypeError,
+      'option "drainTimeout" of stream',
     );
   }
 });
@@ -168,7 +176,7 @@ Deno.test("stream() refuses a signal that is none", async () => {
   await assertRejects(
     () => new App().stream(options),
     TypeError,
-    "Cannot stream: signal must be an AbortSignal",
+    'Cannot use option "signal" of stream as it must be an AbortSignal',
   );
 });
 
@@ -176,7 +184,7 @@ Deno.test("stream() that was refused leaves the app as it was", async () => {
   const seen: number[] = [];
   const app = new App();
   app.handle([1], (n) => void seen.push(n));
-  await assertRejects(() => app.stream({ drainMs: -1 }), RangeError);
+  await assertRejects(() => app.stream({ drainTimeout: -1 }), RangeError);
   await app.stream();
   assertEquals(seen, [1]);
 });
@@ -184,8 +192,13 @@ Deno.test("stream() that was refused leaves the app as it was", async () => {
 Deno.test("Proxy refuses a bound that is not a positive integer", () => {
   for (const bound of [0, -1, 1.5, NaN, Infinity, "2"]) {
     assertEquals(
-      refused((options) => new Proxy(options), { bound }, RangeError),
-      `Cannot make a Proxy as bound must be a positive integer: current value is ${bound}`,
+      refused(
+        (options) => new Proxy(options),
+        { bound },
+        typeof bound === "string" ? TypeError : RangeError,
+      ),
+      'Cannot use option "bound" of Proxy as it must be an integer >= 1: current value is ' +
+        Deno.inspect(bound),
     );
   }
 });
@@ -198,11 +211,11 @@ Deno.test("batch() refuses figures out of bounds", () => {
       `Cannot batch as max must be a positive integer: current value is ${max}`,
     );
   }
-  for (const ms of [0, -1, NaN]) {
+  for (const time of [0, -1, NaN]) {
     assertThrows(
-      () => batch(2, ms),
+      () => batch(2, time),
       RangeError,
-      `Cannot batch as ms must be a positive number: current value is ${ms}`,
+      `Cannot use time of batch() as it must be a duration of milliseconds > 0: current value is ${time}`,
     );
   }
 });

@@ -336,7 +336,7 @@ export function policiesAreTyped(): void {
 export function unknownOptionsAreRefused(): void {
   // @ts-expect-error sink is its name
   handle([1], () => {}, { sinks: [] });
-  // @ts-expect-error drainMs is its name
+  // @ts-expect-error drainTimeout is its name
   new App().stream({ drain: 5 });
   // @ts-expect-error bound is its name
   new Proxy({ size: 5 });

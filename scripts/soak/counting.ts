@@ -61,7 +61,7 @@ async function count(): Promise<void> {
   const watch = new CommitWatch();
   let messages = 0;
   const app = new App({
-    commit: { intervalMs: args.intervalMs },
+    commit: { interval: args.intervalMs },
     onStatus: (event) => {
       if (event.type === "started") report({ type: "started" });
       else if (event.type === "commit") watch.committed();

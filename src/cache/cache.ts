@@ -3,7 +3,15 @@ import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts
 import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import type { Tombstone } from "../tombstone.ts";
-import type { CacheOptions, DeleteOptions, SetOptions, SpaceOptions } from "./cache_options.ts";
+import {
+  type CacheOptions,
+  type CacheSettings,
+  type DeleteOptions,
+  readCacheOptions,
+  type SetOptions,
+  type SpaceOptions,
+  type SpaceSettings,
+} from "./cache_options.ts";
 import type { CacheDamage } from "./errors.ts";
 import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
@@ -22,7 +30,7 @@ const DEFAULT_MAX_BYTES = 25_000_000;
 /**
  * Entries by key, in order, in memory and on disk: the state of a flow. (It is not the `Cache` of the web.)
  *
- * - A write can be read at once; it is on disk within `flushIntervalMs` and a commit, or at the commit of a flow,
+ * - A write can be read at once; it is on disk within `flushInterval` and a commit, or at the commit of a flow,
  *   whichever comes first. After a crash, the cache holds everything written up to some moment.
  * - Values are copied in and out, as `structuredClone` does. One difference: in data of plain objects, arrays
  *   and `Uint8Array`s without a cycle, an object that is referred to twice comes back as two.
@@ -54,7 +62,7 @@ export class Cache<V = unknown>
   /** @internal Opened by {@linkcode Cache.open}. */
   protected constructor(
     store: CacheStore,
-    options: SpaceOptions<V>,
+    settings: SpaceSettings<V>,
     name = "",
     spaces: Spaces<Cache> = new Spaces<Cache>(store),
   ) {
@@ -63,14 +71,14 @@ export class Cache<V = unknown>
         "Cannot make a Cache by new: write await Cache.open(path), or new MemoryCache()",
       );
     }
-    const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttlMs = Infinity, onEvict } = options;
-    const retention = { maxBytes, ttlMs };
+    const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttl = Infinity, onEvict } = settings;
+    const retention = { maxBytes, ttl };
     spaces.assertExact(name, retention);
     this.#store = store;
     this.#name = name;
     this.#spaces = spaces;
     this.#space = store.space(name, { maxBytes, onEvict: onEvict as SpaceLimits["onEvict"] });
-    this.#writes = new Writes(store, name, this.#space, ttlMs);
+    this.#writes = new Writes(store, name, this.#space, ttl);
     this.#reads = new Reads(this.#space, this.#writes);
     const retire = () => {
       this.#closed ??= Promise.resolve();
@@ -94,9 +102,10 @@ export class Cache<V = unknown>
     target: string | URL | Deno.Kv,
     options: CacheOptions<V> = {},
   ): Promise<Cache<V>> {
-    const store = await openStore(target, options as CacheOptions);
+    const settings = readCacheOptions(options);
+    const store = await openStore(target, settings as CacheSettings);
     try {
-      return new Cache<V>(store, options);
+      return new Cache<V>(store, settings);
     } catch (error) {
       await store.close().catch(() => {}); // the first error says more
       throw error;
@@ -201,7 +210,7 @@ export class Cache<V = unknown>
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
-   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeoutMs`, by default 30 seconds:
+   * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeout`, by default 30 seconds:
    * the error says which keys, and what it was waiting for.
    * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
@@ -245,8 +254,8 @@ export class Cache<V = unknown>
    */
   space<W = unknown>(name: string, options: SpaceOptions<W> = {}): Cache<W> {
     this.#writes.assertOpen();
-    const make = () => new Cache<W>(this.#store, options, name, this.#spaces);
-    return this.#spaces.open(name, options as SpaceOptions, make as () => Cache) as Cache<W>;
+    const make = (settings: SpaceSettings) => new Cache(this.#store, settings, name, this.#spaces);
+    return this.#spaces.open(name, options as SpaceOptions, make) as Cache<W>;
   }
 
   /** How many entries there are; expired ones may count until they are swept. Not available in a shared store. */

@@ -1,6 +1,17 @@
 import type { Clock } from "../clock.ts";
 import type { Key } from "./keys.ts";
-import { checkAtLeast, checkOptions } from "../options.ts";
+import type { Duration } from "../duration.ts";
+import {
+  callback,
+  clock,
+  duration,
+  flag,
+  number,
+  oneOf,
+  type Read,
+  readOptions,
+  type Rules,
+} from "../options.ts";
 import type { CacheStore } from "./store.ts";
 
 /** What a cache keeps, and for how long. */
@@ -13,11 +24,11 @@ export interface SpaceOptions<V = unknown> {
    */
   maxBytes?: number | undefined;
   /**
-   * How long an entry lives after it was written, in milliseconds, at least 1.
+   * How long an entry lives after it was written, at least 1 ms.
    *
    * @default {Infinity}
    */
-  ttlMs?: number | undefined;
+  ttl?: Duration | undefined;
   /** Called with each entry that is dropped because of `maxBytes`. */
   onEvict?: ((key: Key, value: V) => void) | undefined;
 }
@@ -42,11 +53,11 @@ export interface MemoryCacheOptions<V = unknown> extends SpaceOptions<V> {
 /** Options of {@linkcode Cache.open}. */
 export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
   /**
-   * How long a write may wait in memory before it goes to disk, in milliseconds. In a shared store, writes do not wait.
+   * How long a write may wait in memory before it goes to disk. In a shared store, writes do not wait.
    *
    * @default {100}
    */
-  flushIntervalMs?: number | undefined;
+  flushInterval?: Duration | undefined;
   /**
    * Whether several processes use the store: then each read and write goes to it. A file is created for one or the
    * other, and stays that way.
@@ -64,22 +75,21 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
    */
   damaged?: "refuse" | "salvage" | undefined;
   /**
-   * How long one call to a shared store may take, in milliseconds; an operation makes up to three, and more for
-   * large values.
+   * How long one call to a shared store may take; an operation makes up to three, and more for large values.
    *
    * @default {10_000}
    */
-  deadlineMs?: number | undefined;
+  callTimeout?: Duration | undefined;
 }
 
 /** How one entry is written. */
 export interface SetOptions {
   /**
-   * How long the entry lives, in milliseconds.
+   * How long the entry lives, at least 1 ms.
    *
-   * @default {the `ttlMs` of the cache}
+   * @default {the `ttl` of the cache}
    */
-  ttlMs?: number | undefined;
+  ttl?: Duration | undefined;
   /**
    * Whether to wait for the disk.
    *
@@ -91,36 +101,53 @@ export interface SetOptions {
 /** How one entry is deleted. */
 export type DeleteOptions = Pick<SetOptions, "durable">;
 
-const SET_NAMES = ["ttlMs", "durable"] as const;
-const DELETE_NAMES = ["durable"] as const;
 const MAX_NAME = 40;
-const SPACE_NAMES = ["maxBytes", "ttlMs", "onEvict"] as const;
-const MEMORY_NAMES = [...SPACE_NAMES, "maxTransactionBytes", "clock"] as const;
-const CACHE_NAMES = [
-  ...MEMORY_NAMES,
-  "flushIntervalMs",
-  "shared",
-  "damaged",
-  "deadlineMs",
-] as const;
 
-/** Throws unless the options of `Cache.open` are right. */
-export function assertCacheOptions(options: CacheOptions): void {
-  checkOptions("a cache", options, CACHE_NAMES);
-  assertValues(options);
+const SPACE_RULES = {
+  maxBytes: number({ least: 1 }),
+  ttl: duration({ least: 1 }),
+  onEvict: callback,
+} as const satisfies Rules<SpaceOptions>;
+const MEMORY_RULES = {
+  ...SPACE_RULES,
+  maxTransactionBytes: number({ least: 1 }),
+  clock,
+} as const satisfies Rules<MemoryCacheOptions>;
+const CACHE_RULES = {
+  ...MEMORY_RULES,
+  flushInterval: duration(),
+  shared: flag,
+  damaged: oneOf("refuse", "salvage"),
+  callTimeout: duration({ least: 1 }),
+} as const satisfies Rules<CacheOptions>;
+const SET_RULES = { ttl: SPACE_RULES.ttl, durable: flag } as const satisfies Rules<SetOptions>;
+const DELETE_RULES = { durable: flag } as const satisfies Rules<DeleteOptions>;
+
+/** The options of a space with durations in milliseconds. */
+export type SpaceSettings<V = unknown> =
+  & Omit<SpaceOptions<V>, "ttl">
+  & { readonly ttl?: number | undefined };
+
+/** The options of `Cache.open` with durations in milliseconds. */
+export type CacheSettings<V = unknown> = Read<CacheOptions<V>, typeof CACHE_RULES>;
+
+/** Reads the options of `Cache.open`; throws unless they are right. */
+export function readCacheOptions<V>(options: CacheOptions<V>): CacheSettings<V> {
+  return readOptions("a cache", options, CACHE_RULES);
 }
 
-/** Throws unless the options of a `MemoryCache` are right. */
-export function assertMemoryCacheOptions(options: MemoryCacheOptions): void {
-  checkOptions("a memory cache", options, MEMORY_NAMES);
-  assertValues(options);
+/** Reads the options of a `MemoryCache`; throws unless they are right. */
+export function readMemoryCacheOptions<V>(
+  options: MemoryCacheOptions<V>,
+): Read<MemoryCacheOptions<V>, typeof MEMORY_RULES> {
+  return readOptions("a memory cache", options, MEMORY_RULES);
 }
 
-/** Throws unless the options of a space are right for its store. */
-export function assertSpaceOptions(options: SpaceOptions, store: CacheStore): void {
-  checkOptions("a space", options, SPACE_NAMES);
-  assertValues(options);
-  if (!store.evicts) assertNoEviction(options);
+/** Reads the options of a space; throws unless they are right for its store. */
+export function readSpaceOptions<V>(options: SpaceOptions<V>, store: CacheStore): SpaceSettings<V> {
+  const settings = readOptions("a space", options, SPACE_RULES);
+  if (!store.evicts) assertNoEviction(settings);
+  return settings;
 }
 
 /** Throws unless a space can have this name. */
@@ -132,41 +159,23 @@ export function assertSpaceName(name: string): void {
   );
 }
 
-/** Throws unless the options of `set` are known. */
-export function assertSetOptions(options: SetOptions): void {
-  checkOptions("set", options, SET_NAMES);
+/** Reads the options of `set`; throws unless they are right. */
+export function readSetOptions(options: SetOptions): Read<SetOptions, typeof SET_RULES> {
+  return readOptions("set", options, SET_RULES);
 }
 
-/** Throws unless the options of `delete` are known. */
-export function assertDeleteOptions(options: DeleteOptions): void {
-  checkOptions("delete", options, DELETE_NAMES);
+/** Reads the options of `delete`; throws unless they are right. */
+export function readDeleteOptions(options: DeleteOptions): DeleteOptions {
+  return readOptions("delete", options, DELETE_RULES);
 }
 
 /** Throws if eviction is asked for where there can be none. */
-export function assertNoEviction({ maxBytes, onEvict }: SpaceOptions): void {
+export function assertNoEviction(
+  { maxBytes, onEvict }: { maxBytes?: unknown; onEvict?: unknown },
+): void {
   if (maxBytes === undefined && onEvict === undefined) return;
   const name = maxBytes === undefined ? "onEvict" : "maxBytes";
   throw new TypeError(
-    `Cannot use ${name} with a shared store: what others write cannot be counted; use ttlMs`,
+    `Cannot use ${name} with a shared store: what others write cannot be counted; use ttl`,
   );
-}
-
-function assertValues(options: CacheOptions): void {
-  const { maxBytes, ttlMs, maxTransactionBytes, flushIntervalMs, deadlineMs, onEvict, damaged } =
-    options;
-  if (maxBytes !== undefined) checkAtLeast("maxBytes", maxBytes, 1);
-  if (ttlMs !== undefined) checkAtLeast("ttlMs", ttlMs, 1);
-  if (maxTransactionBytes !== undefined) {
-    checkAtLeast("maxTransactionBytes", maxTransactionBytes, 1);
-  }
-  if (flushIntervalMs !== undefined) checkAtLeast("flushIntervalMs", flushIntervalMs, 0);
-  if (deadlineMs !== undefined) checkAtLeast("deadlineMs", deadlineMs, 1);
-  if (damaged !== undefined && damaged !== "refuse" && damaged !== "salvage") {
-    throw new TypeError(
-      `Cannot use damaged ${Deno.inspect(damaged)}: it must be "refuse" or "salvage"`,
-    );
-  }
-  if (onEvict !== undefined && typeof onEvict !== "function") {
-    throw new TypeError(`Cannot use onEvict ${Deno.inspect(onEvict)}: it must be a function`);
-  }
 }

@@ -3,7 +3,7 @@ export interface Retention {
   /** Estimated bytes at most. */
   readonly maxBytes: number;
   /** How long an entry lives, in milliseconds. */
-  readonly ttlMs: number;
+  readonly ttl: number;
 }
 
 /**
@@ -12,8 +12,8 @@ export interface Retention {
  *
  * @param name The name of its space.
  */
-export function assertExact(name: string, { maxBytes, ttlMs }: Retention): void {
-  const [limit, value] = ttlMs < Infinity ? ["ttlMs", ttlMs] : ["maxBytes", maxBytes];
+export function assertExact(name: string, { maxBytes, ttl }: Retention): void {
+  const [limit, value] = ttl < Infinity ? ["ttl", ttl] : ["maxBytes", maxBytes];
   if (value === Infinity) return;
   const space = name === "" ? "the cache" : `space "${name}"`;
   throw new TypeError(

@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.ts";
 import { Cache } from "./cache.ts";
-import { assertMemoryCacheOptions, type MemoryCacheOptions } from "./cache_options.ts";
+import { type MemoryCacheOptions, readMemoryCacheOptions } from "./cache_options.ts";
 import { memoryStore } from "./resident/open.ts";
 
 /**
@@ -23,8 +23,8 @@ export class MemoryCache<V = unknown> extends Cache<V> {
    * @throws {TypeError} If an option is unknown or wrong.
    */
   constructor(options: MemoryCacheOptions<V> = {}) {
-    assertMemoryCacheOptions(options as MemoryCacheOptions);
-    const { clock = systemClock, maxTransactionBytes } = options;
-    super(memoryStore(clock, maxTransactionBytes), options);
+    const settings = readMemoryCacheOptions(options);
+    const { clock = systemClock, maxTransactionBytes } = settings;
+    super(memoryStore(clock, maxTransactionBytes), settings);
   }
 }

@@ -1,20 +1,19 @@
 import { systemClock } from "../clock.ts";
 import { describe, maskError, redactText } from "../redact.ts";
-import { assertCacheOptions, assertNoEviction, type CacheOptions } from "./cache_options.ts";
+import { assertNoEviction, type CacheSettings } from "./cache_options.ts";
 import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
 import { openResident, prepareFolder } from "./resident/open.ts";
 import { openRows } from "./rows/open.ts";
 import type { CacheStore } from "./store.ts";
 
-const DEADLINE_MS = 10_000;
+const CALL_TIMEOUT_MS = 10_000;
 
 /** Opens the store that a cache names, in the layout that fits. */
 export async function openStore(
   target: string | URL | Deno.Kv,
-  options: CacheOptions,
+  options: CacheSettings,
 ): Promise<CacheStore> {
-  assertCacheOptions(options);
   if (typeof Deno.openKv !== "function") {
     throw new TypeError(
       "Cannot open a cache without Deno KV: run Deno with --unstable-kv, " +
@@ -25,8 +24,8 @@ export async function openStore(
     return await openBorrowed(target, options);
   }
   const { path, name, remote } = toPath(target);
-  const { clock = systemClock, shared = remote, deadlineMs = DEADLINE_MS } = options;
-  const { flushIntervalMs = 100, maxTransactionBytes, damaged = "refuse" } = options;
+  const { clock = systemClock, shared = remote, callTimeout = CALL_TIMEOUT_MS } = options;
+  const { flushInterval = 100, maxTransactionBytes, damaged = "refuse" } = options;
   if (remote && !shared) {
     throw new TypeError(
       `Cannot open ${JSON.stringify(name)} with { shared: false }: it is a server`,
@@ -37,18 +36,23 @@ export async function openStore(
     if (!remote && path !== ":memory:") await prepareFolder(path);
     const openKv = () => Deno.openKv(path);
     if (!shared) {
-      const resident = { clock, flushIntervalMs, maxTransactionBytes, damaged };
+      const resident = { clock, flushIntervalMs: flushInterval, maxTransactionBytes, damaged };
       return await openResident(path, openKv, resident);
     }
     const place = { path: name, remote, borrowed: false };
-    return await openRows(openKv, place, { clock, deadlineMs, maxTransactionBytes, damaged });
+    return await openRows(openKv, place, {
+      clock,
+      deadlineMs: callTimeout,
+      maxTransactionBytes,
+      damaged,
+    });
   } catch (error) {
     maskError(error);
     throw explain(name, error);
   }
 }
 
-async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheStore> {
+async function openBorrowed(kv: Deno.Kv, options: CacheSettings): Promise<CacheStore> {
   if (typeof kv?.atomic !== "function") {
     throw new TypeError(
       `Cannot open a cache on ${describe(kv)}: it must be a path, a URL or an open Deno.Kv`,
@@ -58,12 +62,12 @@ async function openBorrowed(kv: Deno.Kv, options: CacheOptions): Promise<CacheSt
     throw new TypeError("Cannot open a Deno.Kv with { shared: false }: others may write to it");
   }
   assertNoEviction(options);
-  const { clock = systemClock, deadlineMs = DEADLINE_MS } = options;
+  const { clock = systemClock, callTimeout = CALL_TIMEOUT_MS } = options;
   const { maxTransactionBytes, damaged = "refuse" } = options;
   const place = { path: "of an open Deno.Kv", remote: true, borrowed: true };
   return await openRows(() => Promise.resolve(kv), place, {
     clock,
-    deadlineMs,
+    deadlineMs: callTimeout,
     maxTransactionBytes,
     damaged,
   });

@@ -1,5 +1,5 @@
 import { encodeKey, encodeParts, encodeStringStart, type Key, type KeyPart } from "./keys.ts";
-import { checkOptions } from "../options.ts";
+import { anything, flag, must, number, readOptions, type Rules } from "../options.ts";
 import type { Range } from "./space.ts";
 
 /** Which entries of a cache, and in which order; everything can be combined. */
@@ -26,7 +26,14 @@ export interface RangeOptions {
   limit?: number | undefined;
 }
 
-const NAMES = ["from", "to", "prefix", "startsWith", "reverse", "limit"] as const;
+const RULES = {
+  from: anything,
+  to: anything,
+  prefix: anything,
+  startsWith: must("a string", (value) => typeof value === "string"),
+  reverse: flag,
+  limit: number({ least: 0, integer: "or Infinity" }),
+} as const satisfies Rules<RangeOptions>;
 
 /** Above every byte with which a part can begin, and above every byte of UTF-8. */
 const ABOVE = "\xff";
@@ -42,11 +49,11 @@ const AFTER_SURROGATES = 0xe000;
  * @throws {RangeError} If `limit` is no whole number from 0 on.
  */
 export function toRange(options: RangeOptions = {}): Range {
-  checkOptions("a range", options, NAMES);
-  const { from, to, startsWith, reverse = false, limit = Infinity } = options;
-  if (limit !== Infinity && !(Number.isInteger(limit) && limit >= 0)) {
-    throw new RangeError(`Cannot use limit ${limit}: it must be a whole number >= 0, or Infinity`);
-  }
+  const { from, to, startsWith, reverse = false, limit = Infinity } = readOptions(
+    "a range",
+    options,
+    RULES,
+  );
   const prefix = options.prefix === undefined ? [] : toParts(options.prefix);
   let [low, high] = boundsOf(prefix, startsWith);
   let first: readonly KeyPart[] | undefined = startsWith === undefined
@@ -72,9 +79,6 @@ function boundsOf(
 ): [low: string, high: string] {
   const parts = encodeParts(prefix);
   if (startsWith === undefined) return [parts === "" ? "" : parts + "\0", parts + ABOVE];
-  if (typeof startsWith !== "string") {
-    throw new TypeError(`Cannot use startsWith ${Deno.inspect(startsWith)}: it must be a string`);
-  }
   const start = parts + encodeStringStart(startsWith);
   return [start, start + ABOVE];
 }

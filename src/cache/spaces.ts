@@ -1,6 +1,11 @@
 import { openStores } from "../flow/source/feed.ts";
 import type { StateStore } from "../flow/state/state.ts";
-import { assertSpaceName, assertSpaceOptions, type SpaceOptions } from "./cache_options.ts";
+import {
+  assertSpaceName,
+  readSpaceOptions,
+  type SpaceOptions,
+  type SpaceSettings,
+} from "./cache_options.ts";
 import { assertExact, type Retention } from "./exact.ts";
 import type { CacheStore } from "./store.ts";
 
@@ -34,11 +39,11 @@ export class Spaces<C extends object> {
    *
    * @throws {TypeError} If the name or an option is wrong, or there are options for one that is open.
    */
-  open(name: string, options: SpaceOptions, make: () => C): C {
-    assertSpaceOptions(options, this.#store);
+  open(name: string, options: SpaceOptions, make: (settings: SpaceSettings) => C): C {
+    const settings = readSpaceOptions(options, this.#store);
     assertSpaceName(name);
     const known = this.#members.get(name);
-    if (known === undefined) return make();
+    if (known === undefined) return make(settings);
     if (Object.keys(options).length === 0) return known.cache;
     throw new TypeError(
       `Cannot give options to space "${name}" again: it is open; pass them where it is opened first`,

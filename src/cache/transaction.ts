@@ -2,19 +2,20 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, delay } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
 import type { KeyQueue, Place } from "./key_queue.ts";
-import { checkAtLeast, checkOptions } from "../options.ts";
+import type { Duration } from "../duration.ts";
+import { duration, readOptions, type Rules, signal } from "../options.ts";
 import type { Found, Space, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
   /**
-   * How long it may take, the wait for its keys included, in milliseconds. Its function is not stopped, but
-   * cannot write any more.
+   * How long it may take, the wait for its keys included. Its function is not stopped, but cannot write any
+   * more.
    *
-   * @default {30000}
+   * @default {30_000}
    */
-  timeoutMs?: number | undefined;
+  timeout?: Duration | undefined;
   /** Gives it up; nothing is written then. */
   signal?: AbortSignal | undefined;
 }
@@ -22,11 +23,11 @@ export interface TransactionOptions {
 /** How long an entry written in a transaction lives. */
 export interface TransactionSetOptions {
   /**
-   * How long the entry lives, in milliseconds.
+   * How long the entry lives, at least 1 ms.
    *
-   * @default {the `ttlMs` of the cache}
+   * @default {the `ttl` of the cache}
    */
-  ttlMs?: number | undefined;
+  ttl?: Duration | undefined;
 }
 
 /** What the function of a transaction reads and writes with. */
@@ -72,8 +73,8 @@ export interface Committed {
   readonly readers: void | Promise<void>;
 }
 
-const NAMES = ["timeoutMs", "signal"] as const;
-const SET_NAMES = ["ttlMs"] as const;
+const RULES = { timeout: duration(), signal } as const satisfies Rules<TransactionOptions>;
+const SET_RULES = { ttl: duration({ least: 1 }) } as const satisfies Rules<TransactionSetOptions>;
 const MAX_PAUSE_MS = 50;
 /** Keys that an error names. */
 const MAX_NAMED = 3;
@@ -99,13 +100,11 @@ async function runHolding<V, R>(
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions,
 ): Promise<Committed & { result: R }> {
-  checkOptions("a transaction", options, NAMES);
-  const { timeoutMs = 30_000, signal } = options;
-  checkAtLeast("timeoutMs", timeoutMs, 0);
+  const { timeout = 30_000, signal } = readOptions("a transaction", options, RULES);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
   const place = host.queue.enter(declared, held.getStore());
-  const limit = timeLimit(host.clock, timeoutMs, signal, keys);
+  const limit = timeLimit(host.clock, timeout, signal, keys);
   try {
     assertNoDeadlock(place);
     await Promise.race([place.first, limit.reached]);
@@ -173,9 +172,9 @@ class Draft<V> implements Transaction<V> {
     return await this.#find(key) !== undefined;
   }
 
-  set(key: Key, value: V, options: TransactionSetOptions = {}): void {
-    checkOptions("set in a transaction", options, SET_NAMES);
-    this.#write(key, this.#host.toWrite(encodeKey(key), value, options.ttlMs));
+  set(key: Key, value: V, options?: TransactionSetOptions): void {
+    const ttl = options && readOptions("set in a transaction", options, SET_RULES).ttl;
+    this.#write(key, this.#host.toWrite(encodeKey(key), value, ttl));
   }
 
   delete(key: Key): void {

@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { listeners } from "../flow/source/feed.ts";
-import { checkOptions } from "../options.ts";
+import { flag, number, oneOf, readOptions, type Rules, signal, text } from "../options.ts";
 import { decodeKey, type Key } from "./keys.ts";
 import type { Cursor, Found } from "./space.ts";
 import { copyOut } from "./values.ts";
@@ -62,7 +62,13 @@ const DEFAULT_BOUND = 1_024;
 /** How long writers wait for a reader before that is told, and told again. */
 const TELL_MS = 5_000;
 
-const NAMES = ["signal", "initial", "overflow", "bound", "name"] as const;
+const RULES = {
+  signal,
+  initial: flag,
+  overflow: oneOf("wait", "latest"),
+  bound: number({ least: 1, integer: true }),
+  name: text,
+} as const satisfies Rules<UpdatesOptions>;
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /** Who reads the updates of one cache. */
@@ -106,28 +112,23 @@ export class Updates<V> {
    * @throws {TypeError} If an option is unknown or of a wrong type.
    */
   subscribe(options: UpdatesOptions): AsyncIterableIterator<[Key, V | undefined]> {
-    checkOptions("updates", options, NAMES);
-    const { overflow = "latest", bound, initial = false, name = "updates()" } = options;
-    if (overflow !== "wait" && overflow !== "latest") {
-      throw new TypeError(
-        `Cannot use overflow ${Deno.inspect(overflow)}: it must be "wait" or "latest"`,
-      );
-    }
+    const { signal, overflow = "latest", bound, initial = false, name = "updates()" } = readOptions(
+      "updates",
+      options,
+      RULES,
+    );
     if (bound !== undefined && overflow === "latest") {
       throw new TypeError(
         'Cannot use bound without overflow "wait": it limits how many updates wait',
       );
     }
-    if (bound !== undefined && !(Number.isInteger(bound) && bound >= 1)) {
-      throw new RangeError(`Cannot use bound ${bound}: it must be a whole number >= 1`);
-    }
-    if (options.signal?.aborted || this.#closed.signal.aborted) return new Subscription<V>();
+    if (signal?.aborted || this.#closed.signal.aborted) return new Subscription<V>();
     const wait = new SlowReader(this.#cache, name);
     const subscription: Subscription<V> = new Subscription<V>({
       limit: overflow === "wait" ? { bound: bound ?? DEFAULT_BOUND, wait } : undefined,
       walk: initial ? this.#cache.scan() : undefined,
       writing: this.#writing,
-      signal: options.signal,
+      signal,
       leave: () => void this.#subscriptions.delete(subscription),
     });
     this.#subscriptions.add(subscription);

@@ -1,10 +1,9 @@
 import type { Clock } from "../clock.ts";
 import { asPart } from "../flow/run/attribution.ts";
-import { checkAtLeast } from "../options.ts";
 import {
-  assertDeleteOptions,
-  assertSetOptions,
   type DeleteOptions,
+  readDeleteOptions,
+  readSetOptions,
   type SetOptions,
 } from "./cache_options.ts";
 import { KeyQueue } from "./key_queue.ts";
@@ -49,9 +48,10 @@ export class Writes<V> implements TransactionHost {
   /** Writes an entry; see `Cache.set`. */
   set(key: Key, value: V, options: SetOptions | undefined): Promise<void> {
     try {
-      if (options) assertSetOptions(options);
-      if (options?.durable) this.#store.assertMayWait("wait for a durable write");
-      return this.#finish(this.put(key, value, options?.ttlMs), options?.durable);
+      if (options === undefined) return this.#finish(this.put(key, value));
+      const { ttl, durable } = readSetOptions(options);
+      if (durable) this.#store.assertMayWait("wait for a durable write");
+      return this.#finish(this.put(key, value, ttl), durable);
     } catch (error) {
       return refused(error);
     }
@@ -72,7 +72,7 @@ export class Writes<V> implements TransactionHost {
   /** Deletes an entry; see `Cache.delete`. */
   delete(key: Key, options: DeleteOptions | undefined): Promise<void> {
     try {
-      if (options) assertDeleteOptions(options);
+      if (options) readDeleteOptions(options);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.remove(key), options?.durable);
     } catch (error) {
@@ -83,13 +83,10 @@ export class Writes<V> implements TransactionHost {
   /** Makes a write of a value, which is copied now. */
   toWrite(key: string, value: unknown, ttlMs: number = this.#ttlMs): Write {
     const { value: copy, cloned, size } = copyIn(value);
-    if (ttlMs !== this.#ttlMs) {
-      checkAtLeast("ttlMs", ttlMs, 1);
-      if (this.#store.driven && ttlMs !== Infinity) {
-        throw new TypeError(
-          "Cannot use ttlMs in a store that keeps exact state: its content would depend on timing",
-        );
-      }
+    if (ttlMs !== this.#ttlMs && ttlMs !== Infinity && this.#store.driven) {
+      throw new TypeError(
+        "Cannot use ttl in a store that keeps exact state: its content would depend on timing",
+      );
     }
     const expires = ttlMs === Infinity ? 0 : this.clock.now() + ttlMs;
     return { key, put: { value: copy, cloned, size, expires } };

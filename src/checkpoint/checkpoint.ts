@@ -1,7 +1,7 @@
 import { currentMessage } from "../flow/run/attribution.ts";
 import { isFeedSource, isSource } from "../flow/source/adapters.ts";
 import { gateOf } from "../flow/source/gate.ts";
-import { suggestion } from "../options.ts";
+import { suggestion } from "../refusal.ts";
 import type { Source } from "../flow/source/source.ts";
 import { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";
 import { type CheckpointOptions, toCheckpointSettings } from "./checkpoint_options.ts";

@@ -1,21 +1,33 @@
 import type { Clock } from "../clock.ts";
 import type { openState, StateStore } from "../flow/state/state.ts";
-import { checkOptions } from "../options.ts";
+import type { Duration } from "../duration.ts";
+import {
+  anything,
+  callback,
+  clock,
+  duration,
+  flag,
+  hasMethods,
+  must,
+  oneOf,
+  type Read,
+  readOptions,
+  type Rules,
+} from "../options.ts";
 import type { Source } from "../flow/source/source.ts";
 import type { Dependency, DependencyCallback } from "./dependency.ts";
 import type { PartName } from "./dependency_frontier.ts";
 import type { Marker } from "./marker.ts";
-import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
 
 /** Where a checkpoint is kept: a Cache, or another store of plain data by key. */
 export interface CheckpointStore {
   /** Returns the value of a key; undefined when there is none. */
   get(key: string): Promise<unknown>;
-  /** Writes a value, which lives for `ttlMs`; with `durable`, resolves when it is on disk. */
+  /** Writes a value, which lives for `ttl` milliseconds; with `durable`, resolves when it is on disk. */
   set(
     key: string,
     value: unknown,
-    options?: { durable?: boolean; ttlMs?: number },
+    options?: { durable?: boolean; ttl?: number },
   ): Promise<unknown>;
   /** True while it holds the exact state of flows: then it is written to disk together with that. */
   readonly driven?: boolean;
@@ -57,7 +69,7 @@ export type CheckpointEvent =
   | { readonly type: "unheard"; readonly dependency: string; readonly messages: number }
   /** A dependency has caught up. */
   | { readonly type: "recovered"; readonly dependency: string }
-  /** The dependent resumes although a dependency is still down: `maxPauseMs` have passed. */
+  /** The dependent resumes although a dependency is still down: `maxPause` have passed. */
   | { readonly type: "pause_expired"; readonly dependencies: readonly string[] }
   /** A correction: messages are reprocessed from these positions on. */
   | {
@@ -90,7 +102,7 @@ export type CheckpointEvent =
    * corrected.
    */
   | { readonly type: "late"; readonly dependency: string; readonly marker: Marker }
-  /** A marker was further ahead of the clock than `maxAheadMs`, and was ignored. */
+  /** A marker was further ahead of the clock than `maxAhead`, and was ignored. */
   | {
     readonly type: "ahead";
     readonly dependency: string | undefined;
@@ -98,7 +110,7 @@ export type CheckpointEvent =
   };
 
 /**
- * Options of a {@linkcode Checkpoint}. Durations are milliseconds.
+ * Options of a {@linkcode Checkpoint}.
  *
  * @typeParam M The messages of the dependent.
  */
@@ -119,7 +131,7 @@ export interface CheckpointOptions<M = unknown> {
    * dependent or of a dependency keep exact state (the option `state`) and `correct` is on, it must be their `Cache`,
    * or a `space()` of it: then state, positions and checkpoint always belong to one instant.
    *
-   * The `ttlMs` of the cache does not apply to it, `maxBytes` does: it is rewritten at every commit, so it is
+   * The `ttl` of the cache does not apply to it, `maxBytes` does: it is rewritten at every commit, so it is
    * evicted only if that much is written after the last one. Where that can happen, give it a cache, or a `space()`,
    * with `maxBytes: Infinity`.
    */
@@ -128,7 +140,7 @@ export interface CheckpointOptions<M = unknown> {
    * A store that is open in all processes that share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps a row for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. It must have no `ttlMs`. Without it, partitions are kept in `cache`, and what is
+   * rest, each process its own. It must have no `ttl`. Without it, partitions are kept in `cache`, and what is
    * known of a partition does not move with it to another process.
    */
   partitions?: PartitionStore | undefined;
@@ -156,13 +168,13 @@ export interface CheckpointOptions<M = unknown> {
    * With `correct` and no outage: how long stale results wait for the frontier to pass all results made so
    * far, by the clock, before they are corrected anyway.
    *
-   * @default {30000}
+   * @default {30_000}
    */
-  correctAfterMs?: number | undefined;
+  correctAfter?: Duration | undefined;
   /**
    * `"emit"` handles messages at once and corrects results later; `"wait"` holds each message back until
    * the frontier has passed its time, so that nothing stale is emitted. Mode `"emit"` ignores `time` and
-   * `waitMs`, so that one options object works for both.
+   * `maxWait`, so that one options object works for both.
    *
    * @default {"emit"}
    */
@@ -175,21 +187,21 @@ export interface CheckpointOptions<M = unknown> {
    *
    * @default {Infinity}
    */
-  waitMs?: number | undefined;
+  maxWait?: Duration | undefined;
   /**
    * How long the dependent stays paused, by the clock, when a dependency does not come back. Then it resumes, and its
    * results are corrected once the dependency has recovered.
    *
    * @default {Infinity}
    */
-  maxPauseMs?: number | undefined;
+  maxPause?: Duration | undefined;
   /**
    * How far a marker may be ahead of the clock. A marker beyond that is reported and ignored: a single message
    * stamped 2099 must not pause the dependent or make every result final.
    *
-   * @default {86400000}
+   * @default {{ days: 1 }}
    */
-  maxAheadMs?: number | undefined;
+  maxAhead?: Duration | undefined;
   /** Called with what happens. */
   onStatus?: ((event: CheckpointEvent) => void) | undefined;
   /**
@@ -200,36 +212,42 @@ export interface CheckpointOptions<M = unknown> {
   clock?: Clock | undefined;
 }
 
-const NAMES = [
-  "dependent",
-  "dependencies",
-  "downtimeCallback",
-  "recoveryCallback",
-  "cache",
-  "partitions",
-  "cacheKeyPrefix",
-  "pauseDependent",
-  "correct",
-  "correctAfterMs",
-  "mode",
-  "time",
-  "waitMs",
-  "maxPauseMs",
-  "maxAheadMs",
-  "onStatus",
-  "clock",
-] as const;
+const RULES = {
+  dependent: anything,
+  dependencies: anything,
+  downtimeCallback: callback,
+  recoveryCallback: callback,
+  cache: must(
+    "a store with get() and set(), such as a Cache",
+    (value) => hasMethods(value, "get", "set"),
+  ),
+  partitions: must(
+    "a store with update() and flush(): open a shared Cache",
+    (value) => hasMethods(value, "update", "flush"),
+  ),
+  cacheKeyPrefix: must("a string", (value) => typeof value === "string"),
+  pauseDependent: flag,
+  correct: flag,
+  correctAfter: duration(),
+  mode: oneOf("emit", "wait"),
+  time: callback,
+  maxWait: duration(),
+  maxPause: duration(),
+  maxAhead: duration(),
+  onStatus: callback,
+  clock,
+} as const satisfies Rules<CheckpointOptions>;
 
 /** The options with their defaults; messages are not typed inside. */
-export interface CheckpointSettings extends CheckpointOptions {
+export interface CheckpointSettings extends Read<CheckpointOptions, typeof RULES> {
   readonly cacheKeyPrefix: string;
   readonly pauseDependent: boolean;
   readonly correct: boolean;
   readonly mode: "emit" | "wait";
-  readonly correctAfterMs: number;
-  readonly waitMs: number;
-  readonly maxPauseMs: number;
-  readonly maxAheadMs: number;
+  readonly correctAfter: number;
+  readonly maxWait: number;
+  readonly maxPause: number;
+  readonly maxAhead: number;
 }
 
 /**
@@ -242,42 +260,21 @@ export function toCheckpointSettings<M>(
   name: string,
   options: CheckpointOptions<M>,
 ): CheckpointSettings {
-  checkOptions("Checkpoint", options, NAMES);
+  const owner = `checkpoint ${JSON.stringify(name)}`;
+  const read = readOptions(owner, options, RULES);
   const {
     cacheKeyPrefix = "_",
     pauseDependent = true,
     correct = false,
-    correctAfterMs = 30_000,
+    correctAfter = 30_000,
     mode = "emit",
-    waitMs = Infinity,
-    maxPauseMs = Infinity,
-    maxAheadMs = 86_400_000,
-  } = options;
-  const { downtimeCallback, recoveryCallback, time, onStatus, cache, partitions } = options;
-  const owner = `checkpoint ${JSON.stringify(name)}`;
-  checkDurations(owner, { correctAfterMs, waitMs, maxPauseMs, maxAheadMs });
-  checkFunctions(owner, { downtimeCallback, recoveryCallback, time, onStatus });
-  checkChoice(owner, "mode", mode, ["emit", "wait"]);
-  for (const [option, value] of Object.entries({ pauseDependent, correct })) {
-    if (typeof value === "boolean") continue;
-    throw new TypeError(`Cannot make ${owner} as ${option} must be a boolean: got ${typeof value}`);
-  }
-  if (typeof cacheKeyPrefix !== "string") {
-    throw new TypeError(`Cannot make ${owner} as cacheKeyPrefix must be a string`);
-  }
-  if (
-    cache !== undefined && (typeof cache?.get !== "function" || typeof cache.set !== "function")
-  ) {
-    throw new TypeError(`Cannot make ${owner} as cache must have get() and set(): open a Cache`);
-  }
-  if (
-    partitions !== undefined &&
-    (typeof partitions?.update !== "function" || typeof partitions.flush !== "function")
-  ) {
-    throw new TypeError(
-      `Cannot make ${owner} as partitions must have update() and flush(): open a shared Cache`,
-    );
-  }
+    maxWait = Infinity,
+    maxPause = Infinity,
+    maxAhead = 86_400_000,
+    time,
+    cache,
+    partitions,
+  } = read;
   if (partitions !== undefined && partitions === cache as unknown) {
     throw new TypeError(
       `Cannot make ${owner} with one store as cache and partitions: partitions is shared with other ` +
@@ -290,14 +287,14 @@ export function toCheckpointSettings<M>(
     );
   }
   return {
-    ...options,
+    ...read,
     cacheKeyPrefix,
     pauseDependent,
     correct,
-    correctAfterMs,
-    mode: mode as "emit" | "wait",
-    waitMs,
-    maxPauseMs,
-    maxAheadMs,
+    correctAfter,
+    mode,
+    maxWait,
+    maxPause,
+    maxAhead,
   } as CheckpointSettings;
 }

@@ -131,7 +131,7 @@ export class CheckpointRun implements Companion {
     const store = cache?.driven ? cache[openState]?.() : undefined;
     this.#leaveCuts = store?.beforeCut(() => {
       const record = recordOf(state, undefined);
-      cache!.set(this.#key, record, { ttlMs: Infinity }).catch((error) => state.host?.fail(error));
+      cache!.set(this.#key, record, { ttl: Infinity }).catch((error) => state.host?.fail(error));
     });
     if (!correct) return;
     const { dependent, sources } = this.#algorithm;
@@ -157,7 +157,7 @@ export class CheckpointRun implements Companion {
     const rows = handoff?.snapshot();
     if (record === undefined && rows === undefined) return undefined;
     return async () => {
-      const options = { durable: true, ttlMs: Infinity }; // whatever the cache says
+      const options = { durable: true, ttl: Infinity }; // whatever the cache says
       await Promise.all([rows?.(), record && cache?.set(this.#key, record, options)]);
     };
   }

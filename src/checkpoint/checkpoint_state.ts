@@ -40,7 +40,7 @@ export class CheckpointState {
     this.view = view;
     this.name = name;
     this.settings = settings;
-    this.times = new EventTimes(name, settings.maxAheadMs);
+    this.times = new EventTimes(name, settings.maxAhead);
     this.gate = gateOf(settings.dependent);
     this.tracker = replayTrackerOf(settings.dependent as object);
   }

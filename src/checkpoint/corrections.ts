@@ -19,7 +19,7 @@ export class Corrections {
   readonly #causes = new Set<string>();
   /** What the frontier must pass before they are corrected without an outage; undefined when none are. */
   #target: number | undefined;
-  /** They have waited for `correctAfterMs`. */
+  /** They have waited for `correctAfter`. */
   #overdue = false;
   #cancelTimer: (() => void) | undefined;
 
@@ -45,13 +45,13 @@ export class Corrections {
   schedule(cause?: string): void {
     if (cause !== undefined) this.#causes.add(cause);
     if (this.#target !== undefined) return;
-    const { clock, host, latestPulse, settings: { correctAfterMs } } = this.#state;
+    const { clock, host, latestPulse, settings: { correctAfter } } = this.#state;
     this.#target = latestPulse;
-    if (correctAfterMs === Infinity || host === undefined) return;
+    if (correctAfter === Infinity || host === undefined) return;
     this.#cancelTimer = clock.timer(() => {
       this.#overdue = true;
       this.correctIfDue();
-    }, correctAfterMs);
+    }, correctAfter);
   }
 
   /** Nothing is to be corrected: it is being done, or the run is over. */

@@ -1,10 +1,10 @@
 import { isSource } from "../flow/source/adapters.ts";
 import { gateOf } from "../flow/source/gate.ts";
-import { checkOptions } from "../options.ts";
+import type { Duration } from "../duration.ts";
+import { callback, duration, must, oneOf, readOptions, type Rules } from "../options.ts";
 import type { Source } from "../flow/source/source.ts";
 import { DependencyFrontier, type IdlePartitions, type PartName } from "./dependency_frontier.ts";
 import type { EventTimes, Marker } from "./marker.ts";
-import { checkChoice, checkDurations, checkFunctions } from "./option_checks.ts";
 
 /** Options of {@linkcode Checkpoint.heartbeat}. */
 export interface HeartbeatOptions {
@@ -63,16 +63,16 @@ export type DependencyCallback<R> = {
   call(checkpoint: CheckpointView, dependency: Dependency): R;
 }["call"];
 
-/** Options of a {@linkcode Dependency}. Durations are milliseconds. */
+/** Options of a {@linkcode Dependency}. */
 export interface DependencyOptions {
   /**
    * How far a pulse may be ahead of the last heartbeat, in event time, before the dependency is down.
    *
-   * @default {600000}
+   * @default {{ minutes: 10 }}
    */
-  downtimeThreshold?: number | undefined;
+  downtimeThreshold?: Duration | undefined;
   /**
-   * Called at every pulse; returns for how long the dependency has been down, or undefined when it is not.
+   * Called at every pulse; returns for how many milliseconds the dependency has been down, or undefined when it is not.
    *
    * @default {"compares the last marker with the pulse's, see downtimeThreshold"}
    */
@@ -91,14 +91,14 @@ export interface DependencyOptions {
    *
    * @default {0}
    */
-  latenessMs?: number | undefined;
+  outOfOrderness?: Duration | undefined;
   /**
    * After how long without a heartbeat, by the clock, the dependency is down, even when no pulse shows it.
    * Time in which its source is paused does not count.
    *
    * @default {Infinity}
    */
-  downtimeAfterMs?: number | undefined;
+  downtimeAfter?: Duration | undefined;
   /**
    * What the end of the source means: the dependency is complete, or it is down.
    *
@@ -226,21 +226,26 @@ export class Dependency {
   }
 }
 
-const NAMES = [
-  "downtimeThreshold",
-  "downtimeCheck",
-  "recoveryCheck",
-  "latenessMs",
-  "downtimeAfterMs",
-  "onEnd",
-  "parts",
-  "idleParts",
-] as const;
+const RULES = {
+  downtimeThreshold: duration(),
+  downtimeCheck: callback,
+  recoveryCheck: callback,
+  outOfOrderness: duration({ finite: true }),
+  downtimeAfter: duration(),
+  onEnd: oneOf("final", "down"),
+  parts: must(
+    "a list",
+    (value) =>
+      typeof value !== "string" &&
+      typeof (value as Iterable<PartName> | null)?.[Symbol.iterator] === "function",
+  ),
+  idleParts: oneOf("hold", "pass"),
+} as const satisfies Rules<DependencyOptions>;
 
 /** The options with their defaults. */
 type DependencySettings =
   & { readonly onEnd: "final" | "down"; readonly idleParts: IdlePartitions }
-  & { readonly [K in "downtimeThreshold" | "latenessMs" | "downtimeAfterMs"]: number }
+  & { readonly [K in "downtimeThreshold" | "outOfOrderness" | "downtimeAfter"]: number }
   & Pick<DependencyOptions, "downtimeCheck" | "recoveryCheck">
   & { readonly parts: readonly PartName[] };
 
@@ -254,36 +259,24 @@ function toDependencySettings(
   name: string,
   options: DependencyOptions,
 ): DependencySettings {
-  checkOptions("Dependency", options, NAMES);
   const {
     downtimeThreshold = 600_000,
     downtimeCheck,
     recoveryCheck,
-    latenessMs = 0,
-    downtimeAfterMs = Infinity,
+    outOfOrderness = 0,
+    downtimeAfter = Infinity,
     onEnd = "final",
     parts = [],
     idleParts = "hold",
-  } = options;
-  const owner = `dependency ${JSON.stringify(name)}`;
-  checkDurations(owner, { downtimeThreshold, latenessMs, downtimeAfterMs });
-  if (latenessMs === Infinity) {
-    throw new RangeError(`Cannot make ${owner} as latenessMs must be finite`);
-  }
-  checkFunctions(owner, { downtimeCheck, recoveryCheck });
-  checkChoice(owner, "onEnd", onEnd, ["final", "down"]);
-  checkChoice(owner, "idleParts", idleParts, ["hold", "pass"]);
-  if (typeof parts === "string" || typeof parts?.[Symbol.iterator] !== "function") {
-    throw new TypeError(`Cannot make ${owner} as parts must be a list: got ${typeof parts}`);
-  }
+  } = readOptions(`dependency ${JSON.stringify(name)}`, options, RULES);
   return {
     downtimeThreshold,
     downtimeCheck,
     recoveryCheck,
-    latenessMs,
-    downtimeAfterMs,
-    onEnd: onEnd as "final" | "down",
+    outOfOrderness,
+    downtimeAfter,
+    onEnd,
     parts: [...parts],
-    idleParts: idleParts as IdlePartitions,
+    idleParts,
   };
 }

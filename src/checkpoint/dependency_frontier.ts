@@ -58,7 +58,7 @@ export interface DependencyRecord {
 interface FrontierSettings {
   readonly parts: readonly PartName[];
   readonly idleParts: IdlePartitions;
-  readonly latenessMs: number;
+  readonly outOfOrderness: number;
 }
 
 /**
@@ -126,7 +126,7 @@ export class DependencyFrontier {
 
   /** The parts that keep the frontier from passing `time`, since they have had no message later than it. */
   behind(time: number): PartName[] {
-    return this.#parts.behind(time + this.#settings.latenessMs, this.#read);
+    return this.#parts.behind(time + this.#settings.outOfOrderness, this.#read);
   }
 
   /** The latest time of the heartbeats, by part. */
@@ -164,7 +164,7 @@ export class DependencyFrontier {
   advance(): boolean {
     const read = this.#read;
     this.#seeAlive(read);
-    let stored = this.#parts.stored(read) - this.#settings.latenessMs;
+    let stored = this.#parts.stored(read) - this.#settings.outOfOrderness;
     for (const time of this.openHeartbeats.values()) if (time < stored) stored = time;
     if (!(stored > this.frontier)) return false;
     this.frontier = stored;
@@ -189,7 +189,7 @@ export class DependencyFrontier {
 
   /** Where the frontier will be once everything that has arrived is stored. */
   get expected(): number {
-    return this.#parts.heard(this.#read) - this.#settings.latenessMs;
+    return this.#parts.heard(this.#read) - this.#settings.outOfOrderness;
   }
 
   /** The source is complete. That is not kept, since another run may read it again. */

@@ -17,7 +17,7 @@ interface Held {
 
 /**
  * Mode "wait": the next message of each partition is held until the frontier has passed its time, or for
- * `waitMs` at most. Made for one run.
+ * `maxWait` at most. Made for one run.
  */
 export class HeldMessages {
   readonly #state: CheckpointState;
@@ -57,18 +57,18 @@ export class HeldMessages {
   }
 
   #hold(partition: number, message: unknown, time: number): void {
-    const { clock, gate, settings: { waitMs } } = this.#state;
+    const { clock, gate, settings: { maxWait } } = this.#state;
     const stopTelling = remind(clock, TOLD_AFTER_MS, (waitedMs) => {
       this.#tell(positionOf(message)?.partition, time, waitedMs);
     });
     const held: Held = { message, stopTelling, expired: false, cancelTimer: () => {} };
     this.#held.set(partition, held);
-    if (waitMs === Infinity) return;
+    if (maxWait === Infinity) return;
     held.cancelTimer = clock.timer(() => {
       held.expired = true;
       held.stopTelling();
       gate.recheck();
-    }, waitMs);
+    }, maxWait);
   }
 
   /** Tells which dependencies a message for `time` waits for. */

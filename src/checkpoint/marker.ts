@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 
 /**
  * A point in event time. Numbers are milliseconds since 1970; those counted from something else need
- * `maxAheadMs: Infinity`, since it compares with the clock. Markers of one checkpoint are of one kind.
+ * `maxAhead: Infinity`, since it compares with the clock. Markers of one checkpoint are of one kind.
  */
 export type Marker = Date | Temporal.Instant | number;
 

@@ -88,16 +88,16 @@ export class Outages {
     return !((passed || !correct) && recoveryCheck(view, dependency));
   }
 
-  /** Pauses the dependent, or goes on pausing it, for `maxPauseMs` at most. */
+  /** Pauses the dependent, or goes on pausing it, for `maxPause` at most. */
   pause(): void {
-    const { gate, clock, settings: { maxPauseMs } } = this.#state;
+    const { gate, clock, settings: { maxPause } } = this.#state;
     this.#paused = true;
     gate.pause(this.#pauseReason);
-    if (maxPauseMs === Infinity || this.#cancelPauseTimer !== undefined) return;
+    if (maxPause === Infinity || this.#cancelPauseTimer !== undefined) return;
     this.#cancelPauseTimer = clock.timer(() => {
       this.resume();
       this.#state.tell({ type: "pause_expired", dependencies: this.names });
-    }, maxPauseMs);
+    }, maxPause);
   }
 
   /** Lets the dependent go on. */
@@ -108,14 +108,14 @@ export class Outages {
     this.#state.gate.resume(this.#pauseReason);
   }
 
-  /** Calls `idle` with each dependency that has no heartbeat for its `downtimeAfterMs`. */
+  /** Calls `idle` with each dependency that has no heartbeat for its `downtimeAfter`. */
   watch(idle: (dependency: Dependency) => void): void {
     for (const dependency of this.#dependencies) {
-      const { downtimeAfterMs } = dependency.settings;
-      if (downtimeAfterMs === Infinity) continue;
+      const { downtimeAfter } = dependency.settings;
+      if (downtimeAfter === Infinity) continue;
       const gate = gateOf(dependency.dependency);
       const expired = () => idle(dependency);
-      const timeout = new IdleTimeout(this.#state.clock, downtimeAfterMs, gate, expired);
+      const timeout = new IdleTimeout(this.#state.clock, downtimeAfter, gate, expired);
       this.#idleTimeouts.set(dependency, timeout);
     }
   }

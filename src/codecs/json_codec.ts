@@ -1,5 +1,5 @@
 import { assertBytes, type Codec } from "./codec.ts";
-import { checkOptions, checkWord } from "../options.ts";
+import { must, oneOf, readOptions, type Rules } from "../options.ts";
 import { type StandardSchema, validate } from "./standard_schema.ts";
 
 const encoder = new TextEncoder();
@@ -23,6 +23,17 @@ export interface JsonCodecOptions<T> {
    */
   integers?: "number" | "bigint" | undefined;
 }
+
+const RULES = {
+  schema: must(
+    'a Standard Schema validator, with its "~standard"',
+    (value) => {
+      const schema = value as Partial<StandardSchema<unknown>> | null;
+      return typeof schema?.["~standard"]?.validate === "function";
+    },
+  ),
+  integers: oneOf("number", "bigint"),
+} as const satisfies Rules<JsonCodecOptions<unknown>>;
 
 /**
  * Values as JSON text in UTF-8.
@@ -59,14 +70,7 @@ export class JsonCodec<T = unknown> implements Codec<T> {
    * @throws {TypeError} When an option is wrong.
    */
   constructor(options: JsonCodecOptions<T> = {}) {
-    checkOptions("JsonCodec", options, ["schema", "integers"]);
-    const { schema, integers = "number" } = options;
-    checkWord("JsonCodec", "integers", integers, ["number", "bigint"]);
-    if (schema !== undefined && typeof schema?.["~standard"]?.validate !== "function") {
-      throw new TypeError(
-        'Cannot create JsonCodec as option "schema" must be a Standard Schema validator: it has no "~standard"',
-      );
-    }
+    const { schema, integers = "number" } = readOptions("JsonCodec", options, RULES);
     this.synchronous = schema === undefined;
     this.#schema = schema;
     this.#bigint = integers === "bigint";

@@ -13,7 +13,7 @@
  * @module
  */
 export { type PartitionOffsets, Topic } from "./topic/topic.ts";
-export { type Configurable, type TopicDefaults, type TopicOptions } from "./topic/options.ts";
+export type { Configurable, TopicDefaults, TopicOptions } from "./topic/topic_options.ts";
 export { type ConnectionOptions, type SaslOptions, type TlsOptions } from "./client/connection.ts";
 export { type Codecs, type Keys, Message, type Origin } from "./topic/message.ts";
 export { type Tombstone, tombstone } from "../tombstone.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { checkOptions } from "../options.ts";
+import { callback, number, readOptions, type Rules } from "../options.ts";
 import { ManualClock, settle } from "./manual_clock.ts";
 import { Random } from "./random.ts";
 
@@ -17,6 +17,10 @@ export interface RunOptions {
    */
   onStep?: (() => void) | undefined;
 }
+
+const RULES = { maxSteps: number({ least: 0 }), onStep: callback } as const satisfies Rules<
+  RunOptions
+>;
 
 /** Something that waits to be picked. */
 interface Waiting {
@@ -140,8 +144,7 @@ export class Scheduler {
   }
 
   async #until(over: () => boolean, options: RunOptions): Promise<void> {
-    checkOptions("Scheduler", options, ["maxSteps", "onStep"]);
-    const { maxSteps = 100_000, onStep } = options;
+    const { maxSteps = 100_000, onStep } = readOptions("Scheduler", options, RULES);
     for (let left = maxSteps;; left--) {
       await settle();
       onStep?.();

@@ -1,4 +1,4 @@
-import { checkOptions } from "../options.ts";
+import { number, readOptions, type Rules } from "../options.ts";
 import { Scheduler } from "./scheduler.ts";
 
 /** Options of {@linkcode simulate}. */
@@ -16,6 +16,11 @@ export interface SimulateOptions {
    */
   first?: number | undefined;
 }
+
+const RULES = {
+  seeds: number({ least: 1, integer: true }),
+  first: number({ least: 0, integer: true }),
+} as const satisfies Rules<SimulateOptions>;
 
 /**
  * Runs `test` once for each of many seeds, one after the other, each with a scheduler of its own.
@@ -48,13 +53,7 @@ export async function simulate(
   test: (scheduler: Scheduler) => void | Promise<void>,
   options: SimulateOptions = {},
 ): Promise<void> {
-  checkOptions("simulate", options, ["seeds", "first"]);
-  const { seeds = 100, first = 0 } = options;
-  if (!(Number.isInteger(seeds) && seeds > 0)) {
-    throw new RangeError(
-      `Cannot simulate as seeds must be a positive integer: current value is ${seeds}`,
-    );
-  }
+  const { seeds = 100, first = 0 } = readOptions("simulate", options, RULES);
   for (let seed = first; seed < first + seeds; seed++) {
     try {
       await test(new Scheduler(seed));

@@ -145,11 +145,11 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals(await Array.fromAsync(cache.keys()), [1]);
   });
 
-  test("entries expire exactly after ttlMs", async () => {
+  test("entries expire exactly after ttl", async () => {
     const clock = new ManualClock(Date.now());
-    await using cache = await open<number>({ ttlMs: 60_000, clock });
+    await using cache = await open<number>({ ttl: 60_000, clock });
     await cache.set("a", 1);
-    await cache.set("b", 2, { ttlMs: 120_000 });
+    await cache.set("b", 2, { ttl: 120_000 });
     await clock.tick(59_999);
     assertEquals(await cache.get("a"), 1);
     await clock.tick(1);
@@ -226,10 +226,11 @@ export function testCacheContract(layout: CacheLayout): void {
   });
 
   test("refuses unknown options and names the nearest", async () => {
-    const options = { ttl: 5 } as Record<string, unknown>;
+    const options = { ttlMs: 5 } as Record<string, unknown>;
     const error = await assertRejects(() => open(options), TypeError);
-    assertStringIncludes(error.message, '"ttlMs"');
-    await assertRejects(() => open({ ttlMs: 0 }), RangeError, "ttlMs");
+    assertStringIncludes(error.message, 'did you mean "ttl"?');
+    await assertRejects(() => open({ ttl: { seconds: -1 } }), RangeError, "the seconds of");
+    await assertRejects(() => open({ ttl: 0 }), RangeError, "ttl");
   });
 
   testRangeContract(fixture);

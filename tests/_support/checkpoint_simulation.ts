@@ -11,7 +11,7 @@ import type { JoinProcess } from "./simulated_process.ts";
 /** What one seed decides. */
 interface Plan {
   readonly finiteWait: boolean;
-  /** How far messages are out of order; more than `latenessMs` where some come too late. */
+  /** How far messages are out of order; more than `outOfOrderness` where some come too late. */
   readonly disorder: number;
   readonly outages: number;
   readonly sparse: boolean;
@@ -115,7 +115,7 @@ class Lives {
   checkQuiet(): void {
     const { checkpoint, watch: { paused } } = this.#now!;
     assertEquals(checkpoint.staleState, {}, "nothing is left to be corrected");
-    const isSilent = this.#join.options.dependency.downtimeAfterMs !== undefined;
+    const isSilent = this.#join.options.dependency.downtimeAfter !== undefined;
     if (!isSilent) assertEquals(paused, [], "nothing is stuck");
   }
 
@@ -129,13 +129,13 @@ class Lives {
 function planOf(random: Random): Plan {
   const mode = random.chance(0.25) ? "wait" : "emit";
   const finiteWait = mode === "wait" && random.chance(0.4);
-  const latenessMs = random.pick([0, 0, 6]);
+  const outOfOrderness = random.pick([0, 0, 6]);
   const policy = random.pick(["stop", "skip", "retry", "dead letter"] as const);
   const exactState = random.pick([false, true]);
   const troubles = ["crash", "crash", "restart", "lost groups", "rebalance"] as const;
   return {
     finiteWait,
-    disorder: latenessMs > 0 && random.chance(0.3) ? 3 * latenessMs : latenessMs,
+    disorder: outOfOrderness > 0 && random.chance(0.3) ? 3 * outOfOrderness : outOfOrderness,
     outages: random.integer(3),
     sparse: random.chance(0.3),
     jitter: random.pick([0, 8]),
@@ -151,19 +151,19 @@ function planOf(random: Random): Plan {
       outside: random.pick([0, 0.05]),
       failures: random.pick([0, 0.02]),
       exactState,
-      commit: { intervalMs: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
+      commit: { interval: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
       dependency: {
-        latenessMs,
-        ...(random.chance(0.2) && { downtimeAfterMs: 300 }),
+        outOfOrderness,
+        ...(random.chance(0.2) && { downtimeAfter: 300 }),
         ...(random.chance(0.1) && { idleParts: "pass" }),
       },
       checkpoint: {
         mode,
         ...(mode === "wait" && { time: ({ value }: { value: Event }) => value.time }),
-        ...(finiteWait && { waitMs: 500 }),
+        ...(finiteWait && { maxWait: 500 }),
         pauseDependent: random.chance(0.8),
-        ...(random.chance(0.3) && { maxPauseMs: 700 }),
-        correctAfterMs: random.pick([200, 3000, Infinity]),
+        ...(random.chance(0.3) && { maxPause: 700 }),
+        correctAfter: random.pick([200, 3000, Infinity]),
       },
     },
   };
@@ -256,8 +256,8 @@ function check(
   const late = lives.flatMap(({ events }) =>
     events.flatMap((event) => event.type === "late" ? [event.marker as number] : [])
   );
-  const { latenessMs, idleParts } = options.dependency;
-  if (plan.disorder <= latenessMs! && idleParts !== "pass") {
+  const { outOfOrderness, idleParts } = options.dependency;
+  if (plan.disorder <= Number(outOfOrderness) && idleParts !== "pass") {
     assertEquals(late, [], "nothing is reported as late");
   }
   for (const [place, answer] of truth) {

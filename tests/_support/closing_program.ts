@@ -40,7 +40,7 @@ const ways: Record<string, () => Promise<() => Promise<unknown>>> = {
     };
   },
   async send() {
-    const topic = new Topic(name, { brokers, deliveryTimeoutMs: 1_000 });
+    const topic = new Topic(name, { brokers, deliveryTimeout: 1_000 });
     await topic.send(["k", "v"]);
     return async () => {
       const sending = topic.send(["k", "w"]).catch(fail);

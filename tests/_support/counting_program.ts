@@ -29,7 +29,7 @@ await using counts = await Cache.open<number>(path, { maxBytes: Infinity });
 const total = counts.space<number>("total", { maxBytes: Infinity });
 
 const app = new App({
-  commit: { intervalMs: 50 },
+  commit: { interval: 50 },
   onStatus: ({ type }) => {
     if (type === "started") console.log("started");
   },

@@ -1,6 +1,7 @@
 /**
  * Reads the texts of errors from TypeScript source, without running it: the text arguments of `new …Error(…)` and of
- * `super(…)`, and every other text that begins with "Cannot ", which a helper passes on to an error.
+ * `super(…)`, every other text that begins with "Cannot ", which a helper passes on to an error, and what the rules
+ * of options say with `must(…)`.
  */
 
 /** A token: a word, a punctuation mark, a string, or a template with its literal and its inserted parts. */
@@ -20,7 +21,10 @@ function collect(tokens: Token[], texts: string[]): void {
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!;
     if (wordAt(tokens, at) === "class") owner = wordAt(tokens, at + 1);
-    if (isMade(tokens, at)) {
+    if (wordAt(tokens, at) === "must" && isMark(tokens[at + 1], "(")) {
+      const [be] = split(tokens.slice(at + 2, closeAtEnd(tokens, at + 1)), ",");
+      if (be !== undefined && holdsText(be)) texts.push(`… must be ${render(be)}`);
+    } else if (isMade(tokens, at)) {
       const own = wordAt(tokens, at) === "super";
       const name = own ? owner : wordAt(tokens, at + 1);
       const open = own ? at + 1 : at + 2;

@@ -233,7 +233,7 @@ export class Process {
         },
       },
     });
-    this.streaming = app.stream({ signal: this.#abort.signal, drainMs: 0 });
+    this.streaming = app.stream({ signal: this.#abort.signal, drainTimeout: 0 });
     this.streaming.catch((error) => {
       if (!this.#dead) this.error = error;
     });

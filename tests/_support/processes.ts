@@ -189,7 +189,7 @@ export class Process {
       ...(partitions !== "none" && { partitions }),
     }) as Checkpoint;
     const app = new App({
-      commit: { intervalMs: 20 },
+      commit: { interval: 20 },
       onStatus: ({ type }) => void (type === "commit" && this.commits++),
     });
     app.handle(this.weather, async ({ value }) => {
@@ -204,7 +204,7 @@ export class Process {
       world.log.push(`${id} ${partition}:${offset} ${value}${again}`);
       return { place: `${partition}:${offset}`, value };
     }, { sink: ({ place, value }) => void world.answers.set(place, { by: id, value }) });
-    this.streaming = app.stream({ signal: this.#stop.signal, drainMs: mortal ? 1 : 20_000 })
+    this.streaming = app.stream({ signal: this.#stop.signal, drainTimeout: mortal ? 1 : 20_000 })
       .finally(async () => {
         await this.weather.close();
         await this.questions.close();

@@ -284,7 +284,7 @@ export class SimulatedFlows {
     const last = otherwise === "deadLetter" ? deadLetter(bury) : otherwise;
     const whole: ErrorPolicy = attempts === 0
       ? last
-      : retry({ attempts, minMs: 1, maxMs: 20 }, last);
+      : retry({ attempts, minDelay: 1, maxDelay: 20 }, last);
     if (form === "static") return whole;
     return async (error) => {
       await this.world.nap();

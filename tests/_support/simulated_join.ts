@@ -29,7 +29,7 @@ export interface JoinSetup {
   readonly exactState: boolean;
   /** The probability that a call of a handler fails. */
   readonly failures: number;
-  readonly commit: { intervalMs: number; messages: number };
+  readonly commit: { interval: number; messages: number };
   readonly checkpoint: Partial<CheckpointOptions<Message<string, Event>>>;
   readonly dependency: DependencyOptions;
 }

@@ -66,8 +66,8 @@ export class JoinProcess {
       recoveryCallback: () => this.watch.recovered(),
       ...options.checkpoint,
     });
-    const { pauseDependent, maxPauseMs } = options.checkpoint;
-    const alwaysPauses = pauseDependent === true && maxPauseMs === undefined;
+    const { pauseDependent, maxPause } = options.checkpoint;
+    const alwaysPauses = pauseDependent === true && maxPause === undefined;
     this.watch = new PauseWatch(this.checkpoint as Checkpoint, alwaysPauses);
     const app = new App({
       clock: scheduler.clock,
@@ -125,7 +125,7 @@ export class JoinProcess {
     for (const { partition, applied } of record?.partitions ?? []) {
       (this.applied as Map<number, number>).set(partition, applied);
     }
-    const error = await app.stream({ signal: this.#abort.signal, drainMs: 1000 })
+    const error = await app.stream({ signal: this.#abort.signal, drainTimeout: 1000 })
       .then(() => undefined, (error) => error);
     for (const topic of this.#topics) await topic.close().catch(() => {});
     await this.#cache.close().catch(() => {});
@@ -230,7 +230,7 @@ export class JoinProcess {
   }
 
   #policy({ policy }: JoinSetup): ErrorPolicy {
-    if (policy === "retry") return retry({ attempts: 20, minMs: 10, maxMs: 20 });
+    if (policy === "retry") return retry({ attempts: 20, minDelay: 10, maxDelay: 20 });
     if (policy !== "dead letter") return policy;
     return deadLetter(({ origin }) => {
       const { topic, partition, offset } = origin as Message;

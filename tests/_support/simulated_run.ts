@@ -46,7 +46,7 @@ export class Simulation implements World {
       clock: scheduler.clock,
       onStatus: (event) => this.#tell(event),
       commit: {
-        intervalMs: random.pick([5, 1000]),
+        interval: random.pick([5, 1000]),
         messages: random.pick([1, 3, Infinity]),
       },
     });
@@ -61,7 +61,7 @@ export class Simulation implements World {
   async run(): Promise<void> {
     const { ending, pauses, seeks } = this.graph;
     const { random } = this;
-    const drainMs = ending === "hard" ? random.pick([0, 3, 10]) : 25_000;
+    const drainTimeout = ending === "hard" ? random.pick([0, 3, 10]) : 25_000;
     if (pauses) this.#meanwhile(8, () => this.pause(random.pick([...this.#sources.keys()])));
     if (seeks) this.#meanwhile(4, () => this.seek());
     if (ending !== "natural") this.#meanwhile(1, () => this.#abort.abort());
@@ -70,7 +70,7 @@ export class Simulation implements World {
       this.oracle.check();
       if (this.oracle.broken.length > 0) throw new Error(this.oracle.broken.join("; "));
     };
-    const stream = this.#app.stream({ signal: this.#abort.signal, drainMs }).then(
+    const stream = this.#app.stream({ signal: this.#abort.signal, drainTimeout }).then(
       () => undefined,
       (error) => ({ error }),
     ).finally(() => this.oracle.over = true);

@@ -2,7 +2,7 @@
 import type { Topic } from "../../src/kafka/topic/topic.ts";
 
 /** No commit but those that a test asks for, and the last one. */
-export const RARELY = { intervalMs: 3_600_000 };
+export const RARELY = { interval: 3_600_000 };
 
 /** Returns the end of a test's stream: `stop()` ends it in good order. */
 export function untilStopped(): { signal: AbortSignal; stop: () => void } {

@@ -122,7 +122,7 @@ export function testTopicContract(fixture: TopicFixture): void {
     const stop = new AbortController();
     const lags: number[] = [];
     const app = new App({
-      commit: { intervalMs: 20 },
+      commit: { interval: 20 },
       onStatus: (status) => void (status.type === "progress" && lags.push(status.lag ?? -1)),
     });
     app.handle(topic, () => {});

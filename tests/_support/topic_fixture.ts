@@ -1,7 +1,7 @@
 import type { Broker } from "../../src/kafka/client/broker.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import type { TopicOptions } from "../../src/kafka/topic/options.ts";
+import type { TopicOptions } from "../../src/kafka/topic/topic_options.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { abort, brokers, foreignClient, kafkaTest, unique } from "./kafka.ts";
 

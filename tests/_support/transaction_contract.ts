@@ -97,7 +97,7 @@ export function testTransactionContract({ test, open, can }: CacheFixture): void
         reached[at]!.resolve();
         await reached[1 - at]!.promise;
         return await other.update("k", (k = 0) => k + 10);
-      }, { timeoutMs: 20_000 });
+      }, { timeout: 20_000 });
     const ended = await Promise.allSettled([nest(0, cache, space), nest(1, space, cache)]);
     assertEquals(ended.map(({ status }) => status).toSorted(), ["fulfilled", "rejected"]);
     const { reason } = ended.find((result) => result.status === "rejected")!;
@@ -115,7 +115,7 @@ export function testTransactionContract({ test, open, can }: CacheFixture): void
     await using cache = await open<number>();
     const never = () => new Promise<number>(() => {});
     const error = await assertRejects(
-      () => cache.update("a", never, { timeoutMs: 20 }),
+      () => cache.update("a", never, { timeout: 20 }),
       DOMException,
     );
     assertEquals(error.name, "TimeoutError");

@@ -280,8 +280,8 @@ Deno.test("Cache.open() that fails at its first write leaves nothing open", asyn
   const path = `${folder.path}/db`;
   {
     await using cache = await Cache.open<number>(path, { clock: new ManualClock(0) });
-    await cache.set("a", 1, { ttlMs: 1_000 });
-    await cache.set("b", 1, { ttlMs: 10_000 });
+    await cache.set("a", 1, { ttl: 1_000 });
+    await cache.set("b", 1, { ttl: 10_000 });
   }
   const clock = new ManualClock(5_000);
   const openKv = async () => dyingKv(await Deno.openKv(path), 0);

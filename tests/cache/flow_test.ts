@@ -137,7 +137,7 @@ class Checked extends Recorder<number> {
 Deno.test("Positions are committed only when the state of their messages is on disk", async () => {
   await using folder = await temporaryFolder();
   const open = (name: string) =>
-    Cache.open<number>(`${folder.path}/${name}`, { flushIntervalMs: NEVER_MS });
+    Cache.open<number>(`${folder.path}/${name}`, { flushInterval: NEVER_MS });
   await using sink = await open("sink");
   // No flow names this one: only its handler knows it.
   await using state = await open("state");
@@ -163,10 +163,10 @@ Deno.test("A disk that fails surfaces at the commit: nothing is committed, lost 
   await using folder = await temporaryFolder();
   const path = `${folder.path}/db`;
   const clock = new ManualClock(1_000);
-  const cache = await Cache.open<number>(path, { clock, flushIntervalMs: NEVER_MS });
+  const cache = await Cache.open<number>(path, { clock, flushInterval: NEVER_MS });
   const source = new Recorder([1, 2, 3]);
   // Its time stands still: a flush may take as long as it does, and is not tried again.
-  const app = new App({ clock: new ManualClock(), commit: { flushTimeoutMs: 1 } });
+  const app = new App({ clock: new ManualClock(), commit: { flushTimeout: 1 } });
   app.handle(source, (n) => [n, n] as const, { sink: cache });
 
   using other = new DatabaseSync(path);

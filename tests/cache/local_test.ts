@@ -75,10 +75,10 @@ Deno.test("A local Cache keeps cycles on disk, in a page and in pieces", async (
   }
 });
 
-Deno.test("A local Cache goes to disk within flushIntervalMs, at once when durable, or at a flush", async () => {
+Deno.test("A local Cache goes to disk within flushInterval, at once when durable, or at a flush", async () => {
   await using folder = await temporaryFolder();
   const clock = new ManualClock(1_000);
-  await using cache = await Cache.open<number>(`${folder.path}/db`, { clock, flushIntervalMs: 50 });
+  await using cache = await Cache.open<number>(`${folder.path}/db`, { clock, flushInterval: 50 });
   assertEquals(clock.pending, 0);
   await cache.set("a", 1);
   assertEquals(clock.next, 50);

@@ -20,7 +20,7 @@ Deno.test("Cache.transaction() that would commit after close() is an error", asy
 Deno.test("A transaction that takes too long says on which keys, how long, and what it was waiting for", async () => {
   const clock = new ManualClock(0);
   await using cache = new MemoryCache<number>({ clock });
-  const limit = { timeoutMs: 50 };
+  const limit = { timeout: 50 };
   const gate = Promise.withResolvers<number>();
   const holder = cache.update("d", () => gate.promise);
   const waiting = cache.transaction([["a", 1], "b", "c", "d"], () => {}, limit);
@@ -148,22 +148,22 @@ Deno.test("A local Cache is held under every spelling of its path", async () => 
 
 Deno.test("Cache.space() that is open refuses options", async () => {
   await using cache = new MemoryCache();
-  const space = cache.space("a", { ttlMs: 5 });
-  assertThrows(() => cache.space("a", { ttlMs: 6 }), TypeError, '"a" again');
+  const space = cache.space("a", { ttl: 5 });
+  assertThrows(() => cache.space("a", { ttl: 6 }), TypeError, '"a" again');
   assertEquals(cache.space("a"), space);
 });
 
 Deno.test("Transaction.set() refuses unknown options", async () => {
   await using cache = new MemoryCache<number>();
-  const options = { ttl: 5 } as object;
+  const options = { ttlMs: 5 } as object;
   const wrong = () => cache.transaction(["a"], (tx) => tx.set("a", 1, options));
-  await assertRejects(wrong, TypeError, '"ttlMs"');
+  await assertRejects(wrong, TypeError, '"ttl"');
 });
 
-Deno.test("A shared Cache takes a ttlMs of any length", async () => {
+Deno.test("A shared Cache takes a ttl of any length", async () => {
   using kv = await Deno.openKv(":memory:");
   await using cache = await Cache.open<number>(kv);
-  await cache.set("a", 1, { ttlMs: Number.MAX_SAFE_INTEGER });
+  await cache.set("a", 1, { ttl: Number.MAX_SAFE_INTEGER });
   assertEquals(await cache.get("a"), 1);
 });
 
@@ -177,8 +177,8 @@ Deno.test("Cache.flush() and evictions after close() are errors", async () => {
 Deno.test("A Cache sweeps no longer when what could expire was overwritten or deleted", async () => {
   const clock = new ManualClock(0);
   await using cache = new MemoryCache<number>({ clock });
-  await cache.set("a", 1, { ttlMs: 60_000 });
-  await cache.set("b", 1, { ttlMs: 60_000 });
+  await cache.set("a", 1, { ttl: 60_000 });
+  await cache.set("b", 1, { ttl: 60_000 });
   await cache.set("a", 2);
   await cache.delete("b");
   await clock.tick(1_000);

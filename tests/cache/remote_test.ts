@@ -35,7 +35,7 @@ Deno.test({
   ignore: ignore || Deno.env.has("DENO_KV_URL"),
   async fn() {
     await using server = (await KvServer.start())!;
-    await using cache = await Cache.open<number>(server.url, { deadlineMs: 500 });
+    await using cache = await Cache.open<number>(server.url, { callTimeout: 500 });
     const acknowledged: number[] = [];
     let failed = 0;
     let longest = 0;
@@ -79,7 +79,7 @@ Deno.test({
   async fn() {
     await using server = (await KvServer.start())!;
     await using proxy = new HoldingProxy(server.url);
-    await using cache = await Cache.open<string>(proxy.url, { deadlineMs: 300 });
+    await using cache = await Cache.open<string>(proxy.url, { callTimeout: 300 });
     await cache.set("a", "before");
 
     const held = proxy.hold("/atomic_write");

@@ -157,7 +157,7 @@ Deno.test("A call to a server that is not there ends with an error", async () =>
   Deno.env.set("DENO_KV_ACCESS_TOKEN", token ?? "a token of twelve letters");
   try {
     await assertRejects(
-      () => Cache.open(url, { deadlineMs: 200 }),
+      () => Cache.open(url, { callTimeout: 200 }),
       CacheStorageError,
       url,
     );

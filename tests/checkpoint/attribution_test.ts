@@ -45,7 +45,7 @@ function join(weatherParts = 1) {
 /** Streams while `during` goes on; returns the error that the stream failed with. */
 async function streaming(app: App, during: () => Promise<void>): Promise<unknown> {
   const abort = new AbortController();
-  const streamed = app.stream({ signal: abort.signal, drainMs: 0 });
+  const streamed = app.stream({ signal: abort.signal, drainTimeout: 0 });
   const error = streamed.then(() => undefined, (error) => error);
   await rest();
   await during();

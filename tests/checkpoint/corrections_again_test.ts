@@ -7,7 +7,7 @@ Deno.test("Checkpoint corrects what became stale while a recovery callback was b
   const busy = Promise.withResolvers<void>();
   const process = world.start({
     checkpoint: {
-      correctAfterMs: Infinity,
+      correctAfter: Infinity,
       pauseDependent: false,
       recoveryCallback: () => busy.promise,
     },

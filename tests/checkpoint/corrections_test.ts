@@ -36,9 +36,9 @@ Deno.test("Checkpoint corrects results after a late dependency message without a
   await process.close();
 });
 
-Deno.test("Checkpoint corrects stale results after correctAfterMs when the frontier does not pass them", async () => {
+Deno.test("Checkpoint corrects stale results after correctAfter when the frontier does not pass them", async () => {
   const world = new World();
-  const process = world.start({ checkpoint: { correctAfterMs: 5000 } });
+  const process = world.start({ checkpoint: { correctAfter: 5000 } });
   world.say(0, "sun");
   await process.rest();
   world.ask([5, 9]);

@@ -28,7 +28,7 @@ Deno.test("Checkpoint makes every result right after a crash between any two ste
     for (const when of ["before the correction", "in the correction", "after it"]) {
       const world = new World();
       const options = {
-        checkpoint: { correctAfterMs: Infinity },
+        checkpoint: { correctAfter: Infinity },
         onCommit: (at: string) => armed && at === step ? new Promise(() => {}) : undefined,
         beforeAnswer: ({ offset }: { offset: number }) =>
           when === "in the correction" && armed && offset === 2 ? new Promise(() => {}) : undefined,
@@ -90,9 +90,9 @@ Deno.test("Checkpoint begins at its cursor when it crashed between the record an
   assertEquals(world.answers, world.truth);
 });
 
-Deno.test("Checkpoint is kept for longer than the ttlMs of its cache", async () => {
+Deno.test("Checkpoint is kept for longer than the ttl of its cache", async () => {
   const world = new World();
-  await using cache = new MemoryCache({ clock: world.clock, ttlMs: 5000 });
+  await using cache = new MemoryCache({ clock: world.clock, ttl: 5000 });
   const first = world.start({ checkpoint: { cache } });
   world.say(0, "sun");
   await first.rest();

@@ -48,7 +48,7 @@ class Counting {
       if (correction === undefined || !tells) await state.update("total", (n = 0) => n + 1);
       this.seen.push(`${offset}${correction === undefined ? "" : " again"}`);
     }, { name: "question", state, ...(replays && { replays }) });
-    this.#streaming = app.stream({ signal: this.#abort.signal, drainMs: 0 });
+    this.#streaming = app.stream({ signal: this.#abort.signal, drainTimeout: 0 });
     this.#streaming.catch(() => {});
   }
 
@@ -199,7 +199,7 @@ Deno.test("Checkpoint's downtimeCallback may write to exact state when a silence
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   const checkpoint = new Checkpoint("question", {
     dependent: question,
-    dependencies: [new Dependency("weather", weather, { downtimeAfterMs: 10 })],
+    dependencies: [new Dependency("weather", weather, { downtimeAfter: 10 })],
     cache: state,
     downtimeCallback: () => state.update("outages", (n = 0) => n + 1),
   });

@@ -64,9 +64,9 @@ Deno.test("Checkpoint does not take a dependency for down because of a part that
   await process.close();
 });
 
-Deno.test("Checkpoint covers a dependency out of order within latenessMs, and reports what comes later", async () => {
+Deno.test("Checkpoint covers a dependency out of order within outOfOrderness, and reports what comes later", async () => {
   const world = new World();
-  const process = world.start({ dependency: { latenessMs: 10 } });
+  const process = world.start({ dependency: { outOfOrderness: 10 } });
   world.say(20, "rain");
   world.ask([12]);
   await process.rest();

@@ -34,7 +34,7 @@ function waiting(parts = 2) {
 /** Streams while `during` goes on. */
 async function streaming(app: App, during: () => Promise<void>): Promise<void> {
   const abort = new AbortController();
-  const streamed = app.stream({ signal: abort.signal, drainMs: 0 });
+  const streamed = app.stream({ signal: abort.signal, drainTimeout: 0 });
   await rest();
   await during();
   abort.abort("over");
@@ -109,7 +109,7 @@ Deno.test("Checkpoint passes over a partition of a Topic that has offsets and no
     mode: "wait",
     time: ({ value }) => value.time,
   });
-  const app = new App({ commit: { intervalMs: 10 } });
+  const app = new App({ commit: { interval: 10 } });
   const answered: number[] = [];
   app.handle(weather, ({ value }) => checkpoint.heartbeat(value.time));
   app.handle(question, async ({ value: { time } }) => {

@@ -41,7 +41,7 @@ Deno.test("Checkpoint that is paused within a message recovers when that one's t
   const world = new World();
   const slow = Promise.withResolvers<void>();
   const process = world.start({
-    dependency: { downtimeAfterMs: 100 },
+    dependency: { downtimeAfter: 100 },
     beforePulse: ({ offset }) => offset === 1 ? slow.promise : undefined,
   });
   world.say(0, "sun");
@@ -108,7 +108,7 @@ Deno.test("Checkpoint goes on when the second of two dependencies has recovered"
 
 Deno.test("Checkpoint survives a second outage during the correction", async () => {
   const world = new World();
-  const process = world.start({ dependency: { downtimeAfterMs: 100 } });
+  const process = world.start({ dependency: { downtimeAfter: 100 } });
   world.say(0, "sun");
   await process.rest();
   world.ask([5, 6, 30]);
@@ -135,7 +135,7 @@ Deno.test("Checkpoint pauses in the middle of a correction when the dependency f
   const slow = Promise.withResolvers<void>();
   let again = false;
   const process = world.start({
-    dependency: { downtimeAfterMs: 100 },
+    dependency: { downtimeAfter: 100 },
     beforeAnswer: ({ offset }) => again && offset === 1 ? slow.promise : undefined,
   });
   world.say(0, "sun");
@@ -170,9 +170,9 @@ Deno.test("Checkpoint waits for the dependency when both streams replay a backlo
   assert(process.events.some(({ type }) => type === "down"));
 });
 
-Deno.test("Checkpoint lets the dependent of a dead dependency go on after maxPauseMs, and corrects later", async () => {
+Deno.test("Checkpoint lets the dependent of a dead dependency go on after maxPause, and corrects later", async () => {
   const world = new World();
-  const process = world.start({ checkpoint: { maxPauseMs: 60_000 } });
+  const process = world.start({ checkpoint: { maxPause: 60_000 } });
   world.say(0, "sun");
   await process.rest();
   world.ask([20, 21, 22]);
@@ -304,9 +304,9 @@ Deno.test("Checkpoint recovers again when its recovery callback waits for the he
   await process.crash();
 });
 
-Deno.test("Dependency that is silent for downtimeAfterMs is down, but not while we pause it", async () => {
+Deno.test("Dependency that is silent for downtimeAfter is down, but not while we pause it", async () => {
   const world = new World();
-  const process = world.start({ dependency: { downtimeAfterMs: 1000 } });
+  const process = world.start({ dependency: { downtimeAfter: 1000 } });
   world.say(0, "sun");
   await process.rest();
   gateOf(process.weather).pause("rest");
@@ -357,7 +357,7 @@ Deno.test("Checkpoint tells when a dependency has messages, and was never given 
       dependent: questions,
       dependencies: [new Dependency("weather", weather, { downtimeThreshold: 10 })],
       pauseDependent: false,
-      maxAheadMs: Infinity,
+      maxAhead: Infinity,
       onStatus: (event) => events.push(event),
     });
     const app = new App();

@@ -237,19 +237,33 @@ Deno.test("Checkpoint refuses what it cannot be made of", () => {
   wrong({ dependencies: [] }, "give it a list of dependencies");
   wrong({ dependencies: [{}] }, "a dependency must be a Dependency");
   wrong({ mode: "wait" }, 'in mode "wait" without time');
-  wrong({ mode: "later" }, 'mode must be "emit" or "wait": got later');
-  wrong({ maxPauseMs: -1 }, "maxPauseMs must be milliseconds >= 0: current value is -1");
-  wrong({ recoveryCallback: 5 }, "recoveryCallback must be a function: got number");
-  wrong({ cache: new Map([["get", 1]]).values() }, "cache must have get() and set()");
+  wrong(
+    { mode: "later" },
+    'option "mode" of checkpoint "c" as it must be "emit" or "wait": current value is "later"',
+  );
+  wrong(
+    { maxPause: -1 },
+    '"maxPause" of checkpoint "c" as it must be a duration of milliseconds >= 0: current value is -1',
+  );
+  wrong(
+    { recoveryCallback: 5 },
+    '"recoveryCallback" of checkpoint "c" as it must be a function: current value is 5',
+  );
+  wrong(
+    { cache: new Map([["get", 1]]).values() },
+    '"cache" of checkpoint "c" as it must be a store with get() and set()',
+  );
   wrong({ correct: true }, "its dependent cannot be read again, so nothing can be corrected");
   new Checkpoint("c", { dependent, dependencies });
   wrong({}, 'dependency "d" belongs to checkpoint "c"');
   assertThrows(() => new Dependency("", emoji()), TypeError, "a name must be a non-empty string");
   assertThrows(() => new Dependency("d", "text"), TypeError, "its stream must be a source");
   assertThrows(
-    () => new Dependency("d", emoji(), { latenesMs: 1 } as object),
+    () => new Dependency("d", emoji(), { outOfOrdernes: 1 } as object),
     TypeError,
-    "latenessMs",
+    "outOfOrderness",
   );
-  assertThrows(() => new Dependency("d", emoji(), { onEnd: "x" as "down" }), TypeError, "got x");
+  assertThrows(() => new Dependency("d", emoji(), { onEnd: "x" as "down" }), TypeError, 'is "x"');
+  const unbounded = { outOfOrderness: Infinity };
+  assertThrows(() => new Dependency("d", emoji(), unbounded), RangeError, "finite milliseconds");
 });

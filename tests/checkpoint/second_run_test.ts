@@ -16,13 +16,13 @@ class Rerun {
 
   constructor(
     options: Partial<CheckpointOptions<LogMessage<Question>>>,
-    downtimeAfterMs = Infinity,
+    downtimeAfter = Infinity,
   ) {
     const weather = new LogSource(this.weather);
     const questions = new LogSource(this.questions);
     const checkpoint = new Checkpoint("questions", {
       dependent: questions,
-      dependencies: [new Dependency("weather", weather, { downtimeAfterMs })],
+      dependencies: [new Dependency("weather", weather, { downtimeAfter })],
       ...options,
     });
     const known: Weather[] = [];
@@ -56,7 +56,7 @@ class Rerun {
 }
 
 Deno.test("Checkpoint corrects in a second run what was stale at the end of the first", async () => {
-  const app = new Rerun({ correct: true, correctAfterMs: 5000 });
+  const app = new Rerun({ correct: true, correctAfter: 5000 });
   const first = app.stream();
   app.weather.append({ time: 0, value: "sun" });
   await app.rest();

@@ -20,7 +20,7 @@ Deno.test("Checkpoint takes the partitions of a Topic as parts, moves a Topic ba
     correct: true,
     cache,
   });
-  const app = new App({ commit: { intervalMs: 20 } });
+  const app = new App({ commit: { interval: 20 } });
   const stored: Event[] = [];
   let handled = 0;
   app.handle(weather, async ({ value }) => {

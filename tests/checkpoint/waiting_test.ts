@@ -21,10 +21,10 @@ Deno.test('Checkpoint in mode "wait" holds each partition until the frontier has
   assertEquals(world.answers, world.truth);
 });
 
-Deno.test('Checkpoint in mode "wait" takes a wait of waitMs for an outage', async () => {
+Deno.test('Checkpoint in mode "wait" takes a wait of maxWait for an outage', async () => {
   const world = new World();
   const process = world.start({
-    checkpoint: { mode: "wait", time: ({ value }) => value.time, waitMs: 500 },
+    checkpoint: { mode: "wait", time: ({ value }) => value.time, maxWait: 500 },
   });
   world.say(10, "sun");
   world.ask([12, 13]);
@@ -50,7 +50,7 @@ Deno.test('Checkpoint in mode "wait" without correct goes on when recoveryCheck 
     checkpoint: {
       mode: "wait",
       time: ({ value }) => value.time,
-      waitMs: 500,
+      maxWait: 500,
       correct: false,
       recoveryCallback: ({ staleState }) => stale = staleState,
     },
@@ -76,7 +76,7 @@ Deno.test('Checkpoint in mode "wait" without correct goes on when recoveryCheck 
 Deno.test('Checkpoint in mode "wait" still waits for the frontier when recoveryCheck is early', async () => {
   const world = new World();
   const process = world.start({
-    checkpoint: { mode: "wait", time: ({ value }) => value.time, waitMs: 500, correct: false },
+    checkpoint: { mode: "wait", time: ({ value }) => value.time, maxWait: 500, correct: false },
     dependency: { recoveryCheck: () => true },
   });
   world.say(10, "sun");
@@ -109,10 +109,10 @@ Deno.test('Checkpoint in mode "wait" ends the run with an error of time, also of
   assertEquals(error.flow, "asks");
 });
 
-Deno.test('Checkpoint in mode "emit" accepts time and waitMs, so that one object of options serves both modes', async () => {
+Deno.test('Checkpoint in mode "emit" accepts time and maxWait, so that one object of options serves both modes', async () => {
   for (const mode of ["emit", "wait"] as const) {
     const world = new World();
-    const options = { time: ({ value }: { value: { time: number } }) => value.time, waitMs: 500 };
+    const options = { time: ({ value }: { value: { time: number } }) => value.time, maxWait: 500 };
     const process = world.start({ checkpoint: { ...options, mode } });
     world.say(10, "sun");
     await process.rest();

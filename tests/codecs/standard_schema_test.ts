@@ -62,5 +62,5 @@ Deno.test("JsonCodec.decode() rejects where an asynchronous validator does", asy
 
 Deno.test("JsonCodec refuses a schema that is no Standard Schema validator", () => {
   const schema = {} as z.ZodNumber;
-  assertThrows(() => new JsonCodec({ schema }), TypeError, 'it has no "~standard"');
+  assertThrows(() => new JsonCodec({ schema }), TypeError, 'with its "~standard"');
 });

@@ -37,7 +37,7 @@ Deno.test("exactPipe() opens anew in each run", async () => {
 
 Deno.test("exactPipe() has its errors meet onError, and a retry calls it again", async () => {
   for (const isLate of [false, true]) {
-    const app = new App({ onError: retry({ attempts: 2, minMs: 1 }) });
+    const app = new App({ onError: retry({ attempts: 2, minDelay: 1 }) });
     let calls = 0;
     const seen: number[] = [];
     const flaky = exactPipe<number, number>((emit) => (n) => {

@@ -97,7 +97,7 @@ Deno.test("a group that began at the end, and crashed before its first commit, g
   {
     await using state = await openState(folder.path);
     await using topic = open(broker, { offset: "latest" });
-    const app = new App({ commit: { intervalMs: 1e6 } });
+    const app = new App({ commit: { interval: 1e6 } });
     app.handle(topic, () => {
       throw new Error("at once");
     }, { name: "count", state });

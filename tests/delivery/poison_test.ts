@@ -45,7 +45,7 @@ for (
   const [name, policyOf] of Object.entries<(dead: Topic) => OnError>({
     skip: () => "skip",
     deadLetter: (dead) => deadLetter(dead),
-    retry: (dead) => ({ retry: { attempts: 2, minMs: 0 }, otherwise: deadLetter(dead) }),
+    retry: (dead) => ({ retry: { attempts: 2, minDelay: 0 }, otherwise: deadLetter(dead) }),
     function: (dead) => () => deadLetter(dead),
   })
 ) {
@@ -104,7 +104,7 @@ Deno.test("a dead letter that is sent back is counted once", async () => {
   assertEquals(await contentOf(state), { 0: 1, 1: 1, 2: 1, 3: 1, 4: 1 });
 });
 
-Deno.test("a call that takes longer than handlerTimeoutMs leaves nothing in the state, nor is it repeated", async () => {
+Deno.test("a call that takes longer than handlerTimeout leaves nothing in the state, nor is it repeated", async () => {
   const clock = new ManualClock();
   await using broker = new MemoryBroker({ clock });
   await using folder = await temporaryFolder();
@@ -119,7 +119,7 @@ Deno.test("a call that takes longer than handlerTimeoutMs leaves nothing in the 
     if (value !== "1") return;
     stuck.resolve();
     await go.promise;
-  }, { name: "count", state, handlerTimeoutMs: 1_000, onError: "skip" });
+  }, { name: "count", state, handlerTimeout: 1_000, onError: "skip" });
   const streaming = app.stream();
   await stuck.promise;
   await clock.tick(2_000);

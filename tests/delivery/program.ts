@@ -37,9 +37,9 @@ export class Program {
     const app = new App({
       clock: this.scheduler.clock,
       commit: {
-        intervalMs: 50,
+        interval: 50,
         messages: plan.random.pick([2, 5, 1_000]),
-        flushTimeoutMs: 500,
+        flushTimeout: 500,
       },
       onError: this.#policy(),
       onStatus: ({ type }) => void (type === "started" && this.#checkComplete()),
@@ -124,7 +124,7 @@ export class Program {
   #policy(): ErrorPolicy {
     const { policy, shape } = this.world.plan;
     if (shape === "proxy" || policy === "stop") return "stop";
-    if (policy === "retry") return { retry: { attempts: 2, minMs: 10 }, otherwise: "stop" };
+    if (policy === "retry") return { retry: { attempts: 2, minDelay: 10 }, otherwise: "stop" };
     if (policy === "skip") return "skip";
     return {
       deadLetter: ({ input }) => {

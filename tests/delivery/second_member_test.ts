@@ -10,7 +10,7 @@ import { kafka, memory, testOn } from "../_support/topic_fixture.ts";
 class Program {
   readonly outputs: string[] = [];
   readonly running: Promise<void>;
-  readonly #app = new App({ commit: { intervalMs: 20 } });
+  readonly #app = new App({ commit: { interval: 20 } });
   readonly #target: number;
   readonly #reached = Promise.withResolvers<void>();
 

@@ -36,7 +36,7 @@ async function live(world: World, lives: number): Promise<boolean> {
   const program = new Program(world, scheduler, connection, states, mayCrash, () => stop.abort());
   const app = program.build();
   let crashed = false;
-  const streaming = app.stream({ signal: stop.signal, drainMs: 100_000 });
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 100_000 });
   const ended = streaming.then(() => true, () => false);
   const onStep = () => {
     if (crashed) return;

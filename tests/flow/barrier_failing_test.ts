@@ -29,12 +29,12 @@ Deno.test("a commit that fails commits nothing and is tried again", async () => 
   assertEquals(events.filter(({ type }) => type === "commit_failed").length, 2);
 });
 
-Deno.test("a commit that fails for flushTimeoutMs stops the app, whatever the policy", async () => {
+Deno.test("a commit that fails for flushTimeout stops the app, whatever the policy", async () => {
   const clock = new ManualClock();
   const app = new App({
     clock,
     onError: "skip",
-    commit: { flushTimeoutMs: 1000, intervalMs: 10 },
+    commit: { flushTimeout: 1000, interval: 10 },
   });
   const source = new Recorder([1, 2]);
   const { handler, release } = holdingAfter(1);
@@ -64,7 +64,7 @@ Deno.test("the commit does not commit when the run is ended at once during its f
     sink: { write: () => {}, flush: () => flushed.promise },
   });
   const streaming = assertRejects(
-    () => app.stream({ signal: stop.signal, drainMs: 10 }),
+    () => app.stream({ signal: stop.signal, drainTimeout: 10 }),
     DrainError,
   );
   await settle();
@@ -108,9 +108,9 @@ Deno.test("a commit tried again calls no flush() beside an earlier call of it", 
   assertEquals([most, failures, source.committed], [1, -1, [2]]);
 });
 
-Deno.test("a flush() that does not settle within flushTimeoutMs stops the app, and is not called again", async () => {
+Deno.test("a flush() that does not settle within flushTimeout stops the app, and is not called again", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, commit: { messages: 1, flushTimeoutMs: 1000 } });
+  const app = new App({ clock, commit: { messages: 1, flushTimeout: 1000 } });
   const source = new Recorder([1], { open: true });
   const calls = { file: 0, other: 0, close: 0 };
   class File {

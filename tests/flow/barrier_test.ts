@@ -38,7 +38,7 @@ Deno.test("the commit flushes sinks, then stores, then commits", async () => {
 
 Deno.test("the commit runs on its interval while messages are acknowledged", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, commit: { intervalMs: 500 } });
+  const app = new App({ clock, commit: { interval: 500 } });
   const source = new Recorder([1, 2, 3]);
   const { handler, release } = holdingAfter(2);
   app.handle(source, handler);
@@ -152,7 +152,7 @@ Deno.test("with a checkpoint, a commit within a message of a flow with state not
 
 Deno.test("the commit runs by count and interval also where the source has no positions", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, commit: { messages: 5, intervalMs: 100 } });
+  const app = new App({ clock, commit: { messages: 5, interval: 100 } });
   const { readable, writable } = new TransformStream<number, number>();
   const flushed: number[] = [];
   let buffered = 0;

@@ -152,8 +152,6 @@ Deno.test("handle() refuses an onError that is no policy", () => {
     {},
     { deadLetter: 7 },
     { retry: 3 },
-    { retry: { attempts: -1 } },
-    { retry: { minMs: "1" } },
     { retry: {}, otherwise: "again" },
     { retry: {}, otherwise: { retry: {} } },
     { retry: {}, otherwise: () => "skip" },
@@ -173,6 +171,19 @@ Deno.test("handle() refuses an unknown option of a retry and suggests the neares
     refused([], handler, { onError: { retry: { attempt: 3 } } }),
     'Cannot use option "attempt" of retry: did you mean "attempts"?',
   );
+});
+
+Deno.test("handle() refuses figures of a retry, and a handlerTimeout, that are out of bounds or none", () => {
+  const wrong: [object, typeof Error, string][] = [
+    [{ onError: { retry: { attempts: -1 } } }, RangeError, '"attempts" of retry as it must be'],
+    [{ onError: { retry: { minDelay: "1" } } }, TypeError, '"minDelay" of retry as it must be'],
+    [{ onError: { retry: { maxDelay: { second: 1 } } } }, TypeError, 'did you mean "seconds"?'],
+    [{ handlerTimeout: 0 }, RangeError, '"handlerTimeout" of flow "flow 1" as it must be'],
+    [{ handlerTimeout: "5" }, TypeError, '"handlerTimeout" of flow "flow 1" as it must be'],
+  ];
+  for (const [options, kind, message] of wrong) {
+    assertThrows(() => new App().handle([], handler, options), kind, message);
+  }
 });
 
 Deno.test("handle() refuses an unknown part of an error policy and suggests the nearest", () => {
@@ -198,7 +209,7 @@ Deno.test("handle() takes everything that fits", () => {
     "stop",
     "skip",
     { retry: {} },
-    { retry: { attempts: 0, minMs: 0, maxMs: Infinity }, otherwise: "skip" },
+    { retry: { attempts: 0, minDelay: 0, maxDelay: Infinity }, otherwise: "skip" },
     { retry: {}, otherwise: deadLetter(() => {}) },
     deadLetter(new Proxy()),
     () => "skip",

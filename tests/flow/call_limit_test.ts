@@ -23,7 +23,7 @@ function after(clock: ManualClock, ms: number): Promise<void> {
   return new Promise((resolve) => clock.timer(resolve, ms));
 }
 
-const policies = ["skip", retry({ attempts: 2, minMs: 0 }, "skip")] as const;
+const policies = ["skip", retry({ attempts: 2, minDelay: 0 }, "skip")] as const;
 for (const onError of policies) {
   const times = onError === "skip" ? 1 : 3;
   Deno.test(`a call past its limit yields nothing and fails once: ${times} times`, async () => {
@@ -32,7 +32,7 @@ for (const onError of policies) {
     app.handle([1], async (_, { attempt }) => {
       await after(clock, 300);
       return attempt;
-    }, { handlerTimeoutMs: 100, sink: (attempt) => sunk.push(attempt) });
+    }, { handlerTimeout: 100, sink: (attempt) => sunk.push(attempt) });
     const streaming = app.stream();
     for (let n = 0; n < 12; n++) await clock.tick(100);
     await streaming;
@@ -45,14 +45,14 @@ for (const onError of policies) {
 }
 
 Deno.test("a retry waits until the call that was late is over", async () => {
-  const { clock, app } = world({ onError: retry({ attempts: 1, minMs: 0 }, "skip") });
+  const { clock, app } = world({ onError: retry({ attempts: 1, minDelay: 0 }, "skip") });
   const begun: number[] = [];
   const sunk: number[] = [];
   app.handle([1], async (_, { attempt }) => {
     begun.push(clock.now());
     await after(clock, attempt === 1 ? 500 : 50);
     return attempt;
-  }, { handlerTimeoutMs: 100, sink: (attempt) => sunk.push(attempt) });
+  }, { handlerTimeout: 100, sink: (attempt) => sunk.push(attempt) });
   const streaming = app.stream();
   for (let n = 0; n < 12; n++) await clock.tick(50);
   await streaming;
@@ -65,7 +65,7 @@ Deno.test("context.signal aborts at the limit, with the reason, and is one for e
   app.handle([1, 2, 3], async (n, { signal }) => {
     signals.push(signal);
     if (n === 2) await new Promise((_, reject) => signal.onabort = () => reject(signal.reason));
-  }, { handlerTimeoutMs: 100 });
+  }, { handlerTimeout: 100 });
   const streaming = app.stream();
   await clock.tick(99);
   assertEquals(signals.map(({ aborted }) => aborted), [false, false]);
@@ -84,8 +84,8 @@ Deno.test("context.signal follows the hard end where there is a limit, too", asy
     given = signal;
     begun.resolve();
     return new Promise(() => {});
-  }, { handlerTimeoutMs: 100_000 });
-  const streaming = app.stream({ drainMs: 10 }).catch(() => {});
+  }, { handlerTimeout: 100_000 });
+  const streaming = app.stream({ drainTimeout: 10 }).catch(() => {});
   await begun.promise;
   app.close();
   await clock.tick(10);
@@ -100,7 +100,7 @@ Deno.test("a context that is copied has the signal of its call", async () => {
   app.handle([1], async (_, context) => {
     copied = { ...context };
     await after(clock, 200);
-  }, { handlerTimeoutMs: 100 });
+  }, { handlerTimeout: 100 });
   const streaming = app.stream();
   await clock.tick(150);
   assert(copied!.signal.aborted);
@@ -122,7 +122,7 @@ Deno.test("an async generator is closed at the limit, and its later yields go no
     } finally {
       steps.push("closed");
     }
-  }, { handlerTimeoutMs: 100, sink: (text) => sunk.push(text) });
+  }, { handlerTimeout: 100, sink: (text) => sunk.push(text) });
   const streaming = app.stream();
   for (let n = 0; n < 4; n++) await clock.tick(100);
   await streaming;
@@ -141,7 +141,7 @@ Deno.test("a generator is closed at the limit, while a sink is slow", async () =
       closed = clock.now();
     }
   }, {
-    handlerTimeoutMs: 100,
+    handlerTimeout: 100,
     sink: async (n: number) => {
       await after(clock, 300);
       sunk.push(n);
@@ -157,7 +157,7 @@ Deno.test("of several sinks those get nothing that have not begun at the limit",
   const { clock, app } = world({ onError: "skip" });
   const second: number[] = [];
   app.handle([1], (n) => n, {
-    handlerTimeoutMs: 100,
+    handlerTimeout: 100,
     sink: [() => after(clock, 300), (n: number) => second.push(n)],
   });
   const streaming = app.stream();
@@ -167,10 +167,10 @@ Deno.test("of several sinks those get nothing that have not begun at the limit",
 });
 
 Deno.test("a sink that fails after the limit meets no policy of its own", async () => {
-  const { clock, app, failures } = world({ onError: retry({ attempts: 1, minMs: 0 }, "skip") });
+  const { clock, app, failures } = world({ onError: retry({ attempts: 1, minDelay: 0 }, "skip") });
   let calls = 0;
   app.handle([1], (n) => n, {
-    handlerTimeoutMs: 100,
+    handlerTimeout: 100,
     sink: async () => {
       if (++calls > 1) return;
       await after(clock, 300);
@@ -191,7 +191,7 @@ Deno.test("what a late call throws comes second, and the abort that it was told 
   app.handle([1], async () => {
     await after(clock, 300);
     throw new Error("gone");
-  }, { handlerTimeoutMs: 100 });
+  }, { handlerTimeout: 100 });
   const streaming = app.stream().catch((error) => error);
   for (let n = 0; n < 4; n++) await clock.tick(100);
   const error = await streaming;
@@ -204,7 +204,7 @@ Deno.test("what a late call throws comes second, and the abort that it was told 
     [1],
     (_, { signal }) =>
       new Promise<void>((_, reject) => signal.onabort = () => reject(signal.reason)),
-    { handlerTimeoutMs: 100 },
+    { handlerTimeout: 100 },
   );
   const stopped = second.app.stream().catch((error) => error);
   await second.clock.tick(100);
@@ -217,7 +217,7 @@ Deno.test("a call that is over in time is no failure, however many there are, an
   app.handle(Array.from({ length: 50 }, (_, n) => n), async (n) => {
     await after(clock, 90);
     return n;
-  }, { handlerTimeoutMs: 100, sink: (n) => sunk.push(n) });
+  }, { handlerTimeout: 100, sink: (n) => sunk.push(n) });
   const streaming = app.stream();
   for (let n = 0; n < 50; n++) {
     await clock.tick(90);

@@ -110,7 +110,7 @@ Deno.test("App.stream() ends endless flows through a Proxy that never let go of 
   assertEquals(handled > 0, true);
 });
 
-Deno.test("App.stream() gives up after drainMs: DrainError, no commit, context.signal aborted", async () => {
+Deno.test("App.stream() gives up after drainTimeout: DrainError, no commit, context.signal aborted", async () => {
   const clock = new ManualClock();
   const app = new App({ clock });
   const stop = new AbortController();
@@ -121,14 +121,14 @@ Deno.test("App.stream() gives up after drainMs: DrainError, no commit, context.s
     signal.addEventListener("abort", () => aborted.push("signal"));
     return new Promise(() => {});
   });
-  const streaming = app.stream({ signal: stop.signal, drainMs: 1000 });
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 1000 });
   streaming.catch(() => {});
   await settle();
   stop.abort();
   await clock.tick(999);
   assertEquals(aborted, ["stopping"]);
   await clock.tick(1);
-  const error = await assertRejects(() => streaming, DrainError, "drainMs (1000 ms)");
+  const error = await assertRejects(() => streaming, DrainError, "drainTimeout (1000 ms)");
   assertInstanceOf(error, DrainError);
   assertEquals(aborted, ["stopping", "signal"]);
   assertEquals(source.committed, []);
@@ -137,12 +137,12 @@ Deno.test("App.stream() gives up after drainMs: DrainError, no commit, context.s
 
 Deno.test("App.stream() waits with a retry no longer than the hard end", async () => {
   const clock = new ManualClock();
-  const app = new App({ clock, onError: { retry: { minMs: 60_000, maxMs: 60_000 } } });
+  const app = new App({ clock, onError: { retry: { minDelay: 60_000, maxDelay: 60_000 } } });
   const stop = new AbortController();
   app.handle([1], () => {
     throw new Error("broken");
   });
-  const streaming = app.stream({ signal: stop.signal, drainMs: 10 });
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 10 });
   streaming.catch(() => {});
   await settle();
   stop.abort();
@@ -287,7 +287,7 @@ Deno.test("App.stream() that was ended at once lets nothing go on of what was in
       sink: sinks,
     });
     const streaming = assertRejects(
-      () => app.stream({ signal: stop.signal, drainMs: 10 }),
+      () => app.stream({ signal: stop.signal, drainTimeout: 10 }),
       DrainError,
     );
     await settle();

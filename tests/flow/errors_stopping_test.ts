@@ -203,7 +203,7 @@ Deno.test("onStatus is told of retries, skips, dead letters and errors", async (
   const boom = () => {
     throw new Error("broken");
   };
-  app.handle([1], boom, { name: "skipping", onError: retry({ attempts: 1, minMs: 1 }, "skip") });
+  app.handle([1], boom, { name: "skipping", onError: retry({ attempts: 1, minDelay: 1 }, "skip") });
   app.handle([2], boom, { name: "dead", onError: deadLetter(() => {}) });
   app.handle([3], async () => {
     for (let turn = 0; turn < 50; turn++) await settle();

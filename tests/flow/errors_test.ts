@@ -119,7 +119,7 @@ for (const [place, Kind, stopped, skipped] of PLACES) {
   });
 
   Deno.test(`onError { retry } at ${place} repeats that step until it succeeds`, async () => {
-    const { error, log, acknowledged, attempts } = await fail(place, retry({ minMs: 1 }), 2);
+    const { error, log, acknowledged, attempts } = await fail(place, retry({ minDelay: 1 }), 2);
     assertEquals(error, undefined);
     assertEquals(attempts, 3);
     const again = place === "handler after its first yield" ? "c1 C1 c1 C1 c1 C1" : "c1 C1";
@@ -128,14 +128,17 @@ for (const [place, Kind, stopped, skipped] of PLACES) {
   });
 
   Deno.test(`onError { retry } at ${place} stops the app when it is exhausted`, async () => {
-    const { error, acknowledged, attempts } = await fail(place, retry({ attempts: 2, minMs: 1 }));
+    const { error, acknowledged, attempts } = await fail(
+      place,
+      retry({ attempts: 2, minDelay: 1 }),
+    );
     assertInstanceOf<HandlerError | SinkError>(error, Kind);
     assertEquals(attempts, 3);
     assertEquals(acknowledged, [0]);
   });
 
   Deno.test(`onError { retry, otherwise: "skip" } at ${place} goes on when it is exhausted`, async () => {
-    const policy = retry({ attempts: 1, minMs: 1 }, "skip");
+    const policy = retry({ attempts: 1, minDelay: 1 }, "skip");
     const { error, acknowledged, attempts } = await fail(place, policy);
     assertEquals(error, undefined);
     assertEquals(attempts, 2);
@@ -219,7 +222,7 @@ Deno.test("an exhausted sink error is not repeated by its handler's policy", asy
     calls++;
     return n;
   }, {
-    onError: retry({ attempts: 2, minMs: 1 }),
+    onError: retry({ attempts: 2, minDelay: 1 }),
     sink: () => {
       writes++;
       throw new Error("broken");
@@ -235,7 +238,7 @@ Deno.test("context.attempt counts the calls of one message and begins again with
   app.handle([1, 2], (n, { attempt }) => {
     attempts.push([n, attempt]);
     if (n === 1 && attempt < 3) throw new Error("not yet");
-  }, { onError: retry({ minMs: 1 }) });
+  }, { onError: retry({ minDelay: 1 }) });
   await app.stream();
   assertEquals(attempts, [[1, 1], [1, 2], [1, 3], [2, 1]]);
 });

@@ -271,7 +271,7 @@ Deno.test("a ReadableStream that never gives a chunk again is cancelled when the
   assertEquals(cancelled, 1);
 });
 
-Deno.test("an idle source whose return() never settles is ended by drainMs", async () => {
+Deno.test("an idle source whose return() never settles is ended by drainTimeout", async () => {
   const clock = new ManualClock();
   const controller = new AbortController();
   const stuck: AsyncIterable<number> = {
@@ -282,7 +282,9 @@ Deno.test("an idle source whose return() never settles is ended by drainMs", asy
   };
   const app = new App({ clock });
   app.handle(stuck, () => controller.abort());
-  const ended = app.stream({ signal: controller.signal, drainMs: 500 }).catch((error) => error);
+  const ended = app.stream({ signal: controller.signal, drainTimeout: 500 }).catch((error) =>
+    error
+  );
   await clock.tick(499);
   assertEquals(clock.pending, 1);
   await clock.tick(1);

@@ -148,7 +148,7 @@ Deno.test("flatMap() passes everything on again when its call is repeated", asyn
   const source = new Recorder([1]);
   const seen: number[] = [];
   let failures = 1;
-  const app = new App({ onError: retry({ minMs: 0.01 }) });
+  const app = new App({ onError: retry({ minDelay: 0.01 }) });
   app.handle(
     source,
     flatMap(function* () {

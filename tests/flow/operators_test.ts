@@ -158,7 +158,7 @@ for (const [kind, pipe] of Object.entries(failingPipes)) {
     const attempts: unknown[] = [];
     const choose: OnError = (error, { attempt }) => {
       attempts.push([error.input, attempt]);
-      return retry({ attempts: 2, minMs: 0.01 }, "skip");
+      return retry({ attempts: 2, minDelay: 0.01 }, "skip");
     };
     const { source, error, seen, told } = await run(choose);
     assertEquals([error, seen, attempts], [undefined, 2, [["x", 1]]]);
@@ -169,7 +169,7 @@ for (const [kind, pipe] of Object.entries(failingPipes)) {
 
 Deno.test("a retry of map() or filter() that succeeds passes the message on once", async () => {
   const seen: unknown[] = [];
-  const app = new App({ onError: retry({ minMs: 0.01 }) });
+  const app = new App({ onError: retry({ minDelay: 0.01 }) });
   const twice = () => {
     let failures = 2;
     return <T>(message: T): T => {
@@ -194,7 +194,7 @@ Deno.test("map() in front of batch() counts its attempts for itself", async () =
   const source = new Recorder([1], { open: true });
   const done = Promise.withResolvers<void>();
   const seen: unknown[] = [];
-  const app = new App({ clock, onError: retry({ minMs: 1 }) });
+  const app = new App({ clock, onError: retry({ minDelay: 1 }) });
   let calls = 0;
   const again = Promise.withResolvers<number>();
   app.handle(

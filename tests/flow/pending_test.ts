@@ -314,7 +314,7 @@ Deno.test("a batch that is passed on by its time is committed without a further 
   await using _ = broker;
   await using __ = topic;
   const clock = new ManualClock();
-  const app = new App({ clock, commit: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { interval: 10 } });
   const handled = Promise.withResolvers<void>();
   app.handle(topic, batch(10, 1000), () => handled.resolve());
   await during(app, async () => {

@@ -166,7 +166,7 @@ Deno.test("a pipe function makes a pipe for each run", async () => {
   assertEquals(seen.toSorted(), [1, 1, 2, 2, 3, 3]);
 });
 
-Deno.test("a pipe that never ends after its source is ended by drainMs", async () => {
+Deno.test("a pipe that never ends after its source is ended by drainTimeout", async () => {
   const clock = new ManualClock();
   const controller = new AbortController();
   const stuck = Promise.withResolvers<void>();
@@ -177,7 +177,7 @@ Deno.test("a pipe that never ends after its source is ended by drainMs", async (
     await new Promise(() => {});
   }, (n: number) => n);
   const ended = assertRejects(
-    () => app.stream({ signal: controller.signal, drainMs: 100 }),
+    () => app.stream({ signal: controller.signal, drainTimeout: 100 }),
     DrainError,
   );
   await stuck.promise;

@@ -165,7 +165,7 @@ Deno.test("App.close() in an exit hook does not wait for itself", async () => {
 });
 
 Deno.test("context.attempt of a generator survives a retry of its sink", async () => {
-  const app = new App({ onError: retry({ minMs: 1 }) });
+  const app = new App({ onError: retry({ minDelay: 1 }) });
   const attempts: number[] = [];
   let failures = 1;
   app.handle([1], function* (n, context) {
@@ -191,7 +191,7 @@ Deno.test("nothing is written and nothing told after the hard end", async () => 
     begun.abort();
     return late.promise;
   }, { sink: (n) => void written.push(n) });
-  await assertRejects(() => app.stream({ signal: begun.signal, drainMs: 1 }), DrainError);
+  await assertRejects(() => app.stream({ signal: begun.signal, drainTimeout: 1 }), DrainError);
   late.resolve(1);
   await settle();
   assertEquals(written, []);
@@ -250,7 +250,7 @@ for (
     const app = new App();
     endless(app);
     await assertRejects(
-      () => app.stream({ signal: AbortSignal.timeout(10), drainMs: 10 }),
+      () => app.stream({ signal: AbortSignal.timeout(10), drainTimeout: 10 }),
       DrainError,
     );
   });

@@ -170,7 +170,7 @@ Deno.test("sinks that an onError function makes for each dead letter are forgott
   const flushed: number[] = [];
   let closed = 0;
   const kept = { write: () => {}, close: () => void closed++ };
-  const app = new App({ clock, commit: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { interval: 10 } });
   const source = new Recorder([1, 2, 3], { open: true });
   app.handle(source, () => {
     throw new Error("poison");
@@ -201,7 +201,7 @@ Deno.test("a dead letter whose write outlasts a flush is flushed again after it"
   const written = Promise.withResolvers<void>();
   let flushes = 0;
   const slow = { write: () => written.promise, flush: () => void flushes++ };
-  const app = new App({ clock, commit: { intervalMs: 10 } });
+  const app = new App({ clock, commit: { interval: 10 } });
   const other = new Recorder([1], { open: true });
   app.handle(["poison"], () => {
     throw new Error("poison");

@@ -17,7 +17,7 @@ Deno.test("flush() and durable writes within a message of a flow with state reje
     await state.delete("a", { durable: true }).catch(note);
     await space.set("a", 1, { durable: true }).catch(note);
     await state.clear().catch(note);
-    await state.set("a", 1, { ttlMs: 10 }).catch(note);
+    await state.set("a", 1, { ttl: 10 }).catch(note);
   }, { name: "sum", state });
   await app.stream();
   assertEquals(errors.map((message) => message.split(" in ")[0]!.split(" within ")[0]), [
@@ -26,7 +26,7 @@ Deno.test("flush() and durable writes within a message of a flow with state reje
     "Cannot wait for a durable write",
     "Cannot wait for a durable write",
     "Cannot clear a cache",
-    "Cannot use ttlMs",
+    "Cannot use ttl",
   ]);
   assertEquals(state.size, 0);
 });

@@ -39,7 +39,7 @@ Deno.test("flush() from outside waits for the message in flight, and brings ever
   await using state = await openState(folder.path);
   const begun = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
-  const app = new App({ commit: { intervalMs: 1e6 } });
+  const app = new App({ commit: { interval: 1e6 } });
   app.handle(numbers(2).source, async ({ n }) => {
     await add(state, "sum", n);
     begun.resolve();

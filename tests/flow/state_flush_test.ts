@@ -10,7 +10,7 @@ Deno.test("flush() from outside, during a commit, resolves only when what was wr
   const flushing = Promise.withResolvers<void>();
   const [second, begun, over] = [0, 0, 0].map(() => Promise.withResolvers<void>());
   const go = Promise.withResolvers<void>();
-  const app = new App({ commit: { intervalMs: 1 } });
+  const app = new App({ commit: { interval: 1 } });
   app.handle(numbers(1, "first").source, ({ n }) => n, {
     name: "first",
     state,
@@ -53,7 +53,11 @@ Deno.test("an exit hook that flushes after an error is told at once that it cann
       await call().catch((error) => void refused.push(error.message));
     }
   });
-  const error = await assertRejects(() => app.stream({ drainMs: 10_000 }), HandlerError, "broken");
+  const error = await assertRejects(
+    () => app.stream({ drainTimeout: 10_000 }),
+    HandlerError,
+    "broken",
+  );
   assertEquals(error.others, []);
   assertEquals(refused.length, 2);
   assertEquals(refused[0]!.includes("within a message"), true);
@@ -71,7 +75,7 @@ Deno.test("flush() that waits for a message is refused when the message fails", 
   app.onExit(async () => {
     await assertRejects(() => flushed, TypeError, "within a message");
   });
-  const streaming = app.stream({ drainMs: 10_000 });
+  const streaming = app.stream({ drainTimeout: 10_000 });
   await begun.promise;
   const flushed = state.flush();
   flushed.catch(() => {});
@@ -83,7 +87,7 @@ Deno.test("flush() that waits for a message is refused when the message fails", 
 Deno.test("flush() and durable writes in the flush() of a sink reject: the commit would wait for itself", async () => {
   for (const durable of [false, true]) {
     await using state = new MemoryCache<number>({ maxBytes: Infinity });
-    const app = new App({ commit: { intervalMs: 1, flushTimeoutMs: 1 } });
+    const app = new App({ commit: { interval: 1, flushTimeout: 1 } });
     app.handle(numbers(2).source, ({ n }) => n, {
       name: "f",
       state,
@@ -92,14 +96,14 @@ Deno.test("flush() and durable writes in the flush() of a sink reject: the commi
         flush: () => durable ? state.set("a", 1, { durable }) : state.flush(),
       },
     });
-    const error = await assertRejects(() => app.stream({ drainMs: 10_000 }), CommitError);
+    const error = await assertRejects(() => app.stream({ drainTimeout: 10_000 }), CommitError);
     assertEquals((error.cause as Error).message.includes("within a commit"), true);
   }
 });
 
 Deno.test("a sink may write to the state in its flush()", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
-  const app = new App({ commit: { intervalMs: 1 } });
+  const app = new App({ commit: { interval: 1 } });
   app.handle(numbers(2).source, ({ n }) => n, {
     name: "f",
     state,

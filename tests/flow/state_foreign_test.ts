@@ -92,7 +92,7 @@ for (const [way, bind] of Object.entries(WAYS)) {
     await using broker = new MemoryBroker();
     await using state: State = new MemoryCache({ maxBytes: Infinity });
     await using topic = await topicOf(broker);
-    const app = new App({ commit: { intervalMs: 1 } });
+    const app = new App({ commit: { interval: 1 } });
     keep(app, state);
     bind(app, topic, state);
     const error = await assertRejects(() => streamed(app));
@@ -112,7 +112,7 @@ Deno.test("a flow of another app cannot write to a state either", async () => {
   await using broker = new MemoryBroker();
   await using state: State = new MemoryCache({ maxBytes: Infinity });
   await using topic = await topicOf(broker);
-  const first = new App(), second = new App({ commit: { intervalMs: 1 } });
+  const first = new App(), second = new App({ commit: { interval: 1 } });
   const over = Promise.withResolvers<void>();
   keep(first, state, over.promise);
   const streaming = first.stream();

@@ -43,7 +43,7 @@ for (const policy of ["retry", "deadLetter", "function"] as const) {
       name: "sum",
       state,
       onError: policy === "retry"
-        ? { retry: { attempts: 1, minMs: 0 } }
+        ? { retry: { attempts: 1, minDelay: 0 } }
         : policy === "deadLetter"
         ? { deadLetter: land }
         : async () => {
@@ -78,8 +78,8 @@ for (const at of ["a wait of its own", "a slow sink"] as const) {
     }, {
       name: "sum",
       state,
-      handlerTimeoutMs: 100,
-      onError: { retry: { attempts: 2, minMs: 0 } },
+      handlerTimeout: 100,
+      onError: { retry: { attempts: 2, minDelay: 0 } },
       sink: wait,
     });
     let ended = false;
@@ -148,7 +148,7 @@ Deno.test("what onError itself writes stays when a later try fails", async () =>
     state,
     onError: async () => {
       await add(state, "errors", 1);
-      return { retry: { attempts: 2, minMs: 0 }, otherwise: "skip" } as const;
+      return { retry: { attempts: 2, minDelay: 0 }, otherwise: "skip" } as const;
     },
   });
   await app.stream();

@@ -63,7 +63,7 @@ for (const [call, read] of Object.entries(READS)) {
 Deno.test("what another flow has read may be tried again, and not be given up", async () => {
   for (const failures of [1, 2, 3]) {
     await using state: State = new MemoryCache({ maxBytes: Infinity });
-    const onError = { retry: { attempts: 2, minMs: 0 }, otherwise: "skip" } as const;
+    const onError = { retry: { attempts: 2, minDelay: 0 }, otherwise: "skip" } as const;
     const running = run(state, (state) => state.get(["a", 1]), { onError, failures });
     if (failures === 3) await assertRejects(() => running, HandlerError, "has read");
     else await running;

@@ -22,7 +22,7 @@ Deno.test("handle() refuses a state that cannot be exact, and says what to chang
   const { source } = numbers(1);
   const handler = () => {};
   await using finite = new MemoryCache();
-  await using dying = new MemoryCache({ maxBytes: Infinity, ttlMs: 1 });
+  await using dying = new MemoryCache({ maxBytes: Infinity, ttl: 1 });
   await using shared = await Cache.open(`${folder.path}/shared`, { shared: true });
   await using state = new MemoryCache({ maxBytes: Infinity });
   const refused = (given: unknown, options: object, text: string) =>
@@ -32,7 +32,7 @@ Deno.test("handle() refuses a state that cannot be exact, and says what to chang
       text,
     );
   refused(finite, {}, "maxBytes: Infinity");
-  refused(dying, {}, "ttlMs: Infinity");
+  refused(dying, {}, "ttl: Infinity");
   refused(shared, {}, "without shared");
   refused({}, {}, "must be a Cache");
   refused(state, { name: undefined }, "without a name");
@@ -123,7 +123,7 @@ Deno.test("nor can it between handle() and stream()", async () => {
     TypeError,
     'space "small" has maxBytes',
   );
-  assertThrows(() => state.space("brief", { ttlMs: 1, maxBytes: Infinity }), TypeError, "ttlMs");
+  assertThrows(() => state.space("brief", { ttl: 1, maxBytes: Infinity }), TypeError, "ttl");
   state.space("large");
 });
 
@@ -131,11 +131,11 @@ Deno.test("a state in which something expires is refused when the app starts", a
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   const app = new App();
   app.handle(numbers(1).source, () => {}, { name: "f", state });
-  await state.set("brief", 1, { ttlMs: 60_000 });
+  await state.set("brief", 1, { ttl: 60_000 });
   await assertRejects(
     () => app.stream(),
     TypeError,
-    "delete the entries that were written with ttlMs",
+    "delete the entries that were written with ttl",
   );
   await state.delete("brief");
   await app.stream();

@@ -8,7 +8,7 @@ Deno.test("a failed call leaves nothing in the state when the flow goes on", asy
     const onError of [
       "skip",
       { deadLetter: () => {} },
-      { retry: { attempts: 1, minMs: 0 }, otherwise: "skip" },
+      { retry: { attempts: 1, minDelay: 0 }, otherwise: "skip" },
       () => "skip" as const,
     ] as const
   ) {
@@ -46,7 +46,7 @@ Deno.test("a retry that succeeds counts once", async () => {
     name: "sum",
     state,
     sink: (n) => add(state, "sunk", n),
-    onError: { retry: { attempts: 3, minMs: 0 } },
+    onError: { retry: { attempts: 3, minDelay: 0 } },
   });
   await app.stream();
   assertEquals(await state.get("sum"), 10);
@@ -79,7 +79,7 @@ for (const kind of ["map", "filter", "flatMap"]) {
       const onError of [
         "skip",
         { deadLetter: () => {} },
-        { retry: { attempts: 2, minMs: 0 } },
+        { retry: { attempts: 2, minDelay: 0 } },
       ] as const
     ) {
       await using state = new MemoryCache<number>({ maxBytes: Infinity });

@@ -9,7 +9,9 @@ const never = () => new Promise<never>(() => {});
 /** Streams `app` for `ms`, then stops it, and returns the error 1000 ms later. */
 async function ended(app: App, clock: ManualClock, ms = 5_000): Promise<DrainError> {
   const stop = new AbortController();
-  const streaming = app.stream({ signal: stop.signal, drainMs: 1_000 }).catch((error) => error);
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 1_000 }).catch((error) =>
+    error
+  );
   for (let turn = 0; turn < 20; turn++) await settle();
   await clock.tick(ms);
   stop.abort();
@@ -48,7 +50,7 @@ Deno.test("DrainError names the flow and the message of a handler that is stuck,
   }]);
   assertStringIncludes(
     message,
-    "drainMs (1000 ms); " +
+    "drainTimeout (1000 ms); " +
       'handles a message in flow "sum" of topic "in" partition 0 offset 1 for 6000 ms',
   );
   await topic.close();

@@ -105,7 +105,7 @@ Deno.test("the calls of a Topic leave nothing behind", async () => {
 const flows: Record<string, (world: World, topic: Topic) => App> = {
   "a handler": (world, topic) => world.stream((app) => app.handle(topic, world.count)),
   "a handler that waits, with a limit": (world, topic) =>
-    world.stream((app) => app.handle(topic, world.countLater, { handlerTimeoutMs: 60_000 })),
+    world.stream((app) => app.handle(topic, world.countLater, { handlerTimeout: 60_000 })),
   "a sink, with a commit a message": (world, topic) =>
     world.stream((app) => {
       const sink = world.topic("out");

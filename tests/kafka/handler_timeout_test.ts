@@ -23,7 +23,7 @@ async function settled(times = 30): Promise<void> {
   for (let n = 0; n < times; n++) await settle();
 }
 
-Deno.test("handlerTimeoutMs: the member leaves, and the message meets the policy once the call is over", async () => {
+Deno.test("handlerTimeout: the member leaves, and the message meets the policy once the call is over", async () => {
   const { clock, broker, topic, stuck } = await setUp(3);
   const go = Promise.withResolvers<void>();
   const seen: string[] = [];
@@ -33,7 +33,7 @@ Deno.test("handlerTimeoutMs: the member leaves, and the message meets the policy
     seen.push(value);
     if (value === "1") await go.promise;
     if (value === "2") queueMicrotask(() => app.close());
-  }, { handlerTimeoutMs: 1_000, onError: "skip" });
+  }, { handlerTimeout: 1_000, onError: "skip" });
   const streaming = app.stream();
   await settled();
   await clock.tick(900);
@@ -51,22 +51,22 @@ Deno.test("handlerTimeoutMs: the member leaves, and the message meets the policy
   await topic.close();
 });
 
-Deno.test("handlerTimeoutMs with onError stop ends the app, and the message is not committed", async () => {
+Deno.test("handlerTimeout with onError stop ends the app, and the message is not committed", async () => {
   const { clock, broker, topic } = await setUp(1);
   const app = new App({ clock });
   const go = Promise.withResolvers<void>();
-  app.handle(topic, () => go.promise, { handlerTimeoutMs: 1_000 });
+  app.handle(topic, () => go.promise, { handlerTimeout: 1_000 });
   const streaming = app.stream();
   streaming.catch(() => {});
   await settled();
   await clock.tick(1_500);
   go.resolve();
-  await assertRejects(() => streaming, HandlerError, "handlerTimeoutMs is 1000");
+  await assertRejects(() => streaming, HandlerError, "handlerTimeout is 1000");
   assertEquals((await broker.committed("g", "in")).get(0) ?? 0, 0);
   await topic.close();
 });
 
-Deno.test("handlerTimeoutMs is 5 minutes for a Topic, and none for other sources", async () => {
+Deno.test("handlerTimeout is 5 minutes for a Topic, and none for other sources", async () => {
   const { clock, topic, stuck } = await setUp(1);
   const app = new App({ clock });
   const go = Promise.withResolvers<void>();
@@ -84,7 +84,7 @@ Deno.test("handlerTimeoutMs is 5 minutes for a Topic, and none for other sources
   await clock.tick(31_000);
   assertEquals(stuck().length, 1);
   go.resolve();
-  await assertRejects(() => streaming, HandlerError, "handlerTimeoutMs is 300000");
+  await assertRejects(() => streaming, HandlerError, "handlerTimeout is 300000");
   assertEquals(other, ["a"]);
   await topic.close();
 });
@@ -133,10 +133,10 @@ Deno.test("a stuck sink holds only the flows of its own source", async () => {
   await topic.close();
 });
 
-Deno.test("handle() refuses a handlerTimeoutMs that is no time", () => {
+Deno.test("handle() refuses a handlerTimeout that is no time", () => {
   assertThrows(
-    () => new App().handle([1], () => {}, { name: "f", handlerTimeoutMs: 0 }),
+    () => new App().handle([1], () => {}, { name: "f", handlerTimeout: 0 }),
     TypeError,
-    'flow "f": handlerTimeoutMs must be a positive number of milliseconds',
+    'flow "f": handlerTimeout must be a positive number of milliseconds',
   );
 });

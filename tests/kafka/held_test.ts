@@ -33,7 +33,7 @@ for (const [kind, pipe] of Object.entries(pipes)) {
         broker,
         groupId: "g",
         offset: "earliest",
-        processingTimeoutMs: 1_000,
+        processingTimeout: 1_000,
         onStatus: (status) => statuses.push(status),
       });
       await topic.send({ value: "0" });
@@ -50,7 +50,7 @@ for (const [kind, pipe] of Object.entries(pipes)) {
           seen.push(...some.map(({ value }) => value));
           await go.promise;
         },
-        { handlerTimeoutMs: Infinity },
+        { handlerTimeout: Infinity },
       );
       const streaming = app.stream();
       await settled();
@@ -79,7 +79,7 @@ Deno.test("a Topic leaves its group for a handler that is stuck, though a pipe b
     broker,
     groupId: "g",
     offset: "earliest",
-    processingTimeoutMs: 1_000,
+    processingTimeout: 1_000,
     onStatus: (status) => statuses.push(status),
   });
   await topic.send({ value: "0" });

@@ -93,7 +93,7 @@ kafkaTest("a flow that writes to a Topic as fast as it can commits all the while
   const stop = new AbortController();
   let commits = 0;
   const app = new App({
-    commit: { intervalMs: 50, flushTimeoutMs: 10_000 },
+    commit: { interval: 50, flushTimeout: 10_000 },
     onStatus: ({ type }) => {
       if (type === "commit" && ++commits === 10) stop.abort();
     },

@@ -26,7 +26,7 @@ function reading(
   const app = new App({ clock, onStatus: status });
   app.handle(topic, ({ value }) => take(value));
   const stop = new AbortController();
-  const streamed = app.stream({ signal: stop.signal, drainMs: 10 });
+  const streamed = app.stream({ signal: stop.signal, drainTimeout: 10 });
   return {
     app,
     clock,

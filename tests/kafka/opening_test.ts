@@ -84,7 +84,11 @@ Deno.test("Opening tells each who waits, once, and later ones at once; a throw e
 
 /** Makes a broker that nobody listens for. */
 function nobody(options: Partial<KafkaBrokerOptions> = {}): KafkaBroker {
-  return new KafkaBroker({ brokers: [`127.0.0.1:${freePorts(1)[0]}`], startTimeoutMs, ...options });
+  return new KafkaBroker({
+    brokers: [`127.0.0.1:${freePorts(1)[0]}`],
+    startTimeout: startTimeoutMs,
+    ...options,
+  });
 }
 
 Deno.test("KafkaBroker ends one caller by its signal and goes on for the others, until it is closed", async () => {
@@ -146,7 +150,7 @@ Deno.test("Topic.close() ends a reading that has not reached the brokers", async
   const brokers = [`127.0.0.1:${freePorts(1)[0]}`];
   const away = Promise.withResolvers<void>();
   const onStatus = () => away.resolve();
-  const topic = new Topic("t", { brokers, groupId: "g", startTimeoutMs, onStatus });
+  const topic = new Topic("t", { brokers, groupId: "g", startTimeout: startTimeoutMs, onStatus });
   const reading = topic[Symbol.asyncIterator]().next();
   await away.promise;
   await deadline(topic.close(), 10_000);
@@ -162,7 +166,7 @@ Deno.test({
     using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
     const broker = new KafkaBroker({
       brokers: [`127.0.0.1:${listener.addr.port}`],
-      startTimeoutMs,
+      startTimeout: startTimeoutMs,
     });
     const asking = broker.partitions("t").catch((error) => error);
     using _connection = await listener.accept();

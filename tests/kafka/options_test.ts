@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
-import { mergeOptions, type TopicOptions } from "../../src/kafka/topic/options.ts";
+import { mergeOptions, toSettings } from "../../src/kafka/topic/options.ts";
+import type { TopicOptions } from "../../src/kafka/topic/topic_options.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { App, app as defaultApp } from "../../mod.ts";
 
@@ -67,24 +68,44 @@ Deno.test("Topic.config and a printed Topic show no secret", () => {
 
 const refused: [string, TopicOptions<string, string>, string][] = [
   ["an unknown name", { brokrs: [] } as object, 'did you mean "brokers"?'],
-  ["no broker", { brokers: [] }, '"brokers" must be a list of addresses'],
+  ["no broker", { brokers: [] }, '"brokers" of topic "emoji" as it must be a list of addresses'],
   [
     "an address without a port",
     { brokers: ["localhost"] },
-    '"brokers" must be a list of addresses',
+    '"brokers" of topic "emoji" as it must be a list of addresses',
   ],
   ["a group whose name UTF-8 cannot hold", { groupId: "\ud83d" }, "half of a surrogate pair"],
-  ["a group without a name", { groupId: "" }, '"groupId" must be a string that is not empty'],
-  ["a timeout of 0", { sessionTimeout: 0 }, '"sessionTimeout" must be an integer >= 1'],
-  ["a fraction", { batchSize: 1.5 }, '"batchSize" must be an integer >= 1'],
-  ["a memory of 0 bytes", { bufferMemory: 0 }, '"bufferMemory" must be an integer >= 1'],
+  [
+    "a group without a name",
+    { groupId: "" },
+    '"groupId" of topic "emoji" as it must be a string that is not empty',
+  ],
+  [
+    "a timeout of 0",
+    { sessionTimeout: 0 },
+    '"sessionTimeout" of topic "emoji" as it must be a duration of whole milliseconds >= 1',
+  ],
+  ["a fraction", { batchSize: 1.5 }, '"batchSize" of topic "emoji" as it must be an integer >= 1'],
+  [
+    "a memory of 0 bytes",
+    { bufferMemory: 0 },
+    '"bufferMemory" of topic "emoji" as it must be an integer >= 1',
+  ],
   [
     "an unknown compression",
     { compression: "zip" as "gzip" },
-    '"none", "gzip", "snappy", "lz4", "zstd"',
+    '"none", "gzip", "snappy", "lz4" or "zstd"',
   ],
-  ["a codec without decode()", { codec: { encode() {} } as never }, "methods encode and decode"],
-  ["an unknown mechanism", { sasl: { mechanism: "gssapi" } as never }, '"sasl" must be an object'],
+  [
+    "a codec without decode()",
+    { codec: { encode() {} } as never },
+    "an object with encode() and decode()",
+  ],
+  [
+    "an unknown mechanism",
+    { sasl: { mechanism: "gssapi" } as never },
+    '"sasl" of topic "emoji" as it must be an object',
+  ],
   ["a start that is none", { offset: "newest" as "latest" }, 'neither "earliest", "latest"'],
   ["a negative offset", { offset: { 0: -1 } }, "offset must be >= 0: current value is -1"],
   ["a negative time", { offset: { timestamp: -1 } }, "timestamp must be >= 0: -1"],
@@ -186,4 +207,26 @@ Deno.test("new KafkaBroker() checks its options as Topic does", () => {
   assertThrows(() => new KafkaBroker({ brokers, sasl }), TypeError, "unencrypted");
   const wrong = { brokrs: brokers } as unknown as { brokers: string[] };
   assertThrows(() => new KafkaBroker(wrong), TypeError, '"brokers"');
+});
+
+Deno.test("Topic takes durations in any form, and those by kafkajs's names too", () => {
+  const options = {
+    broker,
+    processingTimeout: { minutes: 10 },
+    sessionTimeout: { seconds: 30 },
+    linger: Temporal.Duration.from({ milliseconds: 20 }),
+  };
+  const { processingTimeout, sessionTimeout, linger, deliveryTimeout } = toSettings(
+    "emoji",
+    mergeOptions("emoji", options),
+  );
+  assertEquals(
+    [processingTimeout, sessionTimeout, linger, deliveryTimeout],
+    [600_000, 30_000, 20, 120_000],
+  );
+  assertThrows(
+    () => new Topic("emoji", { broker, heartbeatInterval: { seconds: 30 } }),
+    RangeError,
+    "30000 >= 10000",
+  );
 });

@@ -5,7 +5,7 @@ import { KafkaServer } from "../../scripts/kafka/server.ts";
 import { freePorts } from "../../scripts/kafka/ports.ts";
 import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import type { TopicOptions } from "../../src/kafka/topic/options.ts";
+import type { TopicOptions } from "../../src/kafka/topic/topic_options.ts";
 import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { App } from "../../mod.ts";
@@ -23,12 +23,12 @@ const QUICK: TopicOptions = {
   requestTimeout: 2_000,
 };
 
-Deno.test("Topic says that the brokers are away, and gives up after startTimeoutMs", async () => {
+Deno.test("Topic says that the brokers are away, and gives up after startTimeout", async () => {
   const statuses: BrokerStatus[] = [];
   await using topic = new Topic("emoji", {
     brokers: [`127.0.0.1:${freePorts(1)[0]}`],
     groupId: "g",
-    startTimeoutMs: 500,
+    startTimeout: 500,
     onStatus: (status) => void statuses.push(status),
   });
   const error = await assertRejects(() => topic.send(["k", "v"]), KafkaError, "after 500 ms");
@@ -75,7 +75,7 @@ ownKafkaTest("Topic goes on after the broker was killed and came back: nothing l
 for (const how of ["kill", "freeze"] as const) {
   const was = how === "kill" ? "killed" : "frozen";
   ownKafkaTest(
-    `a flow goes on after the broker of its sink was ${was} for longer than flushTimeoutMs`,
+    `a flow goes on after the broker of its sink was ${was} for longer than flushTimeout`,
     async () => {
       await using server = await KafkaServer.start();
       const { brokers } = server;
@@ -84,7 +84,7 @@ for (const how of ["kill", "freeze"] as const) {
       const source = new Recorder<number>([], { open: true });
       const committed = Promise.withResolvers<void>();
       source.onCommit = () => committed.resolve();
-      const app = new App({ commit: { intervalMs: 50, flushTimeoutMs: 500 } });
+      const app = new App({ commit: { interval: 50, flushTimeout: 500 } });
       app.handle(source, (n) => ["k", String(n)] as const, { sink: out });
       const streaming = app.stream();
       let count = 0;
@@ -227,7 +227,7 @@ kafkaTest(
   "a stuck handler gives its partitions to others, and joins again when it is done",
   async () => {
     const name = unique("stuck");
-    const options = { ...QUICK, brokers, groupId: name, processingTimeoutMs: 500 };
+    const options = { ...QUICK, brokers, groupId: name, processingTimeout: 500 };
     await using topic = new Topic(name, options);
     await topic.send(["k", "a"]);
     const [handling, left, back] = Array.from({ length: 3 }, () => Promise.withResolvers<void>());

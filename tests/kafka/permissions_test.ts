@@ -10,7 +10,7 @@ const env = "--allow-env=KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS,KAFKAJS_DEBUG_P
   "KAFKAJS_LOG_LEVEL,KAFKAJS_NO_PARTITIONER_WARNING,NODE_ENV";
 const MODES = ["send", "lag", "read", "source", "sink"];
 
-/** Runs the program in every mode, with these flags only; each has 30 s, half of the default `startTimeoutMs`. */
+/** Runs the program in every mode, with these flags only; each has 30 s, half of the default `startTimeout`. */
 async function use(
   flags: string[],
   ...addresses: string[]

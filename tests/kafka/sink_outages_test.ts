@@ -45,11 +45,11 @@ async function pass(clock: ManualClock, seconds: number): Promise<void> {
 }
 
 /** An app that copies a source to a Topic, on brokers that go away after five seconds. */
-function copying(deliveryTimeoutMs: number, outageMs: number) {
+function copying(deliveryTimeout: number, outageMs: number) {
   const clock = new ManualClock();
   const broker = new FailingBroker(clock);
   broker.away = [5_000, 5_000 + outageMs];
-  const topic = new Topic("out", { broker, deliveryTimeoutMs });
+  const topic = new Topic("out", { broker, deliveryTimeout });
   const source = new Recorder(["a"], { open: true });
   const failed: unknown[] = [];
   const app = new App({
@@ -61,7 +61,7 @@ function copying(deliveryTimeoutMs: number, outageMs: number) {
   return { clock, broker, topic, source, failed, app };
 }
 
-Deno.test("a Topic sink survives an outage as long as deliveryTimeoutMs, beyond flushTimeoutMs", async () => {
+Deno.test("a Topic sink survives an outage as long as deliveryTimeout, beyond flushTimeout", async () => {
   const { clock, broker, topic, source, failed, app } = copying(120_000, 100_000);
   await broker.ensure("out", {});
   app.handle(source, (value) => ["k", value] as const, { sink: topic });
@@ -80,7 +80,7 @@ Deno.test("a Topic sink survives an outage as long as deliveryTimeoutMs, beyond 
   await topic.close();
 });
 
-Deno.test("an outage longer than deliveryTimeoutMs stops the app and names the record", async () => {
+Deno.test("an outage longer than deliveryTimeout stops the app and names the record", async () => {
   const { clock, broker, topic, source, app } = copying(60_000, 1e9);
   await broker.ensure("out", {});
   app.handle(source, (value) => ["k", value] as const, { sink: topic });
@@ -119,7 +119,7 @@ Deno.test("a commit that waited for the brokers of a Topic is still tried again 
   await topic.close();
 });
 
-Deno.test("a sink that hangs stops the app after flushTimeoutMs, though a Topic beside it may take longer", async () => {
+Deno.test("a sink that hangs stops the app after flushTimeout, though a Topic beside it may take longer", async () => {
   const { clock, broker, topic, source, app } = copying(120_000, 1e9);
   await broker.ensure("out", {});
   app.handle(source, (value) => ["k", value] as const, {
@@ -157,19 +157,19 @@ Deno.test("redrive() survives an outage as its topics do", async () => {
   await Promise.all([topic.close(), dead.close()]);
 });
 
-Deno.test("stopping is bounded by drainMs while the brokers of a sink are away; close() then waits for nothing", async () => {
+Deno.test("stopping is bounded by drainTimeout while the brokers of a sink are away; close() then waits for nothing", async () => {
   const { clock, broker, topic, source, app } = copying(120_000, 1e9);
   await broker.ensure("out", {});
   app.handle(source, (value) => ["k", value] as const, { sink: topic });
   const stop = new AbortController();
-  const streaming = app.stream({ signal: stop.signal, drainMs: 3_000 });
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 3_000 });
   streaming.catch(() => {});
   await pass(clock, 5);
   source.push("b");
   await pass(clock, 10);
   stop.abort();
   await clock.tick(3_000);
-  await assertRejects(() => streaming, DrainError, "drainMs");
+  await assertRejects(() => streaming, DrainError, "drainTimeout");
   await topic.close();
   await settle();
   assertEquals([source.committed, clock.pending], [[1], 0]);

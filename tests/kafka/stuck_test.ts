@@ -16,7 +16,7 @@ async function setUp(partitions: number) {
   const statuses: BrokerStatus[] = [];
   const onStatus = (status: BrokerStatus) => void statuses.push(status);
   const options = { broker, groupId: "g", offset: "earliest", onStatus } as const;
-  const topic = new Topic("in", { ...options, processingTimeoutMs: 1_000 });
+  const topic = new Topic("in", { ...options, processingTimeout: 1_000 });
   await topic.ensure({ partitions });
   const app = new App({ clock });
   const send = async (value: string, partition = 0) => {
@@ -62,7 +62,7 @@ for (const partition of [0, 1]) {
       seen.push(message.value);
       if (message.value === "slow") await slow.send(message);
     });
-    app.handle(slow, () => go.promise, { handlerTimeoutMs: Infinity });
+    app.handle(slow, () => go.promise, { handlerTimeout: Infinity });
     const streaming = app.stream();
     await settled();
     await send("slow", 0);
@@ -87,7 +87,7 @@ Deno.test("A Topic leaves its group for a send that nobody awaits and that never
   app.handle(topic, ({ value }) => {
     if (value === "slow") slow.send(value).catch(() => {});
   });
-  app.handle(slow, () => go.promise, { handlerTimeoutMs: Infinity });
+  app.handle(slow, () => go.promise, { handlerTimeout: Infinity });
   const streaming = app.stream();
   await settled();
   await send("slow");
@@ -128,7 +128,7 @@ for (const ms of [5_000, Infinity]) {
     app.handle(topic, ({ value }) => {
       if (value === "slow") slow.send(value).catch(() => {});
     });
-    app.handle(slow, () => go.promise, { handlerTimeoutMs: Infinity });
+    app.handle(slow, () => go.promise, { handlerTimeout: Infinity });
     const streaming = app.stream();
     await settled();
     await flow(2_900);

@@ -86,7 +86,7 @@ function testApp(fixture: TopicFixture): void {
       stop();
       await never;
     });
-    await assertRejects(() => app.stream({ signal, drainMs: 1 }), Error, "drainMs");
+    await assertRejects(() => app.stream({ signal, drainTimeout: 1 }), Error, "drainTimeout");
     await topic.close();
     const again = make();
     for await (const { offset } of again) {

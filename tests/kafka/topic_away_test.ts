@@ -19,7 +19,7 @@ function unreachable(options: TopicOptions = {}) {
   return { away, topic: new Topic("in", { brokers, groupId: "g", onStatus, ...options }) };
 }
 
-/** Runs a body that must take far less than the 60 s of `startTimeoutMs`. */
+/** Runs a body that must take far less than the 60 s of `startTimeout`. */
 async function promptly(body: () => Promise<unknown>): Promise<void> {
   const began = Date.now();
   await body();
@@ -64,10 +64,10 @@ Deno.test("stream() at its hard end leaves no wait for the brokers of a sink beh
     const app = new App();
     app.handle(["a"], (value) => ["k", value] as const, { sink: topic });
     const stop = new AbortController();
-    const streaming = app.stream({ signal: stop.signal, drainMs: 1 });
+    const streaming = app.stream({ signal: stop.signal, drainTimeout: 1 });
     await away;
     stop.abort();
-    await assertRejects(() => streaming, Error, "drainMs");
+    await assertRejects(() => streaming, Error, "drainTimeout");
   });
 });
 

@@ -54,7 +54,7 @@ function testCodecs(fixture: TopicFixture): void {
             failed.push(error);
             return "skip" as const;
           }
-          : { retry: { attempts: 2, minMs: 1, maxMs: 1 }, otherwise: { deadLetter } };
+          : { retry: { attempts: 2, minDelay: 1, maxDelay: 1 }, otherwise: { deadLetter } };
         if (where === "a sink") {
           app.handle(topic, (message) => message, { sink: ({ value }) => note(value), onError });
         } else app.handle(topic, ({ value }) => note(value), { onError });

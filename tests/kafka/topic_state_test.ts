@@ -129,7 +129,7 @@ Deno.test("offsets without visible records do not part a state from what its gro
     await using state = await open(folder.path);
     await using source = new Topic("in", { broker, groupId: "g", offset: "earliest" });
     const stop = new AbortController();
-    const app = new App({ commit: { intervalMs: 10 } });
+    const app = new App({ commit: { interval: 10 } });
     app.handle(source, async () => {
       await state.update("total", (total = 0) => total + 1);
     }, { name: "count", state });
@@ -234,7 +234,7 @@ Deno.test("much state is written before the commit's interval, and messages wait
   const stop = new AbortController();
   let commits = 0;
   const app = new App({
-    commit: { intervalMs: 1e6 },
+    commit: { interval: 1e6 },
     onStatus: ({ type }) => void (type === "commit" && commits++),
   });
   app.handle(topic, async ({ offset }) => {

@@ -98,7 +98,7 @@ export class ExactState implements StateStore {
     if (this.#store.expiring) {
       throw new TypeError(
         `Cannot keep exact state in ${this.#store.name} while entries of it expire: its content would ` +
-          "depend on timing; delete the entries that were written with ttlMs",
+          "depend on timing; delete the entries that were written with ttl",
       );
     }
     this.#driver = driver;

@@ -1,11 +1,11 @@
 import { Buffer } from "node:buffer";
 import type { Type } from "avsc";
 import { assertBytes, type Codec } from "../codec.ts";
-import { checkOptions, checkWord } from "../../options.ts";
+import { anything, number, oneOf, readOptions, type Rules } from "../../options.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { type FromAvro, fromAvroOf } from "./from_avro.ts";
 import { type Guard, guardOf } from "./guard.ts";
-import { type AvroBounds, type AvroLimits, limitsOf } from "./limits.ts";
+import { type AvroBounds, type AvroLimits, DEEPEST } from "./limits.ts";
 import type { ToAvro } from "./scalar.ts";
 import { type AvroSchema, loadSchema } from "./schema.ts";
 import { toAvroOf } from "./to_avro.ts";
@@ -31,7 +31,13 @@ export interface AvroCodecOptions extends AvroLimits {
   longs?: "auto" | "bigint" | undefined;
 }
 
-const OPTIONS = ["readerSchema", "longs", "maxBytes", "maxItems", "maxDepth"];
+const RULES = {
+  readerSchema: anything,
+  longs: oneOf("auto", "bigint"),
+  maxBytes: number({ least: 1, integer: true }),
+  maxItems: number({ least: 1, integer: true }),
+  maxDepth: number({ least: 1, most: DEEPEST, integer: true }),
+} as const satisfies Rules<AvroCodecOptions>;
 
 /**
  * Values as Avro's binary encoding of one schema, without a header: what Kafka messages hold.
@@ -93,10 +99,14 @@ export class AvroCodec<T = unknown> implements Codec<T> {
    * @throws {RangeError} When a limit is out of range.
    */
   constructor(schema: AvroSchema, options: AvroCodecOptions = {}) {
-    checkOptions("AvroCodec", options, OPTIONS);
-    const { readerSchema, longs = "auto" } = options;
-    checkWord("AvroCodec", "longs", longs, ["auto", "bigint"]);
-    this.#bounds = limitsOf(options);
+    const {
+      readerSchema,
+      longs = "auto",
+      maxBytes = 16_777_216,
+      maxItems = 1_000_000,
+      maxDepth = 64,
+    } = readOptions("AvroCodec", options, RULES);
+    this.#bounds = { maxBytes, maxItems, maxDepth };
     const written = loadSchema(schema, longs, "the schema");
     this.#written = written.type;
     this.#guard = guardOf(written.type);

@@ -22,18 +22,4 @@ export interface AvroBounds {
 }
 
 /** The deepest nesting that may be asked for: far from the end of the stack. */
-const DEEPEST = 1_000;
-
-/** Checks the limits and fills in the defaults. */
-export function limitsOf(options: AvroLimits): AvroBounds {
-  const { maxBytes = 16_777_216, maxItems = 1_000_000, maxDepth = 64 } = options;
-  const bounds = { maxBytes, maxItems, maxDepth };
-  for (const [name, value] of Object.entries(bounds)) {
-    const most = name === "maxDepth" ? DEEPEST : Number.MAX_SAFE_INTEGER;
-    if (Number.isInteger(value) && value >= 1 && value <= most) continue;
-    throw new RangeError(
-      `Cannot create AvroCodec as option "${name}" must be an integer from 1 to ${most}: current value is ${value}`,
-    );
-  }
-  return bounds;
-}
+export const DEEPEST = 1_000;

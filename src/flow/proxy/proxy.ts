@@ -1,4 +1,4 @@
-import { checkOptions } from "../../options.ts";
+import { number, readOptions, type Rules } from "../../options.ts";
 import { asPart } from "../run/attribution.ts";
 import {
   type Feed,
@@ -19,6 +19,8 @@ export interface ProxyOptions {
    */
   bound?: number | undefined;
 }
+
+const RULES = { bound: number({ least: 1, integer: true }) } as const satisfies Rules<ProxyOptions>;
 
 /** Keeps a Proxy open for code outside of flows; see {@linkcode Proxy.writer}. */
 export interface ProxyWriter<T> extends Disposable {
@@ -86,13 +88,7 @@ export class Proxy<T> implements FeedSource<T>, SinkTarget<T> {
    * @throws {RangeError} If `bound` is not a positive integer.
    */
   constructor(options: ProxyOptions = {}) {
-    checkOptions("Proxy", options, ["bound"]);
-    const { bound = 256 } = options;
-    if (!Number.isInteger(bound) || bound < 1) {
-      throw new RangeError(
-        `Cannot make a Proxy as bound must be a positive integer: current value is ${bound}`,
-      );
-    }
+    const { bound = 256 } = readOptions("Proxy", options, RULES);
     this.#queue = new ProxyQueue(bound);
     queues.set(this, this.#queue as ProxyQueue<unknown>);
   }

@@ -1,4 +1,5 @@
 import { describe } from "../../redact.ts";
+import { toMs } from "../../duration.ts";
 import type { Handler, OpaquePipe, StreamPair } from "../../types.ts";
 import { checkPolicy, type OnError, POLICIES } from "../stage/error_policy.ts";
 import { advice, type Role } from "./advice.ts";
@@ -40,7 +41,7 @@ export interface UncheckedOptions {
   readonly onError?: unknown;
   readonly replays?: unknown;
   readonly state?: unknown;
-  readonly handlerTimeoutMs?: unknown;
+  readonly handlerTimeout?: unknown;
 }
 
 /**
@@ -52,7 +53,7 @@ export function toBinding(
   source: unknown,
   pipes: readonly unknown[],
   handler: unknown,
-  { sink, name, onError, replays = "deliver", state, handlerTimeoutMs }: UncheckedOptions,
+  { sink, name, onError, replays = "deliver", state, handlerTimeout }: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -117,9 +118,10 @@ export function toBinding(
         'under it; set the option "name"',
     );
   }
-  if (handlerTimeoutMs !== undefined && !(Number(handlerTimeoutMs) > 0)) {
-    throw wrong("handlerTimeoutMs", "a positive number of milliseconds", handlerTimeoutMs);
-  }
+  const limit = `option "handlerTimeout" of flow ${JSON.stringify(flow)}`;
+  const handlerTimeoutMs = handlerTimeout === undefined
+    ? undefined
+    : toMs(handlerTimeout, limit, { positive: true });
   const store = state && keepState(state);
   return {
     name: flow,

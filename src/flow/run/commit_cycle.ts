@@ -1,5 +1,7 @@
 import { type Clock, delay } from "../../clock.ts";
 import { CommitError, type Stuck } from "../../errors.ts";
+import { duration, number, type Read, type Rules } from "../../options.ts";
+import type { Duration } from "../../duration.ts";
 import { sharedRuns } from "../../shared_runs.ts";
 import type { StatusEvent } from "../../status.ts";
 import { duringCommit } from "./attribution.ts";
@@ -13,11 +15,11 @@ import type { Cut, StateGroup } from "../state/state_group.ts";
 /** When sinks and stores are flushed, and positions committed. */
 export interface CommitOptions {
   /**
-   * Milliseconds between commits while messages are done.
+   * The time between commits while messages are done.
    *
    * @default {1000}
    */
-  intervalMs?: number | undefined;
+  interval?: Duration | undefined;
   /**
    * A commit also follows after this many messages.
    *
@@ -25,13 +27,23 @@ export interface CommitOptions {
    */
   messages?: number | undefined;
   /**
-   * How long a failing commit is retried before the app stops, and how long the `flush()` of a sink may take, in
-   * milliseconds. A Topic may take its `deliveryTimeoutMs` longer: its brokers may be away for that time.
+   * How long a failing commit is retried before the app stops, and how long the `flush()` of a sink may take. A Topic
+   * may take its `deliveryTimeout` longer: its brokers may be away for that time.
    *
-   * @default {30000}
+   * @default {30_000}
    */
-  flushTimeoutMs?: number | undefined;
+  flushTimeout?: Duration | undefined;
 }
+
+/** What the options must be. */
+export const COMMIT_RULES = {
+  interval: duration({ positive: true }),
+  messages: number({ least: 1 }),
+  flushTimeout: duration({ positive: true }),
+} as const satisfies Rules<CommitOptions>;
+
+/** The options, with durations in milliseconds. */
+export type CommitSettings = Read<CommitOptions, typeof COMMIT_RULES>;
 
 /** What a commit needs to know of the run. */
 export interface CommitHost {
@@ -66,13 +78,13 @@ const RETRY_MS = 100;
  *   meanwhile waits for the next commit.
  * - Commits never overlap; a call during one waits for one of its own, which calls share.
  * - A failed flush commits nothing.
- * - A sink whose `flush()` does not settle within `flushTimeoutMs` and its own patience stops the app, and
+ * - A sink whose `flush()` does not settle within `flushTimeout` and its own patience stops the app, and
  *   there is no commit any more: it would call that sink again, or pass over it.
  */
 export class CommitCycle {
   readonly #scope: CommitScope;
   readonly #host: CommitHost;
-  readonly #options: Required<{ [K in keyof CommitOptions]-?: number }>;
+  readonly #options: { readonly [K in keyof CommitSettings]-?: number };
   #delivered = 0;
   #cancelTimer: (() => void) | undefined;
   #closed = false;
@@ -83,11 +95,11 @@ export class CommitCycle {
   constructor(
     scope: CommitScope,
     host: CommitHost,
-    { intervalMs = 1000, messages = Infinity, flushTimeoutMs = 30_000 }: CommitOptions,
+    { interval = 1000, messages = Infinity, flushTimeout = 30_000 }: CommitSettings,
   ) {
     this.#scope = scope;
     this.#host = host;
-    this.#options = { intervalMs, messages, flushTimeoutMs };
+    this.#options = { interval, messages, flushTimeout };
   }
 
   /** A message is done: a commit will follow. */
@@ -101,7 +113,7 @@ export class CommitCycle {
   /** Something has changed: a commit will follow. */
   follow(): void {
     if (this.#closed || this.#cancelTimer !== undefined) return;
-    this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.intervalMs);
+    this.#cancelTimer = this.#host.clock.timer(this.soon, this.#options.interval);
   }
 
   /** Runs a commit that begins after this call. */
@@ -149,7 +161,7 @@ export class CommitCycle {
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;
         failing ??= clock.monotonic();
         if (
-          clock.monotonic() - failing + RETRY_MS > this.#options.flushTimeoutMs || signal.aborted
+          clock.monotonic() - failing + RETRY_MS > this.#options.flushTimeout || signal.aborted
         ) {
           throw failure;
         }
@@ -195,7 +207,7 @@ export class CommitCycle {
       : [];
     const notes = whole ? companions.map((companion) => companion.snapshot()) : [];
     this.#waitsFor(SINKS);
-    await duringCommit(groups, () => sinks.flush(this.#options.flushTimeoutMs));
+    await duringCommit(groups, () => sinks.flush(this.#options.flushTimeout));
     this.#host.signal.throwIfAborted(); // the hard end makes nothing durable
     this.#waitsFor("a cache is being flushed");
     const stores = [...openStores].filter((store) => store.driven !== true);

@@ -3,7 +3,7 @@ import { DrainError, FlowError, type SourceError, type Stuck } from "../../error
 import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
-import { CommitCycle, type CommitHost, type CommitOptions } from "./commit_cycle.ts";
+import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
 import { listeners } from "../source/feed.ts";
@@ -25,7 +25,7 @@ export interface RunOptions {
   readonly clock: Clock;
   readonly args: unknown;
   readonly onError: OnError;
-  readonly commit: CommitOptions;
+  readonly commit: CommitSettings;
   readonly drainMs: number;
   readonly status: ((event: StatusEvent) => void) | undefined;
   /** Called after the last commit, while everything is still open. */
@@ -38,7 +38,7 @@ export interface RunOptions {
  *
  * - It ends when every flow has ended, after {@linkcode Run.stop}, or after the first error.
  * - In-flight messages finish, then the commit, the exit hooks, and everything that was opened is closed.
- * - {@linkcode Run.end}, or stopping for longer than `drainMs`, ends it at once, without a commit.
+ * - {@linkcode Run.end}, or stopping for longer than `drainTimeout`, ends it at once, without a commit.
  */
 export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, WiringHost {
   readonly clock: Clock;
@@ -197,7 +197,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     const { drainMs } = this.#options;
     if (drainMs !== Infinity) {
       this.#cancelDrain = this.clock.timer(
-        () => this.end(`stopping took longer than drainMs (${drainMs} ms)`),
+        () => this.end(`stopping took longer than drainTimeout (${drainMs} ms)`),
         drainMs,
       );
     }

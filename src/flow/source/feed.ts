@@ -114,7 +114,7 @@ export interface SinkPort<T> {
   flush?(): Promise<void>;
   /**
    * How long `flush()` may wait for brokers that are away, in milliseconds: a commit gives it so much more
-   * than its `flushTimeoutMs`.
+   * than its `flushTimeout`.
    *
    * @default {0}
    */

@@ -110,7 +110,7 @@ export class CallLimit {
 
   #expire({ result, message }: Call): void {
     const flowRun = this.#flowRun;
-    const why = `it was not over in time, handlerTimeoutMs is ${this.#timeoutMs}`;
+    const why = `it was not over in time, handlerTimeout is ${this.#timeoutMs} ms`;
     const reason = new DOMException(why, "TimeoutError");
     flowRun.late = flowRun.handlerError(reason) as HandlerError;
     this.#own?.abort(reason);

@@ -1,4 +1,11 @@
-import { checkOptions } from "../../options.ts";
+import {
+  checkOptions,
+  duration,
+  number,
+  type Read,
+  readOptions,
+  type Rules,
+} from "../../options.ts";
 import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
 import { isSink, type Sink } from "./sink.ts";
 
@@ -28,7 +35,8 @@ export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } o
 /**
  * Checks an error policy.
  *
- * @throws {TypeError} If an option of a retry is unknown.
+ * @throws {TypeError} If an option of a retry is unknown or of a wrong type.
+ * @throws {RangeError} If one is out of bounds.
  * @throws What `wrong` makes of the value that does not fit.
  */
 export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): void {
@@ -42,12 +50,20 @@ export function checkPolicy(policy: unknown, wrong: (value: unknown) => Error): 
   }
   if (typeof retry !== "object" || retry === null) throw wrong(policy);
   checkOptions("onError", policy, ["retry", "otherwise"]);
-  checkOptions("retry", retry, ["attempts", "minMs", "maxMs"]);
-  for (const value of Object.values(retry)) {
-    if (value !== undefined && !(typeof value === "number" && value >= 0)) throw wrong(policy);
-  }
+  readRetry(retry);
   if (otherwise === undefined) return;
   const last = otherwise as { retry?: unknown } | null;
   if (typeof last === "function" || last?.retry !== undefined) throw wrong(policy);
   checkPolicy(otherwise, wrong);
+}
+
+const RETRY_RULES = {
+  attempts: number({ least: 0 }),
+  minDelay: duration(),
+  maxDelay: duration(),
+} as const satisfies Rules<RetryOptions>;
+
+/** Returns the options of a retry, with durations in milliseconds. */
+export function readRetry(retry: RetryOptions): Read<RetryOptions, typeof RETRY_RULES> {
+  return readOptions("retry", retry, RETRY_RULES);
 }

@@ -1,3 +1,4 @@
+import { type Duration, toMs } from "../../duration.ts";
 import type { Clock } from "../../clock.ts";
 import { Batcher } from "./batch.ts";
 import { flatMapStage } from "./flat_map.ts";
@@ -142,8 +143,8 @@ export function flatMap<A, B>(
 }
 
 /**
- * A pipe that collects messages into arrays of `max`, or of those that came within `ms` milliseconds after the first;
- * the rest is passed on at the end. It acknowledges exactly: the messages of a batch are done when the batch is.
+ * A pipe that collects messages into arrays of `max`, or of those that came within `time` after the first; the
+ * rest is passed on at the end. It acknowledges exactly: the messages of a batch are done when the batch is.
  *
  * @example
  * ```ts
@@ -158,21 +159,20 @@ export function flatMap<A, B>(
  * ```
  *
  * @param max How many messages make a batch.
- * @param ms How long the first message of a batch waits for others, at most.
- * @throws {RangeError} If `max` is not a positive integer, or `ms` is not a positive number.
+ * @param time How long the first message of a batch waits for others, at most.
+ * @throws {RangeError} If `max` is not a positive integer, or `time` is not positive.
+ * @throws {TypeError} If `time` is no duration.
  */
 export function batch<A>(
   max: number,
-  ms: number = Infinity,
+  time: Duration = Infinity,
 ): ExactPipe<A, A[]> {
   if (!Number.isInteger(max) || max < 1) {
     throw new RangeError(
       `Cannot batch as max must be a positive integer: current value is ${max}`,
     );
   }
-  if (!(ms > 0)) {
-    throw new RangeError(`Cannot batch as ms must be a positive number: current value is ${ms}`);
-  }
+  const ms = toMs(time, "time of batch()", { positive: true });
   const pipe: ExactStage<A, A[]> = {
     holds: true,
     waits: ms === Infinity && max > 1,

@@ -13,7 +13,7 @@ import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
 import type { ErrorPolicy, OnError } from "./error_policy.ts";
 import type { StatusEvent } from "../../status.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
-import { checkPolicy, POLICIES } from "./error_policy.ts";
+import { checkPolicy, POLICIES, readRetry } from "./error_policy.ts";
 import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "../source/receipt.ts";
@@ -170,14 +170,15 @@ export class Recovery {
    * std's async package, exponential with full jitter; that one cannot wait on an injected clock.
    */
   async #retry(
-    { attempts = 5, minMs = 100, maxMs = 10_000 }: RetryOptions,
+    retry: RetryOptions,
     failure: HandlerError | SinkError,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
   ): Promise<HandlerError | SinkError | undefined> {
     const { clock, signal, status } = this.host;
+    const { attempts = 5, minDelay = 100, maxDelay = 10_000 } = readRetry(retry);
     for (let attempt = 1; attempt <= attempts; attempt++) {
-      const delayMs = clock.random() * Math.min(maxMs, minMs * 2 ** (attempt - 1));
+      const delayMs = clock.random() * Math.min(maxDelay, minDelay * 2 ** (attempt - 1));
       status?.({ type: "retry", flow: this.flowRun.flow, attempt, delayMs, error: failure });
       await delay(clock, delayMs, signal).catch(() => {
         throw final(failure); // the hard end: what failed stays failed

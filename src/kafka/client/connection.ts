@@ -1,3 +1,5 @@
+import type { Duration } from "../../duration.ts";
+
 /** How to reach the brokers, in kafkajs's words. */
 export interface ConnectionOptions {
   /** The addresses of some brokers, as `host:port`; the others are found through them. */
@@ -10,14 +12,14 @@ export interface ConnectionOptions {
   sasl?: SaslOptions | undefined;
   /** `"allow"` sends credentials over connections that are not encrypted. @default {"refuse"} */
   saslWithoutTls?: "refuse" | "allow" | undefined;
-  /** Milliseconds to wait for a connection. @default {1000} */
-  connectionTimeout?: number | undefined;
-  /** Milliseconds to wait for the answer to an authentication. @default {10000} */
-  authenticationTimeout?: number | undefined;
-  /** Milliseconds to wait for the answer to a request. @default {30000} */
-  requestTimeout?: number | undefined;
-  /** Milliseconds after which what is known about topics is asked again. @default {300000} */
-  metadataMaxAge?: number | undefined;
+  /** How long to wait for a connection. @default {1000} */
+  connectionTimeout?: Duration | undefined;
+  /** How long to wait for the answer to an authentication. @default {10000} */
+  authenticationTimeout?: Duration | undefined;
+  /** How long to wait for the answer to a request. @default {30000} */
+  requestTimeout?: Duration | undefined;
+  /** How old metadata of topics may be before it is fetched again. @default {300000} */
+  metadataMaxAge?: Duration | undefined;
 }
 
 /** TLS with certificates of one's own, in the words of Node's `tls.connect`. */

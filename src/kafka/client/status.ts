@@ -25,7 +25,7 @@ export type BrokerStatus =
   /** Partitions are being revoked. */
   | { readonly type: "revoked"; readonly topic: string; readonly partitions: readonly number[] }
   /**
-   * It left the group, since one message took longer than `handlerTimeoutMs`, or `processingTimeoutMs`; it joins again
+   * It left the group, since one message took longer than `handlerTimeout`, or `processingTimeout`; it joins again
    * once that message is done.
    */
   | {

@@ -1,4 +1,4 @@
-import { checkTopicOptions } from "../topic/check_options.ts";
+import { type ReadTopicOptions, readTopicOptions } from "../topic/check_options.ts";
 import type { Admin } from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type {
@@ -13,6 +13,7 @@ import type {
   ProducerOptions,
   TopicSpec,
 } from "../client/broker.ts";
+import type { Duration } from "../../duration.ts";
 import type { ConnectionOptions } from "../client/connection.ts";
 import { KafkaError } from "../client/errors.ts";
 import type { TopicLimits } from "../client/record_check.ts";
@@ -27,8 +28,8 @@ import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
 /** With what a {@linkcode KafkaBroker} is made. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
-  /** Milliseconds that the first connection may take. @default {60000} */
-  startTimeoutMs?: number | undefined;
+  /** How long the first connection may take. @default {60_000} */
+  startTimeout?: Duration | undefined;
   /** Is told when the brokers cannot be reached. */
   onStatus?: ((status: BrokerStatus) => void) | undefined;
   /** The time. @default {systemClock} */
@@ -66,7 +67,7 @@ interface Opened {
  * ```
  */
 export class KafkaBroker implements Broker {
-  readonly #options: KafkaBrokerOptions;
+  readonly #options: ReadTopicOptions<KafkaBrokerOptions>;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
@@ -76,10 +77,9 @@ export class KafkaBroker implements Broker {
 
   /** Connects on first use, with `options`. */
   constructor(options: KafkaBrokerOptions) {
-    const { clock: _clock, ...given } = options;
-    checkTopicOptions("the Kafka brokers", given);
-    this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    const { clock = systemClock, ...given } = options;
+    this.#options = readTopicOptions<KafkaBrokerOptions>("the Kafka brokers", given);
+    this.#clock = clock;
   }
 
   /** Joins a group as a reader of one topic. */
@@ -263,9 +263,9 @@ export class KafkaBroker implements Broker {
   }
 
   async #connect(wait: Partial<Wait> = {}): Promise<Opened> {
-    const { brokers = [], startTimeoutMs = 60_000, onStatus } = this.#options;
+    const { brokers = [], startTimeout = 60_000, onStatus } = this.#options;
     const { status = onStatus, signal = this.#closing.signal } = wait;
-    const ms = wait.startTimeoutMs ?? startTimeoutMs;
+    const ms = wait.startTimeoutMs ?? startTimeout;
     signal.throwIfAborted();
     if (!this.#opening || this.#opening.abandoned) this.#opening = this.#begin();
     return await this.#opening.wait({ startTimeoutMs: ms, status, signal }, (error) => {

@@ -6,6 +6,7 @@ import kafkajs from "kafkajs";
 import type { Admin, Kafka, KafkaConfig } from "kafkajs";
 import { type Clock, delay } from "../../clock.ts";
 import type { ConnectionOptions } from "../client/connection.ts";
+import type { ReadTopicOptions } from "../topic/check_options.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
 import { Lifeline } from "./client_lifetime.ts";
 import type { Attempt } from "./shared_connect.ts";
@@ -21,11 +22,14 @@ export interface Client {
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
 export const ENDLESS = { retries: 1e6, initialRetryTime: 100, maxRetryTime: 1_000 };
 
+/** How to reach the brokers, with durations in milliseconds. */
+type Connection = ReadTopicOptions<ConnectionOptions>;
+
 /**
  * Makes the client; nothing is connected yet. What it asks is repeated `retries` times, and more often
  * where that is what it takes to try each address: kafkajs goes from one to the next at a repetition.
  */
-export function createClient(options: ConnectionOptions, retries = 3): Client {
+export function createClient(options: Connection, retries = 3): Client {
   const {
     brokers = [],
     clientId = "slipstream",
@@ -62,7 +66,7 @@ export function createClient(options: ConnectionOptions, retries = 3): Client {
  */
 export async function reach(
   client: Client,
-  options: ConnectionOptions,
+  options: Connection,
   clock: Clock,
   { signal, status }: Attempt,
 ): Promise<Admin> {
@@ -86,7 +90,7 @@ export async function reach(
 async function reachBy(
   scout: Client,
   client: Client,
-  { brokers = [] }: ConnectionOptions,
+  { brokers = [] }: Connection,
   clock: Clock,
   { signal, status }: Attempt,
 ): Promise<Admin> {

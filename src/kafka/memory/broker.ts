@@ -11,6 +11,7 @@ import type {
   ProducerOptions,
   TopicSpec,
 } from "../client/broker.ts";
+import { clock, number, readOptions, type Rules } from "../../options.ts";
 import { untilAlone } from "../client/alone.ts";
 import { KafkaError } from "../client/errors.ts";
 import { guarded } from "../client/safe_handlers.ts";
@@ -30,6 +31,13 @@ export interface MemoryBrokerOptions {
   /** The time. @default {systemClock} */
   clock?: Clock | undefined;
 }
+
+const RULES = {
+  partitions: number({ least: 1, integer: true }),
+  maxRecords: number({ least: 1, integer: true }),
+  maxMessageBytes: number({ least: 1, integer: true }),
+  clock,
+} as const satisfies Rules<MemoryBrokerOptions>;
 
 /**
  * Kafka in the memory of this process: partitions, offsets, timestamps, headers, and consumer groups that
@@ -64,11 +72,7 @@ export class MemoryBroker implements Broker {
       maxRecords = 100_000,
       maxMessageBytes = 1_048_588,
       clock = systemClock,
-    } = options;
-    for (const [name, value] of Object.entries({ partitions, maxRecords, maxMessageBytes })) {
-      if (Number.isSafeInteger(value) && value >= 1) continue;
-      throw new RangeError(`Cannot make a broker as "${name}" must be an integer >= 1: ${value}`);
-    }
+    } = readOptions("MemoryBroker", options, RULES);
     this.#partitions = partitions;
     this.#maxRecords = maxRecords;
     this.#maxBytes = maxMessageBytes;

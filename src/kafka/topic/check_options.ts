@@ -1,5 +1,19 @@
-import { checkOptions } from "../../options.ts";
+import {
+  anything,
+  callback,
+  checkOptions,
+  duration,
+  flag,
+  must,
+  number,
+  oneOf,
+  type Read,
+  readOptions,
+  type Rules,
+  withMethods,
+} from "../../options.ts";
 import type { TlsOptions } from "../client/connection.ts";
+import type { TopicOptions } from "./topic_options.ts";
 import { checkStartOffset } from "./positions.ts";
 
 /** The options of Node's `tls.connect` that `ssl` takes. */
@@ -16,98 +30,79 @@ const TLS_NAMES = [
 const PASSWORD_NAMES = ["mechanism", "username", "password"] as const;
 const TOKEN_NAMES = ["mechanism", "oauthBearerProvider"] as const;
 
-/** What an option must be, in words, and the test for it. */
-interface Rule {
-  readonly must: string;
-  readonly test: (value: unknown) => boolean;
-}
+const integer = (least: number) => number({ least, integer: true });
+const wholeMs = (least: number) => duration({ least, whole: true });
+const identifier = must(
+  "a string that is not empty, and has no half of a surrogate pair",
+  (value) => typeof value === "string" && value !== "" && value.isWellFormed(),
+);
 
-const integer = (least: number): Rule => ({
-  must: `an integer >= ${least}`,
-  test: (value) => Number.isSafeInteger(value) && (value as number) >= least,
-});
-const oneOf = (...values: unknown[]): Rule => ({
-  must: `one of ${values.map((value) => JSON.stringify(value)).join(", ")}`,
-  test: (value) => values.includes(value),
-});
-const text: Rule = {
-  must: "a string that is not empty, and has no half of a surrogate pair",
-  test: (value) => typeof value === "string" && value !== "" && value.isWellFormed(),
-};
-const flag = oneOf(true, false);
-const callback: Rule = { must: "a function", test: (value) => typeof value === "function" };
-const withMethods = (...names: string[]): Rule => ({
-  must: `an object with the methods ${names.join(" and ")}`,
-  test: (value) => isObject(value) && names.every((name) => typeof value[name] === "function"),
-});
-
-const RULES: Readonly<Record<string, Rule>> = {
-  brokers: {
-    must: 'a list of addresses like "host:9092"',
-    test: (value) => Array.isArray(value) && value.length > 0 && value.every(isAddress),
-  },
-  clientId: text,
-  ssl: {
-    must: "a boolean or an object",
-    test: (value) => typeof value === "boolean" || isObject(value),
-  },
-  sasl: {
-    must:
-      'an object with a mechanism ("plain", "scram-sha-256", "scram-sha-512" with username and ' +
+// What may hold a secret is not shown.
+const RULES = {
+  brokers: must('a list of addresses like "host:9092"', isAddresses, { secret: true }),
+  clientId: identifier,
+  ssl: must("a boolean or an object", (value) => typeof value === "boolean" || isObject(value), {
+    secret: true,
+  }),
+  sasl: must(
+    'an object with a mechanism ("plain", "scram-sha-256", "scram-sha-512" with username and ' +
       'password, or "oauthbearer" with oauthBearerProvider)',
-    test: isSasl,
-  },
+    isSasl,
+    { secret: true },
+  ),
   saslWithoutTls: oneOf("refuse", "allow"),
-  connectionTimeout: integer(1),
-  authenticationTimeout: integer(1),
-  requestTimeout: integer(1),
-  metadataMaxAge: integer(1),
+  connectionTimeout: wholeMs(1),
+  authenticationTimeout: wholeMs(1),
+  requestTimeout: wholeMs(1),
+  metadataMaxAge: wholeMs(1),
   broker: withMethods("join", "producer"),
-  groupId: text,
-  offset: { must: "", test: () => true },
-  sessionTimeout: integer(1),
-  rebalanceTimeout: integer(1),
-  heartbeatInterval: integer(1),
+  groupId: identifier,
+  offset: anything,
+  sessionTimeout: wholeMs(1),
+  rebalanceTimeout: wholeMs(1),
+  heartbeatInterval: wholeMs(1),
   maxWaitTimeInMs: integer(1),
   maxBytesPerPartition: integer(1),
   maxBytes: integer(1),
   minBytes: integer(1),
-  processingTimeoutMs: integer(1),
-  startTimeoutMs: integer(0),
+  processingTimeout: wholeMs(1),
+  startTimeout: wholeMs(0),
   allowAutoTopicCreation: flag,
   compression: oneOf("none", "gzip", "snappy", "lz4", "zstd"),
-  lingerMs: integer(0),
+  linger: wholeMs(0),
   batchSize: integer(1),
   bufferMemory: integer(1),
-  deliveryTimeoutMs: integer(1),
+  deliveryTimeout: wholeMs(1),
   dry: flag,
   onStatus: callback,
   codec: withMethods("encode", "decode"),
   keyCodec: withMethods("encode", "decode"),
   keys: oneOf("optional", "required"),
   app: withMethods("configure"),
-};
+} as const satisfies Rules<TopicOptions>;
+
+/** Options with durations in milliseconds. */
+export type ReadTopicOptions<O> = Read<O, typeof RULES>;
 
 /**
- * Checks the options of `owner`.
+ * Reads the options of `owner`.
  *
  * @throws {TypeError} If one has no such name, the wrong shape, or contradicts another.
+ * @throws {RangeError} If a figure is out of bounds.
  */
-export function checkTopicOptions(
+export function readTopicOptions<O extends object>(
   owner: string,
-  options: object,
+  options: O,
   without: readonly string[] = [],
-): void {
-  const names = Object.keys(RULES).filter((name) => !without.includes(name));
-  checkOptions(owner, options, names);
+): ReadTopicOptions<O> {
+  const rules = Object.fromEntries(
+    Object.entries(RULES).filter(([name]) => !without.includes(name)),
+  );
+  checkOptions(owner, options, Object.keys(rules));
   checkNested(owner, options);
   checkAddresses(owner, options);
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined || RULES[name]!.test(value)) continue;
-    // The value may be a secret.
-    throw new TypeError(`Cannot configure ${owner} as "${name}" must be ${RULES[name]!.must}`);
-  }
-  const { offset, heartbeatInterval, sessionTimeout } = options as Record<string, unknown>;
+  const read = readOptions<TopicOptions, object>(owner, options, rules) as TopicOptions;
+  const { offset, heartbeatInterval, sessionTimeout } = read;
   if (offset !== undefined) checkStartOffset(owner, offset);
   if (Number(heartbeatInterval) >= Number(sessionTimeout)) {
     throw new RangeError(
@@ -116,6 +111,7 @@ export function checkTopicOptions(
     );
   }
   checkSasl(owner, options);
+  return read as ReadTopicOptions<O>;
 }
 
 /** Checks the names inside `ssl` and `sasl`; what they are set to may be a secret, and is not shown. */
@@ -162,8 +158,9 @@ function isLoopback(address: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d+){3}$/.test(host);
 }
 
-function isAddress(value: unknown): boolean {
-  return typeof value === "string" && /^.+:\d{1,5}$/.test(value);
+function isAddresses(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 0 &&
+    value.every((each) => typeof each === "string" && /^.+:\d{1,5}$/.test(each));
 }
 
 function isSasl(value: unknown): boolean {

@@ -17,7 +17,8 @@ import type { Positions, Producer, RecordPlace, TopicSpec } from "../client/brok
 import { redactText } from "../../redact.ts";
 import { redactOptions } from "./redact.ts";
 import type { Codecs, Keys, Message } from "./message.ts";
-import { mergeOptions, type Settings, type TopicOptions, toSettings } from "./options.ts";
+import { mergeOptions, type Settings, toSettings } from "./options.ts";
+import type { TopicOptions } from "./topic_options.ts";
 import { type OutgoingMessage, type TopicInput, toRecord } from "./outgoing.ts";
 import { checkStartOffset, type SeekPosition } from "./positions.ts";
 import { addSeek } from "./seeks.ts";
@@ -104,7 +105,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     this.name = name;
     this.#given = mergeOptions(name, options);
     this.#teller = new StatusTeller(this.#given.onStatus);
-    this.#settings = { ...toSettings(this.#given), onStatus: this.#teller.tell };
+    this.#settings = { ...toSettings(name, this.#given), onStatus: this.#teller.tell };
     this.#connection = new TopicConnection(name, this.#settings);
     this.#codecs = {
       // Without a codec K and V are strings: it is what the type parameters default to.
@@ -124,7 +125,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
    * whose messages are acknowledged, it belongs to the message for which it is sent, awaited or not; elsewhere an
    * unawaited send is the caller's responsibility.
    *
-   * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeoutMs`.
+   * @throws {KafkaError} If they refuse it, or do not confirm it within `deliveryTimeout`.
    * @throws {CodecError} If key or value cannot be encoded.
    */
   send(message: TopicInput<K, V> | OutgoingMessage<K, V>): Promise<RecordPlace> {
@@ -237,13 +238,13 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     this.#connection.checkOpen();
     const unwatch = this.#teller.watch((error) => host.fail(error));
     const sink: TopicSink<K, V> = new TopicSink({
-      open: () => this.#connection.openProducer(this.#settings.lingerMs, host.signal),
+      open: () => this.#connection.openProducer(this.#settings.linger, host.signal),
       toRecord: (output) => toRecord(this.name, output, this.#codecs),
       closed: () => {
         unwatch();
         this.#sinks.delete(sink);
       },
-      deliveryTimeoutMs: this.#settings.deliveryTimeoutMs,
+      deliveryTimeoutMs: this.#settings.deliveryTimeout,
       signal: host.signal,
     });
     this.#sinks.add(sink);

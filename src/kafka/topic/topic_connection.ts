@@ -78,6 +78,8 @@ export class TopicConnection<K, V> {
       ...this.#settings,
       topic,
       lingerMs,
+      deliveryTimeoutMs: this.#settings.deliveryTimeout,
+      startTimeoutMs: this.#settings.startTimeout,
       status,
       signal: until.signal,
     });

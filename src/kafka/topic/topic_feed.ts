@@ -57,7 +57,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     this.#partitions = this.#member.partitions;
     this.#watch = new StuckWatch({
       clock: host.clock,
-      timeoutMs: context.settings.processingTimeoutMs,
+      timeoutMs: context.settings.processingTimeout,
       open: () => this.#partitions.open,
       isHeld: (message, polled) => this.#isHeld(message, polled),
       stuck: (message) => this.#stuck(message),

@@ -135,7 +135,14 @@ export class TopicMember<K, V> {
     this.broker = await connect(signal);
     const exclusive = this.resumption !== undefined;
     const member = this.#member = await this.broker.join(
-      { ...settings, topic, groupId, exclusive, signal },
+      {
+        ...settings,
+        startTimeoutMs: settings.startTimeout,
+        topic,
+        groupId,
+        exclusive,
+        signal,
+      },
       {
         assigned: (assignment) => this.#assign(assignment),
         records: (chunk) => this.#receive(chunk),

@@ -29,7 +29,7 @@ export interface SinkContext<K, V> {
  * A value that can be seen to be refused (its partition, its size, its codec) throws in `write()`. One that
  * the brokers refuse later fails every `flush()` from then on: no acknowledgement may go out for its source.
  *
- * While the brokers are away `flush()` waits for them, up to `deliveryTimeoutMs`.
+ * While the brokers are away `flush()` waits for them, up to `deliveryTimeout`.
  */
 export class TopicSink<K, V> implements SinkPort<TopicInput<K, V>> {
   /** See `SinkPort`. */

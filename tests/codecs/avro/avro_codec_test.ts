@@ -264,7 +264,7 @@ Deno.test("AvroCodec refuses options that are wrong", () => {
   assertThrows(
     () => new AvroCodec("int", { maxDepth: 0 }),
     RangeError,
-    '"maxDepth" must be an integer',
+    '"maxDepth" of AvroCodec as it must be an integer from 1 to 1000',
   );
   const longs = "number" as "auto";
   assertThrows(
