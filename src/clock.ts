@@ -60,6 +60,42 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
+/** Resolves when `promise` has settled, in any way, or after `ms` milliseconds of `clock`. */
+export function settledWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = clock.timer(resolve, ms);
+    const settled = () => {
+      cancel();
+      resolve();
+    };
+    promise.then(settled, settled);
+  });
+}
+
+/**
+ * Settles as `promise` does, if that takes no longer than `ms` milliseconds of `clock`.
+ *
+ * @param late Makes the error of one that takes longer.
+ * @throws What `late` returns, once the time is over.
+ */
+export function withDeadline<T>(
+  clock: Clock,
+  ms: number,
+  promise: Promise<T>,
+  late: () => unknown,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = clock.timer(() => reject(late()), ms);
+    promise.then((value) => {
+      cancel();
+      resolve(value);
+    }, (error) => {
+      cancel();
+      reject(error);
+    });
+  });
+}
+
 /**
  * Calls `tell` after `ms` milliseconds of `clock`, and again whenever it has taken twice as long: what lasts is
  * told more than once, and not all the time.

@@ -117,6 +117,6 @@ Deno.test("new MemoryBroker() refuses bounds below 1", () => {
   assertThrows(
     () => new MemoryBroker({ maxRecords: 0 }),
     RangeError,
-    '"maxRecords" must be an integer >= 1: 0',
+    '"maxRecords" of MemoryBroker as it must be an integer >= 1: current value is 0',
   );
 });

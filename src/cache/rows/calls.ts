@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../../clock.ts";
+import { type Clock, delay, withDeadline } from "../../clock.ts";
 import { maskError } from "../../redact.ts";
 import { CacheStorageError } from "../errors.ts";
 import { isLocked, isTransient } from "../kv_errors.ts";
@@ -38,24 +38,16 @@ export class Calls {
    */
   async call<T>(request: () => Promise<T>): Promise<T> {
     const over = new AbortController();
-    const { promise, reject } = Promise.withResolvers<never>();
-    const cancel = this.#clock.timer(() => {
-      over.abort();
-      reject(
-        this.#error(
-          `no answer within ${this.#deadlineMs} ms, the call may still take effect`,
-          true,
-        ),
-      );
-    }, this.#deadlineMs);
+    const late = () =>
+      this.#error(`no answer within ${this.#deadlineMs} ms, the call may still take effect`, true);
     try {
-      return await Promise.race([this.#repeat(request, over.signal), promise]);
+      const answer = this.#repeat(request, over.signal);
+      return await withDeadline(this.#clock, this.#deadlineMs, answer, late);
     } catch (error) {
       if (error instanceof CacheStorageError) throw error;
       throw this.#error(error, isTransient(error));
     } finally {
       over.abort();
-      cancel();
     }
   }
 

@@ -1,8 +1,7 @@
 import type { Socket } from "node:net";
 import type { ISocketFactory } from "kafkajs";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
-import type { Clock } from "../../clock.ts";
-import { settledWithin } from "../client/patience.ts";
+import { type Clock, settledWithin } from "../../clock.ts";
 import { allows } from "./permissions.ts";
 
 /** How long a client may take to end by itself. */

@@ -4,7 +4,7 @@ import type {
   ConsumerGroupJoinEvent,
   EachBatchPayload,
 } from "kafkajs";
-import type { Clock } from "../../clock.ts";
+import { type Clock, settledWithin } from "../../clock.ts";
 import type {
   Assignment,
   GroupHandlers,
@@ -12,7 +12,7 @@ import type {
   Membership,
   Positions,
 } from "../client/broker.ts";
-import { abortable, settledWithin } from "../client/patience.ts";
+import { abortable } from "../client/patience.ts";
 import { startOf } from "../client/start_of.ts";
 import { emptyChunk, toChunk } from "./chunk.ts";
 import type { Client } from "./client.ts";

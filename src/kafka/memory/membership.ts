@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../../clock.ts";
+import { type Clock, settledWithin } from "../../clock.ts";
 import type {
   Assignment,
   GroupHandlers,
@@ -75,11 +75,9 @@ export class MemoryMembership implements Membership {
   async revoke(): Promise<void> {
     const assignment = this.#assignment;
     if (!assignment) return;
-    const patience = new AbortController();
-    const late = delay(this.#context.clock, this.#options.rebalanceTimeout / 2, patience.signal);
-    await Promise.race([this.#revoking(assignment, true), late]).catch(() => {});
-    patience.abort();
-    late.catch(() => {});
+    const half = this.#options.rebalanceTimeout / 2;
+    const revoking = Promise.try(() => this.#revoking(assignment, true));
+    await settledWithin(this.#context.clock, half, revoking);
     if (assignment === this.#assignment) this.#end();
   }
 

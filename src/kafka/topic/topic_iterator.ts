@@ -1,4 +1,4 @@
-import { type Clock, delay } from "../../clock.ts";
+import { type Clock, settledWithin } from "../../clock.ts";
 import { END, type Feed, openStores, WAIT } from "../../flow/source/feed.ts";
 import type { Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
@@ -66,14 +66,10 @@ export async function* iterate<T>(
     cancelTimer();
     unobserve();
     gate.attach(undefined);
-    const patience = new AbortController();
-    const late = delay(clock, LAST_COMMIT_MS, patience.signal).catch(() => {});
     const last = commit();
     try {
-      await Promise.race([last, late]);
+      await Promise.race([last, settledWithin(clock, LAST_COMMIT_MS, last)]);
     } finally {
-      last.catch(() => {});
-      patience.abort();
       ended.abort();
       await feed.cancel();
     }
