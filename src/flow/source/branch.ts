@@ -2,7 +2,7 @@ import { onBehalf } from "../run/attribution.ts";
 import type { Waiter } from "../run/event_loop.ts";
 import type { Hub } from "./hub.ts";
 import type { Delivery, FlowRun } from "../run/flow_run.ts";
-import { type Emit, type Turn, UNBUFFERED } from "../stage/turn.ts";
+import { type Emit, type Maybe, type Turn, UNBUFFERED } from "../stage/turn.ts";
 
 /** One flow at one source. */
 export class Branch<T> implements Waiter {
@@ -29,6 +29,11 @@ export class Branch<T> implements Waiter {
   /** Since when its message is waited for; undefined until the macrotask after that. */
   get since(): number | undefined {
     return this.seen.turns === this.turns ? this.seen.at : undefined;
+  }
+
+  /** Gives the flow its message, or has its policy say what becomes of one that could not be read. */
+  take(message: T, failure: Error | undefined): Maybe {
+    return failure === undefined ? this.emit(message) : this.flowRun.refuse(failure, this.delivery);
   }
 
   /** Its message is not waited for any more. */
