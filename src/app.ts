@@ -205,7 +205,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe5: Pipe<M4, M5>,
     pipe6: Pipe<M5, M6>,
     handler: Stage<M6, O, Args>,
-    options: HandleOptions<O, Args>,
+    options: HandleOptions<O, Args> | undefined,
   ): unknown;
   handle(source: unknown, ...rest: unknown[]): unknown {
     if (this.#run !== undefined) {

@@ -124,4 +124,5 @@ export type PipeOrStage<M, O, N, Args = unknown> =
  */
 export type OptionsOrStage<O, N, P, Args = unknown> =
   | HandleOptions<O, Args>
-  | Stage<N, P, Args>;
+  | Stage<N, P, Args>
+  | undefined;

@@ -217,6 +217,11 @@ export function listsOfPipesFitTogether(): void {
   // @ts-expect-error the second wants what the first does not give
   handle(["1"], parsed, parsed, (n: number) => n);
   handle([1], same, same, same, same, same, same, (n: number) => n, {});
+  // @ts-expect-error the handler wants texts
+  handle(["1"], map(Number), (s: string) => s);
+  // @ts-expect-error the handler wants one number, lists come
+  handle(["1"], map((s) => s.length), batch(2), (n: number) => n);
+  handle([1], (n) => n, undefined);
   // @ts-expect-error seven are too many
   handle([1], same, same, same, same, same, same, same, (n: number) => n, {});
 }

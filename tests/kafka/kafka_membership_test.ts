@@ -1,10 +1,7 @@
 /** What only a real broker does to a member of a group. */
-import { assertEquals, assertRejects } from "@std/assert";
-import kafkajs from "kafkajs";
+import { assertEquals } from "@std/assert";
 import { gateOf } from "../../src/flow/source/gate.ts";
 import { KafkaBroker } from "../../src/kafka/kafkajs/broker.ts";
-import { KafkaError } from "../../src/kafka/client/errors.ts";
-import { MAX_BATCH_BYTES } from "../../src/kafka/kafkajs/compression.ts";
 import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
@@ -20,19 +17,6 @@ async function deleteBefore(topic: string, offset: number): Promise<void> {
   await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: `${offset}` }] });
   await admin.disconnect();
 }
-
-kafkaTest("Topic fails at a batch that has too many bytes after decompression", async () => {
-  await using topic = new Topic(unique("bomb"), { ...QUICK, brokers, groupId: unique("bomb") });
-  await topic.ensure({ partitions: 1 });
-  const producer = foreignClient().producer();
-  await producer.connect();
-  const bomb = "0".repeat(MAX_BATCH_BYTES + 1);
-  const compression = kafkajs.CompressionTypes.GZIP;
-  await producer.send({ topic: topic.name, compression, messages: [{ value: bomb }] });
-  await producer.disconnect();
-  const first = topic[Symbol.asyncIterator]().next();
-  await assertRejects(() => first, KafkaError, String(MAX_BATCH_BYTES));
-});
 
 kafkaTest("Topic goes on at the first record that is left, and says what was lost", async () => {
   const name = unique("lost");

@@ -35,7 +35,7 @@ class FailingBroker extends MemoryBroker {
 
   /** The values that were stored. */
   get values(): string[] {
-    return this.stub.batches.flatMap(({ messages }) => messages.map(({ value }) => String(value)));
+    return this.stub.batches.flatMap(({ values }) => values);
   }
 }
 

@@ -57,6 +57,8 @@ export class FlowRun extends Delivery {
   step: Step | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
+  /** Asks the flow's error policy what becomes of a message that could not be read; set when the flow is opened. */
+  refuse: (error: Error, delivery: Delivery) => Maybe = (error) => Promise.reject(error);
 
   constructor(
     readonly flow: string,

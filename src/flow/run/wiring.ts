@@ -107,6 +107,7 @@ export class Opened {
       return host.sinks.openOnce(sink, flowRun, DEAD_LETTERS, receipt);
     });
     flowRun.guard = (step, message) => guard(step, message, flowRun, recovery);
+    flowRun.refuse = (error, delivery) => refuse(error, delivery, flowRun, recovery);
     const toEnd = toSinks(binding.sinks, flowRun, host.sinks, recovery);
 
     // From the end to the beginning, since each stage must know the delivery that it writes for the next one.
@@ -321,6 +322,21 @@ export class Opened {
     }
     return queues;
   }
+}
+
+/** Does with a message that could not be read what the error policy of a flow says. */
+function refuse(
+  error: Error,
+  delivery: Delivery,
+  flowRun: FlowRun,
+  recovery: Recovery,
+): Maybe {
+  const wrap = (error: unknown) => flowRun.callError(error, delivery.root, delivery);
+  const fail = () => {
+    throw error;
+  };
+  // The message before it may be what is worked for.
+  return runDetached(() => recovery.guard(fail, wrap));
 }
 
 /** Runs something that is done after a message under the error policy of its flow. */

@@ -40,6 +40,11 @@ export interface Feed<T> {
   onLate?: (error: unknown) => void;
   /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
   receipt?: Receipt | undefined;
+  /**
+   * Why the message just polled could not be read, which stands for what could not: each flow's policy is asked,
+   * and no handler sees it. Undefined for all others.
+   */
+  failure?: Error | undefined;
   /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */
   ready?(): Promise<void>;
   /**

@@ -53,7 +53,9 @@ export class Hub<T> {
   /** Goes on for the flow, where there is one. */
   #again: Standby | undefined;
   /** A message that the gate keeps back. */
-  #held: { message: T; receipt: Receipt | undefined; epoch: number } | undefined;
+  #held:
+    | { message: T; receipt: Receipt | undefined; failure: Error | undefined; epoch: number }
+    | undefined;
   /** The branch and the receipt of the message in flight, where there is one branch. */
   #branch: Branch<T> | undefined;
   #receipt: Receipt | undefined;
@@ -145,6 +147,7 @@ export class Hub<T> {
 
       let message: T | typeof WAIT | typeof END;
       let receipt: Receipt | undefined;
+      let failure: Error | undefined;
       if (this.#held === undefined) {
         try {
           message = feed.poll();
@@ -161,8 +164,9 @@ export class Hub<T> {
           return this.#end();
         }
         receipt = feed.receipt;
+        failure = feed.failure;
         if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
-          this.#held = { message, receipt, epoch: gate.epoch };
+          this.#held = { message, receipt, failure, epoch: gate.epoch };
           continue;
         }
       } else {
@@ -175,7 +179,7 @@ export class Hub<T> {
         }
         this.#held = undefined;
         if (held.epoch !== gate.epoch) continue;
-        ({ message, receipt } = held);
+        ({ message, receipt, failure } = held);
       }
 
       this.#left--;
@@ -188,7 +192,7 @@ export class Hub<T> {
         receipt.host = this.host;
       }
       if (this.branches.length !== 1) {
-        const all = this.#deliverToAll(message as T, receipt);
+        const all = this.#deliverToAll(message as T, receipt, failure);
         if (all === undefined) continue;
         all.then(this.#goOn);
         return false;
@@ -198,7 +202,7 @@ export class Hub<T> {
       branch.delivery.receipt = receipt;
       branch.delivery.from = undefined;
       try {
-        const done = branch.emit(message as T);
+        const done = branch.take(message as T, failure);
         if (done === undefined) {
           this.#delivered(receipt);
           continue;
@@ -220,7 +224,11 @@ export class Hub<T> {
     return receipt;
   }
 
-  #deliverToAll(message: T, receipt: Receipt | undefined): Promise<void> | undefined {
+  #deliverToAll(
+    message: T,
+    receipt: Receipt | undefined,
+    failure: Error | undefined,
+  ): Promise<void> | undefined {
     let failed = false;
     let pending: Promise<void>[] | undefined;
     for (const branch of this.branches) {
@@ -233,7 +241,7 @@ export class Hub<T> {
         this.#failed(branch, error);
       };
       try {
-        const done = branch.emit(message);
+        const done = branch.take(message, failure);
         if (done === undefined) continue;
         this.host.eventLoop.waitBegins(branch);
         const late = (error: unknown) => {
@@ -350,6 +358,11 @@ export class Branch<T> implements Waiter {
   /** Since when its message is waited for; undefined until the macrotask after that. */
   get since(): number | undefined {
     return this.seen.turns === this.turns ? this.seen.at : undefined;
+  }
+
+  /** Gives the flow its message, or has its policy say what becomes of one that could not be read. */
+  take(message: T, failure: Error | undefined): Maybe {
+    return failure === undefined ? this.emit(message) : this.flowRun.refuse(failure, this.delivery);
   }
 
   /** Its message is not waited for any more. */

@@ -2,6 +2,7 @@
  * The part of Kafka that a Topic needs: a small interface in front of a client library, or of a broker in memory.
  * Both implementations pass the same contract suite.
  */
+import type { UndecodableBatchError } from "../records/undecodable_batch_error.ts";
 import type { BrokerStatus } from "./status.ts";
 
 /** One header: its name and its bytes; null where it has none. A name may come more than once. */
@@ -81,8 +82,13 @@ export interface Chunk {
   readonly records: Records;
   /** How many bytes their keys and values have. */
   readonly bytes: number;
-  /** The position after all of it, past the holes that follow the last record; always beyond the position before it. */
+  /**
+   * The position after all of it, past the holes that follow the last record; always beyond the position before it,
+   * unless a batch follows that cannot be decoded.
+   */
   readonly next: number;
+  /** The batch that follows, and cannot be decoded; what comes next of the partition begins after it. */
+  readonly failure?: UndecodableBatchError | undefined;
   /** The end of the partition when it was fetched. */
   readonly high: number;
 }

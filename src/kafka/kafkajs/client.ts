@@ -1,15 +1,16 @@
 import "./internals.ts";
-import "./batch_ends.ts";
-import "./compression.ts";
 import "./repairs.ts";
 import kafkajs from "kafkajs";
 import type { Admin, Kafka, KafkaConfig } from "kafkajs";
 import { type Clock, delay } from "../../clock.ts";
 import type { ConnectionOptions } from "../client/connection.ts";
 import type { ReadTopicOptions } from "../topic/check_options.ts";
+import { KafkaError } from "../client/errors.ts";
+import { createCluster, versionsOf } from "./cluster.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
 import { Lifeline } from "./client_lifetime.ts";
 import type { Attempt } from "./shared_connect.ts";
+import { checkVersions } from "./versions.ts";
 
 /** A kafkajs, and what ends it. */
 export interface Client {
@@ -62,7 +63,7 @@ export function createClient(options: Connection, retries = 3): Client {
 /**
  * Connects an administrative client, trying again with growing pauses while the brokers do not answer.
  *
- * @throws {KafkaError} When they refuse us (authentication, certificate).
+ * @throws {KafkaError} When they refuse us (authentication, certificate), or are too old.
  */
 export async function reach(
   client: Client,
@@ -96,16 +97,18 @@ async function reachBy(
 ): Promise<Admin> {
   for (let pause = 100, away = false;; pause = Math.min(pause * 2, 2_000)) {
     signal.throwIfAborted();
-    const first = scout.kafka.admin();
+    const first = createCluster(scout.kafka);
     const lasting = client.kafka.admin();
     try {
       await first.connect();
+      checkVersions(brokers, versionsOf(first));
       await lasting.connect();
       signal.throwIfAborted();
       if (away) status({ type: "back" });
       return lasting;
     } catch (error) {
       await lasting.disconnect().catch(() => {});
+      if (error instanceof KafkaError) throw error;
       if (isRefused(error)) throw toKafkaError(`Cannot connect to ${brokers}`, error);
       if (signal.aborted) throw signal.reason;
       status({ type: "away", error });

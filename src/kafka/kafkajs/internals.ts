@@ -5,12 +5,13 @@
 import Broker from "kafkajs/src/broker/index.js";
 import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
 import Cluster from "kafkajs/src/cluster/index.js";
+import Batch from "kafkajs/src/consumer/batch.js";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
-import Encoder from "kafkajs/src/protocol/encoder.js";
+import ConnectionPool from "kafkajs/src/network/connectionPool.js";
+import protocolErrors from "kafkajs/src/protocol/error.js";
 import fetched from "kafkajs/src/protocol/requests/fetch/v11/response.js";
-import produced from "kafkajs/src/protocol/requests/produce/v7/response.js";
 
 /** Classes, or objects, of kafkajs by name, and the members that they must have. */
 export type Internals = Readonly<Record<string, readonly [holder: unknown, ...members: string[]]>>;
@@ -35,19 +36,34 @@ export function checkInternals(internals: Internals): void {
 }
 
 checkInternals({
+  Batch: [Batch, "messages", "offset"],
   Broker: [
     Broker,
     "fetch",
+    "initProducerId",
     "joinGroup",
     "leaveGroup",
     "lookupRequest",
     "offsetCommit",
-    "produce",
     "syncGroup",
+    "versions",
   ],
-  BrokerPool: [BrokerPool, "metadataExpireAt"],
-  Cluster: [Cluster, "findBroker", "findGroupCoordinator"],
-  ConsumerGroup: [ConsumerGroup, "lastRequest"],
+  BrokerPool: [BrokerPool, "metadataExpireAt", "versions"],
+  Cluster: [
+    Cluster,
+    "addMultipleTargetTopics",
+    "addTargetTopic",
+    "brokerPool",
+    "findBroker",
+    "findControllerBroker",
+    "findGroupCoordinator",
+    "findTopicPartitionMetadata",
+    "refreshMetadata",
+    "refreshMetadataIfNecessary",
+    "removeBroker",
+  ],
+  ConnectionPool: [ConnectionPool, "host", "port", "send"],
+  ConsumerGroup: [ConsumerGroup, "fetchOffset", "lastRequest"],
   RequestQueue: [
     RequestQueue,
     "requestTimeoutIntervalId",
@@ -56,7 +72,6 @@ checkInternals({
     "throttledUntil",
   ],
   SocketRequest: [SocketRequest, "sentAt"],
-  Encoder: [Encoder, "writeVarIntBytes"],
-  "the response to fetch": [fetched, "decode"],
-  "the response to produce": [produced, "parse"],
+  "the errors of the protocol": [protocolErrors, "createErrorFromCode"],
+  "the response to fetch": [fetched, "parse"],
 });

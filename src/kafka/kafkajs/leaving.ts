@@ -1,4 +1,4 @@
-import type { Cluster } from "kafkajs";
+import { createCluster } from "./cluster.ts";
 import type { Client } from "./client.ts";
 
 /** The connections of a kafkajs client to the coordinators of groups. */
@@ -15,27 +15,13 @@ export async function leaveGroup(
   { groupId, topic }: { readonly groupId: string; readonly topic: string },
   memberId: string,
 ): Promise<void> {
-  let cluster: Cluster | undefined;
-  // kafkajs shows its connections to assigners only.
-  const other = client.kafka.consumer({
-    groupId,
-    retry: { retries: 0 },
-    partitionAssigners: [(found) => {
-      cluster = found.cluster;
-      return {
-        name: "none",
-        version: 0,
-        assign: () => Promise.resolve([]),
-        protocol: () => ({ name: "none", metadata: new Uint8Array() as never }),
-      };
-    }],
-  });
+  const cluster = createCluster(client.kafka);
   try {
-    await other.connect();
-    await other.subscribe({ topic }); // finds the brokers
-    const coordinator = await cluster!.findGroupCoordinator({ groupId }) as unknown as Coordinator;
+    await cluster.connect();
+    await cluster.addMultipleTargetTopics([topic]); // finds the brokers
+    const coordinator = await cluster.findGroupCoordinator({ groupId }) as unknown as Coordinator;
     await coordinator.leaveGroup({ groupId, memberId });
   } finally {
-    await other.disconnect();
+    await cluster.disconnect();
   }
 }

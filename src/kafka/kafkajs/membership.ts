@@ -1,9 +1,4 @@
-import type {
-  Consumer,
-  ConsumerEndBatchProcessEvent,
-  ConsumerGroupJoinEvent,
-  EachBatchPayload,
-} from "kafkajs";
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 import { type Clock, settledWithin } from "../../clock.ts";
 import type {
   Assignment,
@@ -14,17 +9,21 @@ import type {
 } from "../client/broker.ts";
 import { abortable } from "../client/patience.ts";
 import { startOf } from "../client/start_of.ts";
-import { emptyChunk, toChunk } from "./chunk.ts";
 import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
 import { END_MS } from "./client_lifetime.ts";
+import { cameWith } from "./fetching.ts";
 import { leaveGroup } from "./leaving.ts";
 import { Pulse } from "./broker_health.ts";
 import { watchRequests } from "./requests.ts";
 
-type BatchProcessed = ConsumerEndBatchProcessEvent["payload"];
+/** When something was fetched: in which assignment, and in which epoch of the partition. */
+interface Moment {
+  readonly assignment: Assignment | undefined;
+  readonly epoch: number;
+}
 
 /**
  * A member of a group, on a kafkajs consumer.
@@ -43,8 +42,6 @@ export class KafkaMembership implements Membership {
   readonly #commits: Commits;
   readonly #pulse: Pulse;
   readonly #epochs = new Map<number, number>();
-  /** Of what was asked for last of each partition: in which assignment, and in which epoch. */
-  readonly #fetches = new Map<number, readonly [Assignment | undefined, epoch: number]>();
   readonly #paused = new Set<number>();
   readonly #sought = new Map<number, number>();
   #generation = 0;
@@ -80,10 +77,13 @@ export class KafkaMembership implements Membership {
     this.#consumer = createConsumer(context, options, {
       cluster: (cluster) => {
         this.#commits.use(cluster);
-        watchRequests(cluster, {
+        watchRequests<Moment>(cluster, {
           joins: (memberId) => this.#joins(memberId),
           syncs: (generation) => void (this.#synced = generation),
-          fetches: (_, partitions) => this.#fetching(partitions),
+          fetches: (partition) => ({
+            assignment: this.#assignment,
+            epoch: this.#epochs.get(partition) ?? 0,
+          }),
         });
       },
       candidate: () => ({ exclusive: options.exclusive === true, held: this.#held }),
@@ -120,7 +120,6 @@ export class KafkaMembership implements Membership {
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#joined(event));
     this.#consumer.on(events.REBALANCING, () => this.#end());
     this.#consumer.on(events.FETCH, () => this.#pulse.beat());
-    this.#consumer.on(events.END_BATCH_PROCESS, ({ payload }) => this.#processed(payload));
     this.#consumer.on(events.HEARTBEAT, ({ payload: { memberId, groupGenerationId } }) => {
       this.#pulse.beat();
       this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
@@ -192,32 +191,20 @@ export class KafkaMembership implements Membership {
 
   async #batch(payload: EachBatchPayload): Promise<void> {
     const { batch, heartbeat, isStale, resolveOffset, commitOffsetsIfNecessary } = payload;
-    const { partition } = batch;
+    const { topic, partition } = batch;
     const assignment = this.#assignment;
     this.#commits.through((offsets) => commitOffsetsIfNecessary(offsets));
     if (!assignment || this.#revoking || this.#paused.has(partition) || isStale()) return;
+    const { tag: asked, fetched, high } = cameWith<Moment>(batch.messages[0]!);
+    const epoch = this.#epochs.get(partition) ?? 0;
+    if (asked.assignment !== assignment || asked.epoch !== epoch) return; // it was moved meanwhile
     resolveOffset(batch.lastOffset());
     const { generation } = assignment;
-    const chunk = toChunk(batch, generation, this.#epochs.get(partition) ?? 0);
-    const room = this.#handlers.records(chunk);
+    const { bytes, next, failure } = fetched;
+    const chunk = { generation, epoch, topic, partition, records: fetched, bytes, next, high };
+    const room = this.#handlers.records({ ...chunk, ...(failure && { failure }) });
     if (room) await this.#hold(room, assignment, heartbeat);
     await this.#beat(assignment, heartbeat);
-  }
-
-  #fetching(partitions: readonly number[]): void {
-    for (const partition of partitions) {
-      this.#fetches.set(partition, [this.#assignment, this.#epochs.get(partition) ?? 0]);
-    }
-  }
-
-  /** A batch without visible records never reaches `eachBatch`: kafkajs passes over it, and tells where it is. */
-  #processed({ topic, partition, batchSize, lastOffset, highWatermark }: BatchProcessed): void {
-    const assignment = this.#assignment;
-    const [asked, epoch] = this.#fetches.get(partition) ?? [];
-    if (batchSize > 0 || !assignment || assignment !== asked || this.#revoking) return;
-    if (epoch !== (this.#epochs.get(partition) ?? 0)) return; // it was moved meanwhile
-    const place = { generation: assignment.generation, epoch, topic, partition };
-    this.#handlers.records(emptyChunk(place, lastOffset, highWatermark));
   }
 
   /** Stays inside the batch until there is room, or until something else needs the consumer. */

@@ -1,6 +1,3 @@
-import type { Buffer } from "node:buffer";
-import type { Message, Producer as Connected } from "kafkajs";
-import kafkajs from "kafkajs";
 import { type Clock, delay, systemClock } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
@@ -8,15 +5,12 @@ import { checkRecord, inWords, keyText, type TopicLimits } from "../client/recor
 import { abortable } from "../client/patience.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
-import { toBuffer } from "./buffer.ts";
 import type { Client } from "./client.ts";
-import { compressionTypes } from "./compression.ts";
-import { CONFIRM, type Confirm, type Confirmable } from "./confirmations.ts";
+import { createCluster } from "./cluster.ts";
 import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
-import { NULL_HEADER } from "./repairs.ts";
-
-/** Few attempts inside the client: what it gives up on goes through a new one. */
-const FEW = { retries: 2, initialRetryTime: 100, maxRetryTime: 1_000 };
+import type { Outcome } from "./produce_request.ts";
+import { Sender } from "./sender.ts";
+import { Sequences } from "./sequences.ts";
 
 /** The most bytes of a batch, as Java's `max.request.size`, also where a topic takes more. */
 const MAX_REQUEST_BYTES = 1_048_576;
@@ -29,22 +23,28 @@ const OF_ONE_RECORD = [
   "INVALID_TIMESTAMP",
 ];
 
-const NO_LEADER = new KafkaError("the partition has no leader", { retriable: true });
+/** Refusals of a batch whose number does not follow that of the last one that the broker knows of. */
+const OF_NUMBERS = [
+  "OUT_OF_ORDER_SEQUENCE_NUMBER",
+  "UNKNOWN_PRODUCER_ID",
+  "INVALID_PRODUCER_EPOCH",
+];
+
+const NO_ANSWER = new KafkaError("no answer", { retriable: true });
 
 /** A client that is connected, or just being. */
 interface Opened extends Pick<Client, "lifeline"> {
-  readonly connected: Promise<Connected>;
+  readonly connected: Promise<Sender>;
 }
 
 /** Says what a topic takes now. */
 export type LimitsOf = () => Promise<TopicLimits>;
 
 /**
- * Writes to one topic through a kafkajs producer: idempotent, one batch at a time.
+ * Writes to one topic, idempotently: one batch at a time, to all of its partitions at once.
  *
- * After a batch failed its client is thrown away, and what is unconfirmed, nothing else, is sent again, in
- * order, by a new one: kafkajs reuses the sequence numbers of a failed batch, and the broker would take the next
- * batch for a repetition of it and drop it.
+ * What a broker has refused, or has not answered, is sent again with the same sequence numbers, and nothing
+ * else is: what was stored and not answered is stored once.
  */
 export class KafkaProducer implements Producer {
   readonly #create: () => Client;
@@ -52,6 +52,7 @@ export class KafkaProducer implements Producer {
   readonly #limitsOf: LimitsOf;
   readonly #clock: Clock;
   readonly #queue: BatchQueue;
+  readonly #sequences = new Sequences();
   readonly #ended = new Set<Promise<void>>();
   /** Aborts when what is left is dropped. */
   readonly #dropping = new AbortController();
@@ -146,75 +147,103 @@ export class KafkaProducer implements Producer {
     return checkRecord(record, this.#limits, this.#sticky, compression);
   }
 
-  /** Sends a batch until it is confirmed, refused or too late. Entries that fail are failed one by one. */
-  async #deliver(
-    entries: readonly Entry[],
-    deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs,
-  ): Promise<void> {
-    let batch = entries;
-    for (let pause = 100;; pause = Math.min(pause * 2, 2_000)) {
-      const { left, error } = await this.#write(batch, deadline);
-      if (left.length === 0) break;
-      batch = left;
-      if (batch.length > 1 && OF_ONE_RECORD.includes(typeOf(error) ?? "")) {
-        const half = batch.length >> 1;
-        await this.#deliver(batch.slice(0, half), deadline);
-        return await this.#deliver(batch.slice(half), deadline);
-      }
+  /** Sends a batch until all of it is confirmed, refused or too late. Entries that fail are failed one by one. */
+  async #deliver(entries: readonly Entry[]): Promise<void> {
+    const deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs;
+    /** The batches of each partition that are left, in order. */
+    const left = new Map<number, (readonly Entry[])[]>();
+    for (const [partition, batch] of Map.groupBy(entries, (entry) => entry.partition)) {
+      left.set(partition, [batch]);
+    }
+    for (let pause = 100; left.size > 0;) {
+      const outcomes = await this.#write(left, deadline);
       const late = this.#clock.monotonic() + pause >= deadline;
-      if (late || !isRetriable(error)) {
-        for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
-        return;
+      let again: Outcome | undefined;
+      for (const [partition, batches] of left) {
+        const outcome = outcomes.get(partition) ?? { error: NO_ANSWER };
+        if (this.#settle(partition, batches, outcome, late)) again ??= outcome;
+        if (batches.length === 0) left.delete(partition);
       }
-      if (!this.#away) this.#tell({ type: "away", error });
+      if (again === undefined) {
+        const stored = outcomes.values().some(({ offset }) => offset !== undefined);
+        if (this.#away && stored) this.#tell({ type: "back" });
+        this.#away &&= !stored;
+        continue;
+      }
+      if (!this.#away) this.#tell({ type: "away", error: again.error });
       this.#away = true;
       await delay(this.#clock, pause, this.#dropping.signal).catch(() => {});
+      pause = Math.min(pause * 2, 2_000);
     }
-    if (this.#away) this.#tell({ type: "back" });
-    this.#away = false;
   }
 
-  /** Sends a batch and confirms the entries that were stored; returns the others, and why they were not. */
+  /** Confirms, fails or halves the first of the batches of a partition; returns whether it is to be sent again. */
+  #settle(
+    partition: number,
+    batches: (readonly Entry[])[],
+    { offset, error }: Outcome,
+    late: boolean,
+  ): boolean {
+    const batch = batches[0]!;
+    if (offset !== undefined) {
+      this.#sequences.stored(partition, batch.length);
+      for (const [i, entry] of batch.entries()) {
+        entry.confirm?.({ partition, offset: offset < 0 ? offset : offset + i });
+      }
+      batches.shift();
+      return false;
+    }
+    const type = typeOf(error) ?? "";
+    if (batch.length > 1 && OF_ONE_RECORD.includes(type)) {
+      const half = batch.length >> 1;
+      batches.splice(0, 1, batch.slice(0, half), batch.slice(half));
+      return false;
+    }
+    const renews = OF_NUMBERS.includes(type);
+    const again = !late && (renews || isRetriable(error));
+    if (renews || !again) this.#sequences.renew(partition);
+    if (again) return true;
+    for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
+    batches.shift();
+    return false;
+  }
+
+  /** Sends the first batch to each partition, once, and returns what became of each. */
   async #write(
-    batch: readonly Entry[],
+    left: ReadonlyMap<number, readonly (readonly Entry[])[]>,
     deadline: number,
-  ): Promise<{ left: readonly Entry[]; error: unknown }> {
-    const { topic, compression } = this.#options;
-    const next = new Map<number, number>();
-    const confirm: Confirm = (partition, baseOffset) => void next.set(partition, baseOffset);
+  ): Promise<ReadonlyMap<number, Outcome>> {
+    const records = new Map(
+      left.entries().map(([partition, [batch]]) => [partition, batch!.map((it) => it.record)]),
+    );
+    const outcomes = new Map<number, Outcome>();
+    const abandoned = new AbortController();
     const { connected, lifeline } = this.#opened();
     const unused = lifeline.use();
     const send = async () => {
       this.#dropping.signal.throwIfAborted();
-      const client = await connected;
-      const results = await client.send({
-        topic,
-        acks: -1,
-        compression: compressionTypes[compression],
-        messages: batch.map((entry) => toMessage(entry, confirm)),
-      });
-      for (const { partition, baseOffset } of results) confirm(partition, Number(baseOffset));
+      const sender = await connected;
+      await sender.send(records, outcomes, abandoned.signal);
+      return sender;
     };
-    let failure: { error: unknown } | undefined;
     try {
-      await within(this.#clock, deadline, abortable(send(), this.#dropping.signal));
+      const sent = abortable(send(), this.#dropping.signal);
+      const sender = await within(this.#clock, deadline, sent);
+      if (!sender.isConnected) this.#discard();
+      return outcomes;
     } catch (error) {
-      failure = { error };
+      abandoned.abort(error);
+      this.#discard();
+      // A copy: what is answered later comes too late.
+      return new Map(
+        left.keys().map((partition) => [
+          partition,
+          outcomes.get(partition) ?? { error },
+        ]),
+      );
     } finally {
       unused();
     }
-    const left = batch.filter((entry) => {
-      const offset = next.get(entry.partition);
-      if (offset === undefined) return true;
-      next.set(entry.partition, offset + 1);
-      entry.confirm?.({ partition: entry.partition, offset });
-      return false;
-    });
-    // Also where all was stored, at different attempts: kafkajs has counted none of it.
-    if (failure !== undefined || left.length > 0) this.#discard();
-    // kafkajs drops what goes to a partition that it has not heard of yet.
-    const { error } = failure ?? { error: NO_LEADER };
-    return { left, error };
   }
 
   #opened(): Opened {
@@ -224,19 +253,19 @@ export class KafkaProducer implements Producer {
   #connect(): Opened {
     const { kafka, lifeline } = this.#create();
     const connect = async () => {
-      const client = kafka.producer({
-        idempotent: true,
-        allowAutoTopicCreation: false,
-        createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
-        retry: { ...FEW, retries: lifeline.retries(FEW.retries) },
-      });
+      const sender = new Sender(
+        createCluster(kafka),
+        this.#options,
+        this.#sequences,
+        this.#clock,
+      );
       try {
-        await client.connect();
+        await sender.connect();
       } catch (error) {
-        await client.disconnect().catch(() => {}); // a part of it may be connected
+        await sender.disconnect().catch(() => {}); // a part of it may be connected
         throw error;
       }
-      return client;
+      return sender;
     };
     const unused = lifeline.use();
     return { connected: connect().finally(unused), lifeline };
@@ -274,30 +303,10 @@ export class KafkaProducer implements Producer {
   }
 }
 
-function toMessage({ record, partition }: Entry, confirm: Confirm): Message & Confirmable {
-  const { key, value, headers, timestamp } = record;
-  return {
-    [CONFIRM]: confirm,
-    key: key && toBuffer(key),
-    value: value && toBuffer(value),
-    partition,
-    ...(timestamp !== undefined && { timestamp: String(timestamp) }),
-    ...(headers.length > 0 && { headers: toHeaders(headers) }),
-  };
-}
-
-function toHeaders(headers: ProducerRecord["headers"]): Record<string, Buffer[]> {
-  const grouped: Record<string, Buffer[]> = Object.create(null);
-  for (const [name, value] of headers) {
-    (grouped[name] ??= []).push(value === null ? NULL_HEADER : toBuffer(value));
-  }
-  return grouped;
-}
-
 async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const cancel = clock.timer(
-    () => reject(new KafkaError("no answer", { retriable: true })),
+    () => reject(NO_ANSWER),
     Math.max(0, deadline - clock.monotonic()),
   );
   promise.catch(() => {});

@@ -3,17 +3,14 @@
  *
  * - An idle connection keeps a timer of 1 ms running, and makes Node's timers warn of a negative delay, since
  *   it looks for pending requests where none wait.
- * - A header whose value is null cannot be sent: its size is asked of something that has none.
  * - It measures with the time of day: set back by an hour, it sends no heartbeat for an hour, and no request
  *   to a broker that had throttled it; set on, all requests in flight have timed out.
  * - Its look at requests that take too long keeps a process running that waits for none.
  */
-import { Buffer } from "node:buffer";
 import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
-import Encoder from "kafkajs/src/protocol/encoder.js";
 import { systemClock } from "../../clock.ts";
 
 interface Queue {
@@ -36,20 +33,6 @@ queue.scheduleCheckPendingRequests = function (this: Queue): void {
 queue.scheduleRequestTimeoutCheck = function (this: Queue): void {
   scheduleTimeouts.call(this);
   this.requestTimeoutIntervalId?.unref?.();
-};
-
-/** The null of a header: empty where it is measured, and null, which is as long, where it is written. */
-export const NULL_HEADER: Buffer = Buffer.alloc(0);
-
-interface Writer {
-  writeVarIntBytes(value: unknown): Writer;
-}
-
-const writer: Writer = Encoder.prototype;
-const write = writer.writeVarIntBytes;
-
-writer.writeVarIntBytes = function (this: Writer, value: unknown): Writer {
-  return write.call(this, value === NULL_HEADER ? null : value);
 };
 
 moveWithTheClock(ConsumerGroup.prototype, "lastRequest");

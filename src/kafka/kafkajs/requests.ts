@@ -1,23 +1,29 @@
 import type { Cluster } from "kafkajs";
+import { type Asked, fetchResponse, type Response } from "./fetching.ts";
 
 /** What a member learns from its requests: kafkajs has no events for it. */
-export interface RequestHooks {
+export interface RequestHooks<T> {
   /** It asks to take part in the group as this member; called before the request is sent. */
   joins(memberId: string): void;
   /** It asks what it is given in a generation of the group; called before the request is sent. */
   syncs(generation: number): void;
-  /** It asks for records of these partitions; called before the request is sent. */
-  fetches(topic: string, partitions: readonly number[]): void;
+  /** It asks for records of a partition; what this returns comes with them. */
+  fetches(partition: number): T;
 }
 
 interface FetchRequest {
   readonly topics: readonly {
     readonly topic: string;
-    readonly partitions: readonly { readonly partition: number }[];
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly fetchOffset: string;
+      readonly maxBytes: number;
+    }[];
   }[];
 }
 
-type Make = (request: { readonly memberId: string }) => unknown;
+// deno-lint-ignore no-explicit-any -- of each request another
+type Make = (request: any) => any;
 
 /** A broker of kafkajs, as far as it makes requests. */
 interface Requesting {
@@ -27,46 +33,74 @@ interface Requesting {
   fetch(request: FetchRequest): Promise<unknown>;
 }
 
-/** Tells `hooks` of the requests that are made through `cluster`. */
-export function watchRequests(cluster: Cluster, hooks: RequestHooks): void {
+/**
+ * Tells `hooks` of the requests that a member of a group makes through `cluster`, and has its fetches, which are
+ * all of one topic, read as `fetching.ts` does.
+ */
+export function watchRequests<T>(cluster: Cluster, hooks: RequestHooks<T>): void {
   const watched = new WeakSet<object>();
+  /** How many bytes are asked of a partition whose batch was cut off. */
+  const wanted = new Map<number, number>();
   const find = cluster.findBroker;
   cluster.findBroker = async (node) => {
     const broker = await find.call(cluster, node);
     if (!watched.has(broker)) {
       watched.add(broker);
-      watch(broker as unknown as Requesting, hooks);
+      watch(broker as unknown as Requesting, hooks, wanted);
     }
     return broker;
   };
 }
 
-function watch(broker: Requesting, hooks: RequestHooks): void {
+function watch<T>(
+  broker: Requesting,
+  hooks: RequestHooks<T>,
+  wanted: Map<number, number>,
+): void {
   const { fetch, joinGroup, syncGroup } = broker;
   broker.syncGroup = (request) => {
     hooks.syncs(request.generationId);
     return syncGroup.call(broker, request);
   };
   broker.fetch = (request) => {
-    for (const { topic, partitions } of request.topics) {
-      hooks.fetches(topic, partitions.map(({ partition }) => partition));
-    }
-    return fetch.call(broker, request);
+    const asked = new Map<number, Asked<T>>();
+    const topics = request.topics.map(({ topic, partitions }) => ({
+      topic,
+      partitions: partitions.map(({ partition, fetchOffset, maxBytes }) => {
+        asked.set(partition, { from: Number(fetchOffset), tag: hooks.fetches(partition) });
+        const bytes = Math.max(maxBytes, wanted.get(partition) ?? 0);
+        wanted.delete(partition);
+        return { partition, fetchOffset, maxBytes: bytes };
+      }),
+    }));
+    const make = (make: Make): Make => (given) => {
+      const made = make(given);
+      const response: Response = fetchResponse(
+        made.request.apiVersion,
+        asked,
+        (partition, bytes) => void wanted.set(partition, bytes),
+      );
+      return { ...made, response };
+    };
+    return making(broker, make, () => fetch.call(broker, { ...request, topics }));
   };
   broker.joinGroup = (request) => {
-    // It makes two requests, the second with the name that the coordinator gives; it looks up how at once.
-    const lookup = broker.lookupRequest;
-    broker.lookupRequest = (apiKey, definition) => {
-      const make = lookup.call(broker, apiKey, definition);
-      return (join) => {
-        hooks.joins(join.memberId);
-        return make(join);
-      };
+    // It makes two requests, the second with the name that the coordinator gives.
+    const make = (make: Make): Make => (join) => {
+      hooks.joins(join.memberId);
+      return make(join);
     };
-    try {
-      return joinGroup.call(broker, request);
-    } finally {
-      broker.lookupRequest = lookup;
-    }
+    return making(broker, make, () => joinGroup.call(broker, request));
   };
+}
+
+/** Calls `ask`, which looks up at once how its request is made, and has it made as `change` says. */
+function making<R>(broker: Requesting, change: (make: Make) => Make, ask: () => R): R {
+  const lookup = broker.lookupRequest;
+  broker.lookupRequest = (apiKey, definition) => change(lookup.call(broker, apiKey, definition));
+  try {
+    return ask();
+  } finally {
+    broker.lookupRequest = lookup;
+  }
 }

@@ -4,12 +4,14 @@ import type { Gate } from "../../flow/source/gate.ts";
 import { Receipt } from "../../flow/source/receipt.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { Decoding } from "./decoding.ts";
-import { Message } from "./message.ts";
+import type { BrokerRecord } from "../client/broker.ts";
+import { type Codecs, Message, type Origin } from "./message.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { OpenMessage, PartitionReaders } from "./partition_reader.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { StuckWatch } from "./stuck_watch.ts";
 import { type FeedContext, TopicMember } from "./topic_member.ts";
+import { failureOf, UndecodableRecord } from "./undecodable_record.ts";
 
 /**
  * A topic while it is read: hands out what its member of the group has fetched, and counts what is
@@ -22,6 +24,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly partitioned = true;
   /** The receipt of the message that was just polled. */
   receipt: Receipt | undefined;
+  /** Why the message that was just polled could not be read. */
+  failure: Error | undefined;
   /** Is told of what fails after {@linkcode TopicFeed.cancel}. */
   onLate?: (error: unknown) => void;
   readonly #context: FeedContext<K, V>;
@@ -83,20 +87,24 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     for (let cursor = this.#prefetch.first(); cursor; cursor = this.#prefetch.first()) {
       const { chunk, origin } = cursor;
       const { partition } = origin;
-      const message = cursor.held ??= new Message(
-        origin,
-        chunk.records.at(cursor.index)!,
-        this.#context.codecs,
-      );
+      const message = cursor.held ??= this.#toMessage(origin, chunk.records.at(cursor.index)!);
       if (this.#decoding.needed && this.#decoding.waits(message)) return WAIT;
       if (this.#gate.guarded && !this.#gate.admits(message)) {
         this.#member.setAside(partition);
         continue;
       }
+      this.failure = failureOf(message);
       this.#handOut(partition, this.#prefetch.take(cursor, message.offset));
       return message;
     }
     return WAIT;
+  }
+
+  #toMessage(origin: Origin, record: BrokerRecord): Message<K, V> {
+    if (!(record instanceof UndecodableRecord)) {
+      return new Message(origin, record, this.#context.codecs);
+    }
+    return new Message(origin, record, record.codecs as Codecs<K, V>);
   }
 
   #handOut(partition: number, next: number): void {

@@ -59,6 +59,7 @@ export async function* iterate<T>(
         continue;
       }
       const { receipt } = feed;
+      if (feed.failure !== undefined) throw feed.failure;
       yield message;
       receipt?.release();
     }

@@ -15,6 +15,7 @@ import { Prefetch } from "./prefetch.ts";
 import { partitionsToSeek, Seeks } from "./seeks.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { findStart, type Start } from "./topic_start.ts";
+import { withFailure } from "./undecodable_record.ts";
 
 /** Milliseconds until it is asked again where a group begins. */
 const START_PAUSE_MS = 100;
@@ -325,7 +326,8 @@ export class TopicMember<K, V> {
     this.#hooks.changed();
   }
 
-  #receive(chunk: Chunk): void | Promise<void> {
+  #receive(given: Chunk): void | Promise<void> {
+    const chunk = withFailure(given, this.#host.clock.now());
     const { generation, partition, epoch } = chunk;
     // While the partitions are given up, what was fetched before is gone: this would leave a hole.
     if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;

@@ -1,0 +1,71 @@
+import type { Assigner, Cluster, Kafka } from "kafkajs";
+
+/** What a broker of kafkajs has beside its declared methods, as far as it is used here. */
+export interface BrokerConnection {
+  /** The first and the last version of each request that the broker takes, by the request's number. */
+  readonly versions: ApiVersions | null;
+  /** Its connections. */
+  readonly connectionPool: {
+    readonly host: string;
+    readonly port: number;
+    /** Sends a request and resolves to its answer. */
+    send<T>(exchange: Exchange<T>): Promise<T>;
+  };
+  /** Ends its connections. */
+  disconnect(): Promise<void>;
+  /** Asks for the id of an idempotent producer. */
+  initProducerId(request: { transactionTimeout: number }): Promise<
+    { readonly producerId: string; readonly producerEpoch: number }
+  >;
+}
+
+/** The first and the last version of each request, by its number. */
+export type ApiVersions = Readonly<
+  Record<number, { readonly minVersion: number; readonly maxVersion: number } | undefined>
+>;
+
+/** A request and how its answer is read. */
+export interface Exchange<T> {
+  /** The request. */
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiName: string;
+    readonly apiVersion: number;
+    /** Returns the bytes after the request's head, in what kafkajs takes for one of its encoders. */
+    encode(): Promise<{ readonly buf: Uint8Array; readonly buffer: Uint8Array }>;
+  };
+  /** Reads the answer. */
+  readonly response: {
+    /** Reads the bytes after the answer's head. */
+    decode(bytes: Uint8Array): Promise<T>;
+    /** Throws what was answered as an error. */
+    parse(answer: T): Promise<T>;
+  };
+}
+
+const NO_ASSIGNER: Assigner = {
+  name: "none",
+  version: 0,
+  assign: () => Promise.resolve([]),
+  protocol: () => ({ name: "none", metadata: new Uint8Array() as never }),
+};
+
+/** Makes connections of their own to the brokers: kafkajs shows them to the assigners of consumers only. */
+export function createCluster(kafka: Kafka): Cluster {
+  let found: Cluster | undefined;
+  kafka.consumer({
+    groupId: "none",
+    allowAutoTopicCreation: false,
+    partitionAssigners: [({ cluster }) => {
+      found = cluster;
+      return NO_ASSIGNER;
+    }],
+  });
+  return found!;
+}
+
+/** Returns what the broker speaks that a cluster was connected by. */
+export function versionsOf(cluster: Cluster): ApiVersions | null {
+  return (cluster as unknown as { readonly brokerPool: { readonly versions: ApiVersions | null } })
+    .brokerPool.versions;
+}
