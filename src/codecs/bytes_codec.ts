@@ -1,7 +1,8 @@
 import { assertBytes, type Codec } from "./codec.ts";
 
 /**
- * Leaves bytes as they are: what is given comes back, uncopied.
+ * Leaves bytes as they are. What is decoded is a copy: the bytes that a codec is given are a view of all that
+ * was fetched with them, which whoever keeps one would keep.
  *
  * @example
  * ```ts
@@ -27,12 +28,12 @@ export class BytesCodec implements Codec<Uint8Array> {
   }
 
   /**
-   * Returns `bytes` itself.
+   * Returns a copy of `bytes`.
    *
    * @throws {TypeError} When it is no `Uint8Array`.
    */
   decode(bytes: Uint8Array): Uint8Array {
     assertBytes(bytes, "Cannot decode bytes");
-    return bytes;
+    return new Uint8Array(bytes); // the `slice()` of a Buffer is a view
   }
 }

@@ -1,9 +1,9 @@
 import { assertBytes, type Codec } from "./codec.ts";
 import { must, oneOf, readOptions, type Rules } from "../options.ts";
 import { type StandardSchema, validate } from "./standard_schema.ts";
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true });
+const BYTE_ORDER_MARK = 0xfeff;
 
 /** `JSON.rawJSON` is in every Deno that this package supports, but not yet in the type library. */
 const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown };
@@ -91,7 +91,7 @@ export class JsonCodec<T = unknown> implements Codec<T> {
     if (text === undefined) {
       throw new TypeError(`Cannot encode JSON as it cannot hold a value of type ${typeof value}`);
     }
-    return encoder.encode(text);
+    return encodeUtf8(text);
   }
 
   /**
@@ -119,7 +119,8 @@ export class JsonCodec<T = unknown> implements Codec<T> {
 function toText(bytes: Uint8Array): string {
   assertBytes(bytes, "Cannot decode JSON");
   try {
-    return decoder.decode(bytes);
+    const text = decodeUtf8(bytes);
+    return text.charCodeAt(0) === BYTE_ORDER_MARK ? text.slice(1) : text;
   } catch (cause) {
     throw new TypeError("Cannot decode JSON: the bytes are not valid UTF-8", { cause });
   }

@@ -1,7 +1,5 @@
 import { assertBytes, type Codec } from "./codec.ts";
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /**
  * Strings as UTF-8, and nothing else: a string that comes back is the string that was given.
@@ -36,7 +34,7 @@ export class TextCodec implements Codec<string> {
     if (!value.isWellFormed()) {
       throw new TypeError("Cannot encode text: it contains half of a surrogate pair");
     }
-    return encoder.encode(value);
+    return encodeUtf8(value);
   }
 
   /**
@@ -47,7 +45,7 @@ export class TextCodec implements Codec<string> {
   decode(bytes: Uint8Array): string {
     assertBytes(bytes, "Cannot decode text");
     try {
-      return decoder.decode(bytes);
+      return decodeUtf8(bytes);
     } catch (cause) {
       throw new TypeError("Cannot decode text: the bytes are not valid UTF-8", { cause });
     }
