@@ -128,7 +128,7 @@ export {
   type StartPreparation,
 } from "../flow/source/gate.ts";
 export type { Holder } from "../flow/source/receipt.ts";
-export { type Acknowledged, Receipt } from "../flow/source/receipt.ts";
+export { type Acknowledged, Receipt, type ReceiptGate } from "../flow/source/receipt.ts";
 export type { Resumption, StateDriver } from "../flow/state/state.ts";
 export type { Root } from "../flow/source/receipt.ts";
 export { exactPipe } from "./exact_pipe.ts";
@@ -155,3 +155,7 @@ export type {
   TopicSpec,
 } from "../kafka/client/broker.ts";
 export type { BrokerStatus } from "../kafka/client/status.ts";
+export {
+  UndecodableBatchError,
+  type UndecodablePlace,
+} from "../kafka/records/undecodable_batch_error.ts";
