@@ -23,6 +23,7 @@ export { type OutgoingHeaders, type OutgoingMessage, type TopicInput } from "./t
 export { type Offsets, type SeekPosition, type StartOffset } from "./topic/positions.ts";
 export { KafkaBroker, type KafkaBrokerOptions } from "./kafkajs/broker.ts";
 export { KafkaError, type KafkaErrorPlace } from "./client/errors.ts";
+export { UndecodableBatchError, type UndecodablePlace } from "./records/undecodable_batch_error.ts";
 export { type BrokerStatus } from "./client/status.ts";
 export {
   type Broker,
