@@ -136,7 +136,7 @@ Deno.test("a stuck sink holds only the flows of its own source", async () => {
 Deno.test("handle() refuses a handlerTimeout that is no time", () => {
   assertThrows(
     () => new App().handle([1], () => {}, { name: "f", handlerTimeout: 0 }),
-    TypeError,
-    'flow "f": handlerTimeout must be a positive number of milliseconds',
+    RangeError,
+    '"handlerTimeout" of flow "f" as it must be a duration of milliseconds > 0',
   );
 });
