@@ -237,7 +237,7 @@ Deno.test("Checkpoint takes as partitions only a store that is not its cache, fo
     });
   await using cache = new MemoryCache();
   const partitions = cache;
-  assertThrows(() => make({ partitions: {} }), TypeError, "open a shared Cache");
+  assertThrows(() => make({ partitions: {} }), TypeError, "such as a shared Cache");
   assertThrows(() => make({ partitions, cache }), TypeError, "one store as cache and partitions");
   make({ partitions });
   const app = new App();

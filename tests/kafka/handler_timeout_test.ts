@@ -137,6 +137,6 @@ Deno.test("handle() refuses a handlerTimeout that is no time", () => {
   assertThrows(
     () => new App().handle([1], () => {}, { name: "f", handlerTimeout: 0 }),
     RangeError,
-    "handlerTimeout",
+    '"handlerTimeout" of flow "f" as it must be a duration of milliseconds > 0',
   );
 });
