@@ -398,6 +398,13 @@ for (
       "number",
       "string",
     ],
+    [
+      "one behind six pipes",
+      'handle(["1"], map((s) => Number(s)), map((n) => n + 1), filter((n) => n > 1), map((n) => n), map((n) => n), ' +
+      "map((n) => n), (n) => n, { sink: print })",
+      "number",
+      "string",
+    ],
     ["a wrong source", "handle(Promise.resolve([1]), () => {})", "Promise<number[]>", "Source"],
     ["a wrong stream as handler", "handle([1], new TextEncoderStream())", "TextEncoderStream"],
   ] as const

@@ -88,7 +88,27 @@ Deno.test("handle() refuses what is no pipe", () => {
   );
   assertEquals(
     refusedArguments([], (source: unknown) => source, [1], handler, { name: "copy" }),
-    `Cannot bind flow "copy": ${rest} an object of class Array`,
+    `Cannot bind flow "copy": ${rest} an object of class Array: ` +
+      "pipes are arguments of their own: write handle(source, pipe, pipe, handler)",
+  );
+});
+
+Deno.test("handle() says that options come last where they stand before the handler, or instead of it", () => {
+  const says =
+    "got an object of class Object: options come last: write handle(source, handler, options)";
+  const pipe = "a pipe must be a function over async iterables or a TransformStream";
+  const flow = 'Cannot bind flow "flow 1": ';
+  assertEquals(refusedArguments([], { name: "copy" }, handler), `${flow}${pipe}, ${says}`);
+  assertEquals(
+    refusedArguments([], { sink: handler }),
+    `${flow}the handler must be a function or a TransformStream, ${says}`,
+  );
+  class Named {
+    name = "copy";
+  }
+  assertEquals(
+    refusedArguments([], new Named()),
+    `${flow}the handler must be a function or a TransformStream, got an object of class Named`,
   );
 });
 

@@ -114,6 +114,13 @@ function ofPipe(value: object): string | undefined {
     return "it has one side: give a TransformStream, which has two";
   }
   if (has(value, "next")) return "it has been called: give the function itself";
+  if (Array.isArray(value)) {
+    return "pipes are arguments of their own: write handle(source, pipe, pipe, handler)";
+  }
+  const isPlain = value.constructor === Object;
+  if (isPlain && ["sink", "name", "onError"].some((name) => name in value)) {
+    return "options come last: write handle(source, handler, options)";
+  }
   return undefined;
 }
 
