@@ -100,3 +100,15 @@ Deno.test("ARCHITECTURE.md has a row for every folder of src/ with two files or 
   await visit("");
   assertEquals(missing, []);
 });
+
+Deno.test("tests/ has the folders of src/, and those that CONTRIBUTING.md names", async () => {
+  const folders = async (path: string) => {
+    const found: string[] = [];
+    for await (const { name, isDirectory } of Deno.readDir(new URL(path, root))) {
+      if (isDirectory && !name.startsWith("_")) found.push(name);
+    }
+    return found;
+  };
+  const known = [...await folders("src/"), "delivery", "integration", "examples", "scripts"];
+  assertEquals((await folders("tests/")).filter((name) => !known.includes(name)), []);
+});

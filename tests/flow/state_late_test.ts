@@ -190,7 +190,7 @@ Deno.test("a call notes one change for each key, however often it writes it", as
       await state.set("two", n);
       await state.delete("two");
     }
-    currentMessage()!.step!.hasChanged(() => {
+    currentMessage()!.undoLog!.hasChanged(() => {
       changes++;
       return false;
     });

@@ -209,14 +209,14 @@ export class ExactState implements StateStore {
 
   /** Throws when the caller works for a message to which a write does not belong. */
   #assertMayWrite(message: Attribution | undefined): void {
-    if (message?.step === undefined) return; // code outside of flows, or what it has sent to one
-    const { flow, receipt, step } = message;
+    if (message?.undoLog === undefined) return; // code outside of flows, or what it has sent to one
+    const { flow, receipt, undoLog } = message;
     if (message.state === this && receipt?.done) {
       throw new TypeError(
         "Cannot write to a cache for a message that is done: await every call in the handler",
       );
     }
-    if (message.state === this && step.failed) {
+    if (message.state === this && undoLog.failed) {
       throw new TypeError(
         `Cannot write to a cache for a call of flow "${flow}" that has failed: its writes have been ` +
           "undone; await every call in the handler, even when another one fails",
@@ -239,6 +239,6 @@ export class ExactState implements StateStore {
   #writer(): Writer | undefined {
     if (this.#driver === undefined) return undefined;
     const message = currentMessage();
-    return message && this.#keeps(message, this.#driver) ? message.step : undefined;
+    return message && this.#keeps(message, this.#driver) ? message.undoLog : undefined;
   }
 }

@@ -121,7 +121,7 @@ export class ProxyQueue<T> implements Feed<T> {
     });
   }
 
-  /** Walks who waits for whom: true when a reader of this queue can only go on after `flowRun` does. */
+  /** Walks who waits for whom: true when a reader of this queue can only go on after that flow does. */
   #waitsFor(flowRun: FlowRun, seen: Set<unknown> = new Set()): boolean {
     if (seen.has(this)) return false;
     seen.add(this);

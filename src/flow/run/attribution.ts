@@ -4,7 +4,7 @@ import { currentWork, runFor } from "./current.ts";
 import type { Pending } from "./pending.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
-import type { Step } from "../state/undo_log.ts";
+import type { UndoLog } from "../state/undo_log.ts";
 import type { Emit, Maybe } from "../stage/turn.ts";
 
 /** For which message the code works that runs now. Read it at once: it changes with the next message. */
@@ -20,7 +20,7 @@ export interface Attribution {
   /** What user code has begun for messages of the run and not finished; see {@linkcode asPart}. */
   readonly pending: Pending;
   /** The work in flight, in flows that stores know. */
-  readonly step?: Step | undefined;
+  readonly undoLog?: UndoLog | undefined;
   /** The store that holds the position of the message: only there it may write while flows drive it. */
   readonly state?: StateStore | undefined;
 }

@@ -5,7 +5,7 @@ import type { EventLoop } from "./event_loop.ts";
 import { tellOrigins } from "../stage/origins.ts";
 import { Delivery } from "./delivery.ts";
 import type { Pending } from "./pending.ts";
-import type { Step } from "../state/undo_log.ts";
+import type { UndoLog } from "../state/undo_log.ts";
 import type { Maybe } from "../stage/turn.ts";
 
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
@@ -28,7 +28,7 @@ export interface FlowHost {
 
 /**
  * One message's way through one flow: what is being handled now, and for whom. The stages of a flow share
- * it. A flow has one flowRun, so its handler is never called for two messages at once.
+ * it. A flow has one run, so its handler is never called for two messages at once.
  */
 export class FlowRun extends Delivery {
   /** What the handler was called with: differs from `root` behind a pipe. */
@@ -54,7 +54,7 @@ export class FlowRun extends Delivery {
   /** Whom the stages in front work for, where calls are attributed to messages. */
   front: Attribution | undefined;
   /** All the work of the flow, where stores are to know it; see tracking.ts. */
-  step: Step | undefined;
+  undoLog: UndoLog | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
   /** Asks the flow's error policy what becomes of a message that could not be read; set when the flow is opened. */

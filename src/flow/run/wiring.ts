@@ -34,7 +34,7 @@ import {
   trackStage,
   Working,
 } from "../state/state_checks.ts";
-import { Step } from "../state/undo_log.ts";
+import { UndoLog } from "../state/undo_log.ts";
 import { last, type Maybe, type Turn } from "../stage/turn.ts";
 
 /** What the wiring needs to know of the run. */
@@ -115,7 +115,9 @@ export class Opened {
     let delivery: Delivery = flowRun;
     const isTracked = this.#tracked.has(binding);
     const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
-    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) flowRun.step = new Step(name);
+    if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) {
+      flowRun.undoLog = new UndoLog(name);
+    }
     const named = () => {
       if (!isAttributed || isTracked) return;
       flowRun.front = new Working(flowRun, delivery);

@@ -71,7 +71,7 @@ export class Hub<T> {
     feed.onLate = (error) => host.failedLate(this.error(error));
   }
 
-  /** Adds a flow; `delivery` is where the message in flight is noted, by default the flow's flowRun. */
+  /** Adds a flow; `delivery` is where the message in flight is noted, by default that of the run of the flow. */
   connect(flowRun: FlowRun, delivery: Delivery = flowRun): Branch<T> {
     const branch = new Branch(this, flowRun, delivery);
     this.branches = [...this.branches, branch];

@@ -17,7 +17,7 @@ import { checkPolicy, POLICIES, readRetry } from "./error_policy.ts";
 import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "../source/receipt.ts";
-import type { Step } from "../state/undo_log.ts";
+import type { UndoLog } from "../state/undo_log.ts";
 import type { Emit, Maybe } from "./turn.ts";
 
 /** What a recovery needs to know of the run. */
@@ -60,11 +60,11 @@ export class Recovery {
   guard(step: () => Maybe, wrap: (error: unknown) => unknown): Maybe {
     if (this.stops) return step();
     // In a flow without state nobody is asked whether anything is to be taken back.
-    const message = this.flowRun.step && currentMessage();
-    if (!message?.step || !message.state) return this.#try(step, wrap);
-    const tries = message.step.begin();
+    const message = this.flowRun.undoLog && currentMessage();
+    if (!message?.undoLog || !message.state) return this.#try(step, wrap);
+    const tries = message.undoLog.begin();
     const done = this.#try(
-      () => this.#attempt(step, wrap, { ...message, step: tries }),
+      () => this.#attempt(step, wrap, { ...message, undoLog: tries }),
       wrap,
       tries,
     );
@@ -72,7 +72,7 @@ export class Recovery {
     tries.end();
   }
 
-  #try(step: () => Maybe, wrap: (error: unknown) => unknown, tries?: Step): Maybe {
+  #try(step: () => Maybe, wrap: (error: unknown) => unknown, tries?: UndoLog): Maybe {
     try {
       const done = step();
       return done?.then(undefined, (error) => this.#recover(wrap(error), step, wrap, tries));
@@ -83,22 +83,22 @@ export class Recovery {
 
   /** Runs `call` as a step of its own: when it fails, its state is as if it had not been called. */
   #attempt(call: () => Maybe, wrap: (error: unknown) => unknown, message: Attribution): Maybe {
-    const step = message.step!.begin();
+    const undoLog = message.undoLog!.begin();
     const undo = (error: unknown) => {
       const failure = wrap(error);
-      if (!isFinal(failure)) this.#undo(step, failure as HandlerError | SinkError);
+      if (!isFinal(failure)) this.#undo(undoLog, failure as HandlerError | SinkError);
       throw failure;
     };
     try {
-      return runAs({ ...message, step }, call)?.then(undefined, undo);
+      return runAs({ ...message, undoLog }, call)?.then(undefined, undo);
     } catch (error) {
       return undo(error);
     }
   }
 
-  #undo(step: Step, failure: HandlerError | SinkError): void {
+  #undo(undoLog: UndoLog, failure: HandlerError | SinkError): void {
     try {
-      step.fail();
+      undoLog.fail();
     } catch (error) {
       throw this.#after(failure, error);
     }
@@ -115,7 +115,7 @@ export class Recovery {
     error: unknown,
     step: () => Maybe,
     wrap: (error: unknown) => unknown,
-    tries: Step | undefined,
+    tries: UndoLog | undefined,
   ): Promise<void> {
     if (isFinal(error)) throw error;
     const { flowRun, context } = this;
@@ -231,7 +231,7 @@ export function deadLetterSink(onError: OnError): unknown {
 }
 
 /** What was read has never been, since the flow goes on without the message. */
-function readError({ flow, reader }: Step): TypeError {
+function readError({ flow, reader }: UndoLog): TypeError {
   return new TypeError(
     `Cannot go on after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
       'would be based on values that never existed; use onError "stop", or keys that only one flow uses',

@@ -62,7 +62,7 @@ function spreadGenerator(
   }
 }
 
-/** Emits a value after a eventLoop: a generator that yields for ever must not starve the others. */
+/** Emits a value after yielding to the event loop: a generator that yields for ever must not starve the others. */
 async function afterYield(value: unknown, emit: Emit<unknown>, flowRun: FlowRun): Promise<void> {
   await flowRun.host.eventLoop.yielded();
   if (value !== undefined) await emit(value);

@@ -13,7 +13,7 @@ import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateStore } from "./state.ts";
-import type { Step } from "./undo_log.ts";
+import type { UndoLog } from "./undo_log.ts";
 import { stage, type Turn } from "../stage/turn.ts";
 
 /**
@@ -62,7 +62,7 @@ export function trackStage(
   delivery: Delivery,
   { exact, state }: { exact: boolean; state: StateStore | undefined },
 ): TransformStream<Turn<unknown>, Turn<unknown>> {
-  const { flow, step: all } = flowRun;
+  const { flow, undoLog: all } = flowRun;
   return stage((emit) => (message) => {
     const { root, receipt } = delivery;
     if (exact && (receipt?.root === undefined || receipt.sent)) {
@@ -73,9 +73,9 @@ export function trackStage(
       throw flowRun.callError(sent, message, delivery);
     }
     // What user code has sent is its own: nothing says whether it was handled.
-    const step = receipt === undefined || receipt.sent ? undefined : all;
+    const undoLog = receipt === undefined || receipt.sent ? undefined : all;
     const { guard, host: { pending } } = flowRun;
-    const attribution: Attribution = { flow, root, receipt, guard, pending, step, state };
+    const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
     return passOnBehalf(attribution, emit, message);
   });
 }
@@ -107,8 +107,8 @@ export class Working implements Attribution {
   }
 
   /** What user code has sent is its own: nothing says whether it was handled. */
-  get step(): Step | undefined {
-    return this.receipt?.sent === false ? this.#flowRun.step : undefined;
+  get undoLog(): UndoLog | undefined {
+    return this.receipt?.sent === false ? this.#flowRun.undoLog : undefined;
   }
 }
 

@@ -1,33 +1,33 @@
 import type { Change, Writer } from "./state.ts";
 
-/** What may be taken back: the changes of a step and of those within it, in their order. */
+/** What may be taken back: the changes of a log and of those within it, in their order. */
 interface Log {
   readonly changes: Change[];
   open: boolean;
 }
 
 /**
- * Work for a message that succeeds or fails as one. The whole work of a flow is the outermost; within it, where
- * the flow goes on after errors, are the calls of the handler, and within these the values at sinks: each a
- * step, with one step in it for each try. Stores ask it whether it may write, and tell it what it has changed;
- * what failed is taken back.
+ * The undo log of work for a message that succeeds or fails as one. The whole work of a flow has the outermost;
+ * within it, where the flow goes on after errors, are those of the calls of the handler, and within these those of
+ * the values at sinks, with one in each for each try. Stores ask it whether the work may write, and tell it what it
+ * has changed; what failed is taken back.
  */
-export class Step implements Writer {
+export class UndoLog implements Writer {
   /** Another flow that has read what it has changed, while that could be taken back. */
   reader: string | undefined;
   #failed = false;
-  readonly #outer: Step | undefined;
+  readonly #outer: UndoLog | undefined;
   readonly #log: Log | undefined;
 
   /** Makes the whole work of a flow, of which nothing is taken back. */
-  constructor(readonly flow: string, outer?: Step) {
+  constructor(readonly flow: string, outer?: UndoLog) {
     this.#outer = outer;
     if (outer !== undefined) this.#log = outer.#log ?? { changes: [], open: true };
   }
 
-  /** Begins a step within this one. */
-  begin(): Step {
-    return new Step(this.flow, this);
+  /** Begins a log within this one. */
+  begin(): UndoLog {
+    return new UndoLog(this.flow, this);
   }
 
   /** True when it has failed: it must not change anything any more. */
@@ -78,8 +78,8 @@ export class Step implements Writer {
   }
 
   #has(writer: Writer): boolean {
-    let step = writer as Step | undefined;
-    while (step !== undefined && step !== this) step = step.#outer;
-    return step === this;
+    let log = writer as UndoLog | undefined;
+    while (log !== undefined && log !== this) log = log.#outer;
+    return log === this;
   }
 }
