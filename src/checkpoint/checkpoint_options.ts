@@ -222,7 +222,7 @@ const RULES = {
     (value) => hasMethods(value, "get", "set"),
   ),
   partitions: must(
-    "a store with update() and flush(): open a shared Cache",
+    "a store with update() and flush(), such as a shared Cache",
     (value) => hasMethods(value, "update", "flush"),
   ),
   cacheKeyPrefix: must("a string", (value) => typeof value === "string"),
