@@ -230,36 +230,42 @@ export class Hub<T> {
     failure: Error | undefined,
   ): Promise<void> | undefined {
     let failed = false;
-    let pending: Promise<void>[] | undefined;
+    let pending: [Branch<T>, Promise<void>][] | undefined;
     for (const branch of this.branches) {
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
-      branch.delivery.root = message;
-      branch.delivery.receipt = receipt;
-      branch.delivery.from = undefined;
-      const lost = (error: unknown) => {
-        failed = true;
-        this.#failed(branch, error);
-      };
+      const { delivery } = branch;
+      delivery.root = message;
+      delivery.receipt = receipt;
+      delivery.from = undefined;
       try {
         const done = branch.take(message, failure);
         if (done === undefined) continue;
         this.host.eventLoop.waitBegins(branch);
-        const late = (error: unknown) => {
-          branch.over();
-          lost(error);
-        };
-        (pending ??= []).push(done.then(() => branch.over(), late));
+        (pending ??= []).push([branch, done]);
       } catch (error) {
-        lost(error);
+        failed = true;
+        this.#failed(branch, error);
       }
     }
-    if (pending !== undefined) {
-      return Promise.all(pending).then(() => {
-        if (!failed) this.#delivered(receipt);
-      });
-    }
+    if (pending !== undefined) return this.#deliveredToAll(pending, failed, receipt);
     if (!failed) this.#delivered(receipt);
     return undefined;
+  }
+
+  /** Waits for the flows that have a message still; apart, since closures would cost those that have not. */
+  async #deliveredToAll(
+    pending: readonly [Branch<T>, Promise<void>][],
+    failed: boolean,
+    receipt: Receipt | undefined,
+  ): Promise<void> {
+    await Promise.all(pending.map(([branch, done]) =>
+      done.then(() => branch.over(), (error) => {
+        failed = true;
+        branch.over();
+        this.#failed(branch, error);
+      })
+    ));
+    if (!failed) this.#delivered(receipt);
   }
 
   #delivered(receipt: Receipt | undefined): void {
