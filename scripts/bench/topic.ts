@@ -94,7 +94,7 @@ const consume: Benchmark = {
   name: "topic/consume",
   count: COUNT,
   peerCount: COUNT,
-  goals: { floor: 0.6, peer: 2.5 },
+  goals: { floor: 1.2, peer: 2.5 },
   async ours(count) {
     await using topic = open(await seed(count));
     const app = new App();
@@ -143,7 +143,7 @@ const produce: Benchmark = {
   name: "topic/sink",
   count: COUNT / 3,
   peerCount: COUNT / 100,
-  goals: { floor: 0.9, peer: 20 },
+  goals: { floor: 3.5, peer: 20 },
   ours: async (count) => await sink(await emptyTopic(), count),
   async floor(count) {
     const topic = await emptyTopic();
