@@ -14,7 +14,7 @@ export function redactText(text: string): string {
 }
 
 /** Masks an error that was made for a call of ours, and its causes: what was called has put the address into it. */
-export function maskError(error: unknown, depth = 8): void {
+export function redactError(error: unknown, depth = 8): void {
   if (!(error instanceof Error) || depth === 0) return;
   for (const name of ["message", "stack"] as const) {
     const text = error[name];
@@ -23,7 +23,7 @@ export function maskError(error: unknown, depth = 8): void {
       Object.defineProperty(error, name, { value: masked, configurable: true, writable: true });
     }
   }
-  maskError(error.cause, depth - 1);
+  redactError(error.cause, depth - 1);
 }
 
 /** A value that is not what was wanted, in words: what is in an object may be a secret. */

@@ -9,7 +9,7 @@ import { IdleTimeout } from "../src/checkpoint/outages.ts";
 import { MemoryBroker } from "../src/kafka/memory/mod.ts";
 import { BatchQueue, type Entry } from "../src/kafka/kafkajs/batch_queue.ts";
 import { KafkaProducer } from "../src/kafka/kafkajs/producer.ts";
-import { AWAY_AFTER_MS, Pulse } from "../src/kafka/kafkajs/broker_health.ts";
+import { AWAY_AFTER_MS, BrokerHealth } from "../src/kafka/kafkajs/broker_health.ts";
 import { Topic } from "../src/kafka/mod.ts";
 import { PartitionReaders } from "../src/kafka/topic/partition_reader.ts";
 import { StuckWatch } from "../src/kafka/topic/stuck_watch.ts";
@@ -148,11 +148,11 @@ for (const [heardAt, expected] of [[undefined, 1_000], [400, 1_400]] as const) {
 
 steady("The brokers are away 10 s after their last answer", async (clock, step) => {
   const told: [string, number][] = [];
-  const pulse = new Pulse(clock, ({ type }) => told.push([type, clock.monotonic()]));
-  pulse.start();
+  const health = new BrokerHealth(clock, ({ type }) => told.push([type, clock.monotonic()]));
+  health.start();
   await tick(clock, step, AWAY_AFTER_MS);
   await clock.tick(AWAY_AFTER_MS);
-  pulse.stop();
+  health.stop();
   return told;
 }, [["away", AWAY_AFTER_MS]]);
 

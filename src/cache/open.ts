@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.ts";
-import { describe, maskError, redactText } from "../redact.ts";
+import { describe, redactError, redactText } from "../redact.ts";
 import { assertNoEviction, type CacheSettings } from "./cache_options.ts";
 import { CacheDamagedError, CacheHeldError, CacheStorageError } from "./errors.ts";
 import { isLocked } from "./kv_errors.ts";
@@ -47,7 +47,7 @@ export async function openStore(
       damaged,
     });
   } catch (error) {
-    maskError(error);
+    redactError(error);
     throw explain(name, error);
   }
 }

@@ -1,6 +1,6 @@
 import type { Cluster, Consumer, ConsumerConfig, Kafka } from "kafkajs";
 import type { Client } from "../../src/kafka/kafkajs/client.ts";
-import { Lifeline } from "../../src/kafka/kafkajs/client_lifetime.ts";
+import { ClientLifetime } from "../../src/kafka/kafkajs/client_lifetime.ts";
 import type { Exchange } from "../../src/kafka/kafkajs/cluster.ts";
 import { all, read } from "./record_batches.ts";
 
@@ -67,7 +67,7 @@ export class KafkajsStub {
         return consumer as unknown as Consumer;
       },
     } as unknown as Kafka;
-    this.client = { kafka, lifeline: new Lifeline() };
+    this.client = { kafka, lifetime: new ClientLifetime() };
   }
 
   /** The batches that were stored. */

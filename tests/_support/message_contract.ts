@@ -82,12 +82,12 @@ export function testMessageContract(fixture: TopicFixture): void {
     const topic = make({ codec, keyCodec: codec });
     const sent = ["quick", "slow", "quick again", "slow again"];
     for (const value of sent) await topic.send({ key: value, value });
-    const guarded: unknown[] = [];
-    gateOf(topic).guard((message) => guarded.push((message as { value: unknown }).value) > 0);
+    const safeHandlers: unknown[] = [];
+    gateOf(topic).guard((message) => safeHandlers.push((message as { value: unknown }).value) > 0);
     await using driver = new FeedDriver(topic);
     await driver.until((messages) => messages.length === 4);
     assertEquals(driver.messages.map(({ key, value }) => [key, value]), sent.map((v) => [v, v]));
-    assertEquals(guarded, sent);
+    assertEquals(safeHandlers, sent);
   });
 
   test("does not decode what nobody reads, where the codec is synchronous", async ({ make }) => {

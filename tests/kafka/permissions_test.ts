@@ -73,9 +73,9 @@ Deno.test({
     for (
       const [address, host] of [["127.0.0.2:9", "127.0.0.2:9"], ["localhost:9", "localhost:9"]]
     ) {
-      const { kafka, lifeline } = createClient({ brokers: [address!] }, ENDLESS.retries);
+      const { kafka, lifetime } = createClient({ brokers: [address!] }, ENDLESS.retries);
       const error = await assertRejects(() => kafka.admin().connect());
-      assertEquals(lifeline.ended, true);
+      assertEquals(lifetime.ended, true);
       const { message, retriable } = toKafkaError("Cannot connect", error);
       assertStringIncludes(message, `Cannot connect: run again with --allow-net=${host}: `);
       assertEquals(retriable, false);

@@ -1,5 +1,5 @@
 import { type Clock, delay, withDeadline } from "../../clock.ts";
-import { maskError } from "../../redact.ts";
+import { redactError } from "../../redact.ts";
 import { CacheStorageError } from "../errors.ts";
 import { isLocked, isTransient } from "../kv_errors.ts";
 
@@ -63,7 +63,7 @@ export class Calls {
   }
 
   #error(cause: unknown, retriable: boolean): CacheStorageError {
-    maskError(cause); // Deno names the URL as it was given
+    redactError(cause); // Deno names the URL as it was given
     return new CacheStorageError(`Cannot use the shared cache ${this.#place}`, cause, retriable);
   }
 }

@@ -5,7 +5,7 @@ import type { BrokerStatus } from "./status.ts";
  * Returns handlers that throw nothing into the client that calls them: what they throw is told as the
  * status `"failed"`, and no more records are asked for.
  */
-export function guarded(handlers: GroupHandlers): GroupHandlers {
+export function safeHandlers(handlers: GroupHandlers): GroupHandlers {
   const status = (told: BrokerStatus): void => {
     try {
       handlers.status(told);

@@ -19,10 +19,10 @@ import { KafkaError } from "../client/errors.ts";
 import type { TopicLimits } from "../client/record_check.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { type Readers, untilAlone } from "../client/alone.ts";
-import { guarded } from "../client/safe_handlers.ts";
+import { safeHandlers } from "../client/safe_handlers.ts";
 import { abortable, linked, type LinkedSignal } from "../client/patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
-import { Opening, type Wait } from "./shared_connect.ts";
+import { SharedConnect, type Wait } from "./shared_connect.ts";
 import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
@@ -71,7 +71,7 @@ export class KafkaBroker implements Broker {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
-  #opening: Opening<Opened> | undefined;
+  #opening: SharedConnect<Opened> | undefined;
   /** How many requests are in flight. */
   #asking = 0;
 
@@ -86,7 +86,7 @@ export class KafkaBroker implements Broker {
   async join(options: JoinOptions, handlers: GroupHandlers): Promise<Membership> {
     using until = this.#until(options.signal);
     const { signal } = until;
-    const told = guarded(handlers);
+    const told = safeHandlers(handlers);
     await this.#connect({ ...options, status: told.status, signal });
     await this.partitions(options.topic, { signal });
     const { createClient } = await import("./client.ts");
@@ -274,18 +274,18 @@ export class KafkaBroker implements Broker {
     });
   }
 
-  #begin(): Opening<Opened> {
+  #begin(): SharedConnect<Opened> {
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
-    const opening = new Opening<Opened>(this.#clock, async (attempt) => {
+    const opening = new SharedConnect<Opened>(this.#clock, async (attempt) => {
       askPermissions(this.#options.brokers ?? []);
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);
       const admin = await reach(client, this.#options, this.#clock, attempt);
-      const { lifeline } = client;
-      const use = () => lifeline.use();
-      const end = () => lifeline.close(this.#clock, admin.disconnect());
+      const { lifetime } = client;
+      const use = () => lifetime.use();
+      const end = () => lifetime.close(this.#clock, admin.disconnect());
       const discard = () => {
         forget();
         void end();

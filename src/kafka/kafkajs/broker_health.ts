@@ -5,7 +5,7 @@ import type { BrokerStatus } from "../client/status.ts";
 export const AWAY_AFTER_MS = 10_000;
 
 /** Tells that the brokers are away by the age of the last answer: kafkajs has no event for it. */
-export class Pulse {
+export class BrokerHealth {
   readonly #clock: Clock;
   readonly #status: (status: BrokerStatus) => void;
   #last = 0;

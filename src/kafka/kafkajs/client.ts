@@ -8,7 +8,7 @@ import type { ReadTopicOptions } from "../topic/check_options.ts";
 import { KafkaError } from "../client/errors.ts";
 import { createCluster, versionsOf } from "./cluster.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
-import { Lifeline } from "./client_lifetime.ts";
+import { ClientLifetime } from "./client_lifetime.ts";
 import type { Attempt } from "./shared_connect.ts";
 import { checkVersions } from "./versions.ts";
 
@@ -17,7 +17,7 @@ export interface Client {
   /** Makes producers, consumers and administrative clients. */
   readonly kafka: Kafka;
   /** Ends all that it has made. */
-  readonly lifeline: Lifeline;
+  readonly lifetime: ClientLifetime;
 }
 
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
@@ -40,7 +40,7 @@ export function createClient(options: Connection, retries = 3): Client {
     ssl = false,
     sasl,
   } = options;
-  const lifeline = new Lifeline();
+  const lifetime = new ClientLifetime();
   const config = {
     brokers,
     clientId,
@@ -50,14 +50,14 @@ export function createClient(options: Connection, retries = 3): Client {
     ssl,
     ...(sasl !== undefined && { sasl }),
     retry: {
-      retries: lifeline.retries(Math.max(retries, brokers.length - 1)),
+      retries: lifetime.retries(Math.max(retries, brokers.length - 1)),
       initialRetryTime: 100,
       maxRetryTime: 1_000,
     },
-    socketFactory: lifeline.socketFactory,
+    socketFactory: lifetime.socketFactory,
     logLevel: kafkajs.logLevel.NOTHING,
   };
-  return { kafka: new kafkajs.Kafka(config as KafkaConfig), lifeline };
+  return { kafka: new kafkajs.Kafka(config as KafkaConfig), lifetime };
 }
 
 /**
@@ -75,11 +75,11 @@ export async function reach(
   const scout = createClient(options, 0);
   // Who waits no more does not wait for brokers that take connections and answer nothing.
   const cut = () => {
-    scout.lifeline.cut();
-    client.lifeline.cut();
+    scout.lifetime.cut();
+    client.lifetime.cut();
   };
   signal.addEventListener("abort", cut, { once: true });
-  const used = [scout, client].map(({ lifeline }) => lifeline.use());
+  const used = [scout, client].map(({ lifetime }) => lifetime.use());
   try {
     return await reachBy(scout, client, options, clock, { signal, status });
   } finally {

@@ -15,7 +15,7 @@ const CLOSED = "the client is closed";
  *
  * - Its connections keep the process running while it is in use, and not while it is idle.
  */
-export class Lifeline {
+export class ClientLifetime {
   readonly #sockets = new Set<Socket>();
   #users = 0;
   #ended = false;
@@ -73,7 +73,7 @@ export class Lifeline {
   }
 
   /**
-   * Gives the client `ms` milliseconds to end by itself, then {@linkcode Lifeline.cut}s it, after which it
+   * Gives the client `ms` milliseconds to end by itself, then {@linkcode ClientLifetime.cut}s it, after which it
    * takes one pause between two attempts at most.
    */
   async close(clock: Clock, ending: Promise<unknown>, ms = END_MS): Promise<void> {

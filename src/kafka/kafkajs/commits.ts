@@ -50,7 +50,7 @@ export class Commits {
   }
 
   /** Settles when the request in flight is answered, or has failed. */
-  get underWay(): Promise<unknown> | undefined {
+  get inFlight(): Promise<unknown> | undefined {
     return this.#last;
   }
 

@@ -18,7 +18,7 @@ export interface MembershipContext {
 
 /** Makes a consumer that gives up when it is ended, and assigns topics to their subscribers; it is not connected yet. */
 export function createConsumer(
-  { client: { kafka, lifeline }, metadataMaxAge }: MembershipContext,
+  { client: { kafka, lifetime }, metadataMaxAge }: MembershipContext,
   options: JoinOptions,
   hooks: AssignerHooks,
 ): Consumer {
@@ -36,8 +36,8 @@ export function createConsumer(
     metadataMaxAge,
     retry: {
       ...ENDLESS,
-      retries: lifeline.retries(ENDLESS.retries),
-      restartOnFailure: () => Promise.resolve(!lifeline.ended),
+      retries: lifetime.retries(ENDLESS.retries),
+      restartOnFailure: () => Promise.resolve(!lifetime.ended),
     },
     partitionAssigners: [subscribersOnly(hooks)],
   });

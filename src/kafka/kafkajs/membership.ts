@@ -16,7 +16,7 @@ import { toKafkaError, typeOf } from "./failures.ts";
 import { END_MS } from "./client_lifetime.ts";
 import { cameWith } from "./fetching.ts";
 import { leaveGroup } from "./leaving.ts";
-import { Pulse } from "./broker_health.ts";
+import { BrokerHealth } from "./broker_health.ts";
 import { watchRequests } from "./requests.ts";
 
 /** When something was fetched: in which assignment, and in which epoch of the partition. */
@@ -40,7 +40,7 @@ export class KafkaMembership implements Membership {
   readonly #handlers: GroupHandlers;
   readonly #clock: Clock;
   readonly #commits: Commits;
-  readonly #pulse: Pulse;
+  readonly #health: BrokerHealth;
   readonly #epochs = new Map<number, number>();
   readonly #paused = new Set<number>();
   readonly #sought = new Map<number, number>();
@@ -71,9 +71,9 @@ export class KafkaMembership implements Membership {
     this.#handlers = handlers;
     this.#clock = clock;
     this.#commits = new Commits(groupId, topic, clock);
-    this.#pulse = new Pulse(clock, handlers.status);
+    this.#health = new BrokerHealth(clock, handlers.status);
     this.#client = client;
-    client.lifeline.use(); // until it is closed
+    client.lifetime.use(); // until it is closed
     this.#consumer = createConsumer(context, options, {
       cluster: (cluster) => {
         this.#commits.use(cluster);
@@ -119,9 +119,9 @@ export class KafkaMembership implements Membership {
     const { events } = this.#consumer;
     this.#consumer.on(events.GROUP_JOIN, (event) => this.#joined(event));
     this.#consumer.on(events.REBALANCING, () => this.#end());
-    this.#consumer.on(events.FETCH, () => this.#pulse.beat());
+    this.#consumer.on(events.FETCH, () => this.#health.beat());
     this.#consumer.on(events.HEARTBEAT, ({ payload: { memberId, groupGenerationId } }) => {
-      this.#pulse.beat();
+      this.#health.beat();
       this.#commits.identified({ memberId, groupGenerationId: Number(groupGenerationId) });
     });
     this.#consumer.on(events.CRASH, ({ payload: { error, restart } }) => {
@@ -141,7 +141,7 @@ export class KafkaMembership implements Membership {
     this.#revoking = undefined;
     this.#positioned = false;
     this.#sought.clear();
-    this.#pulse.beat();
+    this.#health.beat();
     // A position that is looked up after the first fetch comes too late: nothing is fetched until then.
     if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
     void this.#position(this.#assignment);
@@ -317,7 +317,7 @@ export class KafkaMembership implements Membership {
   leave(): Promise<void> {
     this.#end();
     this.#running = false;
-    this.#pulse.stop();
+    this.#health.stop();
     return this.#next(async () => {
       await this.#consumer.stop();
       this.#commits.consumerEnded();
@@ -329,7 +329,7 @@ export class KafkaMembership implements Membership {
     void this.#next(async () => {
       if (this.#closed || this.#running) return;
       this.#running = true;
-      this.#pulse.start();
+      this.#health.start();
       await this.#consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
@@ -343,15 +343,15 @@ export class KafkaMembership implements Membership {
     this.#end();
     this.#closed = true;
     this.#running = false;
-    this.#pulse.stop();
+    this.#health.stop();
     const others = this.ended();
-    const { lifeline } = this.#client;
-    lifeline.end();
+    const { lifetime } = this.#client;
+    lifetime.end();
     this.#leaveJoin();
     const left = this.#next(() => this.#consumer.disconnect()).finally(() => this.#leaving);
-    const ending = Promise.allSettled([left, this.#commits.underWay]);
+    const ending = Promise.allSettled([left, this.#commits.inFlight]);
     // It leaves when what is being fetched has come.
-    await lifeline.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
+    await lifetime.close(this.#clock, ending, this.#options.maxWaitTimeInMs + END_MS);
     await others;
   }
 

@@ -33,7 +33,7 @@ const OF_NUMBERS = [
 const NO_ANSWER = new KafkaError("no answer", { retriable: true });
 
 /** A client that is connected, or just being. */
-interface Opened extends Pick<Client, "lifeline"> {
+interface Opened extends Pick<Client, "lifetime"> {
   readonly connected: Promise<Sender>;
 }
 
@@ -218,8 +218,8 @@ export class KafkaProducer implements Producer {
     );
     const outcomes = new Map<number, Outcome>();
     const abandoned = new AbortController();
-    const { connected, lifeline } = this.#opened();
-    const unused = lifeline.use();
+    const { connected, lifetime } = this.#opened();
+    const unused = lifetime.use();
     const send = async () => {
       this.#dropping.signal.throwIfAborted();
       const sender = await connected;
@@ -251,7 +251,7 @@ export class KafkaProducer implements Producer {
   }
 
   #connect(): Opened {
-    const { kafka, lifeline } = this.#create();
+    const { kafka, lifetime } = this.#create();
     const connect = async () => {
       const sender = new Sender(
         createCluster(kafka),
@@ -267,17 +267,17 @@ export class KafkaProducer implements Producer {
       }
       return sender;
     };
-    const unused = lifeline.use();
-    return { connected: connect().finally(unused), lifeline };
+    const unused = lifetime.use();
+    return { connected: connect().finally(unused), lifetime };
   }
 
   #discard(): void {
     const client = this.#client;
     this.#client = undefined;
     if (!client) return;
-    const { connected, lifeline } = client;
+    const { connected, lifetime } = client;
     const disconnected = connected.then((open) => open.disconnect());
-    const ended = lifeline.close(this.#clock, disconnected);
+    const ended = lifetime.close(this.#clock, disconnected);
     this.#ended.add(ended);
     ended.then(() => this.#ended.delete(ended));
   }

@@ -11,7 +11,7 @@ export interface Wait {
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }
 
-/** What an {@linkcode Opening} gives to what opens the connection. */
+/** What an {@linkcode SharedConnect} gives to what opens the connection. */
 export interface Attempt {
   /** Aborts when nobody waits any more. */
   readonly signal: AbortSignal;
@@ -23,7 +23,7 @@ export interface Attempt {
  * A connection that is opened for all who need it. Each waits with a timeout, a signal and a callback of
  * its own, which end no other's waiting; the opening goes on for as long as somebody waits.
  */
-export class Opening<T> {
+export class SharedConnect<T> {
   readonly #clock: Clock;
   readonly #ended = new AbortController();
   readonly #waiting = new Set<(status: BrokerStatus) => void>();

@@ -14,7 +14,7 @@ import type {
 import { clock, number, readOptions, type Rules } from "../../options.ts";
 import { untilAlone } from "../client/alone.ts";
 import { KafkaError } from "../client/errors.ts";
-import { guarded } from "../client/safe_handlers.ts";
+import { safeHandlers } from "../client/safe_handlers.ts";
 import { MemoryGroup } from "./group.ts";
 import { PartitionLog } from "./log.ts";
 import { MemoryMembership } from "./membership.ts";
@@ -86,7 +86,7 @@ export class MemoryBroker implements Broker {
       signal?.throwIfAborted();
       const group = this.#group(groupId);
       const logs = this.#logs(topic);
-      const told = guarded(handlers);
+      const told = safeHandlers(handlers);
       const clock = this.#clock;
       if (exclusive && group.readers(topic).length > 0) {
         const readers = () => {

@@ -34,7 +34,7 @@ export class Seeks {
   count = 0;
   /** Those from before there was an assignment. */
   #waiting: readonly SeekPosition[];
-  readonly #underWay = new Map<number, SeekPosition>();
+  readonly #inFlight = new Map<number, SeekPosition>();
 
   /** Begins with those from before the reading. */
   constructor(waiting: readonly SeekPosition[]) {
@@ -50,17 +50,17 @@ export class Seeks {
   /** Begins one of partitions that are assigned. */
   begin(partitions: readonly number[], position: SeekPosition): void {
     this.count++;
-    for (const partition of partitions) this.#underWay.set(partition, position);
+    for (const partition of partitions) this.#inFlight.set(partition, position);
   }
 
   /** Returns whether a partition is being moved. */
   moves(partition: number): boolean {
-    return this.#underWay.has(partition);
+    return this.#inFlight.has(partition);
   }
 
   /** Ends a seek of a partition; false when a later one has taken it over. */
   end(partition: number, position: SeekPosition): boolean {
-    return this.#underWay.get(partition) === position && this.#underWay.delete(partition);
+    return this.#inFlight.get(partition) === position && this.#inFlight.delete(partition);
   }
 
   /**
@@ -68,7 +68,7 @@ export class Seeks {
    * with the partitions that seeks name and others read.
    */
   of(partitions: readonly number[]): Map<number, SeekPosition> {
-    const seeks = new Map(this.#underWay);
+    const seeks = new Map(this.#inFlight);
     for (const position of this.#waiting) {
       if (isInstant(position)) {
         for (const partition of partitions) seeks.set(partition, position);
@@ -84,6 +84,6 @@ export class Seeks {
   /** An assignment has carried them all out. */
   clear(): void {
     this.#waiting = [];
-    this.#underWay.clear();
+    this.#inFlight.clear();
   }
 }

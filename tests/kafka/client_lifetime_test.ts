@@ -27,20 +27,20 @@ function mute() {
   };
 }
 
-Deno.test("Lifeline.end() lets an attempt without end fail at the next one", async () => {
-  const { kafka, lifeline } = createClient({ brokers: [`127.0.0.1:${freePorts(1)[0]}`] }, 1e6);
+Deno.test("ClientLifetime.end() lets an attempt without end fail at the next one", async () => {
+  const { kafka, lifetime } = createClient({ brokers: [`127.0.0.1:${freePorts(1)[0]}`] }, 1e6);
   const connecting = assertRejects(() => kafka.admin().connect());
-  lifeline.end();
+  lifetime.end();
   await connecting;
 });
 
-Deno.test("Lifeline.close() ends the wait for a broker that answers nothing", async () => {
+Deno.test("ClientLifetime.close() ends the wait for a broker that answers nothing", async () => {
   await using broker = mute();
-  const { kafka, lifeline } = createClient({ brokers: [broker.address] }, ENDLESS.retries);
+  const { kafka, lifetime } = createClient({ brokers: [broker.address] }, ENDLESS.retries);
   const admin = kafka.admin();
   const connecting = admin.connect();
   await broker.accepted;
-  const closing = lifeline.close(systemClock, connecting, 10);
+  const closing = lifetime.close(systemClock, connecting, 10);
   await assertRejects(() => connecting, Error, "the client is closed");
   await closing;
   // Nothing is opened any more.

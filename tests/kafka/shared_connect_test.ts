@@ -4,7 +4,7 @@ import { deadline } from "@std/async/deadline";
 import { freePorts } from "../../scripts/kafka/ports.ts";
 import { KafkaError } from "../../src/kafka/client/errors.ts";
 import { KafkaBroker, type KafkaBrokerOptions } from "../../src/kafka/kafkajs/broker.ts";
-import { type Attempt, Opening } from "../../src/kafka/kafkajs/shared_connect.ts";
+import { type Attempt, SharedConnect } from "../../src/kafka/kafkajs/shared_connect.ts";
 import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
@@ -19,7 +19,7 @@ function opening() {
   const clock = new ManualClock();
   const { promise, resolve } = Promise.withResolvers<string>();
   let attempt!: Attempt;
-  const shared = new Opening<string>(clock, (given) => {
+  const shared = new SharedConnect<string>(clock, (given) => {
     attempt = given;
     return promise;
   });
@@ -34,7 +34,7 @@ function opening() {
   };
 }
 
-Deno.test("Opening.wait() ends for one caller, by its signal or its timeout, and for no other", async () => {
+Deno.test("SharedConnect.wait() ends for one caller, by its signal or its timeout, and for no other", async () => {
   const { clock, attempt, shared, resolve, wait } = opening();
   const aborting = new AbortController();
   const [aborted, late, patient] = [wait(1_000, aborting.signal), wait(500), wait(9_000)];
@@ -51,7 +51,7 @@ Deno.test("Opening.wait() ends for one caller, by its signal or its timeout, and
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Opening ends when nobody waits any more", async () => {
+Deno.test("SharedConnect ends when nobody waits any more", async () => {
   const { clock, attempt, shared, wait } = opening();
   const told: BrokerStatus[] = [];
   const waiting = wait(500, undefined, (status) => void told.push(status));
@@ -63,7 +63,7 @@ Deno.test("Opening ends when nobody waits any more", async () => {
   assertEquals(told.map(({ type }) => type), ["away"]);
 });
 
-Deno.test("Opening tells each who waits, once, and later ones at once; a throw ends that one", async () => {
+Deno.test("SharedConnect tells each who waits, once, and later ones at once; a throw ends that one", async () => {
   const { attempt, resolve, wait } = opening();
   const told: string[] = [];
   const status = (who: string) => ({ type }: BrokerStatus) => void told.push(`${who} ${type}`);
