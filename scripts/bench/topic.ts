@@ -86,8 +86,19 @@ export function parse(bytes: Uint8Array): Value {
 }
 
 /** A client without Topic. */
-export function client(): kafkajs.Kafka {
+function client(): kafkajs.Kafka {
   return new kafkajs.Kafka({ brokers: brokers(), logLevel: kafkajs.logLevel.NOTHING });
+}
+
+/** A producer without Topic, as safe as Topic's. */
+export function bareProducer(): kafkajs.Producer {
+  const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
+  return client().producer({ idempotent: true, createPartitioner });
+}
+
+/** A consumer without Topic, in a group of its own. */
+export function bareConsumer(): kafkajs.Consumer {
+  return client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
 }
 
 const consume: Benchmark = {
@@ -112,7 +123,7 @@ const consume: Benchmark = {
     return ended - started;
   },
   async floor(count) {
-    const consumer = client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
+    const consumer = bareConsumer();
     await consumer.connect();
     await consumer.subscribe({ topic: await seed(count), fromBeginning: true });
     const all = Promise.withResolvers<void>();
@@ -147,8 +158,7 @@ const produce: Benchmark = {
   ours: async (count) => await sink(await emptyTopic(), count),
   async floor(count) {
     const topic = await emptyTopic();
-    const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-    const producer = client().producer({ idempotent: true, createPartitioner });
+    const producer = bareProducer();
     await producer.connect();
     await producer.send({ topic, messages: [{ key: "0", value: JSON.stringify(value(0)) }] });
     const started = performance.now();

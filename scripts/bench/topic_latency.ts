@@ -5,11 +5,10 @@
  */
 import { App, Cache } from "@slipstream/slipstream";
 import { delay } from "@std/async/delay";
-import kafkajs from "kafkajs";
 import { DatabaseSync } from "node:sqlite";
 import type { Observation } from "./benchmark.ts";
 import { median, quantile } from "./rounds.ts";
-import { client, emptyTopic, open, parse, value } from "./topic.ts";
+import { bareConsumer, bareProducer, emptyTopic, open, parse, value } from "./topic.ts";
 
 const PER_SECOND = 1_000;
 const SECONDS = 20;
@@ -45,9 +44,8 @@ function bare(
 ): Way {
   return async (from, to) => {
     const state = await open();
-    const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-    const producer = client().producer({ idempotent: true, createPartitioner });
-    const consumer = client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
+    const producer = bareProducer();
+    const consumer = bareConsumer();
     await Promise.all([producer.connect(), consumer.connect()]);
     await consumer.subscribe({ topic: from, fromBeginning: true });
     await consumer.run({
@@ -104,9 +102,8 @@ const sqlite = bare(async () => {
 /** Sends at a steady rate through one way, and returns how many milliseconds each message took. */
 async function round(openWay: Way): Promise<number[]> {
   const [from, to] = [await emptyTopic(), await emptyTopic()];
-  const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-  const producer = client().producer({ idempotent: true, createPartitioner });
-  const consumer = client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
+  const producer = bareProducer();
+  const consumer = bareConsumer();
   await Promise.all([producer.connect(), consumer.connect()]);
   await using _way = await openWay(from, to);
   const sent: number[] = [];

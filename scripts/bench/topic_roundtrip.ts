@@ -4,10 +4,9 @@
  */
 import { delay } from "@std/async/delay";
 import { App } from "@slipstream/slipstream";
-import kafkajs from "kafkajs";
 import type { Observation } from "./benchmark.ts";
 import { median, quantile } from "./rounds.ts";
-import { client, emptyTopic, open, parse, value } from "./topic.ts";
+import { bareConsumer, bareProducer, emptyTopic, open, parse, value } from "./topic.ts";
 
 const COUNT = 2_000;
 const ROUNDS = 5;
@@ -39,9 +38,8 @@ const ours: OpenWay = async (arrived) => {
 /** One send in flight; what comes meanwhile is sent together, as Topic does. */
 const floor: OpenWay = async (arrived) => {
   const topic = await emptyTopic();
-  const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-  const producer = client().producer({ idempotent: true, createPartitioner });
-  const consumer = client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
+  const producer = bareProducer();
+  const consumer = bareConsumer();
   await Promise.all([producer.connect(), consumer.connect()]);
   await consumer.subscribe({ topic, fromBeginning: true });
   await consumer.run({

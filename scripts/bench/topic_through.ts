@@ -4,10 +4,19 @@
  * all outputs are confirmed and, with state, committed.
  */
 import { App, Cache } from "@slipstream/slipstream";
-import kafkajs from "kafkajs";
+import type kafkajs from "kafkajs";
 import { DatabaseSync } from "node:sqlite";
 import type { Benchmark } from "./benchmark.ts";
-import { client, emptyTopic, KEYS, open, parse, seed, type Value } from "./topic.ts";
+import {
+  bareConsumer,
+  bareProducer,
+  emptyTopic,
+  KEYS,
+  open,
+  parse,
+  seed,
+  type Value,
+} from "./topic.ts";
 
 const COUNT = 300_000;
 const BATCH = 1_000;
@@ -84,9 +93,8 @@ async function bare(
   commit: (partition: number, next: string) => void = () => {},
 ): Promise<number> {
   const [source, output] = [await seed(count), await emptyTopic()];
-  const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
-  const producer = client().producer({ idempotent: true, createPartitioner });
-  const consumer = client().consumer({ groupId: crypto.randomUUID(), maxWaitTimeInMs: 250 });
+  const producer = bareProducer();
+  const consumer = bareConsumer();
   await Promise.all([producer.connect(), consumer.connect()]);
   await consumer.subscribe({ topic: source, fromBeginning: true });
   const all = Promise.withResolvers<void>();
