@@ -49,39 +49,31 @@ export function exactPipe<A, B>(
     holds: false,
     [makeStage]: ({ flowRun, input, recovery }) =>
       stage((emit) => {
-        let calls = 0; // how many have begun or ended: odd during one
+        let handling = false;
         const call = open((output) => {
-          if (calls % 2 === 0) {
-            throw new Error("Cannot emit after the message is done: await emit()");
-          }
+          if (!handling) throw new Error("Cannot emit after the message is done: await emit()");
           flowRun.goOn();
           return emit(output);
         });
-        const handle = (message: A): Maybe => {
-          calls++;
-          let done: Maybe;
-          try {
-            done = call(message);
-          } catch (error) {
-            calls++;
-            throw error;
-          }
-          if (done === undefined) return void calls++;
-          return done.finally(() => calls++);
+        return (message) => {
+          const failed = (error: unknown) => flowRun.callError(error, message, input);
+          const over = () => void (handling = false);
+          const step = (): Maybe => {
+            handling = true;
+            try {
+              const done = call(message);
+              if (done === undefined) return over();
+              return done.then(over, (error) => {
+                over();
+                throw failed(error);
+              });
+            } catch (error) {
+              over();
+              throw failed(error);
+            }
+          };
+          return recovery.guard(step, failed);
         };
-        return (message) =>
-          recovery.guard(
-            () => {
-              try {
-                return handle(message)?.catch((error) => {
-                  throw flowRun.callError(error, message, input);
-                });
-              } catch (error) {
-                throw flowRun.callError(error, message, input);
-              }
-            },
-            (error) => flowRun.callError(error, message, input),
-          );
       }),
   };
   return pipe;

@@ -5,7 +5,7 @@ import type { Pending } from "./pending.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
 import type { UndoLog } from "../state/undo_log.ts";
-import type { Emit, Maybe } from "../stage/turn.ts";
+import type { Maybe } from "../stage/turn.ts";
 
 /** For which message the code works that runs now. Read it at once: it changes with the next message. */
 export interface Attribution {
@@ -46,15 +46,12 @@ export function currentMessage(): Attribution | undefined {
   return currentWork() as Attribution | undefined;
 }
 
-/** Passes `message` on, on behalf of the message that `attribution` says. */
-export function passOnBehalf<T>(attribution: Attribution, emit: Emit<T>, message: T): Maybe {
-  return runFor(attribution, emit, message);
-}
-
 /** Calls `call` as the work that `attribution` says. */
-export function runAs<R>(attribution: Attribution, call: () => R): R {
-  return runFor(attribution, call);
-}
+export const runAs: <A extends unknown[], R>(
+  attribution: Attribution,
+  call: (...args: A) => R,
+  ...args: A
+) => R = runFor;
 
 /**
  * Makes `step` run on behalf of the message that `attribution` says. Entering costs a microsecond or more, and
@@ -65,7 +62,7 @@ export function onBehalf<A extends unknown[], R>(
   step: (...args: A) => R,
 ): (...args: A) => R {
   return (...args) =>
-    currentWork() === attribution ? step(...args) : runFor(attribution, step, ...args);
+    currentWork() === attribution ? step(...args) : runAs(attribution, step, ...args);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { OnError } from "../stage/error_policy.ts";
-import { type Attribution, onBehalf, passOnBehalf } from "../run/attribution.ts";
+import { type Attribution, onBehalf, runAs } from "../run/attribution.ts";
 import { type Binding, sourceName } from "../run/binding.ts";
 import type { Feed, FeedSource } from "../source/feed.ts";
 import type { FlowRun } from "../run/flow_run.ts";
@@ -76,7 +76,7 @@ export function trackStage(
     const undoLog = receipt === undefined || receipt.sent ? undefined : all;
     const { guard, host: { pending } } = flowRun;
     const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
-    return passOnBehalf(attribution, emit, message);
+    return runAs(attribution, emit, message);
   });
 }
 
