@@ -1,5 +1,5 @@
 import { type ExactPipe, type ExactStage, makeStage } from "../flow/stage/exact_pipes.ts";
-import { type Maybe, stage } from "../flow/stage/turn.ts";
+import { type Maybe, stage } from "../flow/stage/stage.ts";
 
 /**
  * Makes a pipe that carries acknowledgements exactly: what it emits while it handles a message belongs to that

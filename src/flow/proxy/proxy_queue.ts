@@ -4,7 +4,7 @@ import { currentMessage } from "../run/attribution.ts";
 import { END, type Feed, WAIT } from "../source/feed.ts";
 import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import type { Receipt } from "../source/receipt.ts";
-import type { Maybe } from "../stage/turn.ts";
+import type { Maybe } from "../stage/stage.ts";
 
 interface Entry<T> {
   readonly value: T;

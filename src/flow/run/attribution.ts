@@ -5,7 +5,7 @@ import type { Pending } from "./pending.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
 import type { UndoLog } from "../state/undo_log.ts";
-import type { Maybe } from "../stage/turn.ts";
+import type { Maybe } from "../stage/stage.ts";
 
 /** For which message the code works that runs now. Read it at once: it changes with the next message. */
 export interface Attribution {

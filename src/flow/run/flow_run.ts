@@ -6,7 +6,7 @@ import { tellOrigins } from "../stage/origins.ts";
 import { Delivery } from "./delivery.ts";
 import type { Pending } from "./pending.ts";
 import type { UndoLog } from "../state/undo_log.ts";
-import type { Maybe } from "../stage/turn.ts";
+import type { Maybe } from "../stage/stage.ts";
 
 /** Thrown through a flow whose run is over: the message is not done, and nothing is wrong with it. */
 export const STOPPED: unique symbol = Symbol("stopped");

@@ -1,7 +1,7 @@
 import { END, type Feed, type FeedSource, openFeed, WAIT } from "../source/feed.ts";
 import { STOPPED } from "./flow_run.ts";
 import { Receipt } from "../source/receipt.ts";
-import { UNBUFFERED } from "../stage/turn.ts";
+import { UNBUFFERED } from "../stage/stage.ts";
 
 /** A flow between two ends. */
 export interface Running {

@@ -14,7 +14,7 @@ import { Hub, type HubHost } from "../source/hub.ts";
 import { type FlowHost, FlowRun, STOPPED } from "./flow_run.ts";
 import { Delivery } from "./delivery.ts";
 import type { LiveFlow } from "../proxy/proxy_completion.ts";
-import { merged } from "../source/merge.ts";
+import { merge } from "../source/merge.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type OpaqueStageOptions, pipeStage } from "../stage/opaque_pipe.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
@@ -35,7 +35,7 @@ import {
   Working,
 } from "../state/state_checks.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { last, type Maybe, type Turn } from "../stage/turn.ts";
+import { chain, type FlowStage, flushAll, type Maybe } from "../stage/stage.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, GroupHost {
@@ -53,7 +53,7 @@ export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, Group
 interface Flow extends LiveFlow {
   readonly branches: readonly Branch<unknown>[];
   ended: boolean;
-  /** Pulls the first turn; resolves when the flow has ended. */
+  /** Begins to take messages; resolves when the flow has ended. */
   start(): Promise<void>;
 }
 
@@ -111,7 +111,7 @@ export class Opened {
     const toEnd = toSinks(binding.sinks, flowRun, host.sinks, recovery);
 
     // From the end to the beginning, since each stage must know the delivery that it writes for the next one.
-    const stages: TransformStream<Turn<unknown>, Turn<unknown>>[] = [];
+    const stages: FlowStage<unknown, unknown>[] = [];
     let delivery: Delivery = flowRun;
     const isTracked = this.#tracked.has(binding);
     const isAttributed = hubs.some((hub) => hub.attributed || isAcknowledged(hub.feed));
@@ -169,9 +169,10 @@ export class Opened {
       ended: false,
       writes,
       start: async () => {
-        let turns = branches.length === 1 ? branches[0]!.readable() : merged(branches, delivery);
-        for (const stage of stages) turns = turns.pipeThrough(stage);
-        await turns.pipeTo(last(toEnd));
+        const emit = chain(stages, toEnd);
+        await Promise.resolve(); // all flows begin together
+        await (branches.length === 1 ? branches[0]!.run(emit) : merge(branches, delivery, emit));
+        await flushAll(stages);
         flow.ended = true;
         host.flowEnded(name);
       },

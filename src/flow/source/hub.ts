@@ -9,7 +9,10 @@ import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import type { RootSource } from "../state/root_source.ts";
-import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "../stage/turn.ts";
+import type { Emit, Maybe } from "../stage/stage.ts";
+
+/** After so many messages a promise job passes, so that sources that never wait let others go on. */
+const TURN = 256;
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
@@ -31,7 +34,7 @@ export interface HubHost {
  * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
  * until all are done, acknowledges it, and asks for the next.
  *
- * - Where no flow returns a promise, nothing is awaited: a turn is one synchronous loop.
+ * - Where no flow returns a promise, nothing is awaited: up to 256 messages are one synchronous loop.
  * - The gate is asked before every message.
  * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
  */
@@ -46,9 +49,10 @@ export class Hub<T> {
   root: RootSource | undefined;
 
   #stopping = false;
-  #inTurn = false;
+  #begun = false;
   #arrived = 0;
-  #left = 0;
+  /** How many messages are left of the turn. */
+  #left = TURN;
   #waiting = false;
   /** Goes on for the flow, where there is one. */
   #again: Standby | undefined;
@@ -84,14 +88,13 @@ export class Hub<T> {
     this.#resume();
   }
 
-  /** A turn of `branch` begins; the messages start when all flows are there. */
-  arrive(branch: Branch<T>, emit: Emit<T>): Maybe {
-    if (this.ended || branch.ended) return; // the turn was read ahead, before the end was known
+  /** Gives a flow its messages, from when all flows of the source are there; resolves when it gets no more. */
+  arrive(branch: Branch<T>, emit: Emit<T>): Promise<void> {
+    if (this.ended || branch.ended) return Promise.resolve();
     branch.emit = emit;
     this.#arrived++;
-    if (this.branches.length === 1 && this.#begin()) return;
-    const over = new Promise<void>((resolve) => branch.turnOver = resolve);
-    if (this.branches.length > 1) this.#beginWhenAllArrived();
+    const over = new Promise<void>((resolve) => branch.isOver = resolve);
+    this.#beginWhenAllArrived();
     return over;
   }
 
@@ -100,12 +103,9 @@ export class Hub<T> {
     if (branch.ended) return;
     branch.ended = true;
     this.branches = this.branches.filter((other) => other !== branch);
-    const over = branch.turnOver;
-    branch.turnOver = undefined;
-    over?.();
+    if (branch.isOver !== undefined) this.#arrived--;
+    branch.isOver?.();
     if (this.branches.length === 0) return this.stop();
-    if (this.#inTurn) return;
-    if (over !== undefined) this.#arrived--;
     this.#beginWhenAllArrived();
   }
 
@@ -115,35 +115,20 @@ export class Hub<T> {
   }
 
   #beginWhenAllArrived(): void {
-    if (this.#arrived === this.branches.length && this.#begin()) this.#turnOver();
+    if (this.#begun || this.#arrived < this.branches.length) return;
+    this.#begun = true;
+    this.#pump();
   }
 
-  /** Starts a turn; true when it is over already. */
-  #begin(): boolean {
-    this.#arrived = 0;
-    this.#left = TURN;
-    this.#inTurn = true;
-    return this.#pump();
-  }
-
-  #turnOver(): void {
-    this.#inTurn = false;
-    for (const branch of this.branches) {
-      const over = branch.turnOver;
-      branch.turnOver = undefined;
-      over?.();
-    }
-  }
-
-  /** Hands out messages until one has to be waited for (false), or the turn is over (true). */
-  #pump(): boolean {
+  /** Hands out messages until one has to be waited for, or the source has ended. */
+  #pump = (): void => {
     const { feed, gate, root } = this;
     for (;;) {
       if (this.#stopping) return this.#end();
       if (gate.closed) return this.#waitFor(gate);
       if (root !== undefined && root.closed) return this.#waitFor(root);
-      if (this.#left === 0) return true;
-      if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return false;
+      if (this.#left === 0) return this.#turnOver();
+      if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return;
 
       let message: T | typeof WAIT | typeof END;
       let receipt: Receipt | undefined;
@@ -194,8 +179,8 @@ export class Hub<T> {
       if (this.branches.length !== 1) {
         const all = this.#deliverToAll(message as T, receipt, failure);
         if (all === undefined) continue;
-        all.then(this.#goOn);
-        return false;
+        all.then(this.#pump);
+        return;
       }
       const branch = this.branches[0]!;
       branch.delivery.root = message;
@@ -211,12 +196,12 @@ export class Hub<T> {
         this.#receipt = receipt;
         this.host.eventLoop.waitBegins(branch);
         done.then(this.#arrivedAtSinks, this.#lost);
-        return false;
+        return;
       } catch (error) {
         this.#failed(branch, error);
       }
     }
-  }
+  };
 
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */
   #attribute(message: unknown, receipt = new Receipt(() => {})): Receipt {
@@ -286,17 +271,13 @@ export class Hub<T> {
   #arrivedAtSinks = (): void => {
     this.#branch!.over();
     this.#delivered(this.#receipt);
-    this.#goOn();
+    this.#pump();
   };
 
   #lost = (error: unknown): void => {
     this.#branch!.over();
     this.#failed(this.#branch!, error);
-    this.#goOn();
-  };
-
-  #goOn = (): void => {
-    if (this.#pump()) this.#turnOver();
+    this.#pump();
   };
 
   /** Says of an error of the source whose it is. */
@@ -311,15 +292,20 @@ export class Hub<T> {
     this.#waiting = false;
     const front = this.branches.length === 1 ? this.branches[0]!.flowRun.front : undefined;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
-    if (front?.receipt === undefined) return runDetached(this.#goOn);
-    this.#again ??= runAs(front, () => new Standby(this.#goOn));
+    if (front?.receipt === undefined) return runDetached(this.#pump);
+    this.#again ??= runAs(front, () => new Standby(this.#pump));
     this.#again.call();
   };
 
-  #waitFor(what: { wait(wake: () => void): void }): false {
+  #waitFor(what: { wait(wake: () => void): void }): void {
     this.#waiting = true;
     what.wait(this.#resume);
-    return false;
+  }
+
+  #turnOver(): void {
+    this.#left = TURN;
+    this.#waiting = true;
+    queueMicrotask(this.#resume);
   }
 
   /** Lets a macrotask pass when the last one is long ago. */
@@ -331,20 +317,20 @@ export class Hub<T> {
     return true;
   }
 
-  #end(): true {
+  #end(): void {
     this.ended = true;
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
-    return true;
+    for (const branch of this.branches) branch.isOver?.();
   }
 }
 
 /** One flow at one source. */
 export class Branch<T> implements Waiter {
-  /** Where the flow takes its messages, while a turn of it runs. */
+  /** Where the flow takes its messages. */
   emit: Emit<T> = () => {};
-  /** Ends the turn that the flow is in, or waits for. */
-  turnOver: (() => void) | undefined;
+  /** Tells the flow that it gets no more messages; set once it has arrived. */
+  isOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
   /** See {@linkcode Waiter}. */
@@ -377,19 +363,8 @@ export class Branch<T> implements Waiter {
     this.flowRun.writing = "";
   }
 
-  /** The turns of this flow, as a stream. */
-  readable(): ReadableStream<Turn<T>> {
-    const arrive = (emit: Emit<T>) => this.hub.arrive(this, emit);
-    const { front } = this.flowRun;
-    const entered = front && onBehalf(front, arrive);
-    // Behind a Proxy many messages belong to nobody: entering is for those that are acknowledged.
-    const run = (emit: Emit<T>) =>
-      (entered === undefined || front!.receipt === undefined ? arrive : entered)(emit);
-    return new ReadableStream<Turn<T>>({
-      pull: (controller) => {
-        if (this.ended || this.hub.ended) controller.close();
-        else controller.enqueue({ run });
-      },
-    }, UNBUFFERED);
+  /** Gives the flow its messages; resolves when it gets no more. */
+  run(emit: Emit<T>): Promise<void> {
+    return this.hub.arrive(this, emit);
   }
 }

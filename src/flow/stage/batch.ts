@@ -3,7 +3,7 @@ import { takenFrom } from "./origins.ts";
 import type { Taken } from "../run/delivery.ts";
 import type { StagePlace } from "./opaque_pipe.ts";
 import { type Receipt, SharedReceipt } from "../source/receipt.ts";
-import type { Emit, Maybe } from "./turn.ts";
+import type { Emit, Maybe } from "./stage.ts";
 
 /**
  * Collects messages and passes them on as arrays: when `max` are there, `ms` after the first, or at the end.

@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { HandlerError } from "../../errors.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
 import type { FlowRun } from "../run/flow_run.ts";
-import type { Maybe } from "./turn.ts";
+import type { Maybe } from "./stage.ts";
 
 /** A call that is waited for. */
 interface Call {

@@ -1,6 +1,6 @@
 import type { Correction } from "../../types.ts";
 import type { Delivery } from "../run/delivery.ts";
-import { stage, type Turn } from "./turn.ts";
+import { type FlowStage, stage } from "./stage.ts";
 
 const corrections = new WeakMap<object, Correction>();
 /** False until something is corrected: then nothing need be looked up. */
@@ -27,7 +27,7 @@ export function correctionOf(message: unknown): Correction | undefined {
 }
 
 /** The stage of a flow that sees no message twice: those that are handled again do not pass. */
-export function skipReplays(delivery: Delivery): TransformStream<Turn<unknown>, Turn<unknown>> {
+export function skipReplays(delivery: Delivery): FlowStage<unknown, unknown> {
   return stage((emit) => (message) => {
     if (correctionOf(delivery.root) === undefined) return emit(message);
   });

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock.ts";
 import { Batcher } from "./batch.ts";
 import { flatMapStage } from "./flat_map.ts";
 import type { StagePlace } from "./opaque_pipe.ts";
-import { type Emit, isPromiseLike, type Maybe, stage, type Turn } from "./turn.ts";
+import { type Emit, type FlowStage, isPromiseLike, type Maybe, stage } from "./stage.ts";
 
 /** The method that makes an object a pipe of our own. */
 export const makeStage: unique symbol = Symbol("slipstream.makeStage");
@@ -28,7 +28,7 @@ export interface ExactPipe<A, B> {
 /** The inside of an {@linkcode ExactPipe}. */
 export interface ExactStage<A, B> extends ExactPipe<A, B> {
   /** Makes the stage for one flow. */
-  [makeStage](place: StagePlace, clock: Clock): TransformStream<Turn<A>, Turn<B>>;
+  [makeStage](place: StagePlace, clock: Clock): FlowStage<A, B>;
   /** True when it holds messages back: then what goes in and what comes out belong to different ones. */
   readonly holds: boolean;
   /** True when it does so until others come, however long that takes. */

@@ -2,7 +2,7 @@ import { YIELD_EVERY } from "../run/event_loop.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import { originsOf } from "./origins.ts";
 import type { StagePlace } from "./opaque_pipe.ts";
-import { type Emit, isPromiseLike, type Maybe, stage, type Turn } from "./turn.ts";
+import { type Emit, type FlowStage, isPromiseLike, type Maybe, stage } from "./stage.ts";
 
 /** What `flatMap` takes from its function: the elements, at once or later. */
 export type Elements<B> = Iterable<B | PromiseLike<B>> | AsyncIterable<B>;
@@ -11,7 +11,7 @@ export type Elements<B> = Iterable<B | PromiseLike<B>> | AsyncIterable<B>;
 export function flatMapStage<A, B>(
   toElements: (message: A) => Elements<B> | PromiseLike<Elements<B>>,
   place: StagePlace,
-): TransformStream<Turn<A>, Turn<B>> {
+): FlowStage<A, B> {
   const { flowRun, input, recovery } = place;
   return stage((emit) => {
     const call = (message: A): Maybe => {

@@ -4,7 +4,7 @@ import { correctionOf } from "./correction.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Recovery } from "./recovery.ts";
 import { spread } from "./results.ts";
-import { type Emit, type Maybe, stage, type Turn } from "./turn.ts";
+import { type Emit, type FlowStage, type Maybe, stage } from "./stage.ts";
 
 /** The stage that calls the handler for every message and passes on what it returns. */
 export function handlerStage(
@@ -12,7 +12,7 @@ export function handlerStage(
   flowRun: FlowRun,
   recovery: Recovery,
   timeoutMs: number,
-): TransformStream<Turn<unknown>, Turn<unknown>> {
+): FlowStage<unknown, unknown> {
   return stage((emit) => handling(handler, flowRun, recovery, timeoutMs, emit));
 }
 

@@ -7,7 +7,7 @@ import { assertObject, giveUpIterator, openIterator } from "../source/iteration.
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
 import type { Recovery } from "./recovery.ts";
-import { type Emit, stage, type Turn } from "./turn.ts";
+import { type Emit, type FlowStage, stage } from "./stage.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
 export interface StagePlace {
@@ -46,7 +46,7 @@ export interface OpaqueStageOptions {
 export function pipeStage(
   options: OpaqueStageOptions,
   place: StagePlace,
-): TransformStream<Turn<unknown>, Turn<unknown>> {
+): FlowStage<unknown, unknown> {
   const opaque = new OpaqueStage(options, place);
   return stage((emit) => opaque.into(emit), () => opaque.flush());
 }

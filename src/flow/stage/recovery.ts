@@ -18,7 +18,7 @@ import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { UndoLog } from "../state/undo_log.ts";
-import type { Emit, Maybe } from "./turn.ts";
+import type { Emit, Maybe } from "./stage.ts";
 
 /** What a recovery needs to know of the run. */
 export interface RecoveryHost {

@@ -1,6 +1,6 @@
 import { YIELD_EVERY } from "../run/event_loop.ts";
 import type { FlowRun } from "../run/flow_run.ts";
-import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
+import { type Emit, isPromiseLike, type Maybe } from "./stage.ts";
 
 /**
  * Passes on what a handler returned: a value as it is, the value of a promise, or the yields of a

@@ -6,7 +6,7 @@ import { isNodeWritable, nodePort, type NodeWritable } from "./node_writable.ts"
 import { queueOf } from "../proxy/proxy.ts";
 import type { Recovery } from "./recovery.ts";
 import type { Receipt } from "../source/receipt.ts";
-import { type Emit, isPromiseLike, type Maybe } from "./turn.ts";
+import { type Emit, isPromiseLike, type Maybe } from "./stage.ts";
 import type { NodeSink, SinkObject } from "../../types.ts";
 
 /**

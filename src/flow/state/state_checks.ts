@@ -14,7 +14,7 @@ import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateStore } from "./state.ts";
 import type { UndoLog } from "./undo_log.ts";
-import { stage, type Turn } from "../stage/turn.ts";
+import { type FlowStage, stage } from "../stage/stage.ts";
 
 /**
  * Finds the flows that stores must know: those that keep state, those beside them at the same sources, and all
@@ -61,7 +61,7 @@ export function trackStage(
   flowRun: FlowRun,
   delivery: Delivery,
   { exact, state }: { exact: boolean; state: StateStore | undefined },
-): TransformStream<Turn<unknown>, Turn<unknown>> {
+): FlowStage<unknown, unknown> {
   const { flow, undoLog: all } = flowRun;
   return stage((emit) => (message) => {
     const { root, receipt } = delivery;
@@ -121,7 +121,7 @@ export function nameStage(
   work: Attribution,
   delivery: Delivery,
   always: boolean,
-): TransformStream<Turn<unknown>, Turn<unknown>> {
+): FlowStage<unknown, unknown> {
   return stage((emit) => {
     const named = onBehalf(work, emit);
     return (message) => delivery.receipt || always ? named(message) : emit(message);
