@@ -148,14 +148,14 @@ export class App<Args = unknown> implements AsyncDisposable {
   handle<I, N, const O, const P>(
     source: Source<I>,
     pipeOrHandler: PipeOrStage<I, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with a pipe before that. */
   handle<I, M1, N, const O, const P>(
     source: Source<I>,
     pipe1: Pipe<I, M1>,
     pipeOrHandler: PipeOrStage<M1, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with two pipes before that. */
   handle<I, M1, M2, N, const O, const P>(
@@ -163,7 +163,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe1: Pipe<I, M1>,
     pipe2: Pipe<M1, M2>,
     pipeOrHandler: PipeOrStage<M2, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with three pipes before that. */
   handle<I, M1, M2, M3, N, const O, const P>(
@@ -172,7 +172,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe2: Pipe<M1, M2>,
     pipe3: Pipe<M2, M3>,
     pipeOrHandler: PipeOrStage<M3, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with four pipes before that. */
   handle<I, M1, M2, M3, M4, N, const O, const P>(
@@ -182,7 +182,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe3: Pipe<M2, M3>,
     pipe4: Pipe<M3, M4>,
     pipeOrHandler: PipeOrStage<M4, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with five pipes before that. */
   handle<I, M1, M2, M3, M4, M5, N, const O, const P>(
@@ -193,7 +193,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe4: Pipe<M3, M4>,
     pipe5: Pipe<M4, M5>,
     pipeOrHandler: PipeOrStage<M5, O, N, Args>,
-    options: OptionsOrStage<O, N, P, Args>,
+    options: OptionsOrStage<O, N, P, Args, I>,
   ): unknown;
   /** The same with six pipes, the handler and options. */
   handle<I, M1, M2, M3, M4, M5, M6, const O>(
@@ -205,7 +205,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     pipe5: Pipe<M4, M5>,
     pipe6: Pipe<M5, M6>,
     handler: Stage<M6, O, Args>,
-    options: HandleOptions<O, Args> | undefined,
+    options: HandleOptions<O, Args, I> | undefined,
   ): unknown;
   handle(source: unknown, ...rest: unknown[]): unknown {
     if (this.#run !== undefined) {
@@ -221,6 +221,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       "replays",
       "state",
       "handlerTimeout",
+      "concurrency",
     ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
     const bindings = [...this.#bindings, toBinding(source, pipes, handler, options, names)];

@@ -1,4 +1,5 @@
 import type { Duration } from "./duration.ts";
+import type { ConcurrencyOptions } from "./flow/concurrency/options.ts";
 import type { ExactPipe } from "./flow/stage/exact_pipes.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { PromisedPipe } from "./flow/stage/pipe_promises.ts";
@@ -17,7 +18,7 @@ import type { Handler, OpaquePipe, StreamPair } from "./types.ts";
 export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
 /** Options of `handle`. */
-export interface HandleOptions<O, Args = unknown> {
+export interface HandleOptions<O, Args = unknown, I = unknown> {
   /** Where results go: one sink, or several, which get each value in their order. */
   sink?: Sink<O> | readonly [Sink<O>, ...Sink<O>[]] | readonly Sink<O>[] | undefined;
   /**
@@ -82,6 +83,22 @@ export interface HandleOptions<O, Args = unknown> {
    *   new group it counts everything again, on top of the existing content.
    */
   state?: StateCache | undefined;
+  /**
+   * Handles several messages at the same time: those of one key one after the other, in their order, through to the
+   * end of their sinks. Without it a flow handles one message after the other.
+   *
+   * - A message waits while another one of its key is handled. When a message waits for a retry, others of its key
+   *   wait too, and no others.
+   * - Messages are committed up to the first one that is not done. If the process is killed, those behind it that are
+   *   done are handled again, unless the flow has a `state`, which knows them.
+   * - A `WritableStream`, a Topic, a Cache and an object with `write()` get one value after the other, those of one
+   *   key in order; a function as a sink is called concurrently.
+   * - `batch()`, pipe functions, `TransformStream`s and stream handlers are refused, and so is a source that a
+   *   `Checkpoint` watches.
+   *
+   * See `docs/concurrency.md` for what a handler may assume.
+   */
+  concurrency?: ConcurrencyOptions<I> | undefined;
 }
 
 /**
@@ -121,8 +138,9 @@ export type PipeOrStage<M, O, N, Args = unknown> =
  * @typeParam O What the sinks get, if it is the options.
  * @typeParam N What goes into the handler, if it is the handler.
  * @typeParam P What comes out of it then.
+ * @typeParam I The messages of the source.
  */
-export type OptionsOrStage<O, N, P, Args = unknown> =
-  | HandleOptions<O, Args>
+export type OptionsOrStage<O, N, P, Args = unknown, I = unknown> =
+  | HandleOptions<O, Args, I>
   | Stage<N, P, Args>
   | undefined;

@@ -26,13 +26,31 @@ export type StatusEvent =
   /**
    * Sent each second and after the last commit, for each source, whatever it waits for: `messages` were done since
    * the start; `lag` is how many more there are. It is undefined where a source cannot know it: only a Topic can,
-   * once it was assigned its partitions.
+   * once it was assigned its partitions. `inFlight` messages were taken from the source and are not done, and nobody
+   * has begun to handle `waiting` of these: more than one only with the option `concurrency`.
    */
   | {
     readonly type: "progress";
     readonly source: string;
     readonly messages: number;
     readonly lag: number | undefined;
+    readonly inFlight: number;
+    readonly waiting: number;
+  }
+  /**
+   * Sent each second while a source is not read since too many of its messages are taken and not done (`bound` is
+   * the option of `concurrency` that says how many): all wait for the oldest one, which was taken `ageMs` ago, and
+   * `waiting` are behind it.
+   */
+  | {
+    readonly type: "blocked";
+    readonly source: string;
+    readonly bound: "ahead" | "span";
+    readonly partition: number | undefined;
+    readonly offset: number | undefined;
+    readonly key: unknown;
+    readonly ageMs: number;
+    readonly waiting: number;
   }
   /** Caches evicted entries (`maxBytes`) since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }

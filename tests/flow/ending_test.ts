@@ -248,7 +248,7 @@ Deno.test("onStatus is told from the start to the end", async () => {
     { type: "started", flows: ["only"] },
     { type: "source_ended", source: "Array", messages: 2 },
     { type: "flow_ended", flow: "only" },
-    { type: "progress", source: "Array", messages: 2, lag: undefined },
+    { type: "progress", source: "Array", messages: 2, lag: undefined, inFlight: 0, waiting: 0 },
     { type: "ended", error: undefined },
   ]);
 });

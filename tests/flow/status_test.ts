@@ -18,7 +18,7 @@ Deno.test("onStatus is told after each commit how far every source is, and what 
   }, { name: "count" });
   await app.stream();
   assertEquals(events.filter(({ type }) => type === "progress" || type === "evicted"), [
-    { type: "progress", source: "in", messages: 3, lag: 2 },
+    { type: "progress", source: "in", messages: 3, lag: 2, inFlight: 0, waiting: 0 },
     { type: "evicted", entries: 3 },
   ]);
   assertEquals(

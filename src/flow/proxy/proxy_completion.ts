@@ -28,7 +28,7 @@ export function finished(
   const hubs = new Map([...proxies].map(([queue, hub]) => [hub, queue]));
   const live = new Set<ProxyQueue<unknown>>();
   for (const [queue, hub] of proxies) {
-    const idle = hub === undefined || hub.ended || queue.idle;
+    const idle = hub === undefined || hub.ended || (queue.idle && !hub.lookAhead?.taken);
     if (!idle || queue.writers.size > 0 || !(written.has(queue) || queue.released)) live.add(queue);
   }
   const alive = ({ ended, flowRun, hubs: sources }: LiveFlow) =>

@@ -18,8 +18,8 @@ interface Waiting<T> extends Entry<T> {
   readonly refused: (error: unknown) => void;
 }
 
-/** The Proxy that a flow waits for. */
-const blockedOn = new WeakMap<FlowRun, ProxyQueue<unknown>>();
+/** The Proxies that a flow waits for; more than one, or one several times, where it handles messages concurrently. */
+const blockedOn = new WeakMap<FlowRun, ProxyQueue<unknown>[]>();
 
 /**
  * The bounded queue inside a Proxy.
@@ -114,7 +114,11 @@ export class ProxyQueue<T> implements Feed<T> {
         `Cannot send to the Proxy as flow "${flowRun.flow}" would wait for itself: ` +
           `all ${this.bound} places are taken and nobody else can free one; raise the bound`,
       );
-    } else blockedOn.set(flowRun, this as unknown as ProxyQueue<unknown>);
+    } else {
+      const queues = blockedOn.get(flowRun) ?? [];
+      queues.push(this as unknown as ProxyQueue<unknown>);
+      blockedOn.set(flowRun, queues);
+    }
     receipt?.retain();
     return new Promise((accepted, refused) => {
       this.#waiting.pushBack({ value, receipt, flowRun, accepted, refused });
@@ -126,8 +130,8 @@ export class ProxyQueue<T> implements Feed<T> {
     if (seen.has(this)) return false;
     seen.add(this);
     return this.readers.some((reader) => {
-      const queue = blockedOn.get(reader);
-      return reader === flowRun || (queue !== undefined && queue.#waitsFor(flowRun, seen));
+      return reader === flowRun ||
+        blockedOn.get(reader)?.some((queue) => queue.#waitsFor(flowRun, seen));
     });
   }
 
@@ -160,8 +164,9 @@ export class ProxyQueue<T> implements Feed<T> {
   }
 
   #leave({ flowRun }: Waiting<T>): void {
-    if (flowRun === undefined) this.#sending--;
-    else blockedOn.delete(flowRun);
+    if (flowRun === undefined) return void this.#sending--;
+    const queues = blockedOn.get(flowRun)!;
+    queues.splice(queues.indexOf(this as unknown as ProxyQueue<unknown>), 1);
   }
 
   wait(wake: () => void): void {

@@ -10,6 +10,8 @@ import { Merge } from "../source/source.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type PromisedPipe, toOpaque } from "../stage/pipe_promises.ts";
 import { isSink } from "../stage/sink.ts";
+import { type Concurrency, toConcurrency } from "../concurrency/options.ts";
+import { assertConcurrent } from "../concurrency/checks.ts";
 
 /** What one call of `handle` binds, checked. */
 export interface Binding {
@@ -32,6 +34,8 @@ export interface Binding {
   readonly handlerTimeoutMs: number | undefined;
   /** The store that holds its positions. */
   readonly state: StateStore | undefined;
+  /** How it handles messages beside each other; undefined where it handles one after the other. */
+  readonly concurrency: Concurrency | undefined;
 }
 
 /** The options of `handle`, before they are checked. */
@@ -42,6 +46,7 @@ export interface UncheckedOptions {
   readonly replays?: unknown;
   readonly state?: unknown;
   readonly handlerTimeout?: unknown;
+  readonly concurrency?: unknown;
 }
 
 /**
@@ -53,7 +58,8 @@ export function toBinding(
   source: unknown,
   pipes: readonly unknown[],
   handler: unknown,
-  { sink, name, onError, replays = "deliver", state, handlerTimeout }: UncheckedOptions,
+  { sink, name, onError, replays = "deliver", state, handlerTimeout, concurrency }:
+    UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
   if (name !== undefined && (typeof name !== "string" || name === "")) {
@@ -122,6 +128,8 @@ export function toBinding(
   const handlerTimeoutMs = handlerTimeout === undefined
     ? undefined
     : toMs(handlerTimeout, limit, { positive: true });
+  const concurrent = concurrency === undefined ? undefined : toConcurrency(flow, concurrency);
+  if (concurrent !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrent);
   const store = state && keepState(state);
   return {
     name: flow,
@@ -133,6 +141,7 @@ export function toBinding(
     replays,
     handlerTimeoutMs,
     state: store,
+    concurrency: concurrent,
   } as Binding;
 }
 

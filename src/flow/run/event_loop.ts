@@ -7,11 +7,26 @@ export const YIELD_EVERY = 128;
 const YIELD_MS = 8;
 
 /** Who waits for one thing after another. */
-export interface Waiter {
+export class Waiter {
   /** The begins and ends of its waits, counted: odd while it waits. */
-  turns: number;
+  turns = 0;
   /** What {@linkcode Waiter.turns} was at a macrotask, and the time of it. */
-  seen: { turns: number; at: number };
+  seen = { turns: 0, at: 0 };
+
+  /** True while it waits. */
+  get waits(): boolean {
+    return (this.turns & 1) === 1;
+  }
+
+  /** Since when it waits; undefined until the macrotask after that. */
+  get since(): number | undefined {
+    return this.seen.turns === this.turns ? this.seen.at : undefined;
+  }
+
+  /** Its wait is over. */
+  waitEnds(): void {
+    this.turns = (this.turns + 1) | 0;
+  }
 }
 
 /**

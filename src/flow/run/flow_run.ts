@@ -57,8 +57,14 @@ export class FlowRun extends Delivery {
   undoLog: UndoLog | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();
+  /** Waits for a retry; a concurrent flow handles another message meanwhile. */
+  rest: (wait: () => Promise<void>) => Promise<void> = (wait) => wait();
   /** Asks the flow's error policy what becomes of a message that could not be read; set when the flow is opened. */
   refuse: (error: Error, delivery: Delivery) => Maybe = (error) => Promise.reject(error);
+
+  /** The flow that it handles a message of, beside others; itself where there is one at a time. */
+  readonly whole: FlowRun;
+  readonly #parts: FlowRun[] = [];
 
   constructor(
     readonly flow: string,
@@ -67,8 +73,19 @@ export class FlowRun extends Delivery {
     /** True where a message may be handled again to correct earlier results. */
     readonly witnessed: boolean,
     readonly host: FlowHost,
+    whole?: FlowRun,
   ) {
     super();
+    this.whole = whole ?? this;
+  }
+
+  /** Makes one for another message at the same time, with a context of its own. */
+  fork(): FlowRun {
+    const { flow, source, context, witnessed, host, whole } = this;
+    const part = new FlowRun(flow, source, { ...context }, witnessed, host, whole);
+    part.dead = whole.dead;
+    whole.#parts.push(part);
+    return part;
   }
 
   /** Wraps what the handler threw, unless that is known already. */
@@ -116,9 +133,11 @@ export class FlowRun extends Delivery {
 
   /** Ends the flow, and with it the run, unless it is over anyway. */
   die(error: unknown): void {
-    if (!this.dead) {
-      this.dead = true;
-      this.disconnect();
+    const { whole } = this;
+    if (!whole.dead) {
+      whole.dead = true;
+      for (const part of whole.#parts) part.dead = true;
+      whole.disconnect();
     }
     if (error !== STOPPED) this.host.fail(error);
   }

@@ -69,8 +69,25 @@ export class ProgressReport {
     if (round === this.#round) this.#tellOf(hub);
   }
 
-  #tellOf({ name, done, feed }: Hub<unknown>): void {
-    this.#status({ type: "progress", source: name, messages: done, lag: feed.lag?.() });
+  #tellOf({ name, done, feed, load, lookAhead }: Hub<unknown>): void {
+    const lag = feed.lag?.();
+    this.#status({ type: "progress", source: name, messages: done, lag, ...load });
+    const blocked = lookAhead?.blocked;
+    if (blocked === undefined) return;
+    const { bound, oldest: { message, since }, waiting } = blocked;
+    const ageMs = Math.round(this.#clock.monotonic() - since);
+    if (ageMs < PROGRESS_MS) return; // it flows
+    const { partition, offset, key } = Object(message) as Record<string, unknown>;
+    this.#status({
+      type: "blocked",
+      source: name,
+      bound,
+      partition: partition as number | undefined,
+      offset: offset as number | undefined,
+      key,
+      ageMs,
+      waiting,
+    });
   }
 
   #tellEvictions(): void {

@@ -4,6 +4,7 @@ import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
+import { assertWatchedInOrder } from "../concurrency/checks.ts";
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
 import { listeners } from "../source/feed.ts";
@@ -132,6 +133,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     this.#step = "a checkpoint is being opened";
     for (const companion of companions) await companion.open(this);
     this.#step = "";
+    assertWatchedInOrder(bindings, this.onError);
     const opened = this.#opened = open(bindings, this);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;

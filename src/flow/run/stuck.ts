@@ -1,6 +1,7 @@
 import { positionOf, type Stuck } from "../../errors.ts";
 import type { FlowRun } from "./flow_run.ts";
 import type { PendingCall } from "./pending.ts";
+import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import type { Branch } from "../source/hub.ts";
 
 /** A flow, as far as it may be stuck. */
@@ -8,6 +9,7 @@ interface Flow {
   readonly flowRun: FlowRun;
   readonly ended: boolean;
   readonly branches: readonly Branch<unknown>[];
+  readonly scheduler: KeyScheduler | undefined;
 }
 
 /**
@@ -22,19 +24,28 @@ export function stuckFlows(
   stopped: number,
 ): Stuck[] {
   const stuck: Stuck[] = [];
-  for (const { flowRun, ended, branches } of flows) {
+  for (const { flowRun, ended, branches, scheduler } of flows) {
     if (ended) continue;
-    const waiting = branches.filter((branch) => branch.waiting);
-    for (const { hub, delivery, since = now } of waiting) {
+    const waiting = branches.filter((branch) => branch.waits);
+    const busy = scheduler?.busy ?? [];
+    const works = [
+      ...waiting.map(({ hub, delivery, since }) =>
+        [work(flowRun), hub.name, delivery, since] as const
+      ),
+      ...busy.map(({ chain, resting, since }) =>
+        [work(chain.flowRun, resting), flowRun.source, chain.delivery, since] as const
+      ),
+    ];
+    for (const [what, source, delivery, since = now] of works) {
       stuck.push({
-        ...work(flowRun),
+        ...what,
         flow: flowRun.flow,
-        source: hub.name,
+        source,
         ...positionOf(delivery.receipt?.origin ?? delivery.root),
         sinceMs: Math.round(now - since),
       });
     }
-    if (waiting.length > 0) continue;
+    if (works.length > 0) continue;
     stuck.push({
       what: "stages have not ended",
       flow: flowRun.flow,
@@ -53,7 +64,8 @@ export function stuckFlows(
   return stuck;
 }
 
-function work(flowRun: FlowRun): Pick<Stuck, "what" | "sink"> {
+function work(flowRun: FlowRun, resting = false): Pick<Stuck, "what" | "sink"> {
+  if (resting) return { what: "waits for a retry" };
   if (flowRun.writing === "") return { what: "handles a message" };
   return { what: "writes to", sink: flowRun.writing };
 }

@@ -22,7 +22,9 @@ import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../st
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { RootSource } from "../state/root_source.ts";
-import { type Sinks, toSinks } from "../stage/sinks.ts";
+import { type SinkLocks, type Sinks, toSinks } from "../stage/sinks.ts";
+import { KeyScheduler } from "../concurrency/key_scheduler.ts";
+import { keysOf } from "../concurrency/keys.ts";
 import { isStateKept, type StateStore } from "../state/state.ts";
 import { type GroupHost, StateGroup } from "../state/state_group.ts";
 import {
@@ -35,7 +37,7 @@ import {
   Working,
 } from "../state/state_checks.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { chain, type FlowStage, flushAll, type Maybe } from "../stage/stage.ts";
+import { chain, type Emit, type FlowStage, flushAll, type Maybe } from "../stage/stage.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, GroupHost {
@@ -51,10 +53,31 @@ export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, Group
 
 /** One flow, opened. */
 interface Flow extends LiveFlow {
+  /** Handles its messages, where it does so concurrently. */
+  readonly scheduler: KeyScheduler | undefined;
   readonly branches: readonly Branch<unknown>[];
   ended: boolean;
   /** Begins to take messages; resolves when the flow has ended. */
   start(): Promise<void>;
+}
+
+/** What the stages of a flow are made with. */
+interface StagesOptions {
+  readonly flowRun: FlowRun;
+  readonly hubs: readonly Hub<unknown>[];
+  readonly writes: ProxyQueue<unknown>[];
+  readonly timeoutMs: number;
+  /** The sinks that get one value at a time, where messages are handled concurrently. */
+  readonly locks: SinkLocks | undefined;
+}
+
+/** The stages of a flow for one message at a time. */
+interface Stages {
+  /** What the first one reads. */
+  readonly delivery: Delivery;
+  readonly stages: readonly FlowStage<unknown, unknown>[];
+  /** Its sinks. */
+  readonly end: Emit<unknown>;
 }
 
 /** Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`. */
@@ -97,10 +120,71 @@ export class Opened {
   /** Opens one flow. */
   add(binding: Binding): void {
     const host = this.#host;
-    const { name, handler, onError = host.onError } = binding;
+    const { name, concurrency, onError = host.onError } = binding;
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
+    const timeoutMs = typeof binding.handler === "function"
+      ? this.#timeout(binding, hubs)
+      : Infinity;
+    const make = (flowRun: FlowRun, locks?: SinkLocks) =>
+      this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks });
+    let branches: readonly Branch<unknown>[];
+    let run: () => Promise<void>;
+    let scheduler: KeyScheduler | undefined;
+    if (concurrency === undefined) {
+      const { delivery, stages, end } = make(flowRun);
+      branches = hubs.map((hub) =>
+        hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
+      );
+      run = async () => {
+        const emit = chain(stages, end);
+        await (branches.length === 1 ? branches[0]!.run(emit) : merge(branches, delivery, emit));
+        await flushAll(stages);
+      };
+    } else {
+      const locks: SinkLocks = new Map();
+      scheduler = new KeyScheduler({
+        max: concurrency.max,
+        keyOf: keysOf(concurrency.by),
+        eventLoop: host.eventLoop,
+        makeChain: () => {
+          const part = flowRun.fork();
+          const { delivery, stages, end } = make(part, locks);
+          return { flowRun: part, delivery, emit: chain(stages, end) };
+        },
+        failed: ({ flowRun }, error) => flowRun.die(flowRun.sinkError(error)),
+      });
+      branches = hubs.map((hub) => hub.connectConcurrent(flowRun, scheduler!, concurrency));
+      run = async () => {
+        await Promise.all(branches.map((branch) => branch.run(() => {})));
+      };
+    }
+    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    if (binding.state !== undefined) {
+      for (const branch of branches) this.#keepState(name, binding.state, branch);
+    }
+    const flow: Flow = {
+      flowRun,
+      hubs,
+      branches,
+      scheduler,
+      ended: false,
+      writes,
+      start: async () => {
+        await Promise.resolve(); // all flows begin together
+        await run();
+        flow.ended = true;
+        host.flowEnded(name);
+      },
+    };
+    this.flows.push(flow);
+  }
+
+  /** Makes the stages of a flow for one message at a time. */
+  #stages(binding: Binding, { flowRun, hubs, writes, timeoutMs, locks }: StagesOptions): Stages {
+    const host = this.#host;
+    const { name, handler, onError = host.onError } = binding;
     const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
       if (this.#tracked.has(binding)) assertKnown(sink, binding, host.onError);
       writes.push(...this.#written([sink])); // known only now, where a function chose the policy
@@ -108,7 +192,7 @@ export class Opened {
     });
     flowRun.guard = (step, message) => guard(step, message, flowRun, recovery);
     flowRun.refuse = (error, delivery) => refuse(error, delivery, flowRun, recovery);
-    const toEnd = toSinks(binding.sinks, flowRun, host.sinks, recovery);
+    const end = toSinks(binding.sinks, flowRun, host.sinks, recovery, locks);
 
     // From the end to the beginning, since each stage must know the delivery that it writes for the next one.
     const stages: FlowStage<unknown, unknown>[] = [];
@@ -119,7 +203,7 @@ export class Opened {
       flowRun.undoLog = new UndoLog(name);
     }
     const named = () => {
-      if (!isAttributed || isTracked) return;
+      if (!isAttributed || isTracked || locks !== undefined) return;
       flowRun.front = new Working(flowRun, delivery);
       stages.unshift(nameStage(flowRun.front, delivery, flowRun.witnessed || isStateKept()));
     };
@@ -131,10 +215,7 @@ export class Opened {
       delivery = input;
     };
     if (typeof handler !== "function") opaque(toOpaque(handler)!);
-    else {
-      const timeoutMs = this.#timeout(binding, hubs);
-      stages.unshift(handlerStage(handler, flowRun, recovery, timeoutMs));
-    }
+    else stages.unshift(handlerStage(handler, flowRun, recovery, timeoutMs));
     for (const pipe of binding.pipes.toReversed()) {
       const options = toOpaque(pipe);
       if (options !== undefined) {
@@ -150,34 +231,12 @@ export class Opened {
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(delivery));
     named();
-    if (isTracked) {
+    // Beside others a message is worked for by an object of its own.
+    if (isTracked || (isAttributed && locks !== undefined)) {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(flowRun, delivery, { exact, state: this.#tracked.get(binding) }));
     }
-
-    const branches = hubs.map((hub) =>
-      hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
-    );
-    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
-    if (binding.state !== undefined) {
-      for (const branch of branches) this.#keepState(name, binding.state, branch);
-    }
-    const flow: Flow = {
-      flowRun,
-      hubs,
-      branches,
-      ended: false,
-      writes,
-      start: async () => {
-        const emit = chain(stages, toEnd);
-        await Promise.resolve(); // all flows begin together
-        await (branches.length === 1 ? branches[0]!.run(emit) : merge(branches, delivery, emit));
-        await flushAll(stages);
-        flow.ended = true;
-        host.flowEnded(name);
-      },
-    };
-    this.flows.push(flow);
+    return { delivery, stages, end };
   }
 
   /** Lets messages flow; resolves when all flows have ended. */

@@ -58,6 +58,11 @@ export interface Feed<T> {
    */
   seek?(position: unknown): void | Promise<void>;
   /**
+   * Returns whether the message of a receipt may still be handled: not after a seek, or once its partition was taken
+   * away. In a source without it, every seek makes all earlier messages obsolete.
+   */
+  isCurrent?(receipt: Receipt): boolean;
+  /**
    * Has `resumption` asked where to begin, since stores hold the positions of its flows; called before the
    * first message is asked for. The receipts tell the position after their message. Absent in a source
    * that cannot begin where it is told to.
@@ -98,6 +103,8 @@ export interface FeedSource<T> {
    * or at its first message with a receipt.
    */
   readonly positioned?: boolean;
+  /** Whether its messages have a `key` by which a flow may order them; see `ConcurrencyOptions.by`. */
+  readonly keyed?: boolean;
   /**
    * Opens the source for one run; `gate` says when it is paused.
    *

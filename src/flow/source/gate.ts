@@ -39,6 +39,8 @@ export class Gate implements ReceiptGate {
   guarded = false;
   /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
+  /** Counts the seeks alone: what was handled before one is handled again. */
+  seeks = 0;
   /** True when every call for this source must be attributable to its message (see attribution.ts). */
   attributed = false;
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
@@ -49,6 +51,12 @@ export class Gate implements ReceiptGate {
    * @internal
    */
   readonly holders: Set<Holder> = new Set();
+  /**
+   * What is taken of the source and not done, where a flow handles its messages concurrently.
+   *
+   * @internal
+   */
+  lookAhead: { waits(partition: number, next: unknown): boolean } | undefined;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** What goes with the source through its runs. */
@@ -132,7 +140,10 @@ export class Gate implements ReceiptGate {
 
   /** Makes `target` what {@linkcode Gate.seek} moves; undefined when the source is not read any more. */
   attach(target: Positioned | undefined): void {
-    if (target === undefined) this.stores.clear();
+    if (target === undefined) {
+      this.stores.clear();
+      this.lookAhead = undefined;
+    }
     this.holders.clear();
     this.#target = target;
   }
@@ -203,6 +214,7 @@ export class Gate implements ReceiptGate {
       throw new TypeError("Cannot seek: the source has no positions, or is not being read");
     }
     this.epoch++;
+    this.seeks++;
     const moved = target.seek(position);
     this.#changed();
     return moved;

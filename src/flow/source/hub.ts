@@ -1,7 +1,7 @@
 import { SourceError } from "../../errors.ts";
 import { followsProxies, onBehalf, runAs, Standby } from "../run/attribution.ts";
 import { runDetached } from "../run/current.ts";
-import { type EventLoop, type Waiter, YIELD_EVERY } from "../run/event_loop.ts";
+import { type EventLoop, Waiter, YIELD_EVERY } from "../run/event_loop.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { FlowRun } from "../run/flow_run.ts";
@@ -9,6 +9,12 @@ import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import type { RootSource } from "../state/root_source.ts";
+import type { InFlight } from "../concurrency/in_flight.ts";
+import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
+import { LockStep } from "../concurrency/lock_step.ts";
+import { type Consumer, LookAhead, type LookAheadHost } from "../concurrency/look_ahead.ts";
+import type { Concurrency } from "../concurrency/options.ts";
+import type { Clock } from "../../clock.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
 
 /** After so many messages a promise job passes, so that sources that never wait let others go on. */
@@ -16,6 +22,7 @@ const TURN = 256;
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
+  readonly clock: Clock;
   /** Shared by the sources of the run. */
   readonly eventLoop: EventLoop;
   /** Ends the run with an error. */
@@ -38,7 +45,7 @@ export interface HubHost {
  * - The gate is asked before every message.
  * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
  */
-export class Hub<T> {
+export class Hub<T> implements LookAheadHost {
   /** The flows that take part; replaced, never changed, since a flow may leave in the middle of a message. */
   branches: readonly Branch<T>[] = [];
   /** True when nothing more is handed out and the last message is done. */
@@ -47,12 +54,18 @@ export class Hub<T> {
   done = 0;
   /** Set where stores hold the positions of its flows. */
   root: RootSource | undefined;
+  /** What is taken and not done, where a flow handles messages concurrently. */
+  lookAhead: LookAhead | undefined;
 
   #stopping = false;
+  /** Nothing more is read, and what is in flight is waited for. */
+  #ending = false;
   #begun = false;
   #arrived = 0;
   /** How many messages are left of the turn. */
   #left = TURN;
+  /** The seeks of the gate that were noticed. */
+  #seeks = 0;
   #waiting = false;
   /** Goes on for the flow, where there is one. */
   #again: Standby | undefined;
@@ -82,9 +95,24 @@ export class Hub<T> {
     return branch;
   }
 
-  /** Hands out nothing more; the message in flight is finished. */
+  /** Adds a flow that handles its messages concurrently. */
+  connectConcurrent(
+    flowRun: FlowRun,
+    scheduler: KeyScheduler,
+    { ahead, span }: Concurrency,
+  ): Branch<T> {
+    const branch = this.connect(flowRun);
+    branch.scheduler = scheduler;
+    this.lookAhead ??= new LookAhead(this);
+    this.lookAhead.add(scheduler, ahead, span);
+    this.gate.lookAhead = this.lookAhead;
+    return branch;
+  }
+
+  /** Hands out nothing more, and drops what has not begun; what is in flight is finished. */
   stop(): void {
     this.#stopping = true;
+    this.lookAhead?.drop();
     this.#resume();
   }
 
@@ -117,14 +145,22 @@ export class Hub<T> {
   #beginWhenAllArrived(): void {
     if (this.#begun || this.#arrived < this.branches.length) return;
     this.#begun = true;
+    if (this.branches.some(({ scheduler }) => scheduler === undefined)) {
+      this.lookAhead?.add(
+        new LockStep(({ message, receipt, failure }) =>
+          this.#deliverToAll(message as T, receipt, failure)
+        ),
+      );
+    }
     this.#pump();
   }
 
   /** Hands out messages until one has to be waited for, or the source has ended. */
   #pump = (): void => {
-    const { feed, gate, root } = this;
+    const { feed, gate, root, lookAhead } = this;
     for (;;) {
       if (this.#stopping) return this.#end();
+      if (lookAhead !== undefined && !lookAhead.open) return this.#waitFor(lookAhead);
       if (gate.closed) return this.#waitFor(gate);
       if (root !== undefined && root.closed) return this.#waitFor(root);
       if (this.#left === 0) return this.#turnOver();
@@ -157,17 +193,18 @@ export class Hub<T> {
       } else {
         const held = this.#held;
         try {
-          if (held.epoch === gate.epoch && !gate.admits(held.message)) return this.#waitFor(gate);
+          if (this.#isCurrent(held) && !gate.admits(held.message)) return this.#waitFor(gate);
         } catch (error) {
           this.host.fail(this.error(error));
           return this.#end();
         }
         this.#held = undefined;
-        if (held.epoch !== gate.epoch) continue;
+        if (!this.#isCurrent(held)) continue;
         ({ message, receipt, failure } = held);
       }
 
       this.#left--;
+      if (lookAhead !== undefined && this.#repeats(lookAhead, receipt)) continue;
       if (root !== undefined) root.enter(receipt!);
       if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
@@ -176,10 +213,20 @@ export class Hub<T> {
         if (this.positioned) receipt.positioned = true;
         receipt.host = this.host;
       }
+      if (lookAhead !== undefined) {
+        this.#takeAhead(lookAhead, message as T, receipt, failure);
+        continue;
+      }
       if (this.branches.length !== 1) {
-        const all = this.#deliverToAll(message as T, receipt, failure);
-        if (all === undefined) continue;
-        all.then(this.#pump);
+        const done = this.#deliverToAll(message as T, receipt, failure);
+        if (typeof done === "boolean") {
+          if (done) this.#delivered(receipt);
+          continue;
+        }
+        done.then((done) => {
+          if (done) this.#delivered(receipt);
+          this.#pump();
+        });
         return;
       }
       const branch = this.branches[0]!;
@@ -203,20 +250,53 @@ export class Hub<T> {
     }
   };
 
+  /** True unless a message was taken before a seek, or from a partition that was taken away. */
+  #isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
+    const { feed, gate } = this;
+    if (feed.isCurrent === undefined || receipt === undefined) return epoch === gate.epoch;
+    return feed.isCurrent(receipt);
+  }
+
+  /** Returns whether a message was begun before its partition was taken away for a while, and need not be again. */
+  #repeats(lookAhead: LookAhead, receipt: Receipt | undefined): boolean {
+    if (this.#seeks !== this.gate.seeks) {
+      this.#seeks = this.gate.seeks;
+      lookAhead.forget();
+    }
+    return lookAhead.repeats(receipt);
+  }
+
+  #takeAhead(
+    lookAhead: LookAhead,
+    message: T,
+    receipt: Receipt | undefined,
+    failure: Error | undefined,
+  ): void {
+    const { gate, root, branches } = this;
+    if (!root?.selective) return lookAhead.take(message, receipt, failure, gate.epoch);
+    const old = branches.filter((branch) =>
+      branch.scheduler !== undefined && !root.isNew(branch, receipt!)
+    );
+    const isFor = (consumer: Consumer) => !old.some(({ scheduler }) => scheduler === consumer);
+    lookAhead.take(message, receipt, failure, gate.epoch, isFor);
+  }
+
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */
   #attribute(message: unknown, receipt = new Receipt(() => {})): Receipt {
     for (const witness of this.gate.witnesses) witness.begin?.(message, receipt);
     return receipt;
   }
 
+  /** Gives a message to all flows that take one at a time; false when one has failed. */
   #deliverToAll(
     message: T,
     receipt: Receipt | undefined,
     failure: Error | undefined,
-  ): Promise<void> | undefined {
+  ): boolean | Promise<boolean> {
     let failed = false;
     let pending: [Branch<T>, Promise<void>][] | undefined;
     for (const branch of this.branches) {
+      if (branch.scheduler !== undefined) continue;
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       const { delivery } = branch;
       delivery.root = message;
@@ -232,17 +312,14 @@ export class Hub<T> {
         this.#failed(branch, error);
       }
     }
-    if (pending !== undefined) return this.#deliveredToAll(pending, failed, receipt);
-    if (!failed) this.#delivered(receipt);
-    return undefined;
+    return pending === undefined ? !failed : this.#waitForAll(pending, failed);
   }
 
   /** Waits for the flows that have a message still; apart, since closures would cost those that have not. */
-  async #deliveredToAll(
+  async #waitForAll(
     pending: readonly [Branch<T>, Promise<void>][],
     failed: boolean,
-    receipt: Receipt | undefined,
-  ): Promise<void> {
+  ): Promise<boolean> {
     await Promise.all(pending.map(([branch, done]) =>
       done.then(() => branch.over(), (error) => {
         failed = true;
@@ -250,7 +327,7 @@ export class Hub<T> {
         this.#failed(branch, error);
       })
     ));
-    if (!failed) this.#delivered(receipt);
+    return !failed;
   }
 
   #delivered(receipt: Receipt | undefined): void {
@@ -280,6 +357,34 @@ export class Hub<T> {
     this.#pump();
   };
 
+  /** How many messages are taken and not done, and how many of these nobody has begun to handle. */
+  get load(): { readonly inFlight: number; readonly waiting: number } {
+    const { lookAhead, branches } = this;
+    if (lookAhead !== undefined) return lookAhead.load;
+    return { inFlight: branches.some((branch) => branch.waits) ? 1 : 0, waiting: 0 };
+  }
+
+  /** See {@linkcode LookAheadHost}. */
+  isCurrent(inFlight: InFlight): boolean {
+    return this.#isCurrent(inFlight);
+  }
+
+  /** See {@linkcode LookAheadHost}. */
+  settled(receipt: Receipt | undefined): void {
+    this.#delivered(receipt);
+  }
+
+  /** See {@linkcode LookAheadHost}. */
+  emptied(): void {
+    if (this.#ending && !this.ended) return this.#end();
+    if (this.feed instanceof ProxyQueue) this.feed.onIdle();
+  }
+
+  /** See {@linkcode LookAheadHost}. */
+  now(): number {
+    return this.host.clock.monotonic();
+  }
+
   /** Says of an error of the source whose it is. */
   error(cause: unknown): SourceError {
     const flow = this.branches.map(({ flowRun }) => flowRun.flow).join(", ");
@@ -290,7 +395,8 @@ export class Hub<T> {
   #resume = (): void => {
     if (!this.#waiting) return;
     this.#waiting = false;
-    const front = this.branches.length === 1 ? this.branches[0]!.flowRun.front : undefined;
+    const alone = this.branches.length === 1 && this.lookAhead === undefined;
+    const front = alone ? this.branches[0]!.flowRun.front : undefined;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
     if (front?.receipt === undefined) return runDetached(this.#pump);
     this.#again ??= runAs(front, () => new Standby(this.#pump));
@@ -318,6 +424,11 @@ export class Hub<T> {
   }
 
   #end(): void {
+    const { lookAhead } = this;
+    if (lookAhead !== undefined && lookAhead.taken > 0) {
+      this.#ending = true;
+      return;
+    }
     this.ended = true;
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
@@ -326,30 +437,19 @@ export class Hub<T> {
 }
 
 /** One flow at one source. */
-export class Branch<T> implements Waiter {
+export class Branch<T> extends Waiter {
   /** Where the flow takes its messages. */
   emit: Emit<T> = () => {};
   /** Tells the flow that it gets no more messages; set once it has arrived. */
   isOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
-  /** See {@linkcode Waiter}. */
-  turns = 0;
-  /** See {@linkcode Waiter}. */
-  seen = { turns: 0, at: 0 };
+  /** Handles its messages, where it does so concurrently. */
+  scheduler: KeyScheduler | undefined;
 
   constructor(readonly hub: Hub<T>, readonly flowRun: FlowRun, readonly delivery: Delivery) {
+    super();
     hub.host.eventLoop.watch(this);
-  }
-
-  /** True while its message is waited for. */
-  get waiting(): boolean {
-    return (this.turns & 1) === 1;
-  }
-
-  /** Since when its message is waited for; undefined until the macrotask after that. */
-  get since(): number | undefined {
-    return this.seen.turns === this.turns ? this.seen.at : undefined;
   }
 
   /** Gives the flow its message, or has its policy say what becomes of one that could not be read. */
@@ -359,7 +459,7 @@ export class Branch<T> implements Waiter {
 
   /** Its message is not waited for any more. */
   over(): void {
-    this.turns = (this.turns + 1) | 0;
+    this.waitEnds();
     this.flowRun.writing = "";
   }
 

@@ -41,6 +41,8 @@ export class Receipt {
   positioned = false;
   /** The run of that source: told when the message is done. */
   host: { delivered(): void } | undefined;
+  /** What its source counts it in; see `Feed.isCurrent`. */
+  tracker: object | undefined;
   /** True for a value that user code has sent: nothing tells what it was made from. */
   sent = false;
   #open = 1;

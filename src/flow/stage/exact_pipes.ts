@@ -33,6 +33,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   readonly holds: boolean;
   /** True when it does so until others come, however long that takes. */
   readonly waits?: boolean;
+  /** True when it takes one message after the other. */
+  readonly single?: boolean;
 }
 
 /**

@@ -180,7 +180,7 @@ export class Recovery {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const delayMs = clock.random() * Math.min(maxDelay, minDelay * 2 ** (attempt - 1));
       status?.({ type: "retry", flow: this.flowRun.flow, attempt, delayMs, error: failure });
-      await delay(clock, delayMs, signal).catch(() => {
+      await this.flowRun.rest(() => delay(clock, delayMs, signal)).catch(() => {
         throw final(failure); // the hard end: what failed stays failed
       });
       this.flowRun.goOn();

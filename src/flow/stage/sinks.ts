@@ -101,7 +101,7 @@ export class Sinks {
   /** Opens `sink` for one flow; `name` is its name in errors. */
   open(sink: unknown, flowRun: FlowRun, name: string): Emit<unknown> {
     const queue = queueOf(sink);
-    if (queue !== undefined) return (value) => queue.offer(value, flowRun, flowRun.receipt);
+    if (queue !== undefined) return (value) => queue.offer(value, flowRun.whole, flowRun.receipt);
     if (typeof sink === "function") return sink as Emit<unknown>;
     const { port } = this.#open(sink, flowRun, name, false);
     const { write, correct } = port;
@@ -124,7 +124,7 @@ export class Sinks {
     receipt: Receipt | undefined,
   ): Emit<unknown> {
     const queue = queueOf(sink);
-    if (queue !== undefined) return (value) => queue.offer(value, flowRun, receipt);
+    if (queue !== undefined) return (value) => queue.offer(value, flowRun.whole, receipt);
     const isOther = isTarget(sink) || !isSinkObject(sink) || sink instanceof WritableStream ||
       isNodeWritable(sink);
     if (isOther || sink.close !== undefined) return this.open(sink, flowRun, name);
@@ -269,11 +269,16 @@ export function toSinks(
   flowRun: FlowRun,
   opened: Sinks,
   recovery: Recovery,
+  locks?: SinkLocks,
 ) {
   const emits = sinks.map((sink, index) => {
     const name = sinkName(sink, index);
     try {
-      return one(opened.open(sink, flowRun, name), name, flowRun, recovery);
+      const emit = opened.open(sink, flowRun, name);
+      const write = locks && typeof sink !== "function" && queueOf(sink) === undefined
+        ? oneAtATime(emit, locks.getOrInsertComputed(sink, () => new SinkLock()), flowRun)
+        : emit;
+      return one(write, name, flowRun, recovery);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new TypeError(`Cannot open ${name} of flow "${flowRun.flow}": ${reason}`, { cause });
@@ -286,6 +291,36 @@ export function toSinks(
       const done = emits[index]!(value);
       if (done !== undefined) return theRest(done, emits, index + 1, value, flowRun);
     }
+  };
+}
+
+/** The sinks of a flow that get one value at a time though messages are handled concurrently. */
+export type SinkLocks = Map<unknown, SinkLock>;
+
+/** Who writes to a sink now, and who waits for that. */
+export class SinkLock {
+  /** Settles when nobody writes any more who is before the next; undefined when nobody does now. */
+  last: Promise<void> | undefined;
+}
+
+/** Has `write` called when all earlier calls are over. */
+function oneAtATime(write: Emit<unknown>, lock: SinkLock, flowRun: FlowRun): Emit<unknown> {
+  const hold = (done: Promise<void>): Promise<void> => {
+    const over = done.then(() => {}, () => {}).then(() => {
+      if (lock.last === over) lock.last = undefined;
+    });
+    lock.last = over;
+    return done;
+  };
+  return (value) => {
+    if (lock.last !== undefined) {
+      return hold(lock.last.then(() => {
+        flowRun.callGoesOn();
+        return write(value);
+      }));
+    }
+    const done: unknown = write(value);
+    return isPromiseLike<void>(done) ? hold(Promise.resolve(done)) : done as Maybe;
   };
 }
 

@@ -209,7 +209,7 @@ function firstUnpromised({ pipes, handler }: Binding): string | undefined {
 }
 
 /** The flows that read a source, and all that get anything of them through Proxies. */
-function behindSource(
+export function behindSource(
   source: unknown,
   bindings: readonly Binding[],
   onError: OnError,

@@ -75,6 +75,8 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   readonly name: string;
   /** Its messages are acknowledged by position. */
   readonly positioned = true;
+  /** @internal */
+  readonly keyed = true;
   readonly #given: TopicOptions<K, V, Keys>;
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;

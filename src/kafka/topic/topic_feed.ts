@@ -108,8 +108,14 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const acknowledged = this.#partitions.get(partition)!.handOut(next, this.#acknowledged);
-    this.receipt = new Receipt(acknowledged, next, partition);
+    const reader = this.#partitions.get(partition)!;
+    this.receipt = new Receipt(reader.handOut(next, this.#acknowledged), next, partition);
+    this.receipt.tracker = reader.acks;
+  }
+
+  /** Returns whether a message may still be handled: its partition was neither moved nor taken away since. */
+  isCurrent({ partition, tracker }: Receipt): boolean {
+    return this.#partitions.get(partition)?.acks === tracker;
   }
 
   /** Calls `wake` when polling again may help. */
@@ -169,9 +175,9 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#watch.timeoutMs;
   }
 
-  /** Whether a message is kept on purpose: by a pause, or by a pipe that asks for others meanwhile. */
+  /** Whether a message is kept on purpose: by a pause, for its turn, or by a pipe that asks for others meanwhile. */
   #isHeld({ partition, next }: OpenMessage, polled: boolean): boolean {
-    if (this.#gate.closed) return true;
+    if (this.#gate.closed || this.#gate.lookAhead?.waits(partition, next)) return true;
     return (polled || this.#wake !== undefined) && this.#gate.holds(partition, next);
   }
 

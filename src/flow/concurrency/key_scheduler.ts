@@ -1,0 +1,267 @@
+import { Deque } from "@std/data-structures/deque";
+import { runDetached } from "../run/current.ts";
+import type { Delivery } from "../run/delivery.ts";
+import { type EventLoop, Waiter } from "../run/event_loop.ts";
+import type { FlowRun } from "../run/flow_run.ts";
+import type { Emit, Maybe } from "../stage/stage.ts";
+import type { InFlight } from "./in_flight.ts";
+import type { KeyOf } from "./keys.ts";
+import type { Consumer, LookAhead } from "./look_ahead.ts";
+
+/** The stages of a concurrent flow for one message at a time, with a context of their own. */
+export interface Chain {
+  readonly flowRun: FlowRun;
+  /** What its first stage reads. */
+  readonly delivery: Delivery;
+  readonly emit: Emit<unknown>;
+}
+
+/** A message that a flow was given, and has not done. */
+interface Work {
+  readonly inFlight: InFlight;
+  readonly lookAhead: LookAhead;
+  readonly key: unknown;
+  /** Why it has no key. */
+  readonly failure: Error | undefined;
+  /** The next of its key. */
+  next: Work | undefined;
+}
+
+/** Where one message after the other is handled. */
+export class Slot extends Waiter {
+  /** What is handled in it now. */
+  work: Work | undefined;
+  /** True while it waits for a retry, and others have its turn. */
+  resting = false;
+  readonly arrived: () => void;
+  readonly lost: (error: unknown) => void;
+
+  constructor(
+    readonly chain: Chain,
+    scheduler: { done(slot: Slot): void; failed(slot: Slot, error: unknown): void },
+  ) {
+    super();
+    this.arrived = () => scheduler.done(this);
+    this.lost = (error) => scheduler.failed(this, error);
+  }
+}
+
+/** How a {@linkcode KeyScheduler} works. */
+export interface KeySchedulerOptions {
+  /** How many messages are handled at the same time. */
+  readonly max: number;
+  readonly keyOf: KeyOf;
+  /** Makes another chain of the flow's stages. */
+  readonly makeChain: () => Chain;
+  readonly eventLoop: EventLoop;
+  /** The flow has failed on a message: nothing more is to be begun. */
+  readonly failed: (chain: Chain, error: unknown) => void;
+}
+
+/**
+ * Handles the messages of a flow concurrently: those of one key one after the other, in the order in which they came,
+ * and no more than `max` at the same time.
+ *
+ * - A message that waits for a retry keeps its key, and gives up its slot; it takes one again before new ones do.
+ * - Those whose key is free begin in the order in which it became free.
+ */
+export class KeyScheduler implements Consumer {
+  readonly #options: KeySchedulerOptions;
+  /** The last message of each key that is not free. */
+  readonly #tails = new Map<unknown, Work>();
+  readonly #ready = new Deque<Work>();
+  /** Those whose retry is due, and that wait for a slot. */
+  readonly #returning = new Deque<() => void>();
+  readonly #free: Slot[] = [];
+  readonly #slots: Slot[] = [];
+  /** How many are being handled, but for those that wait for a retry. */
+  #running = 0;
+  #resting = 0;
+  #waiting = 0;
+  #pumping = false;
+
+  constructor(options: KeySchedulerOptions) {
+    this.#options = options;
+    this.#free.push(this.#makeSlot());
+  }
+
+  /** How many messages are being handled, or wait for a retry. */
+  get open(): number {
+    return this.#running + this.#resting;
+  }
+
+  /** How many messages wait for their key or for a slot. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** The slots in which messages are. */
+  get busy(): readonly Slot[] {
+    return this.#slots.filter(({ work }) => work !== undefined);
+  }
+
+  /** See {@linkcode Consumer.wants}. */
+  get wants(): boolean {
+    return this.#running < this.#options.max && this.#ready.length === 0 &&
+      this.#returning.length === 0;
+  }
+
+  /** See {@linkcode Consumer.take}. */
+  take(inFlight: InFlight, lookAhead: LookAhead): void {
+    let key: unknown;
+    let failure: Error | undefined = inFlight.failure;
+    if (failure === undefined) {
+      try {
+        key = this.#options.keyOf(inFlight.message, inFlight.partition);
+      } catch (error) {
+        failure = error as Error; // the flow's policy is asked
+      }
+    }
+    const work: Work = { inFlight, lookAhead, key, failure, next: undefined };
+    if (key !== undefined) {
+      const tail = this.#tails.get(key);
+      this.#tails.set(key, work);
+      if (tail !== undefined) {
+        this.#waiting++;
+        tail.next = work;
+        return;
+      }
+    }
+    this.#waiting++;
+    this.#ready.pushBack(work);
+    this.#pump();
+  }
+
+  /** See {@linkcode Consumer.drop}. */
+  drop(): void {
+    const dropped: (Work | undefined)[] = [...this.#ready];
+    this.#ready.clear();
+    this.#tails.clear();
+    for (const { work } of this.#slots) {
+      if (work?.key === undefined) continue;
+      dropped.push(work.next);
+      work.next = undefined;
+      this.#tails.set(work.key, work);
+    }
+    for (const first of dropped) {
+      for (let work = first; work !== undefined; work = work.next) {
+        this.#waiting--;
+        work.lookAhead.settle(work.inFlight, true);
+      }
+    }
+  }
+
+  /** See {@linkcode Consumer.handles}. */
+  handles(inFlight: InFlight): boolean {
+    return this.#slots.some(({ work, resting }) => work?.inFlight === inFlight && !resting);
+  }
+
+  /** Waits for a retry of the message in `slot` without its turn, and takes one again. */
+  async #rest(slot: Slot, wait: () => Promise<void>): Promise<void> {
+    slot.resting = true;
+    this.#running--;
+    this.#resting++;
+    this.#pumpSoon();
+    try {
+      await wait();
+    } finally {
+      if (this.#running >= this.#options.max) {
+        await new Promise<void>((resolve) => this.#returning.pushBack(resolve));
+      } else this.#running++;
+      this.#resting--;
+      slot.resting = false;
+    }
+  }
+
+  #makeSlot(): Slot {
+    const slot = new Slot(this.#options.makeChain(), this);
+    slot.chain.flowRun.rest = (wait) => this.#rest(slot, wait);
+    this.#slots.push(slot);
+    this.#options.eventLoop.watch(slot);
+    return slot;
+  }
+
+  #pumpSoon(): void {
+    queueMicrotask(() => runDetached(() => this.#pump()));
+  }
+
+  /** Begins with what is ready while there are slots. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    try {
+      while (this.#running < this.#options.max) {
+        const back = this.#returning.popFront();
+        if (back !== undefined) {
+          this.#running++;
+          back();
+          continue;
+        }
+        const work = this.#ready.popFront();
+        if (work === undefined) break;
+        this.#begin(work);
+      }
+    } finally {
+      this.#pumping = false;
+    }
+  }
+
+  #begin(work: Work): void {
+    const { inFlight, lookAhead, failure } = work;
+    this.#waiting--;
+    if (!lookAhead.isCurrent(inFlight)) {
+      this.#next(work);
+      return lookAhead.settle(inFlight, true);
+    }
+    inFlight.begun = true;
+    const slot = this.#free.pop() ?? this.#makeSlot();
+    const { chain: { delivery, emit, flowRun } } = slot;
+    slot.work = work;
+    this.#running++;
+    delivery.root = inFlight.message;
+    delivery.receipt = inFlight.receipt;
+    delivery.from = undefined;
+    let done: Maybe;
+    try {
+      done = failure === undefined ? emit(inFlight.message) : flowRun.refuse(failure, delivery);
+    } catch (error) {
+      return this.failed(slot, error);
+    }
+    if (done === undefined) return this.#end(slot, false);
+    this.#options.eventLoop.waitBegins(slot);
+    done.then(slot.arrived, slot.lost);
+  }
+
+  /** A message is done. */
+  done(slot: Slot): void {
+    slot.waitEnds();
+    slot.chain.flowRun.writing = "";
+    runDetached(() => {
+      this.#end(slot, false);
+      this.#pump();
+    });
+  }
+
+  /** The flow has failed on a message. */
+  failed(slot: Slot, error: unknown): void {
+    if (slot.waits) slot.waitEnds();
+    this.#options.failed(slot.chain, error);
+    runDetached(() => this.#end(slot, true));
+  }
+
+  #end(slot: Slot, lost: boolean): void {
+    const work = slot.work!;
+    slot.work = undefined;
+    this.#running--;
+    this.#free.push(slot);
+    this.#next(work);
+    work.lookAhead.settle(work.inFlight, lost);
+    work.lookAhead.changed();
+  }
+
+  /** The key of a message is free for the next one. */
+  #next({ key, next }: Work): void {
+    if (next !== undefined) this.#ready.pushBack(next);
+    else if (key !== undefined) this.#tails.delete(key);
+  }
+}
