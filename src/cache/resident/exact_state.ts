@@ -3,6 +3,7 @@ import { runDetached } from "../../flow/run/current.ts";
 import type { Commit } from "../../flow/source/host.ts";
 import type {
   Change,
+  KnownPosition,
   StateDriver,
   StateStore,
   StoredPosition,
@@ -18,6 +19,15 @@ import type { Table } from "./table.ts";
 const POSITIONS = "$positions";
 /** What replaces the positions once the content no longer matches them. */
 const SALVAGED = encodeKey("salvaged");
+
+/** Thrown into a call that has met what another one may take back; it is run again, and nobody is told. */
+class ConflictError extends Error {
+  override readonly name = "ConflictError";
+
+  constructor() {
+    super("another message has changed the entry, and may take that back: the call is run again");
+  }
+}
 
 /** What exact state needs of the store. */
 export interface DrivenStore {
@@ -47,6 +57,8 @@ export class ExactState implements StateStore {
   readonly #changed = new Set<Writer>();
   #driver: StateDriver | undefined;
   #dropped = false;
+  /** Counts the changes. */
+  #changes = 0;
   readonly #notes = new Set<() => void>();
 
   /** Begins undriven; a driven store takes up to `maxBytes` between two cuts. */
@@ -66,12 +78,16 @@ export class ExactState implements StateStore {
   }
 
   /** The positions of a flow at a source, by partition. */
-  positions(flow: string, source: string): ReadonlyMap<number, unknown> {
-    const found = new Map<number, unknown>();
+  positions(flow: string, source: string): ReadonlyMap<number, KnownPosition> {
+    const found = new Map<number, KnownPosition>();
     const table = this.#store.table(POSITIONS);
     for (const { value, cloned } of table.entries()) {
-      const [ofFlow, ofSource, partition, position] = copyOut(value, cloned) as unknown[];
-      if (ofFlow === flow && ofSource === source) found.set(partition as number, position);
+      const [ofFlow, ofSource, partition, position, done = []] = copyOut(
+        value,
+        cloned,
+      ) as unknown[];
+      if (ofFlow !== flow || ofSource !== source) continue;
+      found.set(partition as number, { position, done: done as readonly unknown[] });
     }
     return found;
   }
@@ -111,16 +127,20 @@ export class ExactState implements StateStore {
   }
 
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
-  cut(positions: readonly StoredPosition[]): Commit {
+  cut(positions: readonly StoredPosition[], without: readonly Change[] = []): Commit {
+    const again = without.toSorted((a, b) => b.order - a.order).map((change) => change.withdraw());
     for (const note of this.#notes) runDetached(note);
     const table = this.#store.table(POSITIONS);
-    for (const { flow, source, partition, position } of positions) {
-      const { value, cloned, size } = copyIn([flow, source, partition, position]);
+    for (const { flow, source, partition, position, done = [] } of positions) {
+      const row = [flow, source, partition, position, ...done.length > 0 ? [done] : []];
+      const { value, cloned, size } = copyIn(row);
       const key = encodeKey([flow, source, partition]);
       table.put({ key, put: { value, cloned, size, expires: 0 } });
     }
-    this.#changed.clear();
     const cut = this.#store.cut();
+    for (const make of again.toReversed()) make();
+    this.#changed.clear();
+    for (const { by } of without) this.#changed.add(by);
     return () => this.#store.save(cut);
   }
 
@@ -163,14 +183,43 @@ export class ExactState implements StateStore {
     const writer = this.#writer();
     if (writer === undefined || !writer.open) return writer;
     const last = old ?? table.deletedKeys.find(key);
-    if (last?.by !== writer) this.#note(new TableChange(table, key, old, writer));
+    if (last?.by !== writer) {
+      this.#note(new TableChange(table, key, old, writer, this.#changes++));
+    }
     return writer;
   }
 
-  /** Notes that something is read which `writer` may take back. */
+  /**
+   * Notes that something is read, or about to be replaced, which `writer` has changed and may take back.
+   *
+   * @throws {ConflictError} If the caller's call must be run again after that.
+   */
   reading(writer: Writer): void {
-    const flow = this.#writer()?.flow;
-    if (flow !== undefined && flow !== writer.flow) writer.wasRead(flow);
+    const reader = this.#writer();
+    if (reader === undefined) return;
+    if (reader.message === undefined || writer.message === undefined) {
+      if (reader.flow !== writer.flow) writer.wasRead(reader.flow);
+    } else if (reader.message !== writer.message) {
+      reader.message.buildsOn(writer.message);
+      if (!writer.revocable) return;
+      const what = reader.meets(writer);
+      if (what === "yield") throw new ConflictError();
+      if (what === "stuck") writer.wasRead(reader.flow);
+    } else if (reader.flow !== writer.flow) writer.wasRead(reader.flow);
+  }
+
+  /** True where several messages are handled at the same time: then what is replaced counts as read. */
+  get isolates(): boolean {
+    return this.#writer()?.message !== undefined;
+  }
+
+  /** Throws where the entries of a table could not be put back one by one. */
+  assertMayClear(): void {
+    if (!this.isolates) return;
+    throw new TypeError(
+      "Cannot clear a cache for a message of a flow that handles several at the same time, and keeps its state " +
+        "there: delete its entries one by one",
+    );
   }
 
   /** Notes that keys are read; what was deleted there may be put back. */

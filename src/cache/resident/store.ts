@@ -124,6 +124,16 @@ export class ResidentStore implements TableHost, Uncommitted {
     return this.exactState.driver !== undefined;
   }
 
+  /** Whether the caller works for a message beside others. */
+  get isolates(): boolean {
+    return this.exactState.isolates;
+  }
+
+  /** Throws where the entries of a table could not be put back one by one. */
+  assertMayClear(): void {
+    this.exactState.assertMayClear();
+  }
+
   /** How many entries of all tables were evicted. */
   get evictions(): number {
     let sum = 0;

@@ -25,6 +25,10 @@ export interface TableHost {
   scanning(table: Table, low: string, high: string): void;
   /** Whether flows drive the store: then what they changed may be taken back. */
   readonly driven: boolean;
+  /** Whether the caller works for a message beside others: then what it replaces counts as read. */
+  readonly isolates: boolean;
+  /** Throws where the entries of a table could not be put back one by one. */
+  assertMayClear(): void;
   /** Told of the pieces of a value that is not there any more. */
   discard(entry: Entry): void;
   /** Throws when the store cannot take writes. */
@@ -96,6 +100,7 @@ export class Table {
   write(write: Write): void | Promise<void> {
     this.#host.assertWritable();
     this.eviction.assertFits(write);
+    if (this.#host.driven) this.#touch([write]);
     return this.#wrote(this.#apply(write));
   }
 
@@ -127,6 +132,7 @@ export class Table {
     this.#host.assertWritable();
     for (const [key, found] of reads) if (this.read(key) !== found) return false;
     for (const write of writes) this.eviction.assertFits(write);
+    if (this.#host.driven) this.#touch(writes);
     let bytes = 0;
     for (const write of writes) bytes += this.#apply(write);
     const room = this.#wrote(bytes);
@@ -141,6 +147,7 @@ export class Table {
   /** Removes all entries in one step. */
   clear(removed: (key: string) => void): void | Promise<void> {
     this.#host.assertWritable();
+    this.#host.assertMayClear();
     const entries = this.#entries.values();
     for (const entry of entries) this.#die(entry);
     if (this.#host.driven) {
@@ -229,6 +236,15 @@ export class Table {
     if (!record.hidden) return;
     const current = this.latest(record.key);
     if (current !== undefined && --current.older === 0 && current.tombstone) this.#bury(current);
+  }
+
+  /** Tells what is about to be replaced, before anything is. */
+  #touch(writes: readonly Write[]): void {
+    if (!this.#host.isolates) return;
+    for (const { key } of writes) {
+      const { by } = this.latest(key) ?? this.deletedKeys.find(key) ?? {};
+      if (by?.open) this.#host.reading(by);
+    }
   }
 
   /** Tells of a step that is done; an error of `onEvict` takes nothing of it back. */

@@ -9,19 +9,18 @@ export class TableChange implements Change {
   readonly table: Table;
   readonly key: string;
   readonly by: Writer;
+  readonly order: number;
   readonly #put: Put | undefined;
   readonly #before: Writer | undefined;
 
   /** Notes the entry that is being replaced, before it lets its value go; `by` replaces it. */
-  constructor(table: Table, key: string, old: Entry | undefined, by: Writer) {
+  constructor(table: Table, key: string, old: Entry | undefined, by: Writer, order: number) {
+    this.order = order;
     this.table = table;
     this.key = key;
     this.by = by;
     this.#before = (old ?? table.deletedKeys.find(key))?.by;
-    if (old !== undefined && !old.tombstone) {
-      const { value, cloned, expires, valueSize: size } = old;
-      this.#put = { value, cloned, expires, size };
-    }
+    this.#put = toPut(old);
   }
 
   /**
@@ -44,4 +43,21 @@ export class TableChange implements Change {
     table.put(write, this.#before);
     table.onRestore?.(write);
   }
+
+  /** Puts back for a moment what was there, unless somebody else has written the key since; see `Change`. */
+  withdraw(): () => void {
+    const { table, key, by } = this;
+    const last = table.latest(key);
+    if ((last ?? table.deletedKeys.find(key))?.by !== by) return () => {};
+    const put = toPut(last);
+    table.put({ key, put: this.#put }, this.#before);
+    return () => table.put({ key, put }, by);
+  }
+}
+
+/** What writes an entry again; undefined where there is none. */
+function toPut(entry: Entry | undefined): Put | undefined {
+  if (entry === undefined || entry.tombstone) return undefined;
+  const { value, cloned, expires, valueSize: size } = entry;
+  return { value, cloned, expires, size };
 }

@@ -1,10 +1,6 @@
-import type { Binding } from "../run/binding.ts";
-import { gateOf } from "../source/gate.ts";
 import type { FeedSource } from "../source/feed.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
-import type { OnError } from "../stage/error_policy.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
-import { behindSource } from "../state/state_checks.ts";
 import type { Concurrency } from "./options.ts";
 
 /**
@@ -40,27 +36,5 @@ export function assertConcurrent(
         'gives messages without a key; set by to a function that returns one, to "partition", or to "none", which ' +
         "keeps no order",
     );
-  }
-}
-
-/**
- * Checks the flows that a checkpoint watches, when a run begins: it counts their messages in the order of the source.
- *
- * @throws {TypeError} If one of them, or one beside it, handles messages concurrently.
- */
-export function assertWatchedInOrder(bindings: readonly Binding[], onError: OnError): void {
-  if (!bindings.some(({ concurrency }) => concurrency !== undefined)) return;
-  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
-    if (!gateOf(source).attributed) continue;
-    for (const { name, concurrency } of behindSource(source, bindings, onError)) {
-      if (concurrency === undefined) continue;
-      throw new TypeError(
-        `Cannot handle messages of flow ${
-          JSON.stringify(name)
-        } concurrently: a checkpoint watches its source, and ` +
-          "counts messages in their order; do the slow part in a flow with a topic of its own, before or behind this " +
-          "one, and handle one message after the other here",
-      );
-    }
   }
 }

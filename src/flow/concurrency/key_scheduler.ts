@@ -4,6 +4,7 @@ import type { Delivery } from "../run/delivery.ts";
 import { type EventLoop, Waiter } from "../run/event_loop.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
+import { RootMessage } from "../state/root_message.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { KeyOf } from "./keys.ts";
 import type { Consumer, LookAhead } from "./look_ahead.ts";
@@ -46,6 +47,9 @@ export class Slot extends Waiter {
   }
 }
 
+/** From so many keys on, those whose messages are in a cut are forgotten. */
+const MIN_LASTS = 1_000;
+
 /** How a {@linkcode KeyScheduler} works. */
 export interface KeySchedulerOptions {
   /** How many messages are handled at the same time. */
@@ -79,6 +83,9 @@ export class KeyScheduler implements Consumer {
   #resting = 0;
   #waiting = 0;
   #pumping = false;
+  /** The last message of each key that may be in no cut yet, where a state is kept. */
+  readonly #lasts = new Map<unknown, RootMessage>();
+  #lastsLimit = MIN_LASTS;
 
   constructor(options: KeySchedulerOptions) {
     this.#options = options;
@@ -214,6 +221,7 @@ export class KeyScheduler implements Consumer {
       return lookAhead.settle(inFlight, true);
     }
     inFlight.begun = true;
+    if (work.key !== undefined) this.#buildOnLast(work);
     const slot = this.#free.pop() ?? this.#makeSlot();
     const { chain: { delivery, emit, flowRun } } = slot;
     slot.work = work;
@@ -230,6 +238,18 @@ export class KeyScheduler implements Consumer {
     if (done === undefined) return this.#end(slot, false);
     this.#options.eventLoop.waitBegins(slot);
     done.then(slot.arrived, slot.lost);
+  }
+
+  /** In a cut of a state a message of a key comes after the one before it. */
+  #buildOnLast({ key, inFlight: { receipt } }: Work): void {
+    const root = receipt?.root;
+    if (!(root instanceof RootMessage)) return;
+    const last = this.#lasts.get(key);
+    if (last !== undefined) root.buildsOn(last);
+    this.#lasts.set(key, root);
+    if (this.#lasts.size < this.#lastsLimit) return;
+    for (const [key, { cut }] of this.#lasts) if (cut) this.#lasts.delete(key);
+    this.#lastsLimit = Math.max(MIN_LASTS, 2 * this.#lasts.size);
   }
 
   /** A message is done. */

@@ -19,6 +19,8 @@ export interface LookAheadHost {
   isCurrent(inFlight: InFlight): boolean;
   /** A message is done, by all consumers. */
   settled(receipt: Receipt | undefined): void;
+  /** Nobody has begun with a message, and nobody will. */
+  dropped(receipt: Receipt | undefined): void;
   /** Nothing is in flight any more. */
   emptied(): void;
   /** The time. */
@@ -189,7 +191,7 @@ export class LookAhead {
     if (!lost) {
       this.#host.settled(receipt);
       for (const repeated of again ?? []) repeated.release();
-    }
+    } else if (!inFlight.begun) this.#host.dropped(receipt);
     this.changed();
     if (this.taken === 0) this.#host.emptied();
   }

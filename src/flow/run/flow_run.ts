@@ -14,6 +14,9 @@ export const STOPPED: unique symbol = Symbol("stopped");
 /** Thrown through a call that has failed since it was not over in time: nothing of it is written any more. */
 export const LATE: unique symbol = Symbol("late");
 
+/** Thrown through a call that is taken back and run again, since another message goes first. */
+export const OVERTAKEN: unique symbol = Symbol("overtaken");
+
 /** What the run of a flow tells the run that it belongs to. */
 export interface FlowHost {
   readonly pending: Pending;
@@ -181,5 +184,5 @@ export class FlowRun extends Delivery {
 
 /** Returns whether an error has met its flow already. */
 function isWrapped(error: unknown): boolean {
-  return error === STOPPED || error === LATE || error instanceof FlowError;
+  return error === STOPPED || error === LATE || error === OVERTAKEN || error instanceof FlowError;
 }

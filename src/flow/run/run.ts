@@ -4,7 +4,6 @@ import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
-import { assertWatchedInOrder } from "../concurrency/checks.ts";
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
 import { listeners } from "../source/feed.ts";
@@ -18,7 +17,7 @@ import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "../stage/sinks.ts";
 import type { GroupHost } from "../state/state_group.ts";
 import { stuckFlows } from "./stuck.ts";
-import { assertCorrectable, assertPromised } from "../state/state_checks.ts";
+import { assertCorrectable, assertPromised, assertWatchedInOrder } from "../state/state_checks.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
 /** Options of a run. */
@@ -134,7 +133,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     for (const companion of companions) await companion.open(this);
     this.#step = "";
     assertWatchedInOrder(bindings, this.onError);
-    const opened = this.#opened = open(bindings, this);
+    const opened = this.#opened = open(bindings, this, companions.length > 0);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;
     const scope = { hubs, groups, companions, sinks: this.sinks };

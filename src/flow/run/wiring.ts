@@ -80,11 +80,18 @@ interface Stages {
   readonly end: Emit<unknown>;
 }
 
-/** Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`. */
-export function open(bindings: readonly Binding[], host: WiringHost): Opened {
-  const opened = new Opened(host, findTracked(bindings, host.onError));
+/**
+ * Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`.
+ *
+ * @param stalls True where what is noted beside the cuts of a state must be of the same instant.
+ */
+export function open(bindings: readonly Binding[], host: WiringHost, stalls: boolean): Opened {
+  const tracked = findTracked(bindings, host.onError);
+  const opened = new Opened(host, tracked);
   try {
     for (const binding of bindings) opened.add(binding);
+    const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
+    if (isConcurrent) opened.countMessages({ stall: stalls });
     assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -237,6 +244,12 @@ export class Opened {
       stages.unshift(trackStage(flowRun, delivery, { exact, state: this.#tracked.get(binding) }));
     }
     return { delivery, stages, end };
+  }
+
+  /** Has the messages of flows with state counted one by one, since several are handled at the same time. */
+  countMessages({ stall }: { stall: boolean }): void {
+    for (const { root } of this.hubs) if (root !== undefined) root.perMessage = true;
+    for (const group of this.groups) group.stalls = stall;
   }
 
   /** Lets messages flow; resolves when all flows have ended. */

@@ -50,8 +50,10 @@ export interface Feed<T> {
   /**
    * Takes the positions that are acknowledged now and returns what commits exactly those; undefined when
    * there is nothing new. Called by the commit before it flushes.
+   *
+   * @param upTo By partition, a position that must not be passed: a state is no further.
    */
-  snapshot?(): Commit | undefined;
+  snapshot?(upTo?: ReadonlyMap<number, unknown>): Commit | undefined;
   /**
    * Moves to another position and starts a new epoch: messages of the old one are not handed out any more
    * and their receipts are ignored.

@@ -1,5 +1,5 @@
 import { SourceError } from "../../errors.ts";
-import { followsProxies, onBehalf, runAs, Standby } from "../run/attribution.ts";
+import { followsProxies, runAs, Standby } from "../run/attribution.ts";
 import { runDetached } from "../run/current.ts";
 import { type EventLoop, Waiter, YIELD_EVERY } from "../run/event_loop.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
@@ -217,7 +217,7 @@ export class Hub<T> implements LookAheadHost {
         this.#takeAhead(lookAhead, message as T, receipt, failure);
         continue;
       }
-      if (this.branches.length !== 1) {
+      if (this.branches.length !== 1 || root?.selective) {
         const done = this.#deliverToAll(message as T, receipt, failure);
         if (typeof done === "boolean") {
           if (done) this.#delivered(receipt);
@@ -372,6 +372,11 @@ export class Hub<T> implements LookAheadHost {
   /** See {@linkcode LookAheadHost}. */
   settled(receipt: Receipt | undefined): void {
     this.#delivered(receipt);
+  }
+
+  /** See {@linkcode LookAheadHost}. */
+  dropped(receipt: Receipt | undefined): void {
+    receipt?.root?.abandon?.();
   }
 
   /** See {@linkcode LookAheadHost}. */

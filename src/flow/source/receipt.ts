@@ -24,6 +24,8 @@ export interface Root {
   drives(driver: object): boolean;
   /** The message is done. */
   leave(): void;
+  /** Nobody handles the message: it was dropped before it began. */
+  abandon?(): void;
 }
 
 /**

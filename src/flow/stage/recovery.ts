@@ -14,7 +14,7 @@ import type { ErrorPolicy, OnError } from "./error_policy.ts";
 import type { StatusEvent } from "../../status.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
 import { checkPolicy, POLICIES, readRetry } from "./error_policy.ts";
-import { type FlowRun, STOPPED } from "../run/flow_run.ts";
+import { type FlowRun, OVERTAKEN, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { UndoLog } from "../state/undo_log.ts";
@@ -63,12 +63,18 @@ export class Recovery {
     const message = this.flowRun.undoLog && currentMessage();
     if (!message?.undoLog || !message.state) return this.#try(step, wrap);
     const tries = message.undoLog.begin();
-    const done = this.#try(
-      () => this.#attempt(step, wrap, { ...message, undoLog: tries }),
-      wrap,
-      tries,
-    );
-    if (done !== undefined) return done.then(() => tries.end());
+    let done: Maybe;
+    try {
+      done = this.#try(
+        () => this.#attempt(step, wrap, { ...message, undoLog: tries }),
+        wrap,
+        tries,
+      );
+    } catch (error) {
+      tries.end();
+      throw error;
+    }
+    if (done !== undefined) return done.finally(() => tries.end());
     tries.end();
   }
 
@@ -84,16 +90,39 @@ export class Recovery {
   /** Runs `call` as a step of its own: when it fails, its state is as if it had not been called. */
   #attempt(call: () => Maybe, wrap: (error: unknown) => unknown, message: Attribution): Maybe {
     const undoLog = message.undoLog!.begin();
-    const undo = (error: unknown) => {
+    const undo = (error: unknown): Maybe => {
+      if (undoLog.conflict !== undefined) return this.#again(call, wrap, message, undoLog);
+      if (undoLog.overtaken) throw OVERTAKEN; // the call around it is run again
       const failure = wrap(error);
       if (!isFinal(failure)) this.#undo(undoLog, failure as HandlerError | SinkError);
       throw failure;
     };
     try {
-      return runAs({ ...message, undoLog }, call)?.then(undefined, undo);
+      const done = runAs({ ...message, undoLog }, call);
+      if (done !== undefined) {
+        return done.then(
+          () => undoLog.conflict && this.#again(call, wrap, message, undoLog),
+          undo,
+        );
+      }
     } catch (error) {
       return undo(error);
     }
+    // Whoever does not pass the error on has met it all the same.
+    if (undoLog.conflict !== undefined) return this.#again(call, wrap, message, undoLog);
+  }
+
+  /** Runs a call again that has met what another message may take back; that is no attempt. */
+  async #again(
+    call: () => Maybe,
+    wrap: (error: unknown) => unknown,
+    message: Attribution,
+    undoLog: UndoLog,
+  ): Promise<void> {
+    undoLog.fail();
+    await undoLog.conflict;
+    this.flowRun.goOn();
+    await this.#attempt(call, wrap, message);
   }
 
   #undo(undoLog: UndoLog, failure: HandlerError | SinkError): void {
@@ -247,6 +276,7 @@ function final<E extends FlowError>(failure: E): E {
 }
 
 function isFinal(error: unknown): boolean {
-  return error === STOPPED || !(error instanceof FlowError) || error instanceof PipeError ||
+  return error === STOPPED || error === OVERTAKEN || !(error instanceof FlowError) ||
+    error instanceof PipeError ||
     exhausted.has(error) || error.cause instanceof CycleError;
 }

@@ -2,12 +2,14 @@ import type { Commit } from "../source/host.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { Resumption, StateDriver } from "./state.ts";
 import type { Root } from "../source/receipt.ts";
-import type { Cut, GroupSource, Snapshot, StateGroup } from "./state_group.ts";
+import { MessageLine, RootMessage } from "./root_message.ts";
+import type { KnownPosition } from "./state.ts";
+import type { Cut, GroupSource, Progress, Snapshot, StateGroup } from "./state_group.ts";
 
 /** What reads the source: its hub. */
 interface Reading {
   readonly name: string;
-  readonly feed: { snapshot?(): Commit | undefined };
+  readonly feed: { snapshot?(upTo?: ReadonlyMap<number, unknown>): Commit | undefined };
   /** The flows that read it. */
   readonly branches: readonly object[];
 }
@@ -16,17 +18,25 @@ interface Reading {
 interface Kept {
   readonly flow: string;
   /** The positions that its store has of it, by partition. */
-  readonly stored: ReadonlyMap<number, unknown>;
+  readonly stored: ReadonlyMap<number, KnownPosition>;
+  /** What it has done behind them, by partition, and the source gives once more. */
+  readonly done: Map<number, Set<unknown>>;
 }
 
 /** An outside source whose flows keep state: counts its messages for their groups, and knows its positions. */
 export class RootSource implements Root, Resumption, GroupSource {
+  /** True where several of its messages are handled at the same time. */
+  perMessage = false;
   /** The position after the last message that began, by partition. */
   readonly positions: Map<number, unknown> = new Map();
   readonly name: string;
   readonly #reading: Reading;
   readonly #groups: StateGroup[] = [];
   #snapshots = 0;
+  /** The messages of each partition, where several are handled at the same time. */
+  readonly #lines = new Map<number, MessageLine>();
+  /** How many messages that a flow has done come once more. */
+  #again = 0;
   readonly #kept = new Map<object, Kept>();
   /** The flows that are ahead of the source, and up to which position, by partition. */
   readonly #ahead = new Map<object, Map<number, unknown>>();
@@ -39,7 +49,13 @@ export class RootSource implements Root, Resumption, GroupSource {
   /** Has `group` hold the positions of a flow. */
   add(group: StateGroup, flow: string, branch: object): void {
     if (!this.#groups.includes(group)) this.#groups.push(group);
-    this.#kept.set(branch, { flow, stored: group.join(flow, this, branch) });
+    const stored = group.join(flow, this, branch);
+    const done = new Map<number, Set<unknown>>();
+    for (const [partition, known] of stored) {
+      if (known.done.length > 0) done.set(partition, new Set(known.done.map(comparable)));
+    }
+    this.#again += done.size;
+    this.#kept.set(branch, { flow, stored, done });
   }
 
   /** True while no message may begin. */
@@ -54,12 +70,17 @@ export class RootSource implements Root, Resumption, GroupSource {
     wake();
   }
 
-  /** A message begins: nothing is cut until its receipt says that it is done. */
+  /** A message begins: it is in no cut before its receipt says that it is done. */
   enter(receipt: Receipt): void {
     const { partition, next } = receipt;
     this.positions.set(partition, next);
-    receipt.root = this;
-    for (const group of this.#groups) group.enter();
+    let message: RootMessage | undefined;
+    if (this.perMessage) {
+      message = new RootMessage(this, partition, next);
+      this.#lines.getOrInsertComputed(partition, () => new MessageLine(undefined)).add(message);
+    }
+    receipt.root = message ?? this;
+    for (const group of this.#groups) group.enter(message);
   }
 
   /** A message is done. */
@@ -67,9 +88,35 @@ export class RootSource implements Root, Resumption, GroupSource {
     for (const group of this.#groups) group.leave();
   }
 
-  /** Takes what may be committed when everything acknowledged so far is durable. */
+  /** A message of several is done. */
+  finished(_message: RootMessage): void {
+    this.leave();
+  }
+
+  /** A message was dropped before it began: its place is kept until it comes again. */
+  abandoned(message: RootMessage): void {
+    for (const group of this.#groups) group.abandon(message);
+  }
+
+  /** Takes what may be committed when everything acknowledged so far, and in the cut, is durable. */
   snapshot(): Snapshot {
-    return { number: this.#snapshots++, commit: this.#reading.feed.snapshot?.() };
+    const { feed } = this.#reading;
+    const upTo = this.perMessage
+      ? new Map([...this.#lines].map(([partition, { position }]) => [partition, position]))
+      : undefined;
+    return { number: this.#snapshots++, commit: feed.snapshot?.(upTo) };
+  }
+
+  /** How far each partition is in a cut that is taken now. */
+  *progress(): Generator<[partition: number, Progress]> {
+    if (!this.perMessage) {
+      for (const [partition, position] of this.positions) yield [partition, { position }];
+      return;
+    }
+    for (const [partition, line] of this.#lines) {
+      line.advance();
+      yield [partition, { position: line.position, done: line.cut }];
+    }
   }
 
   /** What may be committed when these cuts are on disk: not more than the oldest of its groups' has. */
@@ -90,14 +137,16 @@ export class RootSource implements Root, Resumption, GroupSource {
 
   /**
    * Where a partition begins: at the least of what its flows have stored, and its own position for the
-   * others; later after the last message that began, though it may still be in flight: it will be done.
+   * others. Later after the last message that began, though it may still be in flight: it will be done; where several
+   * are in flight, after those before the first one that is not done.
    */
   start(partition: number, position: unknown): unknown {
-    const known = this.positions.get(partition);
+    const known = this.#lines.get(partition)?.done ?? this.positions.get(partition);
     if (known !== undefined) return known;
-    const wanted = this.#reading.branches.map((branch) =>
-      this.#kept.get(branch)?.stored.get(partition) ?? position
-    );
+    const wanted = this.#reading.branches.map((branch) => {
+      const stored = this.#kept.get(branch)?.stored.get(partition);
+      return stored === undefined ? position : stored.position;
+    });
     return wanted.reduce((least, each) => this.#isBefore(each, least) ? each : least);
   }
 
@@ -113,19 +162,24 @@ export class RootSource implements Root, Resumption, GroupSource {
   /** A partition begins at `position`; unless it was `moved` there, flows get only what is new to them. */
   began(partition: number, position: unknown, moved: boolean): void {
     const isNew = !this.positions.has(partition);
-    for (const [branch, { stored }] of this.#kept) {
-      const last = stored.get(partition);
-      if (moved) this.#catchUp(branch, partition);
-      else if (isNew && last !== undefined && this.#isBefore(position, last)) {
+    for (const [branch, { stored, done }] of this.#kept) {
+      const last = stored.get(partition)?.position;
+      if (moved) {
+        this.#catchUp(branch, partition);
+        if (done.delete(partition)) this.#again--;
+      } else if (isNew && last !== undefined && this.#isBefore(position, last)) {
         this.#ahead.getOrInsertComputed(branch, () => new Map()).set(partition, last);
       }
     }
     this.positions.set(partition, position);
+    if (this.perMessage && (isNew || moved)) {
+      this.#lines.set(partition, new MessageLine(position));
+    }
   }
 
   /** True while a flow is not given everything; read for every message. */
   get selective(): boolean {
-    return this.#ahead.size > 0;
+    return this.#ahead.size > 0 || this.#again > 0;
   }
 
   /** Returns whether the position of a flow in a partition is ahead of the source. */
@@ -135,6 +189,7 @@ export class RootSource implements Root, Resumption, GroupSource {
 
   /** Returns whether a message is new to a flow. */
   isNew(branch: object, { partition, next }: Receipt): boolean {
+    if (this.#again > 0 && this.#hasDone(branch, partition, next)) return false;
     const last = this.#ahead.get(branch)?.get(partition);
     if (last === undefined || this.#isBefore(last, next)) {
       this.#catchUp(branch, partition);
@@ -142,6 +197,14 @@ export class RootSource implements Root, Resumption, GroupSource {
     }
     if (last === next) this.#catchUp(branch, partition);
     return false;
+  }
+
+  #hasDone(branch: object, partition: number, next: unknown): boolean {
+    const done = this.#kept.get(branch)?.done;
+    const there = done?.get(partition);
+    if (!there?.delete(comparable(next))) return false;
+    if (there.size === 0 && done!.delete(partition)) this.#again--;
+    return true;
   }
 
   #catchUp(branch: object, partition: number): void {
@@ -160,4 +223,9 @@ export class RootSource implements Root, Resumption, GroupSource {
         "that are not numbers; give each flow a source of its own",
     );
   }
+}
+
+/** A position as a `Set` tells it apart: one that is plain data as text. */
+function comparable(position: unknown): unknown {
+  return typeof position === "object" ? JSON.stringify(position) : position;
 }

@@ -45,6 +45,16 @@ export interface StoredPosition {
   readonly partition: number;
   /** The position. */
   readonly position: unknown;
+  /** The positions after messages behind it that are done all the same. */
+  readonly done?: readonly unknown[];
+}
+
+/** How far a flow is in one partition, as a store has it. */
+export interface KnownPosition {
+  /** What is before it is in the state. */
+  readonly position: unknown;
+  /** The positions after messages behind it that are in the state, too. */
+  readonly done: readonly unknown[];
 }
 
 /**
@@ -53,15 +63,19 @@ export interface StoredPosition {
  */
 export interface StateStore {
   /** The positions of a flow at a source, by partition. */
-  positions(flow: string, source: string): ReadonlyMap<number, unknown>;
+  positions(flow: string, source: string): ReadonlyMap<number, KnownPosition>;
   /**
    * Leaves the moments of the cuts to `driver`.
    *
    * @throws {TypeError} If the store is driven already, or has been dropped.
    */
   drive(driver: StateDriver): void;
-  /** Takes what was written and these positions, now; the result brings this cut to disk, and no later one. */
-  cut(positions: readonly StoredPosition[]): Commit;
+  /**
+   * Takes what was written and these positions, now; the result brings this cut to disk, and no later one.
+   *
+   * @param without Changes that are not in the cut; nothing that is in it was written over them.
+   */
+  cut(positions: readonly StoredPosition[], without?: readonly Change[]): Commit;
   /** Has `note` write what belongs into every cut, just before it; returns what takes that back. */
   beforeCut(note: () => void): () => void;
   /** Is driven no longer: it writes when it likes, as before. */
@@ -96,22 +110,44 @@ export interface Writer {
   readonly failed: boolean;
   /** True while what it has changed may be taken back. */
   readonly open: boolean;
+  /** The message that it is for, where others are handled at the same time. */
+  readonly message: StateMessage | undefined;
+  /** True while what it has changed is taken back if a call of the flow fails. */
+  readonly revocable: boolean;
   /** Another flow has read what it has changed, and may take back. */
   wasRead(flow: string): void;
+  /** Its call has met what the one of `other` may take back: who of them is taken back, and run again. */
+  meets(other: Writer): "yield" | "go on" | "stuck";
   /** Notes a change, to be taken back when the work fails. */
   changed(change: Change): void;
   /** Returns whether it has changed something for which `test` says true. */
   hasChanged(test: (change: Change) => boolean): boolean;
 }
 
+/** A message for which a state changes, where several are handled at the same time. */
+export interface StateMessage {
+  /** Counts the messages of all sources, in the order in which they were taken. */
+  readonly order: number;
+  /** True once it is in a cut. */
+  readonly cut: boolean;
+  /** What was changed for it, in this order. */
+  readonly changes: Change[];
+  /** Its work builds on that of another message: it is in no cut without that. */
+  buildsOn(other: StateMessage): void;
+}
+
 /** A change of one thing in a store. */
 export interface Change {
   /** Who made it. */
   readonly by: Writer;
+  /** Counts the changes of a store. */
+  readonly order: number;
   /**
    * Takes it back.
    *
    * @throws {TypeError} If something else was written over it.
    */
   undo(): void;
+  /** Takes it back for a moment; returns what makes it again. */
+  withdraw(): () => void;
 }

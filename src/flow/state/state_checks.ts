@@ -13,7 +13,8 @@ import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { StateStore } from "./state.ts";
-import type { UndoLog } from "./undo_log.ts";
+import { RootMessage } from "./root_message.ts";
+import { UndoLog } from "./undo_log.ts";
 import { type FlowStage, stage } from "../stage/stage.ts";
 
 /**
@@ -73,7 +74,11 @@ export function trackStage(
       throw flowRun.callError(sent, message, delivery);
     }
     // What user code has sent is its own: nothing says whether it was handled.
-    const undoLog = receipt === undefined || receipt.sent ? undefined : all;
+    const undoLog = receipt === undefined || receipt.sent
+      ? undefined
+      : receipt.root instanceof RootMessage
+      ? new UndoLog(flow, undefined, receipt.root)
+      : all;
     const { guard, host: { pending } } = flowRun;
     const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
     return runAs(attribution, emit, message);
@@ -209,7 +214,7 @@ function firstUnpromised({ pipes, handler }: Binding): string | undefined {
 }
 
 /** The flows that read a source, and all that get anything of them through Proxies. */
-export function behindSource(
+function behindSource(
   source: unknown,
   bindings: readonly Binding[],
   onError: OnError,
@@ -238,6 +243,28 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
           `"${binding.name}": pipe functions, TransformStreams and a batch() without a time may hold ` +
           "messages back until others come; give batch() a time, use map() and filter(), or read the " +
           "source a second time",
+      );
+    }
+  }
+}
+
+/**
+ * Checks the flows that a checkpoint watches, when a run begins: it counts their messages in the order of the source.
+ *
+ * @throws {TypeError} If one of them, or one beside it, handles messages concurrently.
+ */
+export function assertWatchedInOrder(bindings: readonly Binding[], onError: OnError): void {
+  if (!bindings.some(({ concurrency }) => concurrency !== undefined)) return;
+  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
+    if (!gateOf(source).attributed) continue;
+    for (const { name, concurrency } of behindSource(source, bindings, onError)) {
+      if (concurrency === undefined) continue;
+      throw new TypeError(
+        `Cannot handle messages of flow ${
+          JSON.stringify(name)
+        } concurrently: a checkpoint watches its source, and ` +
+          "counts messages in their order; do the slow part in a flow with a topic of its own, before or behind this " +
+          "one, and handle one message after the other here",
       );
     }
   }

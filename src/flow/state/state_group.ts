@@ -1,5 +1,6 @@
 import type { Commit } from "../source/host.ts";
-import type { StateDriver, StateStore, StoredPosition } from "./state.ts";
+import { cuttable, type RootMessage } from "./root_message.ts";
+import type { KnownPosition, StateDriver, StateStore, StoredPosition } from "./state.ts";
 
 /** What a source may commit, as of one moment. */
 export interface Snapshot {
@@ -9,11 +10,14 @@ export interface Snapshot {
   readonly commit: Commit | undefined;
 }
 
+/** How far a partition is in a cut. */
+export type Progress = Pick<StoredPosition, "position" | "done">;
+
 /** A source whose messages a group counts. */
 export interface GroupSource {
   readonly name: string;
-  /** The position after the last message that began, by partition. */
-  readonly positions: ReadonlyMap<number, unknown>;
+  /** How far each partition is in a cut that is taken now. */
+  progress(): Iterable<[partition: number, Progress]>;
   /** Takes what may be committed when everything acknowledged so far is durable. */
   snapshot(): Snapshot;
   /** Returns whether the position of a flow in a partition is ahead of the source. */
@@ -46,11 +50,12 @@ interface Member {
 }
 
 /**
- * The flows of a run that keep their state in one store. A cut of the store is taken only at a moment at
- * which none of their messages is open, so that state and positions in it are of the same instant.
+ * The flows of a run that keep their state in one store. State and positions in a cut are of the same messages.
  *
- * - When a cut is due, messages wait at their start until those in flight are done; where there is one
- *   flow, none ever waits.
+ * - Where flows handle one message after the other, a cut is taken only when none is open: when it is due, messages
+ *   wait at their start until those in flight are done; where there is one flow, none ever waits.
+ * - Where they handle several at the same time, a cut never waits. It leaves out the messages that are open, and those
+ *   that build on them: what was changed for these is taken back for the moment of the cut.
  * - A commit never waits for a cut: it takes what is whole, and is run again when the rest is.
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
  */
@@ -58,7 +63,7 @@ export class StateGroup implements StateDriver {
   readonly #store: StateStore;
   readonly #host: GroupHost;
   readonly #members: Member[] = [];
-  readonly #written = new Map<Member, Map<number, unknown>>();
+  readonly #written = new Map<Member, Map<number, Progress>>();
   #open = 0;
   /** A cut is to be taken as soon as no message is open. */
   #due = false;
@@ -71,6 +76,16 @@ export class StateGroup implements StateDriver {
   /** All flows have ended. */
   #stuck = false;
   #ended = false;
+  /** True while a cut is taken. */
+  #cutting = false;
+  /** The messages that are in no cut, where they are counted one by one. */
+  readonly #uncut = new Set<RootMessage>();
+  #nextLeft: PromiseWithResolvers<void> | undefined;
+  /**
+   * True where a cut waits until no message is open: what is noted beside it (the checkpoint of another source) must
+   * be of the same instant.
+   */
+  stalls = true;
   #wakes = new Set<() => void>();
   #awaited: PromiseWithResolvers<void> | undefined;
 
@@ -81,7 +96,7 @@ export class StateGroup implements StateDriver {
   }
 
   /** Adds a flow at one of its sources, and returns the positions that the store has of it. */
-  join(flow: string, root: GroupSource, branch: object): ReadonlyMap<number, unknown> {
+  join(flow: string, root: GroupSource, branch: object): ReadonlyMap<number, KnownPosition> {
     const stored = this.#store.positions(flow, root.name);
     const member = { flow, root, branch };
     this.#members.push(member);
@@ -99,15 +114,24 @@ export class StateGroup implements StateDriver {
     return this.#open === 0;
   }
 
-  /** A message begins. */
-  enter(): void {
+  /** A message begins; it is given where several are handled at the same time. */
+  enter(message?: RootMessage): void {
     this.#open++;
     this.#moved = true;
+    if (message !== undefined) this.#uncut.add(message);
+  }
+
+  /** A message was dropped before it began. */
+  abandon(message: RootMessage): void {
+    if (this.#uncut.delete(message)) this.leave();
   }
 
   /** A message is done. */
   leave(): void {
-    if (--this.#open > 0 || !this.#due || this.#ended) return;
+    this.#open--;
+    this.#nextLeft?.resolve();
+    this.#nextLeft = undefined;
+    if (this.#open > 0 || !this.#due || this.#ended) return;
     try {
       this.#cut();
     } catch (error) {
@@ -117,12 +141,12 @@ export class StateGroup implements StateDriver {
   }
 
   /**
-   * Takes a cut for a commit that begins now; undefined when messages are in flight: then one is taken
-   * as soon as they are done, and another commit follows.
+   * Takes a cut for a commit that begins now; undefined when it would have to wait for messages in flight: then one is
+   * taken as soon as they are done, and another commit follows.
    */
   snapshot(): Cut | undefined {
     if (this.#ended) return undefined;
-    if (this.#open === 0) this.#cut();
+    if (this.#open === 0 || !this.stalls) this.#cut();
     else if (this.#unsaved === undefined) {
       this.#due = true;
       return undefined;
@@ -140,14 +164,15 @@ export class StateGroup implements StateDriver {
 
   /** Much is waiting for the disk. */
   full(): void {
-    if (this.#full) return;
+    if (this.#full || this.#cutting) return;
     this.#full = true;
-    if (this.#open > 0) this.#due = true;
+    if (this.#open > 0 && this.stalls) this.#due = true;
     else this.#host.commitSoon();
   }
 
   /** Resolves when everything written so far is on disk. */
   async flush(): Promise<void> {
+    if (!this.stalls) return await this.#flushed([...this.#uncut]);
     if (this.#open === 0) this.#cut(); // a message may begin before the commit does
     else {
       if (this.#stuck) throw stuck();
@@ -157,9 +182,20 @@ export class StateGroup implements StateDriver {
     await this.#host.commit();
   }
 
+  /** Commits until these messages are in a cut that is on disk: what begins meanwhile is not waited for. */
+  async #flushed(messages: readonly RootMessage[]): Promise<void> {
+    for (;;) {
+      await this.#host.commit();
+      if (messages.every(({ cut }) => cut)) return;
+      if (this.#stuck) throw stuck();
+      await (this.#nextLeft ??= Promise.withResolvers()).promise;
+    }
+  }
+
   /** All flows have ended: a message that is open now has failed, and nobody waits for it any more. */
   flowsEnded(): void {
     this.#stuck = true;
+    this.#nextLeft?.resolve();
     this.#refuse();
   }
 
@@ -185,8 +221,18 @@ export class StateGroup implements StateDriver {
   }
 
   #cut(): void {
-    this.#due = this.#moved = false;
-    const save = this.#store.cut([...this.#positions()]);
+    this.#cutting = true;
+    for (const message of cuttable(this.#uncut)) {
+      message.cut = true;
+      message.changes.length = 0;
+      message.needs.clear();
+      this.#uncut.delete(message);
+    }
+    this.#due = false;
+    this.#moved = this.#uncut.size > 0;
+    const without = [...this.#uncut].flatMap(({ changes }) => changes);
+    const save = this.#store.cut([...this.#positions()], without);
+    this.#cutting = false;
     const roots = new Set(this.#members.map(({ root }) => root));
     const snapshots = new Map([...roots].map((root) => [root, root.snapshot()]));
     this.#unsaved = { save, snapshots };
@@ -207,10 +253,13 @@ export class StateGroup implements StateDriver {
     for (const member of this.#members) {
       const { flow, root, branch } = member;
       const written = this.#written.get(member)!;
-      for (const [partition, position] of root.positions) {
-        if (written.get(partition) === position || root.isAhead(branch, partition)) continue;
-        written.set(partition, position);
-        yield { flow, source: root.name, partition, position };
+      for (const [partition, progress] of root.progress()) {
+        const last = written.get(partition);
+        const { position, done = [] } = progress;
+        const isSame = last?.position === position && done.length === 0 && !last?.done?.length;
+        if (isSame || root.isAhead(branch, partition)) continue;
+        written.set(partition, progress);
+        yield { flow, source: root.name, partition, position, done };
       }
     }
   }

@@ -180,13 +180,17 @@ export class PartitionReaders {
     return new OpenMessages(this.#readers);
   }
 
-  /** The acknowledged positions that are not committed; undefined when there are none. */
-  uncommitted(): Uncommitted | undefined {
-    const open = [...this.#readers.values()].filter(({ position, committed }) =>
-      position !== committed
-    );
-    if (open.length === 0) return undefined;
-    const taken = open.map((reader) => ({ reader, acks: reader.acks, position: reader.position }));
+  /** The acknowledged positions that are not committed, up to given ones; undefined when there are none. */
+  uncommitted(upTo?: Positions): Uncommitted | undefined {
+    const taken = [...this.#readers.values()].map((reader) => {
+      const { acks, partition } = reader;
+      return {
+        reader,
+        acks,
+        position: Math.min(reader.position, upTo?.get(partition) ?? Infinity),
+      };
+    }).filter(({ reader, position }) => position !== reader.committed);
+    if (taken.length === 0) return undefined;
     return {
       positions: new Map(taken.map(({ reader, position }) => [reader.partition, position])),
       confirm: () => {

@@ -4,7 +4,7 @@ import type { Gate } from "../../flow/source/gate.ts";
 import { Receipt } from "../../flow/source/receipt.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { Decoding } from "./decoding.ts";
-import type { BrokerRecord } from "../client/broker.ts";
+import type { BrokerRecord, Positions } from "../client/broker.ts";
 import { type Codecs, Message, type Origin } from "./message.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { OpenMessage, PartitionReaders } from "./partition_reader.ts";
@@ -152,8 +152,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */
-  snapshot(): Commit | undefined {
-    return this.#member.snapshot();
+  snapshot(upTo?: ReadonlyMap<number, unknown>): Commit | undefined {
+    return this.#member.snapshot(upTo as Positions | undefined);
   }
 
   /** Asks `resumption` where to begin. */

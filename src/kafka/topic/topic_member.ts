@@ -171,10 +171,10 @@ export class TopicMember<K, V> {
   }
 
   /** Takes the acknowledged positions that are not committed; undefined when there are none. */
-  snapshot(): Commit | undefined {
+  snapshot(upTo?: Positions): Commit | undefined {
     const generation = this.#assignment?.generation;
     if (generation === undefined) return undefined;
-    const uncommitted = this.partitions.uncommitted();
+    const uncommitted = this.partitions.uncommitted(upTo);
     if (!uncommitted) return undefined;
     const commit = async () => {
       this.#flushed = commit; // since it is called: sinks and stores come first
