@@ -78,6 +78,8 @@ export class KeyScheduler implements Consumer {
   readonly #returning = new Deque<() => void>();
   readonly #free: Slot[] = [];
   readonly #slots: Slot[] = [];
+  /** What is taken of the sources of the flow. */
+  readonly #lookAheads = new Set<LookAhead>();
   /** How many are being handled, but for those that wait for a retry. */
   #running = 0;
   #resting = 0;
@@ -115,6 +117,7 @@ export class KeyScheduler implements Consumer {
 
   /** See {@linkcode Consumer.take}. */
   take(inFlight: InFlight, lookAhead: LookAhead): void {
+    this.#lookAheads.add(lookAhead);
     let key: unknown;
     let failure: Error | undefined = inFlight.failure;
     if (failure === undefined) {
@@ -168,7 +171,7 @@ export class KeyScheduler implements Consumer {
     slot.resting = true;
     this.#running--;
     this.#resting++;
-    this.#pumpSoon();
+    queueMicrotask(() => runDetached(() => this.#freed()));
     try {
       await wait();
     } finally {
@@ -186,10 +189,6 @@ export class KeyScheduler implements Consumer {
     this.#slots.push(slot);
     this.#options.eventLoop.watch(slot);
     return slot;
-  }
-
-  #pumpSoon(): void {
-    queueMicrotask(() => runDetached(() => this.#pump()));
   }
 
   /** Begins with what is ready while there are slots. */
@@ -256,10 +255,7 @@ export class KeyScheduler implements Consumer {
   done(slot: Slot): void {
     slot.waitEnds();
     slot.chain.flowRun.writing = "";
-    runDetached(() => {
-      this.#end(slot, false);
-      this.#pump();
-    });
+    runDetached(() => this.#end(slot, false));
   }
 
   /** The flow has failed on a message. */
@@ -276,7 +272,13 @@ export class KeyScheduler implements Consumer {
     this.#free.push(slot);
     this.#next(work);
     work.lookAhead.settle(work.inFlight, lost);
-    work.lookAhead.changed();
+    this.#freed();
+  }
+
+  /** A slot is free: whatever is ready takes it, else its sources are read. */
+  #freed(): void {
+    this.#pump();
+    for (const lookAhead of this.#lookAheads) lookAhead.changed();
   }
 
   /** The key of a message is free for the next one. */
