@@ -19,6 +19,10 @@ export interface Plan {
   readonly delays: number;
   /** The probability at a step that code outside of the flows flushes a store. */
   readonly flushes: number;
+  /** Which flows handle messages concurrently, how many of them, and how many keys these have; 0 for no order. */
+  readonly concurrent: readonly string[];
+  readonly max: number;
+  readonly keys: number;
 }
 
 /** Makes a program of chance. */
@@ -32,6 +36,9 @@ export function planOf(random: Random): Plan {
     failures: random.pick([0, 0.02, 0.1]),
     delays: random.pick([0, 0.1, 0.5]),
     flushes: random.pick([0, 0.02, 0.2]),
+    concurrent: random.pick([[], ["first"], ["first", "second", "behind"], ["second", "behind"]]),
+    max: 1 + random.integer(5),
+    keys: random.integer(6),
   };
 }
 

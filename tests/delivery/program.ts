@@ -1,4 +1,4 @@
-import { App, type Cache, type ErrorPolicy, Proxy } from "../../mod.ts";
+import { App, type Cache, type ErrorPolicy, type HandleOptions, Proxy } from "../../mod.ts";
 import { delay } from "../../src/clock.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import type { Scheduler } from "../../src/testing/mod.ts";
@@ -52,11 +52,25 @@ export class Program {
       this.topics.push(topic);
       const handler = (message: Message) => this.#count("first", message);
       if (plan.shape === "proxy") {
-        app.handle(topic, handler, { name: "first", state, sink: proxy, onError: "stop" });
-      } else app.handle(topic, handler, { name: `first ${name}`, state, sink });
+        const name = "first";
+        app.handle(topic, handler, {
+          name,
+          state,
+          sink: proxy,
+          onError: "stop",
+          ...this.#concurrency(name),
+        });
+      } else {
+        app.handle(topic, handler, {
+          name: `first ${name}`,
+          state,
+          sink,
+          ...this.#concurrency("first"),
+        });
+      }
       if (plan.shape !== "fan-out" && plan.shape !== "two stores") continue;
       const other = (message: Message) => this.#count("second", message);
-      app.handle(topic, other, { name: "second", state: second });
+      app.handle(topic, other, { name: "second", state: second, ...this.#concurrency("second") });
     }
     if (plan.shape === "proxy") {
       const behind = async (output: Output) => {
@@ -66,9 +80,20 @@ export class Program {
         this.#checkComplete();
         return output;
       };
-      app.handle(proxy, behind, { sink, onError: "stop" });
+      app.handle(proxy, behind, { sink, onError: "stop", ...this.#concurrency("behind") });
     }
     return app;
+  }
+
+  /** How a flow handles its messages: `text` tells of a message or an output what it is. */
+  #concurrency(flow: string): Pick<HandleOptions<unknown>, "concurrency"> {
+    const { concurrent, max, keys } = this.world.plan;
+    if (!concurrent.includes(flow)) return {};
+    const by = (given: unknown) => {
+      const text = Array.isArray(given) ? given[1] as string : (given as Message).value;
+      return Number(text.slice(1)) % keys;
+    };
+    return { concurrency: { max, by: keys === 0 ? "none" : by } };
   }
 
   async *#count(flow: string, { value }: Message): AsyncGenerator<Output> {

@@ -7,10 +7,12 @@ export class InFlight {
   readonly next: unknown;
   /** How many consumers are to be done with it. */
   consumers = 0;
-  /** True once a consumer has begun to handle it, until the source is moved on purpose: then it comes anew. */
+  /** True once a consumer has begun to handle it. */
   begun = false;
-  /** True when it is done, or nobody will handle it any more. */
+  /** True when all consumers are done with it. */
   over = false;
+  /** True when everything made from it is done, behind Proxies too. */
+  done = false;
   /** True when a consumer has failed on it, or does not handle it: it is not acknowledged. */
   lost = false;
   /** The receipts of the same message, as its source has given it again meanwhile. */

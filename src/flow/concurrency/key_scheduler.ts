@@ -144,21 +144,38 @@ export class KeyScheduler implements Consumer {
 
   /** See {@linkcode Consumer.drop}. */
   drop(): void {
-    const dropped: (Work | undefined)[] = [...this.#ready];
-    this.#ready.clear();
     this.#tails.clear();
+    const ready = [...this.#ready];
+    this.#ready.clear();
+    for (const work of ready) {
+      const kept = this.#keep(work);
+      if (kept !== undefined) this.#ready.pushBack(kept);
+    }
     for (const { work } of this.#slots) {
       if (work?.key === undefined) continue;
-      dropped.push(work.next);
-      work.next = undefined;
-      this.#tails.set(work.key, work);
+      if (work.next === undefined) this.#tails.set(work.key, work);
+      else work.next = this.#keep(work.next) ?? void this.#tails.set(work.key, work);
     }
-    for (const first of dropped) {
-      for (let work = first; work !== undefined; work = work.next) {
+  }
+
+  /** Drops what nobody has begun of a message and those of its key that follow; returns the first that is left. */
+  #keep(first: Work): Work | undefined {
+    let kept: Work | undefined;
+    let last: Work | undefined;
+    for (let work: Work | undefined = first; work !== undefined; work = work.next) {
+      if (!work.inFlight.begun) {
         this.#waiting--;
         work.lookAhead.settle(work.inFlight, true);
+        continue;
       }
+      kept ??= work;
+      if (last !== undefined) last.next = work;
+      last = work;
     }
+    if (last === undefined) return undefined;
+    last.next = undefined;
+    if (last.key !== undefined) this.#tails.set(last.key, last);
+    return kept;
   }
 
   /** See {@linkcode Consumer.handles}. */
@@ -215,7 +232,7 @@ export class KeyScheduler implements Consumer {
   #begin(work: Work): void {
     const { inFlight, lookAhead, failure } = work;
     this.#waiting--;
-    if (!lookAhead.isCurrent(inFlight)) {
+    if (!inFlight.begun && !lookAhead.isCurrent(inFlight)) {
       this.#next(work);
       return lookAhead.settle(inFlight, true);
     }

@@ -26,9 +26,12 @@ export class LockStep implements Consumer {
 
   /** See {@linkcode Consumer.drop}. */
   drop(): void {
-    const dropped = [...this.#waiting];
+    const waiting = [...this.#waiting];
     this.#waiting.clear();
-    for (const [inFlight, lookAhead] of dropped) lookAhead.settle(inFlight, true);
+    for (const [inFlight, lookAhead] of waiting) {
+      if (inFlight.begun) this.#waiting.pushBack([inFlight, lookAhead]);
+      else lookAhead.settle(inFlight, true);
+    }
   }
 
   /** See {@linkcode Consumer.handles}. */
@@ -41,7 +44,7 @@ export class LockStep implements Consumer {
       const next = this.#waiting.popFront();
       if (next === undefined) return;
       const [inFlight, lookAhead] = next;
-      if (!lookAhead.isCurrent(inFlight)) {
+      if (!inFlight.begun && !lookAhead.isCurrent(inFlight)) {
         lookAhead.settle(inFlight, true);
         continue;
       }

@@ -7,7 +7,7 @@ export interface Consumer {
   readonly wants: boolean;
   /** Takes a message; the look-ahead is told when it is done with it. */
   take(inFlight: InFlight, lookAhead: LookAhead): void;
-  /** Gives up what it has not begun. */
+  /** Gives up what no consumer has begun: what one has begun, all finish. */
   drop(): void;
   /** Returns whether a message that it was given is being handled now: neither waiting nor in a retry. */
   handles(inFlight: InFlight): boolean;
@@ -27,10 +27,17 @@ export interface LookAheadHost {
   now(): number;
 }
 
-/** What is taken of one partition from its first message that is not done on. */
+/** What is taken of one partition, from its first message that is not done on, in the order of the source. */
 class Span {
   readonly entries: InFlight[] = [];
   head = 0;
+  /** Everything up to this position is done. */
+  #done: unknown;
+  /** The assignment of the newest message that was added. */
+  #tracker: object | undefined;
+  /** The assignment of the newest message that came, and the position after it. */
+  #coming: object | undefined;
+  #came: unknown;
 
   get size(): number {
     return this.entries.length - this.head;
@@ -40,32 +47,60 @@ class Span {
     return this.entries[this.head];
   }
 
-  /** The position after the newest message. */
-  next: unknown;
-
+  /** Adds the newest message, or one that comes again since nobody had begun it. */
   add(inFlight: InFlight): void {
-    this.entries.push(inFlight);
-    this.next = inFlight.next;
+    const { entries } = this;
+    const { next, receipt } = inFlight;
+    let index = entries.length;
+    while (index > this.head && isAfter(entries[index - 1]!.next, next)) index--;
+    const before = entries[index - 1];
+    if (index > this.head && next !== undefined && before!.next === next) {
+      entries[index - 1] = inFlight;
+    } else entries.splice(index, 0, inFlight);
+    if (this.#tracker === receipt?.tracker) return;
+    this.#tracker = receipt?.tracker;
+    // The partition was away: what comes before this message and was not begun is no longer ours.
+    const rest = entries.slice(this.head);
+    const kept = rest.filter((entry) =>
+      entry.begun || entry === inFlight || isAfter(entry.next, next)
+    );
+    entries.splice(this.head, rest.length, ...kept);
+    this.shrink();
   }
 
   /** Passes over what is done. */
   shrink(): void {
     const { entries } = this;
-    while (this.head < entries.length && entries[this.head]!.over) this.head++;
+    while (this.head < entries.length && entries[this.head]!.done) {
+      this.#done = entries[this.head++]!.next;
+    }
     if (this.head < entries.length && this.head < 1_024) return;
     entries.splice(0, this.head);
     this.head = 0;
   }
 
-  /** What was begun and ends at the position `next`, if that is still known; most messages are new. */
-  find(next: number): InFlight | undefined {
-    if (typeof this.next !== "number" || next > this.next) return undefined;
-    for (let index = this.entries.length - 1; index >= this.head; index--) {
-      const entry = this.entries[index]!;
-      if (entry.next === next && entry.begun && !entry.lost) return entry;
+  /** What was begun and ends at the position `next`: that message, or true when it is done and forgotten. */
+  find({ next, tracker }: Receipt): InFlight | boolean {
+    if (typeof next !== "number") return false;
+    const movedBack = tracker === this.#coming && isAfter(this.#came, next);
+    this.#coming = tracker;
+    this.#came = next;
+    if (movedBack) { // within an assignment, say since the topic was made anew
+      this.entries.length = this.head = 0;
+      this.#done = undefined;
+      return false;
     }
-    return undefined;
+    if (next === this.#done || isAfter(this.#done, next)) return true;
+    const last = this.entries.at(-1);
+    if (last === undefined || isAfter(next, last.next)) return false;
+    const known = this.entries.findLast((entry) => entry.next === next);
+    return known?.begun && !known.lost ? known : false;
   }
+}
+
+/** Returns whether a position is behind another one; those that are no numbers never come again. */
+function isAfter(position: unknown, other: unknown): boolean {
+  return typeof position === "number" && typeof other === "number" && position > other;
 }
 
 /** The message that everything behind it waits for. */
@@ -156,19 +191,17 @@ export class LookAhead {
    * is.
    */
   repeats(receipt: Receipt | undefined): boolean {
-    if (typeof receipt?.next !== "number") return false;
-    const known = this.#spans.get(receipt.partition)?.find(receipt.next);
-    if (known === undefined) return false;
-    if (known.over) receipt.release();
+    if (receipt === undefined) return false;
+    const known = this.#spans.get(receipt.partition)?.find(receipt) ?? false;
+    if (known === false) return false;
+    if (known === true || known.done) receipt.release();
     else (known.again ??= []).push(receipt);
     return true;
   }
 
   /** Forgets what was begun, since the source was moved on purpose: all of it is handled again. */
   forget(): void {
-    for (const { entries } of this.#spans.values()) {
-      for (const entry of entries) entry.begun = false;
-    }
+    this.#spans.clear();
   }
 
   /** Returns whether a consumer may begin with a message. */
@@ -183,17 +216,24 @@ export class LookAhead {
   }
 
   #over(inFlight: InFlight): void {
-    const { receipt, lost, again } = inFlight;
+    const { receipt, lost } = inFlight;
     inFlight.over = true;
-    inFlight.message = inFlight.receipt = inFlight.again = undefined;
     this.taken--;
-    this.#spans.get(inFlight.partition)?.shrink();
     if (!lost) {
       this.#host.settled(receipt);
-      for (const repeated of again ?? []) repeated.release();
+      if (receipt === undefined || receipt.done) this.#done(inFlight);
+      else receipt.whenDone(() => this.#done(inFlight));
     } else if (!inFlight.begun) this.#host.dropped(receipt);
     this.changed();
     if (this.taken === 0) this.#host.emptied();
+  }
+
+  #done(inFlight: InFlight): void {
+    const { again } = inFlight;
+    inFlight.done = true;
+    inFlight.message = inFlight.receipt = inFlight.again = undefined;
+    this.#spans.get(inFlight.partition)?.shrink();
+    for (const repeated of again ?? []) repeated.release();
   }
 
   /** Gives up what no consumer has begun. */

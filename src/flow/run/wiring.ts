@@ -248,7 +248,11 @@ export class Opened {
 
   /** Has the messages of flows with state counted one by one, since several are handled at the same time. */
   countMessages({ stall }: { stall: boolean }): void {
-    for (const { root } of this.hubs) if (root !== undefined) root.perMessage = true;
+    for (const { root, lookAhead } of this.hubs) {
+      if (root === undefined) continue;
+      root.perMessage = true;
+      root.repeats = lookAhead !== undefined;
+    }
     for (const group of this.groups) group.stalls = stall;
   }
 

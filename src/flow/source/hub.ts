@@ -376,7 +376,7 @@ export class Hub<T> implements LookAheadHost {
 
   /** See {@linkcode LookAheadHost}. */
   dropped(receipt: Receipt | undefined): void {
-    receipt?.root?.abandon?.();
+    if (this.root !== undefined) receipt!.root!.abandon!(); // behind a Proxy others have begun it
   }
 
   /** See {@linkcode LookAheadHost}. */

@@ -27,6 +27,8 @@ interface Kept {
 export class RootSource implements Root, Resumption, GroupSource {
   /** True where several of its messages are handled at the same time. */
   perMessage = false;
+  /** True where what was begun may come again, and is not begun again then. */
+  repeats = false;
   /** The position after the last message that began, by partition. */
   readonly positions: Map<number, unknown> = new Map();
   readonly name: string;
@@ -141,7 +143,8 @@ export class RootSource implements Root, Resumption, GroupSource {
    * are in flight, after those before the first one that is not done.
    */
   start(partition: number, position: unknown): unknown {
-    const known = this.#lines.get(partition)?.done ?? this.positions.get(partition);
+    const line = this.repeats ? this.#lines.get(partition) : undefined;
+    const known = line?.done ?? this.positions.get(partition);
     if (known !== undefined) return known;
     const wanted = this.#reading.branches.map((branch) => {
       const stored = this.#kept.get(branch)?.stored.get(partition);
