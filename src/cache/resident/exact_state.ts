@@ -190,22 +190,25 @@ export class ExactState implements StateStore {
   }
 
   /**
-   * Notes that something is read, or about to be replaced, which `writer` has changed and may take back.
+   * Notes that something is read, or about to be replaced, which `writer` has changed and may take back; true when it
+   * was taken back for that.
    *
    * @throws {ConflictError} If the caller's call must be run again after that.
    */
-  reading(writer: Writer): void {
+  reading(writer: Writer): boolean {
     const reader = this.#writer();
-    if (reader === undefined) return;
+    if (reader === undefined) return false;
     if (reader.message === undefined || writer.message === undefined) {
       if (reader.flow !== writer.flow) writer.wasRead(reader.flow);
     } else if (reader.message !== writer.message) {
       reader.message.buildsOn(writer.message);
-      if (!writer.revocable) return;
+      if (!writer.revocable) return false;
       const what = reader.meets(writer);
       if (what === "yield") throw new ConflictError();
-      if (what === "stuck") writer.wasRead(reader.flow);
+      if (what === "go on") return true;
+      writer.wasRead(reader.flow);
     } else if (reader.flow !== writer.flow) writer.wasRead(reader.flow);
+    return false;
   }
 
   /** True where several messages are handled at the same time: then what is replaced counts as read. */
@@ -222,13 +225,17 @@ export class ExactState implements StateStore {
     );
   }
 
-  /** Notes that keys are read; what was deleted there may be put back. */
-  scanning(table: Table, low: string, high: string): void {
+  /** Notes that keys are read; what was deleted there may be put back. True when some were taken back for that. */
+  scanning(table: Table, low: string, high: string): boolean {
     const isRead = (change: Change) => {
       const { table: of, key } = change as TableChange;
       return of === table && key >= low && key < high;
     };
-    for (const writer of this.#changed) if (writer.hasChanged(isRead)) this.reading(writer);
+    let takenBack = false;
+    for (const writer of this.#changed) {
+      if (writer.hasChanged(isRead) && this.reading(writer)) takenBack = true;
+    }
+    return takenBack;
   }
 
   /** Throws when the caller waits for the disk, which waits for the caller. */

@@ -115,8 +115,8 @@ export class ResidentStore implements TableHost, Uncommitted {
   }
 
   /** Notes that keys of a table are read. */
-  scanning(table: Table, low: string, high: string): void {
-    this.exactState.scanning(table, low, high);
+  scanning(table: Table, low: string, high: string): boolean {
+    return this.exactState.scanning(table, low, high);
   }
 
   /** Whether flows decide when it is cut. */

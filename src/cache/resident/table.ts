@@ -21,8 +21,8 @@ export interface TableHost {
   changing(table: Table, key: string, old: Entry | undefined): Writer | undefined;
   /** Told that something is read which a step wrote or deleted, and may take back. */
   reading(writer: Writer): void;
-  /** Told that the keys from `low` (included) to `high` (excluded) are read. */
-  scanning(table: Table, low: string, high: string): void;
+  /** Told that the keys from `low` (included) to `high` (excluded) are read; true when some were taken back. */
+  scanning(table: Table, low: string, high: string): boolean;
   /** Whether flows drive the store: then what they changed may be taken back. */
   readonly driven: boolean;
   /** Whether the caller works for a message beside others: then what it replaces counts as read. */
@@ -84,16 +84,19 @@ export class Table {
 
   /** Returns an entry that has not expired. */
   read(key: string): Entry | undefined {
-    const entry = this.#entries.get(key);
+    let entry = this.#entries.get(key);
     const by = entry === undefined ? this.#deleter(key) : entry.by;
-    if (by?.open) this.#host.reading(by);
+    if (by?.open) {
+      this.#host.reading(by);
+      entry = this.#entries.get(key); // it may have been taken back
+    }
     if (entry === undefined || entry.expires === 0) return entry;
     return entry.expired(this.#host.now()) ? undefined : entry;
   }
 
-  /** Told that a walk has read these keys. */
-  scanned(low: string, high: string): void {
-    if (this.#host.driven) this.#host.scanning(this, low, high);
+  /** Told that a walk has read these keys; true when something was taken back there, so that it must read again. */
+  scanned(low: string, high: string): boolean {
+    return this.#host.driven && this.#host.scanning(this, low, high);
   }
 
   /** Writes one key. */

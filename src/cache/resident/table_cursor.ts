@@ -9,8 +9,8 @@ const LAST_CHUNK = 256;
 /** What a cursor walks through. */
 interface Walked {
   read(key: string): Entry | undefined;
-  /** Told what was read in one step. */
-  scanned(low: string, high: string): void;
+  /** Told what was read in one step; true when it must be read again. */
+  scanned(low: string, high: string): boolean;
 }
 
 /** Walks through a range of a table chunk by chunk, finding its place again by key after each. */
@@ -60,15 +60,20 @@ export class TableCursor implements Cursor {
   #fill(): boolean {
     const count = Math.min(this.#chunkSize, this.#left);
     this.#chunkSize = Math.min(this.#chunkSize * 4, LAST_CHUNK);
-    this.#chunk = [];
     this.#index = 0;
-    if (this.#reverse) this.#order.downwards(this.#low, this.#high, count, this.#chunk);
-    else this.#order.upwards(this.#low, this.#high, count, this.#chunk);
-    const [low, high] = [this.#low, this.#high];
-    const last = this.#chunk.at(-1);
-    if (last === undefined) this.#table.scanned(low, high);
-    else if (this.#reverse) this.#table.scanned(this.#high = last.key, high);
-    else this.#table.scanned(low, this.#low = last.key + "\0");
-    return last !== undefined;
+    for (;;) {
+      const chunk: Entry[] = this.#chunk = [];
+      let [low, high] = [this.#low, this.#high];
+      if (this.#reverse) this.#order.downwards(low, high, count, chunk);
+      else this.#order.upwards(low, high, count, chunk);
+      const last = chunk.at(-1);
+      if (last !== undefined && this.#reverse) low = last.key;
+      else if (last !== undefined) high = last.key + "\0";
+      if (this.#table.scanned(low, high)) continue;
+      if (last === undefined) return false;
+      if (this.#reverse) this.#high = low;
+      else this.#low = high;
+      return true;
+    }
   }
 }
