@@ -20,7 +20,7 @@ interface Kept {
   /** The positions that its store has of it, by partition. */
   readonly stored: ReadonlyMap<number, KnownPosition>;
   /** What it has done behind them, by partition, and the source gives once more. */
-  readonly done: Map<number, Set<unknown>>;
+  readonly done: Map<number, Map<unknown, unknown>>;
 }
 
 /** An outside source whose flows keep state: counts its messages for their groups, and knows its positions. */
@@ -52,9 +52,10 @@ export class RootSource implements Root, Resumption, GroupSource {
   add(group: StateGroup, flow: string, branch: object): void {
     if (!this.#groups.includes(group)) this.#groups.push(group);
     const stored = group.join(flow, this, branch);
-    const done = new Map<number, Set<unknown>>();
+    const done = new Map<number, Map<unknown, unknown>>();
     for (const [partition, known] of stored) {
-      if (known.done.length > 0) done.set(partition, new Set(known.done.map(comparable)));
+      const entries = known.done.map((position) => [comparable(position), position] as const);
+      if (entries.length > 0) done.set(partition, new Map(entries));
     }
     this.#again += done.size;
     this.#kept.set(branch, { flow, stored, done });
@@ -188,6 +189,11 @@ export class RootSource implements Root, Resumption, GroupSource {
   /** Returns whether the position of a flow in a partition is ahead of the source. */
   isAhead(branch: object, partition: number): boolean {
     return this.#ahead.get(branch)?.has(partition) ?? false;
+  }
+
+  /** What a flow has done behind its position, and the source has not given once more yet. */
+  doneBefore(branch: object, partition: number): Iterable<unknown> {
+    return this.#kept.get(branch)?.done.get(partition)?.values() ?? [];
   }
 
   /** Returns whether a message is new to a flow. */

@@ -22,6 +22,8 @@ export interface GroupSource {
   snapshot(): Snapshot;
   /** Returns whether the position of a flow in a partition is ahead of the source. */
   isAhead(branch: object, partition: number): boolean;
+  /** What a flow has done behind its position, and the source has not given once more yet. */
+  doneBefore(branch: object, partition: number): Iterable<unknown>;
 }
 
 /** What a group needs of the run. */
@@ -255,10 +257,11 @@ export class StateGroup implements StateDriver {
       const written = this.#written.get(member)!;
       for (const [partition, progress] of root.progress()) {
         const last = written.get(partition);
-        const { position, done = [] } = progress;
+        const { position } = progress;
+        const done = [...progress.done ?? [], ...root.doneBefore(branch, partition)];
         const isSame = last?.position === position && done.length === 0 && !last?.done?.length;
         if (isSame || root.isAhead(branch, partition)) continue;
-        written.set(partition, progress);
+        written.set(partition, { position, done });
         yield { flow, source: root.name, partition, position, done };
       }
     }
