@@ -60,6 +60,12 @@ export function valuesOf(plan: Plan): string[] {
   );
 }
 
+/** The messages that a dead letter is written for. */
+export function buriedBy(plan: Plan): string[] {
+  if (plan.policy !== "deadLetter" || plan.shape === "proxy") return [];
+  return valuesOf(plan).filter((value) => isPoison(plan, value));
+}
+
 /** The flows that count the messages of the topics. */
 function countersOf({ shape }: Plan): string[] {
   return shape === "fan-out" || shape === "two stores" ? ["first", "second"] : ["first"];

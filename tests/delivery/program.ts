@@ -3,7 +3,7 @@ import { delay } from "../../src/clock.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import type { Scheduler } from "../../src/testing/mod.ts";
 import type { SimulatedBroker } from "../_support/simulated_broker.ts";
-import { expectedCounts, isPoison, topicsOf } from "./plan.ts";
+import { buriedBy, expectedCounts, isPoison, topicsOf } from "./plan.ts";
 import type { World } from "./world.ts";
 
 /** What goes to the sinks. */
@@ -141,7 +141,9 @@ export class Program {
 
   #checkComplete(): void {
     const size = this.states.reduce((sum, state) => sum + state.size, 0);
-    if (size < Object.keys(expectedCounts(this.world.plan)).length) return;
+    const { plan, dead } = this.world;
+    if (size < Object.keys(expectedCounts(plan)).length) return;
+    if (buriedBy(plan).some((value) => !dead.includes(value))) return; // another may have been faster
     this.complete = true;
     this.stop();
   }
@@ -154,6 +156,7 @@ export class Program {
     return {
       deadLetter: ({ input }) => {
         if (!this.dead) this.world.dead.push((input as Message).value);
+        this.#checkComplete();
       },
     };
   }
