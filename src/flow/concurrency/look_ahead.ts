@@ -182,7 +182,10 @@ export class LookAhead {
     this.#spans.getOrInsertComputed(inFlight.partition, () => new Span()).add(inFlight);
     this.taken++;
     inFlight.consumers = consumers.length;
-    if (consumers.length === 0) return this.#over(inFlight);
+    if (consumers.length === 0) { // all have done it before
+      inFlight.begun = true;
+      return this.#over(inFlight);
+    }
     for (const consumer of consumers) consumer.take(inFlight, this);
   }
 
