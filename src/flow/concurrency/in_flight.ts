@@ -30,8 +30,10 @@ export class InFlight {
     readonly epoch: number,
     readonly number: number,
     readonly since: number,
+    /** True where the receipts are those of the source, and tell a position of it. */
+    isPositioned: boolean,
   ) {
-    this.partition = receipt?.partition ?? 0;
-    this.next = receipt?.next;
+    this.partition = isPositioned ? receipt?.partition ?? 0 : 0;
+    this.next = isPositioned ? receipt?.next : undefined;
   }
 }

@@ -129,7 +129,8 @@ export class LookAhead {
   #count = 0;
   #wake: (() => void) | undefined;
 
-  constructor(host: LookAheadHost) {
+  /** Behind a Proxy receipts tell positions of other sources (`isPositioned` is false). */
+  constructor(host: LookAheadHost, readonly isPositioned: boolean) {
     this.#host = host;
   }
 
@@ -177,7 +178,16 @@ export class LookAhead {
     isFor?: (consumer: Consumer) => boolean,
   ): void {
     const now = this.#host.now();
-    const inFlight = new InFlight(message, receipt, failure, epoch, this.#count++, now);
+    const number = this.#count++;
+    const inFlight = new InFlight(
+      message,
+      receipt,
+      failure,
+      epoch,
+      number,
+      now,
+      this.isPositioned,
+    );
     const consumers = isFor === undefined ? this.#consumers : this.#consumers.filter(isFor);
     this.#spans.getOrInsertComputed(inFlight.partition, () => new Span()).add(inFlight);
     this.taken++;
@@ -194,7 +204,7 @@ export class LookAhead {
    * is.
    */
   repeats(receipt: Receipt | undefined): boolean {
-    if (receipt === undefined) return false;
+    if (receipt === undefined || !this.isPositioned) return false;
     const known = this.#spans.get(receipt.partition)?.find(receipt) ?? false;
     if (known === false) return false;
     if (known === true || known.done) receipt.release();

@@ -103,7 +103,7 @@ export class Hub<T> implements LookAheadHost {
   ): Branch<T> {
     const branch = this.connect(flowRun);
     branch.scheduler = scheduler;
-    this.lookAhead ??= new LookAhead(this);
+    this.lookAhead ??= new LookAhead(this, !(this.feed instanceof ProxyQueue));
     this.lookAhead.add(scheduler, ahead, span);
     this.gate.lookAhead = this.lookAhead;
     return branch;
