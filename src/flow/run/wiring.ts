@@ -250,6 +250,12 @@ export class Opened {
   countMessages({ stall }: { stall: boolean }): void {
     for (const { root, lookAhead } of this.hubs) {
       if (root === undefined) continue;
+      if (root.stores > 1) {
+        throw new TypeError(
+          `Cannot keep exact state of the flows of source "${root.name}" in several caches while messages are ` +
+            "handled concurrently: give them spaces of one cache",
+        );
+      }
       root.perMessage = true;
       root.repeats = lookAhead !== undefined;
     }

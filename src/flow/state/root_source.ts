@@ -61,6 +61,11 @@ export class RootSource implements Root, Resumption, GroupSource {
     this.#kept.set(branch, { flow, stored, done });
   }
 
+  /** How many stores hold positions of its flows. */
+  get stores(): number {
+    return this.#groups.length;
+  }
+
   /** True while no message may begin. */
   get closed(): boolean {
     for (const group of this.#groups) if (group.closed) return true;
