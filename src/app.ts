@@ -2,7 +2,7 @@ import "./deno_only.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { Duration } from "./duration.ts";
-import { COMMIT_RULES, type CommitOptions, type CommitSettings } from "./flow/run/commit_cycle.ts";
+import { COMMIT_RULES, type CommitOptions } from "./flow/run/commit_cycle.ts";
 import {
   type Binding,
   isExactPipe,
@@ -10,7 +10,7 @@ import {
   toBinding,
   type UncheckedOptions,
 } from "./flow/run/binding.ts";
-import { checkPolicy, POLICIES } from "./flow/stage/error_policy.ts";
+import { errorPolicy } from "./flow/stage/error_policy.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
 import { Merge } from "./flow/source/source.ts";
@@ -23,9 +23,10 @@ import { describe } from "./redact.ts";
 import {
   anything,
   callback,
-  checkOptions,
   clock,
   duration,
+  nested,
+  type Read,
   readOptions,
   type Rules,
   signal,
@@ -73,8 +74,8 @@ export interface StreamOptions<Args = unknown> {
 }
 
 const RULES = {
-  onError: anything,
-  commit: anything,
+  onError: errorPolicy,
+  commit: nested<CommitOptions, typeof COMMIT_RULES>(COMMIT_RULES),
   onStatus: callback,
   clock,
 } as const satisfies Rules<AppOptions>;
@@ -102,8 +103,7 @@ const STREAM_RULES = { signal, args: anything, drainTimeout: duration() } as con
  * @typeParam Args What `stream({ args })` gives to the handlers.
  */
 export class App<Args = unknown> implements AsyncDisposable {
-  readonly #options: AppOptions<Args>;
-  readonly #commit: CommitSettings;
+  readonly #options: Read<AppOptions<Args>, typeof RULES>;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
   #run: Run | undefined;
@@ -117,15 +117,7 @@ export class App<Args = unknown> implements AsyncDisposable {
    * @throws {RangeError} If a figure in `commit` is out of bounds.
    */
   constructor(options: AppOptions<Args> = {}) {
-    const { commit = {}, onError } = this.#options = readOptions("App", options, RULES);
-    this.#commit = readOptions("App commit", commit, COMMIT_RULES);
-    if (onError !== undefined) {
-      checkPolicy(
-        onError,
-        (value) =>
-          new TypeError(`Cannot make an App: onError must be ${POLICIES}, got ${describe(value)}`),
-      );
-    }
+    this.#options = readOptions("App", options, RULES);
   }
 
   // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
@@ -214,14 +206,6 @@ export class App<Args = unknown> implements AsyncDisposable {
       );
     }
     const { pipes, handler, options } = readArguments(rest);
-    checkOptions("handle", options, [
-      "sink",
-      "name",
-      "onError",
-      "replays",
-      "state",
-      "handlerTimeout",
-    ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
     const bindings = [...this.#bindings, toBinding(source, pipes, handler, options, names)];
     assertPromised(bindings, (this.#options.onError ?? "stop") as OnError);
@@ -255,12 +239,12 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");
     }
-    const { clock = systemClock, onError = "stop", onStatus } = this.#options;
+    const { clock = systemClock, onError = "stop", commit = {}, onStatus } = this.#options;
     const run = this.#run = new Run({
       clock,
       args,
       onError: onError as OnError,
-      commit: this.#commit,
+      commit,
       drainMs: drainTimeout,
       status: onStatus,
       exit: () => this.#exit(),

@@ -123,7 +123,7 @@ Deno.test("what Duplex.toWeb() gives is a pipe, and a Readable of Node a source"
 Deno.test("a state that is not opened yet says to await it", () => {
   const state = Promise.resolve(new MemoryCache({ maxBytes: Infinity })) as never;
   const error = assertThrows(() => new App().handle("", () => {}, { name: "f", state }), TypeError);
-  assertStringIncludes(error.message, "got an object of class Promise: await it");
+  assertStringIncludes(error.message, "current value is an object of class Promise: await it");
 });
 
 Deno.test("new Cache() says how a cache is opened", () => {

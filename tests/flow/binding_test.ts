@@ -138,11 +138,11 @@ Deno.test("handle() says that the handler is missing behind a pipe", () => {
 Deno.test("handle() refuses what is no name", () => {
   assertEquals(
     refused([], handler, { name: "" }),
-    'Cannot name a flow the string "": a name must be a non-empty string',
+    'Cannot use option "name" of flow "flow 1" as it must be a string that is not empty: current value is ""',
   );
   assertEquals(
     refused([], handler, { name: 7 }),
-    "Cannot name a flow 7: a name must be a non-empty string",
+    'Cannot use option "name" of flow "flow 1" as it must be a string that is not empty: current value is 7',
   );
 });
 
@@ -178,9 +178,9 @@ Deno.test("handle() refuses an onError that is no policy", () => {
   ];
   for (const onError of wrong) {
     assertEquals(
-      refused([], handler, { onError }).replace(/got .*/, "got …"),
-      'Cannot bind flow "flow 1": onError must be "stop", "skip", { deadLetter }, ' +
-        "{ retry, otherwise? } or a function, got …",
+      refused([], handler, { onError }).replace(/value is .*/, "value is …"),
+      'Cannot use option "onError" of flow "flow 1" as it must be "stop", "skip", { deadLetter }, ' +
+        "{ retry, otherwise? } or a function: current value is …",
       Deno.inspect(onError),
     );
   }

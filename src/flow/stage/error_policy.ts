@@ -4,8 +4,10 @@ import {
   number,
   type Read,
   readOptions,
+  type Rule,
   type Rules,
 } from "../../options.ts";
+import { refusal } from "../../refusal.ts";
 import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
 import { isSink, type Sink } from "./sink.ts";
 
@@ -31,6 +33,12 @@ export type OnError<Args = unknown> =
 
 /** What a policy may be, in words. */
 export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+
+/** A policy, or a function that chooses one. */
+export const errorPolicy: Rule = (value, what) => {
+  checkPolicy(value, () => new TypeError(refusal(what, POLICIES, value)));
+  return value;
+};
 
 /**
  * Checks an error policy.
