@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Clock, delay } from "../clock.ts";
+import { type Clock, delay, withDeadline } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
 import type { KeyQueue, Place } from "./key_queue.ts";
 import type { Duration } from "../duration.ts";
@@ -104,32 +104,38 @@ async function runHolding<V, R>(
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
   const place = host.queue.enter(declared, held.getStore());
-  const limit = timeLimit(host.clock, timeout, signal, keys);
+  const { clock } = host;
+  const end = clock.monotonic() + timeout;
+  let reason = "another one holds a key of it";
+  const late = () => {
+    const what = `Cannot finish a transaction on ${inspectKeys(keys)} within ${timeout} ms`;
+    return new DOMException(`${what}: ${reason}`, "TimeoutError");
+  };
   try {
     assertNoDeadlock(place);
-    await Promise.race([place.first, limit.reached]);
-    limit.waits = false;
     for (let attempt = 1;; attempt++) {
       const draft = new Draft<V>(host, declared);
+      const work = async () => {
+        await place.first;
+        if (attempt === 1) reason = "its function has not ended";
+        return await held.run(place, () => run(draft));
+      };
       try {
-        const work = held.run(place, async () => await run(draft));
-        const result = await Promise.race([work, limit.reached]);
+        const result = await withDeadline(clock, end - clock.monotonic(), work(), late, signal);
         draft.end();
         const committed = await draft.commit();
         if (committed) return { ...committed, result };
       } finally {
         draft.end();
       }
-      limit.attempts = attempt;
+      reason = `ran ${attempt} times, each time what it had read was changed`;
       // Others are writing to the same keys: in a store that is shared they need a moment.
-      if (attempt > 1) {
-        await delay(host.clock, host.clock.random() * Math.min(attempt, MAX_PAUSE_MS));
-      }
-      await Promise.race([limit.reached, undefined]);
+      if (attempt > 1) await delay(clock, clock.random() * Math.min(attempt, MAX_PAUSE_MS), signal);
+      signal?.throwIfAborted();
+      if (clock.monotonic() >= end) throw late();
     }
   } finally {
     place.leave();
-    limit.end();
   }
 }
 
@@ -222,36 +228,6 @@ class Draft<V> implements Transaction<V> {
     if (this.#ended) throw new TypeError("Cannot use a transaction that has ended");
     this.#host.assertOpen();
   }
-}
-
-/** A promise that rejects when the time is over or the signal aborts, until it is told to end. */
-function timeLimit(
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal | undefined,
-  keys: readonly Key[],
-) {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  const limit = { reached: promise, waits: true, attempts: 0, end };
-  const abort = () => reject(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  const cancel = clock.timer(() => {
-    const reason = limit.waits
-      ? "another one holds a key of it"
-      : limit.attempts === 0
-      ? "its function has not ended"
-      : `ran ${limit.attempts} times, each time what it had read was changed`;
-    const message = `Cannot finish a transaction on ${
-      inspectKeys(keys)
-    } within ${ms} ms: ${reason}`;
-    reject(new DOMException(message, "TimeoutError"));
-  }, ms);
-  function end() {
-    cancel();
-    signal?.removeEventListener("abort", abort);
-  }
-  return limit;
 }
 
 function inspectKeys(keys: readonly Key[]): string {

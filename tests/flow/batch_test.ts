@@ -39,7 +39,7 @@ Deno.test("batch() passes on what it has when the time of its first message is u
   const source = new Recorder([1, 2], { open: true });
   const seen: unknown[] = [];
   const app = new App({ clock });
-  app.handle(source, batch(3, 100), (some: number[]) => void seen.push([clock.now(), some]));
+  app.handle(source, batch(3, 100), (some: number[]) => void seen.push([clock.monotonic(), some]));
   const streaming = app.stream();
   await clock.tick(60);
   source.push(3);

@@ -1,4 +1,5 @@
 import { isSinkObject, isTarget } from "./sink.ts";
+import { settledWithin } from "../../clock.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../source/feed.ts";
 import type { Host } from "../source/host.ts";
 import { type FlowRun, LATE } from "../run/flow_run.ts";
@@ -163,7 +164,8 @@ export class Sinks {
    * own patience.
    */
   async flush(timeoutMs: number): Promise<void> {
-    this.host.signal.throwIfAborted();
+    const { clock, signal } = this.host;
+    signal.throwIfAborted();
     if (this.stuck !== undefined) throw this.stuck;
     if (!this.flushes) return;
     const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));
@@ -176,38 +178,21 @@ export class Sinks {
         waiting.delete(opened);
       }
     }));
-    const late = await this.#race(flushed, waiting, timeoutMs);
-    this.host.signal.throwIfAborted();
-    if (late !== undefined) {
+    // Limits in ascending order: at each, all sinks with that limit are done, or one is late.
+    const limits = [...waiting].map((opened) => opened.flushLimit(timeoutMs)).sort((a, b) => a - b);
+    const began = clock.monotonic();
+    for (const ms of limits) {
+      await settledWithin(clock, began + ms - clock.monotonic(), flushed, signal);
+      signal.throwIfAborted();
+      const late = waiting.values().find((opened) => opened.flushLimit(timeoutMs) === ms);
+      if (late === undefined) continue;
       const which = `${late.name} of flow "${late.flow}"`;
-      const ms = late.flushLimit(timeoutMs);
       throw this.stuck = new Error(`flush() of ${which} has not settled after ${ms} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
       if (brief && !unflushed) this.#opened.delete(sink);
     }
-  }
-
-  /** Waits for `flushed`, but not beyond the hard end; returns the first that is `waiting` past its limit. */
-  async #race(
-    flushed: Promise<unknown>,
-    waiting: ReadonlySet<OpenSink>,
-    timeoutMs: number,
-  ): Promise<OpenSink | undefined> {
-    const { clock, signal } = this.host;
-    const { promise, resolve } = Promise.withResolvers<OpenSink | undefined>();
-    const over = () => resolve(undefined);
-    const cancels = [...waiting].map((opened) =>
-      clock.timer(() => {
-        if (waiting.has(opened)) resolve(opened);
-      }, opened.flushLimit(timeoutMs))
-    );
-    signal.addEventListener("abort", over, { once: true });
-    const late = await Promise.race([flushed.then(() => undefined), promise]);
-    for (const cancel of cancels) cancel();
-    signal.removeEventListener("abort", over);
-    return late;
   }
 
   /** Closes what was opened; a sink that cannot be closed fails the run, and the others are closed. */

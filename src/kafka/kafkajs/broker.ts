@@ -1,6 +1,13 @@
 import { type ReadTopicOptions, readTopicOptions } from "../topic/check_options.ts";
 import type { Admin } from "kafkajs";
-import { type Clock, delay, systemClock } from "../../clock.ts";
+import {
+  abortable,
+  type Clock,
+  delay,
+  linked,
+  type LinkedSignal,
+  systemClock,
+} from "../../clock.ts";
 import type {
   AskOptions,
   Broker,
@@ -20,7 +27,6 @@ import type { TopicLimits } from "../client/record_check.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { type Readers, untilAlone } from "../client/alone.ts";
 import { safeHandlers } from "../client/safe_handlers.ts";
-import { abortable, linked, type LinkedSignal } from "../client/patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { SharedConnect, type Wait } from "./shared_connect.ts";
 import { askPermissions } from "./permissions.ts";

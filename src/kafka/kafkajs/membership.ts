@@ -1,5 +1,5 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
-import { type Clock, settledWithin } from "../../clock.ts";
+import { abortable, type Clock, settledWithin } from "../../clock.ts";
 import type {
   Assignment,
   GroupHandlers,
@@ -7,7 +7,6 @@ import type {
   Membership,
   Positions,
 } from "../client/broker.ts";
-import { abortable } from "../client/patience.ts";
 import { startOf } from "../client/start_of.ts";
 import type { Client } from "./client.ts";
 import { Commits } from "./commits.ts";
