@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { type Clock, delay, withDeadline } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
-import type { KeyQueue, Place } from "./key_queue.ts";
+import type { KeyLock, KeyLocks } from "./key_locks.ts";
 import type { Duration } from "../duration.ts";
 import { duration, readOptions, type Rules, signal } from "../options.ts";
 import type { Found, Space, Write } from "./space.ts";
@@ -50,8 +50,8 @@ export interface Transaction<V> {
 export interface TransactionHost {
   /** The layout. */
   readonly space: Space;
-  /** The queues of the keys. */
-  readonly queue: KeyQueue;
+  /** The locks on the keys. */
+  readonly locks: KeyLocks;
   /** The time. */
   readonly clock: Clock;
   /** The most that may be written at once, in estimated bytes. */
@@ -78,8 +78,8 @@ const SET_RULES = { ttl: duration({ least: 1 }) } as const satisfies Rules<Trans
 const MAX_PAUSE_MS = 50;
 /** Keys that an error names. */
 const MAX_NAMED = 3;
-/** The place of the transaction whose function runs. */
-const held = new AsyncLocalStorage<Place>();
+/** The lock of the transaction whose function runs. */
+const held = new AsyncLocalStorage<KeyLock>();
 
 /** Runs a transaction; see `Cache.transaction`. */
 export async function runTransaction<V, R>(
@@ -103,7 +103,7 @@ async function runHolding<V, R>(
   const { timeout = 30_000, signal } = readOptions("a transaction", options, RULES);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
-  const place = host.queue.enter(declared, held.getStore());
+  const lock = host.locks.request(declared, held.getStore());
   const { clock } = host;
   const end = clock.monotonic() + timeout;
   let reason = "another one holds a key of it";
@@ -112,13 +112,13 @@ async function runHolding<V, R>(
     return new DOMException(`${what}: ${reason}`, "TimeoutError");
   };
   try {
-    assertNoDeadlock(place);
+    assertNoDeadlock(lock);
     for (let attempt = 1;; attempt++) {
       const draft = new Draft<V>(host, declared);
       const work = async () => {
-        await place.first;
+        await lock.acquired;
         if (attempt === 1) reason = "its function has not ended";
-        return await held.run(place, () => run(draft));
+        return await held.run(lock, () => run(draft));
       };
       try {
         const result = await withDeadline(clock, end - clock.monotonic(), work(), late, signal);
@@ -135,16 +135,16 @@ async function runHolding<V, R>(
       if (clock.monotonic() >= end) throw late();
     }
   } finally {
-    place.leave();
+    lock.release();
   }
 }
 
-function assertNoDeadlock(place: Place): void {
-  const deadlock = place.deadlock();
+function assertNoDeadlock(lock: KeyLock): void {
+  const deadlock = lock.deadlock();
   if (deadlock === undefined) return;
   const what = `Cannot start a transaction on key ${inspectKey(decodeKey(deadlock.key))}`;
   throw new TypeError(
-    deadlock.holder === "outer"
+    deadlock.owner === "outer"
       ? `${what}: it is called inside a transaction that holds the key and would wait for itself`
       : `${what}: the transaction that holds the key is waiting for one that encloses this one, ` +
         "and they would wait for each other; declare all keys in the outer ones",

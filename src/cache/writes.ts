@@ -6,7 +6,7 @@ import {
   readSetOptions,
   type SetOptions,
 } from "./cache_options.ts";
-import { KeyQueue } from "./key_queue.ts";
+import { KeyLocks } from "./key_locks.ts";
 import { encodeKey, type Key } from "./keys.ts";
 import { toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
@@ -24,7 +24,7 @@ export class Writes<V> implements TransactionHost {
   readonly space: Space;
   readonly clock: Clock;
   readonly maxBytes: number;
-  readonly queue: KeyQueue = new KeyQueue();
+  readonly locks: KeyLocks = new KeyLocks();
   readonly #store: CacheStore;
   readonly #ttlMs: number;
   readonly #updates: Updates<V>;

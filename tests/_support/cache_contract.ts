@@ -186,13 +186,13 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals([cache.size, cache.bytes], [0, 0]);
   });
 
-  test("the window drops what was written longest ago, or is refused", async () => {
+  test("eviction drops what was written longest ago, or is refused", async () => {
     const evicted: [Key, number][] = [];
     const options = {
       maxBytes: 1_000,
       onEvict: (key: Key, value: number) => void evicted.push([key, value]),
     };
-    if (!can("window")) {
+    if (!can("eviction")) {
       await assertRejects(() => open<number>(options), TypeError, "maxBytes");
       return;
     }

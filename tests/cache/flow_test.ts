@@ -124,7 +124,7 @@ class Checked extends Recorder<number> {
   }
 
   override snapshot(): Commit | undefined {
-    const position = this.watermark;
+    const position = this.ackedTo;
     const commit = super.snapshot();
     if (commit === undefined) return undefined;
     return async () => {

@@ -274,7 +274,7 @@ Deno.test("A local Cache deletes the pieces of values that were overwritten, als
   assertEquals(await rows(path, "l"), pages);
 });
 
-Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes in a window", async () => {
+Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes with eviction", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/db`;
   const maxBytes = 25_000_000;

@@ -2,7 +2,7 @@ import { ROOT } from "../format.ts";
 import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import type { Calls } from "./calls.ts";
 import { toExpiry } from "./expiry.ts";
-import type { Writer } from "./writer.ts";
+import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** Pieces in one atomic write, and deletions. */
 const PIECES_PER_WRITE = 8;
@@ -20,12 +20,12 @@ const ABANDONED_MS = 3_600_000;
 export class RowPieces {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
-  readonly #writer: Writer;
+  readonly #writer: AtomicWriter;
   /** The versions of the rows in the trash that name what was written here and has no entry yet. */
   readonly #versions = new WeakMap<PieceList, string>();
 
   /** Reads and writes the pieces of a store. */
-  constructor(kv: Deno.Kv, calls: Calls, writer: Writer) {
+  constructor(kv: Deno.Kv, calls: Calls, writer: AtomicWriter) {
     this.#kv = kv;
     this.#calls = calls;
     this.#writer = writer;

@@ -9,7 +9,7 @@ import type { Calls } from "./calls.ts";
 import { toExpiry } from "./expiry.ts";
 import { RowCursor } from "./row_cursor.ts";
 import type { RowPieces } from "./row_pieces.ts";
-import type { Writer } from "./writer.ts";
+import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** The content of the row of an entry, which is sealed. */
 interface RowValue {
@@ -30,7 +30,7 @@ export interface RowStoreParts {
   /** Calls to it. */
   readonly calls: Calls;
   /** Writes to it. */
-  readonly writer: Writer;
+  readonly writer: AtomicWriter;
   /** Its large values. */
   readonly pieces: RowPieces;
   /** Keys that an atomic write may check. */

@@ -9,7 +9,7 @@ const EXPIRE_MS = 24 * 3_600_000;
  * writer, so that after a lost answer it can be told whether it was applied, and one that was given up is
  * refused when it arrives late.
  */
-export class Writer {
+export class AtomicWriter {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
   readonly #key: Deno.KvKey = [ROOT, "w", crypto.randomUUID()];
