@@ -142,7 +142,7 @@ export interface SinkTarget<T> {
 export interface Store {
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
-  /** How many entries its window has dropped, if it has one. */
+  /** How many entries it has evicted, if it evicts. */
   readonly evictions?: number;
   /** True while a group of flows decides what goes to disk; see state.ts. */
   readonly driven?: boolean;

@@ -24,18 +24,18 @@ export type StartPreparation = (
 ) => void | Promise<void>;
 
 /**
- * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
+ * The valve on one source: open, paused for a set of reasons, paused for single partitions, or moved to a
  * new position.
  *
  * - A pause takes effect before the next message; a message in flight is finished.
  * - The source flows again when no reason is left.
- * - A hold keeps the messages of one partition back; the others go on where the source can do so.
+ * - A paused partition keeps its messages back; the others go on where the source can do so.
  * - `seek` starts an epoch; it never waits for the message in flight, so a handler may call it.
  */
 export class Gate implements ReceiptGate {
   /** True while the source is paused; read for every message, hence a field. */
   closed = false;
-  /** True while single partitions are held or guarded; read for every message, hence a field. */
+  /** True while single partitions are paused or guarded; read for every message, hence a field. */
   guarded = false;
   /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
@@ -58,7 +58,7 @@ export class Gate implements ReceiptGate {
   readonly stores: Map<object, string> = new Map();
 
   readonly #reasons = new Set<string>();
-  readonly #holds = new Map<number, Set<string>>();
+  readonly #pausedPartitions = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
   #wakes = new Set<() => void>();
@@ -71,15 +71,10 @@ export class Gate implements ReceiptGate {
     return [...this.#reasons];
   }
 
-  /** The partitions that are held. */
-  get held(): number[] {
-    return [...this.#holds.keys()];
-  }
-
-  /** Pauses the source, or holds one partition of it, for `reason`. */
+  /** Pauses the source, or one partition of it, for `reason`. */
   pause(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.add(reason);
-    else this.#holds.getOrInsertComputed(partition, () => new Set()).add(reason);
+    else this.#pausedPartitions.getOrInsertComputed(partition, () => new Set()).add(reason);
     this.#changed();
   }
 
@@ -87,9 +82,9 @@ export class Gate implements ReceiptGate {
   resume(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.delete(reason);
     else {
-      const reasons = this.#holds.get(partition);
+      const reasons = this.#pausedPartitions.get(partition);
       reasons?.delete(reason);
-      if (reasons?.size === 0) this.#holds.delete(partition);
+      if (reasons?.size === 0) this.#pausedPartitions.delete(partition);
     }
     this.#changed();
   }
@@ -106,9 +101,9 @@ export class Gate implements ReceiptGate {
 
   /** Returns whether `message` may be handled now; asked again after every change of the gate. */
   admits(message: unknown): boolean {
-    if (this.#holds.size > 0) {
+    if (this.#pausedPartitions.size > 0) {
       const partition = (message as { partition?: unknown } | null | undefined)?.partition;
-      if (typeof partition === "number" && this.#holds.has(partition)) return false;
+      if (typeof partition === "number" && this.#pausedPartitions.has(partition)) return false;
     }
     for (const admits of this.#guards) if (!admits(message)) return false;
     return true;
@@ -210,7 +205,7 @@ export class Gate implements ReceiptGate {
 
   #changed(): void {
     this.closed = this.#reasons.size > 0;
-    this.guarded = this.#holds.size > 0 || this.#guards.size > 0;
+    this.guarded = this.#pausedPartitions.size > 0 || this.#guards.size > 0;
     for (const observer of this.#observers) observer();
     const wakes = this.#wakes;
     this.#wakes = new Set();

@@ -1,5 +1,5 @@
 import type { OpaquePipe } from "../../types.ts";
-import type { PipePromise } from "./debts.ts";
+import type { PipePromise } from "./unacknowledged.ts";
 import { isStreamPair, type OpaqueStageOptions } from "./opaque_pipe.ts";
 
 /**

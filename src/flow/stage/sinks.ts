@@ -148,7 +148,7 @@ export class Sinks {
     if (isNodeWritable(sink)) return nodePort(sink, false);
     const { write, flush, close } = sink as SinkObject<unknown>;
     return {
-      write: isWriter(sink)
+      write: isDenoWriter(sink)
         ? (value) => writeFully(sink, value)
         : (value) => write.call(sink, value) as Maybe,
       ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
@@ -210,16 +210,16 @@ export class Sinks {
 }
 
 /** A writer of Deno, an open file for instance: it may take a part of the bytes that it is given. */
-interface Writer {
+interface DenoWriter {
   readonly writable: WritableStream<Uint8Array>;
   write(bytes: Uint8Array): Promise<number>;
 }
 
-function isWriter(sink: unknown): sink is Writer {
-  return (sink as Partial<Writer>).writable instanceof WritableStream;
+function isDenoWriter(sink: unknown): sink is DenoWriter {
+  return (sink as Partial<DenoWriter>).writable instanceof WritableStream;
 }
 
-async function writeFully(sink: Writer, value: unknown): Promise<void> {
+async function writeFully(sink: DenoWriter, value: unknown): Promise<void> {
   let rest = value as Uint8Array;
   do {
     const taken = await sink.write(rest);

@@ -51,7 +51,7 @@ const TOPIC_RESOURCE = 2;
 /** How long a question is asked again that the brokers cannot answer yet, and how often. */
 const NOT_YET_MS = 10_000, NOT_YET_PAUSE_MS = 100;
 
-interface Opened {
+interface OpenAdmin {
   readonly admin: Admin;
   /** Keeps the process running while something is asked; returns what ends that. */
   readonly use: () => () => void;
@@ -77,7 +77,7 @@ export class KafkaBroker implements Broker {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
-  #opening: SharedConnect<Opened> | undefined;
+  #opening: SharedConnect<OpenAdmin> | undefined;
   /** How many requests are in flight. */
   #asking = 0;
 
@@ -268,7 +268,7 @@ export class KafkaBroker implements Broker {
     return linked([signal, this.#closing.signal]);
   }
 
-  async #connect(wait: Partial<Wait> = {}): Promise<Opened> {
+  async #connect(wait: Partial<Wait> = {}): Promise<OpenAdmin> {
     const { brokers = [], startTimeout = 60_000, onStatus } = this.#options;
     const { status = onStatus, signal = this.#closing.signal } = wait;
     const ms = wait.startTimeoutMs ?? startTimeout;
@@ -280,11 +280,11 @@ export class KafkaBroker implements Broker {
     });
   }
 
-  #begin(): SharedConnect<Opened> {
+  #begin(): SharedConnect<OpenAdmin> {
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
-    const opening = new SharedConnect<Opened>(this.#clock, async (attempt) => {
+    const opening = new SharedConnect<OpenAdmin>(this.#clock, async (attempt) => {
       askPermissions(this.#options.brokers ?? []);
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);
