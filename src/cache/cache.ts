@@ -2,7 +2,7 @@ import { asPart } from "../flow/run/attribution.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
 import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
-import type { Tombstone } from "../tombstone.ts";
+import { type Tombstone, tombstone } from "../tombstone.ts";
 import {
   type CacheOptions,
   type CacheSettings,
@@ -17,7 +17,6 @@ import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
 import { Reads } from "./reads.ts";
-import { toSink } from "./sink.ts";
 import type { Space } from "./space.ts";
 import { Spaces } from "./spaces.ts";
 import type { CacheStore, SpaceLimits } from "./store.ts";
@@ -327,6 +326,20 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value, or `tombstone`, which deletes the key. */
   [openSink](_host: Host): SinkPort<readonly [Key, V | Tombstone]> {
-    return toSink(this.#writes, this.#store);
+    const [writes, store] = [this.#writes, this.#store];
+    const write = (pair: readonly [Key, V | Tombstone]) => {
+      if (!Array.isArray(pair) || pair.length !== 2) {
+        throw new TypeError(
+          `Cannot write ${Deno.inspect(pair)} to a cache: it is not [key, value]`,
+        );
+      }
+      const [key, value] = pair as readonly [Key, V | Tombstone];
+      return value === tombstone ? writes.remove(key) : writes.put(key, value);
+    };
+    const flush = async () => {
+      // Also while it is being closed, which ends no flow.
+      if (!store.driven) await store.flush();
+    };
+    return { write, flush };
   }
 }

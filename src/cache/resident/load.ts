@@ -1,9 +1,8 @@
-import { CacheDamagedError, CacheStorageError } from "../errors.ts";
+import { type CacheDamage, CacheDamagedError, CacheStorageError } from "../errors.ts";
 import { fromStateRow, ROOT, STATE_KEY } from "../format.ts";
 import { decodeKey, inspectKey } from "../keys.ts";
 import { fromPieces } from "../pieces.ts";
 import { NotAsWrittenError, sealOf } from "../sealed.ts";
-import { Damage } from "./damage.ts";
 import type { Entry } from "./entry.ts";
 import type { SpaceState, State } from "./journal.ts";
 import { type DecodedPage, decodePage } from "./page.ts";
@@ -276,4 +275,26 @@ function notAsWritten(error: unknown): string {
     return "it is not what was written there";
   }
   throw error;
+}
+
+/** Findings that are told. */
+const MAX_DETAILS = 20;
+
+/** What is found to be damaged while a store is read. */
+class Damage implements CacheDamage {
+  pages = 0;
+  entries = 0;
+  readonly details: string[] = [];
+
+  /** Whether anything was found. */
+  get found(): boolean {
+    return this.details.length > 0;
+  }
+
+  /** Adds a finding. */
+  add(detail: string, { pages = 0, entries = 0 }: { pages?: number; entries?: number } = {}): void {
+    this.pages += pages;
+    this.entries += entries;
+    if (this.details.length < MAX_DETAILS) this.details.push(detail);
+  }
 }

@@ -4,8 +4,7 @@ import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
 import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
 import type { Journal, Row, SpaceState, State } from "./journal.ts";
-import type { Page } from "./page.ts";
-import { rowsOfPage } from "./rows_of_page.ts";
+import { type Page, rowsOfPage } from "./page.ts";
 import { Table } from "./table.ts";
 import type { TableHost } from "./table.ts";
 

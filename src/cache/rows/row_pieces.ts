@@ -1,7 +1,6 @@
 import { ROOT } from "../format.ts";
 import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import type { Calls } from "./calls.ts";
-import { toExpiry } from "./expiry.ts";
 import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** Pieces in one atomic write, and deletions. */
@@ -122,4 +121,13 @@ function trashOf(id: string): Deno.KvKey {
 function isTrash(value: unknown): value is [count: number, since: number] {
   return Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger) &&
     value[0] <= MAX_PIECES;
+}
+
+/** A hundred years: Deno KV refuses a moment that is too far away. */
+const MAX_EXPIRE_MS = 100 * 365 * 24 * 3_600_000;
+
+/** Tells Deno KV when it may delete a row: from `expires` on, which is 0 for never. */
+export function toExpiry(expires: number, now: number): { expireIn?: number } {
+  if (expires === 0) return {};
+  return { expireIn: Math.min(Math.max(1, expires - now), MAX_EXPIRE_MS) };
 }

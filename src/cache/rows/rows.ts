@@ -6,9 +6,8 @@ import { toRange } from "../range.ts";
 import { NotAsWrittenError, seal, unseal } from "../sealed.ts";
 import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
 import type { Calls } from "./calls.ts";
-import { toExpiry } from "./expiry.ts";
 import { RowCursor } from "./row_cursor.ts";
-import type { RowPieces } from "./row_pieces.ts";
+import { type RowPieces, toExpiry } from "./row_pieces.ts";
 import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** The content of the row of an entry, which is sealed. */

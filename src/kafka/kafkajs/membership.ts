@@ -9,12 +9,12 @@ import type {
 } from "../client/broker.ts";
 import { startOf } from "../client/start_of.ts";
 import type { Client } from "./client.ts";
+import { leaveGroup } from "./cluster.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
 import { END_MS } from "./client_lifetime.ts";
 import { cameWith } from "./fetching.ts";
-import { leaveGroup } from "./leaving.ts";
 import { BrokerHealth } from "./broker_health.ts";
 import { watchRequests } from "./requests.ts";
 
@@ -164,7 +164,7 @@ export class KafkaMembership implements Membership {
   #leaveJoin(): void {
     const memberId = this.#joining;
     if (memberId === undefined) return;
-    this.#leaving ??= leaveGroup(this.#client, this.#options, memberId).catch(() => {}); // it times out
+    this.#leaving ??= leaveGroup(this.#client.kafka, this.#options, memberId).catch(() => {}); // it times out
   }
 
   async #position(assignment: Assignment): Promise<void> {

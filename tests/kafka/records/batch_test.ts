@@ -2,9 +2,8 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { ProducerRecord } from "../../../src/kafka/client/broker.ts";
 import { MAX_BATCH_BYTES } from "../../../src/kafka/records/batch_format.ts";
-import { writeBatch } from "../../../src/kafka/records/batch_writer.ts";
+import { headerName, writeBatch } from "../../../src/kafka/records/batch_writer.ts";
 import { ByteWriter } from "../../../src/kafka/records/byte_writer.ts";
-import { headerName } from "../../../src/kafka/records/header_names.ts";
 import {
   all,
   batchOf,

@@ -8,11 +8,10 @@
  * frames.
  */
 import { inSteps, spend } from "./yielding.ts";
-import type { Compressor } from "./compressor.ts";
+import { type Compressor, tooLarge } from "./compressor.ts";
 import { decodeBlock, encodeBlock, mostEncoded } from "./lz4_block.ts";
 import { wordAt } from "./words.ts";
 import { xxh32 } from "./xxh32.ts";
-import { tooLarge } from "./too_large.ts";
 
 const MAGIC = 0x184d2204;
 /** Where the flags stand, and what the checksum of the head covers begins. */
