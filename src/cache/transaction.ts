@@ -1,11 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Clock, delay, withDeadline } from "../clock.ts";
+import { delay, withDeadline } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
-import type { KeyLock, KeyLocks } from "./key_locks.ts";
+import type { KeyLock } from "./key_locks.ts";
 import type { Duration } from "../duration.ts";
 import { duration, readOptions, type Rules, signal } from "../options.ts";
-import type { Found, Space, Write } from "./space.ts";
+import type { Found, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
+import type { Committed, Writes } from "./writes.ts";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
@@ -46,33 +47,6 @@ export interface Transaction<V> {
   delete(key: Key): void;
 }
 
-/** What a transaction needs of its cache. */
-export interface TransactionHost {
-  /** The layout. */
-  readonly space: Space;
-  /** The locks on the keys. */
-  readonly locks: KeyLocks;
-  /** The time. */
-  readonly clock: Clock;
-  /** The most that may be written at once, in estimated bytes. */
-  readonly maxBytes: number;
-  /** Makes a write of a value that is copied now. */
-  toWrite(key: string, value: unknown, ttlMs: number | undefined): Write;
-  /** Applies all writes if each key of `reads` still has the entry that was read; else returns undefined. */
-  commit(
-    reads: ReadonlyMap<string, Found | undefined>,
-    writes: readonly Write[],
-  ): Promise<Committed | undefined>;
-  /** Throws once the cache is closed. */
-  assertOpen(): void;
-}
-
-/** A transaction that was written. */
-export interface Committed {
-  /** Backpressure of the readers of updates. */
-  readonly readers: void | Promise<void>;
-}
-
 const RULES = { timeout: duration(), signal } as const satisfies Rules<TransactionOptions>;
 const SET_RULES = { ttl: duration({ least: 1 }) } as const satisfies Rules<TransactionSetOptions>;
 const MAX_PAUSE_MS = 50;
@@ -83,19 +57,19 @@ const held = new AsyncLocalStorage<KeyLock>();
 
 /** Runs a transaction; see `Cache.transaction`. */
 export async function runTransaction<V, R>(
-  host: TransactionHost,
+  cache: Writes<V>,
   keys: readonly Key[],
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions = {},
 ): Promise<R> {
-  const { result, readers } = await runHolding(host, keys, run, options);
+  const { result, readers } = await runHolding(cache, keys, run, options);
   // No key is held any more: a reader may be waiting for one.
   await readers;
   return result;
 }
 
 async function runHolding<V, R>(
-  host: TransactionHost,
+  cache: Writes<V>,
   keys: readonly Key[],
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions,
@@ -103,8 +77,8 @@ async function runHolding<V, R>(
   const { timeout = 30_000, signal } = readOptions("a transaction", options, RULES);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
-  const lock = host.locks.request(declared, held.getStore());
-  const { clock } = host;
+  const lock = cache.locks.request(declared, held.getStore());
+  const { clock } = cache;
   const end = clock.monotonic() + timeout;
   let reason = "another one holds a key of it";
   const late = () => {
@@ -114,7 +88,7 @@ async function runHolding<V, R>(
   try {
     assertNoDeadlock(lock);
     for (let attempt = 1;; attempt++) {
-      const draft = new Draft<V>(host, declared);
+      const draft = new Draft<V>(cache, declared);
       const work = async () => {
         await lock.acquired;
         if (attempt === 1) reason = "its function has not ended";
@@ -153,15 +127,15 @@ function assertNoDeadlock(lock: KeyLock): void {
 
 /** One run of a transaction's function: what it read, and what it wants to write. */
 class Draft<V> implements Transaction<V> {
-  readonly #host: TransactionHost;
+  readonly #cache: Writes<V>;
   readonly #declared: ReadonlySet<string>;
   readonly #reads = new Map<string, Found | undefined>();
   readonly #writes = new Map<string, Write>();
   #bytes = 0;
   #ended = false;
 
-  constructor(host: TransactionHost, declared: ReadonlySet<string>) {
-    this.#host = host;
+  constructor(cache: Writes<V>, declared: ReadonlySet<string>) {
+    this.#cache = cache;
     this.#declared = declared;
   }
 
@@ -180,7 +154,7 @@ class Draft<V> implements Transaction<V> {
 
   set(key: Key, value: V, options?: TransactionSetOptions): void {
     const ttl = options && readOptions("set in a transaction", options, SET_RULES).ttl;
-    this.#write(key, this.#host.toWrite(encodeKey(key), value, ttl));
+    this.#write(key, this.#cache.toWrite(encodeKey(key), value, ttl));
   }
 
   delete(key: Key): void {
@@ -189,7 +163,7 @@ class Draft<V> implements Transaction<V> {
 
   /** Writes everything, or nothing when something that was read has changed. */
   commit(): Promise<Committed | undefined> {
-    return this.#host.commit(this.#reads, [...this.#writes.values()]);
+    return this.#cache.commit(this.#reads, [...this.#writes.values()]);
   }
 
   end(): void {
@@ -203,7 +177,7 @@ class Draft<V> implements Transaction<V> {
     if (written) return written.put;
     // What was read once is read again: a run sees one version of each key.
     if (this.#reads.has(encoded)) return this.#reads.get(encoded);
-    const found = await this.#host.space.read(encoded);
+    const found = await this.#cache.space.read(encoded);
     if (!this.#reads.has(encoded)) this.#reads.set(encoded, found);
     return found;
   }
@@ -216,9 +190,9 @@ class Draft<V> implements Transaction<V> {
       );
     }
     this.#bytes += (write.put?.size ?? 0) - (this.#writes.get(write.key)?.put?.size ?? 0);
-    if (this.#bytes > this.#host.maxBytes) {
+    if (this.#bytes > this.#cache.maxBytes) {
       throw new RangeError(
-        `Cannot write ${this.#bytes} bytes in a transaction: maxTransactionBytes is ${this.#host.maxBytes}`,
+        `Cannot write ${this.#bytes} bytes in a transaction: maxTransactionBytes is ${this.#cache.maxBytes}`,
       );
     }
     this.#writes.set(write.key, write);
@@ -226,7 +200,7 @@ class Draft<V> implements Transaction<V> {
 
   #assertRunning(): void {
     if (this.#ended) throw new TypeError("Cannot use a transaction that has ended");
-    this.#host.assertOpen();
+    this.#cache.assertOpen();
   }
 }
 

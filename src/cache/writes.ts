@@ -11,7 +11,6 @@ import { encodeKey, type Key } from "./keys.ts";
 import { toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
-import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
 
@@ -19,8 +18,14 @@ import { copyIn } from "./values.ts";
 const WRITE = "a write to a Cache";
 const DONE = Promise.resolve();
 
+/** What a transaction has committed. */
+export interface Committed {
+  /** Backpressure of the readers of updates. */
+  readonly readers: void | Promise<void>;
+}
+
 /** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
-export class Writes<V> implements TransactionHost {
+export class Writes<V> {
   readonly space: Space;
   readonly clock: Clock;
   readonly maxBytes: number;

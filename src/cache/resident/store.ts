@@ -2,7 +2,7 @@ import type { Writer } from "../../flow/state/state.ts";
 import { ROOT } from "../format.ts";
 import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
-import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
+import { type BufferedWrites, GroupCommit, type GroupCommitOptions } from "./group_commit.ts";
 import type { Journal, Row, SpaceState, State } from "./journal.ts";
 import { type Page, rowsOfPage } from "./page.ts";
 import { Table } from "./table.ts";
@@ -34,7 +34,7 @@ const SWEEP_ENTRIES = 10_000;
  * The tables of one store, and the cuts: a cut takes what all tables buffer at one instant, and becomes
  * durable as a whole or not at all.
  */
-export class ResidentStore implements TableHost, Uncommitted {
+export class ResidentStore implements TableHost, BufferedWrites {
   readonly #options: StoreOptions;
   readonly #journal: Journal | undefined;
   /** Undefined where there is no disk. */
