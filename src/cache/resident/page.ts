@@ -1,4 +1,4 @@
-import { ROOT } from "../format.ts";
+import { PAGES, PIECES, ROOT } from "../format.ts";
 import { MAX_INLINE_BYTES, type PieceList, toPieces } from "../pieces.ts";
 import { seal, sealOf, unseal } from "../sealed.ts";
 import { Entry } from "./entry.ts";
@@ -160,11 +160,11 @@ export function rowsOfPage(space: string, page: Page, origin: PageOrigin): Row[]
     const { list, pieces } = toPieces(entry.value);
     entry.pieces = list;
     for (const [n, piece] of pieces.entries()) {
-      rows.push({ key: [ROOT, "p", list[0], n], value: piece });
+      rows.push({ key: [...PIECES, list[0], n], value: piece });
     }
   }
   const value = encodePage(space, page, origin);
   page.sum = sealOf(value);
-  rows.push({ key: [ROOT, "l", page.id], value });
+  rows.push({ key: [...PAGES, page.id], value });
   return rows;
 }

@@ -1,5 +1,5 @@
 import type { Writer } from "../../flow/state/state.ts";
-import { ROOT } from "../format.ts";
+import { PAGES, PIECES } from "../format.ts";
 import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
 import { type BufferedWrites, GroupCommit, type GroupCommitOptions } from "./group_commit.ts";
@@ -219,7 +219,7 @@ export class ResidentStore implements TableHost, BufferedWrites {
     const written: [Table, Page][] = [];
     for (const table of this.#tables.values()) {
       for (const page of table.takeBuffer(() => ++state.last)) written.push([table, page]);
-      for (const id of table.eviction.takeGone()) garbage.push([ROOT, "l", id]);
+      for (const id of table.eviction.takeGone()) garbage.push([...PAGES, id]);
     }
     for (const [index, [table, page]] of written.entries()) {
       const ends = index === written.length - 1;
@@ -252,7 +252,7 @@ export class ResidentStore implements TableHost, BufferedWrites {
           table.eviction.count(page);
         }
         state.spaces = this.#spaces();
-        const removed = ids.map((id) => [ROOT, "l", id]);
+        const removed = ids.map((id) => [...PAGES, id]);
         commits.add({ rows, removed, state, garbage: [] });
         from = next;
       }
@@ -285,7 +285,7 @@ export class ResidentStore implements TableHost, BufferedWrites {
   #takeDiscarded(): Deno.KvKey[] {
     const keys: Deno.KvKey[] = [];
     for (const { pieces } of this.#discarded) {
-      for (let n = 0; n < pieces![1]; n++) keys.push([ROOT, "p", pieces![0], n]);
+      for (let n = 0; n < pieces![1]; n++) keys.push([...PIECES, pieces![0], n]);
     }
     this.#discarded = [];
     return keys;

@@ -1,4 +1,4 @@
-import { ROOT } from "../format.ts";
+import { WRITERS } from "../format.ts";
 import type { Calls } from "./calls.ts";
 
 /** The row of a writer that does not come back goes after this time. */
@@ -12,7 +12,7 @@ const EXPIRE_MS = 24 * 3_600_000;
 export class AtomicWriter {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
-  readonly #key: Deno.KvKey = [ROOT, "w", crypto.randomUUID()];
+  readonly #key: Deno.KvKey = [...WRITERS, crypto.randomUUID()];
   #versionstamp: string | null = null;
   #attempt = 0;
   #unsure = false;

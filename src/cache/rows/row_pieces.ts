@@ -1,4 +1,4 @@
-import { ROOT } from "../format.ts";
+import { PIECES, TRASH } from "../format.ts";
 import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import type { Calls } from "./calls.ts";
 import type { AtomicWriter } from "./atomic_writer.ts";
@@ -43,7 +43,7 @@ export class RowPieces {
       await this.#writer.commit((atomic) => {
         const expiry = toExpiry(expires, this.#calls.now());
         for (const [n, piece] of pieces.slice(at, at + PIECES_PER_WRITE).entries()) {
-          atomic.set([ROOT, "p", list[0], at + n], piece, expiry);
+          atomic.set([...PIECES, list[0], at + n], piece, expiry);
         }
       });
     }
@@ -57,7 +57,7 @@ export class RowPieces {
    */
   async read(list: PieceList): Promise<unknown> {
     const pieces = await this.#calls.call(() => {
-      const rows = this.#kv.list({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
+      const rows = this.#kv.list({ prefix: [...PIECES, list[0]] }, { batchSize: 10 });
       return Array.fromAsync(rows, (row) => row.value);
     });
     return fromPieces(list, pieces);
@@ -88,7 +88,7 @@ export class RowPieces {
     for (let at = 0; at < count; at += DELETES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
         for (let n = at; n < Math.min(count, at + DELETES_PER_WRITE); n++) {
-          atomic.delete([ROOT, "p", id, n]);
+          atomic.delete([...PIECES, id, n]);
         }
       });
     }
@@ -97,9 +97,7 @@ export class RowPieces {
 
   /** Collects what was left in the trash by a process that did not come back. */
   async collectAbandoned(): Promise<void> {
-    const rows = await this.#calls.call(() =>
-      Array.fromAsync(this.#kv.list({ prefix: [ROOT, "t"] }))
-    );
+    const rows = await this.#calls.call(() => Array.fromAsync(this.#kv.list({ prefix: TRASH })));
     for (const row of rows) {
       if (!isTrash(row.value)) continue; // damaged: nobody knows what it was about
       const [count, since] = row.value;
@@ -115,7 +113,7 @@ export class RowPieces {
 
 /** The row in the trash that names the pieces of an id. */
 function trashOf(id: string): Deno.KvKey {
-  return [ROOT, "t", id];
+  return [...TRASH, id];
 }
 
 function isTrash(value: unknown): value is [count: number, since: number] {

@@ -1,5 +1,5 @@
 import { CacheDamagedError, CacheStorageError } from "../errors.ts";
-import { ROOT } from "../format.ts";
+import { ENTRIES, ROOT } from "../format.ts";
 import { decodeKey, decodeParts, inspectKey, type KeyPart } from "../keys.ts";
 import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 import { toRange } from "../range.ts";
@@ -69,7 +69,7 @@ export class Rows implements Space {
   /** Makes the space of a name. */
   constructor(name: string, store: RowStoreParts) {
     this.#name = name;
-    this.#root = [ROOT, "e", name];
+    this.#root = [...ENTRIES, name];
     this.#store = store;
   }
 
