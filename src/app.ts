@@ -49,7 +49,7 @@ export interface AppOptions<Args = unknown> {
    * apps), then positions are committed. This also happens before partitions are given up, and at the end.
    */
   commit?: CommitOptions | undefined;
-  /** Called with what happens while the app streams. */
+  /** Called with the events of a run. */
   onStatus?: ((event: StatusEvent) => void) | undefined;
   /**
    * Time and timers.
@@ -214,9 +214,9 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Sets options that topics made from now on have, where they are not given others; called again, it adds
-   * to them, and takes back what is undefined. The default app sets them for all topics; another app for those
-   * that are made with it as their `app`, over the default app's.
+   * Sets defaults for topics that are created from now on. A later call adds to them; a value of undefined removes
+   * one. The default app sets them for all topics; another app sets them for the topics that have it as their
+   * `app`, over those of the default app.
    *
    * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
    */

@@ -142,5 +142,5 @@ class Alone implements Running {
 function withOthers(cause: unknown, others: unknown[]): unknown {
   if (others.length === 0) return cause;
   if (cause instanceof Error && Object.isExtensible(cause)) return Object.assign(cause, { others });
-  return new AggregateError([cause, ...others], "Cannot go on after several errors");
+  return new AggregateError([cause, ...others], "Cannot continue after several errors");
 }

@@ -145,7 +145,7 @@ export function duration(bounds: DurationBounds = {}): Rule<number> {
 /**
  * Checks that `options` has no other names than `known`.
  *
- * @throws {TypeError} If it is no object, or has another name; the error suggests one that is near, or
+ * @throws {TypeError} If it is not an object, or has another name; the error suggests one that is near, or
  * names them all.
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
@@ -155,7 +155,7 @@ export function checkOptions(what: string, options: object, known: readonly stri
   }
   if (Object.keys(options).length === 0 && !isPlain(options)) {
     throw new TypeError(
-      `Cannot use the options of ${what}: they are an object of options, got ${describe(options)}`,
+      `Cannot use the options of ${what}: they must be a plain object, got ${describe(options)}`,
     );
   }
   for (const name of Object.keys(options)) {

@@ -110,7 +110,7 @@ Deno.test("options that are an object of another kind are a TypeError, which nam
   for (const options of [[], new Date(), new Map([["bound", 5]])]) {
     assertStringIncludes(
       refused((options) => new Proxy(options), options),
-      `an object of options, got an object of class ${options.constructor.name}`,
+      `they must be a plain object, got an object of class ${options.constructor.name}`,
     );
   }
   assertEquals(new Proxy(Object.create(null)).size, 0);

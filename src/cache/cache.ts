@@ -67,7 +67,7 @@ export class Cache<V = unknown>
   ) {
     if (typeof store?.space !== "function") {
       throw new TypeError(
-        "Cannot make a Cache by new: write await Cache.open(path), or new MemoryCache()",
+        "Cannot construct a Cache with new: write await Cache.open(path), or new MemoryCache()",
       );
     }
     const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttl = Infinity, onEvict } = settings;
@@ -201,16 +201,16 @@ export class Cache<V = unknown>
   /**
    * Runs a function that reads and writes several keys atomically: all of its writes happen, or none.
    *
-   * - Transactions with a key in common run one after the other. One that is called inside another, and would wait
-   *   for that one or for one that waits for it, fails at once.
+   * - Transactions with a key in common run one after the other. One that is called inside another fails at once if it
+   *   would wait for that one, or for one that waits for it.
    * - If anything that it read was changed meanwhile, by a plain `set` or by another process, the function
-   *   runs again. It may read keys that are not declared, and write only those that are.
+   *   runs again. It may read undeclared keys, but writes only declared ones.
    * - If it throws, nothing is written, and the error is passed on.
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
    * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeout`, by default 30 seconds:
-   * the error says which keys, and what it was waiting for.
+   * the error names the keys and the reason.
    * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
    * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
@@ -236,8 +236,8 @@ export class Cache<V = unknown>
    *   comes as one more write. Evictions and expiry are not writes. In a shared store, only the writes of this object
    *   are seen.
    *
-   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then what was
-   * not read is kept, also of keys that are gone: end what nobody reads. It may be the source of a flow.
+   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then, unread
+   * changes are kept in memory, also those of deleted keys: end an iteration that is not read. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();
@@ -310,7 +310,7 @@ export class Cache<V = unknown>
   /**
    * Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it.
    *
-   * @throws {CacheStorageError} If the disk does not take what was written: it is closed, and that is lost.
+   * @throws {CacheStorageError} If the disk does not accept the last writes: the cache is closed, and they are lost.
    * @throws {TypeError} While flows keep their state in it.
    */
   // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection

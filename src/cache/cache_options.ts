@@ -176,6 +176,6 @@ export function assertNoEviction(
   if (maxBytes === undefined && onEvict === undefined) return;
   const name = maxBytes === undefined ? "onEvict" : "maxBytes";
   throw new TypeError(
-    `Cannot use ${name} with a shared store: what others write cannot be counted; use ttl`,
+    `Cannot use ${name} with a shared store: the writes of other processes cannot be counted; use ttl`,
   );
 }

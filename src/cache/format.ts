@@ -48,7 +48,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
     throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
   };
   if (!Number.isInteger(format)) {
-    throw new NotAsWrittenError("it is not what was written there");
+    throw new NotAsWrittenError("it is not as it was written");
   }
   if (format! > FORMAT) refuse(`it has format ${format}, this version reads ${FORMAT}: upgrade`);
   if (format! < FORMAT) {
@@ -64,7 +64,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
         : "it was made with { shared: true }: open it with that, or use another path",
     );
   }
-  if (found !== layout) throw new NotAsWrittenError("it is not what was written there");
+  if (found !== layout) throw new NotAsWrittenError("it is not as it was written");
   return unseal(body, placeOf(layout));
 }
 

@@ -140,8 +140,8 @@ export interface CheckpointOptions<M = unknown> {
    * A store that is open in all processes that share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps a row for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. It must have no `ttl`. Without it, partitions are kept in `cache`, and what is
-   * known of a partition does not move with it to another process.
+   * rest, each process its own. It must have no `ttl`. Without it, partitions are kept in `cache`, and the
+   * record of a partition does not move with it to another process.
    */
   partitions?: PartitionStore | undefined;
   /**

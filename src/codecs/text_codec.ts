@@ -25,7 +25,7 @@ export class TextCodec implements Codec<string> {
   /**
    * Makes the UTF-8 bytes of `value`.
    *
-   * @throws {TypeError} When it is no string, or one that UTF-8 cannot hold.
+   * @throws {TypeError} When it is not a string, or one that UTF-8 cannot hold.
    */
   encode(value: string): Uint8Array {
     if (typeof value !== "string") {

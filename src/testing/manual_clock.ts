@@ -48,7 +48,7 @@ export class ManualClock implements Clock {
    * Sets the time of day forward by `duration`, or back by a negative number of milliseconds, as NTP or an operator
    * does. No time passes: no timer fires, and no measured duration changes.
    *
-   * @throws {TypeError} If it is no duration.
+   * @throws {TypeError} If it is not a duration.
    * @throws {RangeError} If it is infinite or NaN.
    */
   step(duration: Duration): void {
@@ -86,7 +86,7 @@ export class ManualClock implements Clock {
   /**
    * Advances by `duration`, firing each timer at its time; the work that it starts runs before the next.
    *
-   * @throws {TypeError} If it is no duration.
+   * @throws {TypeError} If it is not a duration.
    * @throws {RangeError} If it is negative, infinite or NaN.
    */
   async tick(duration: Duration): Promise<void> {

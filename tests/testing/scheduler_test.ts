@@ -62,7 +62,7 @@ Deno.test("Scheduler.run() throws when nothing can go on, with the seed and the 
   await assertRejects(
     () => scheduler.run(hanging),
     Error,
-    "Cannot go on: nothing is waiting for its turn, with seed 7, after 2 steps: … the last turn, 5 ms pass",
+    "Cannot continue: nothing is waiting for its turn, with seed 7, after 2 steps: … the last turn, 5 ms pass",
   );
 });
 

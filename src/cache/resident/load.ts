@@ -268,11 +268,11 @@ async function readPieces(
   return lost;
 }
 
-/** Says in which way a row is not as it was written; throws what is no answer to that. */
+/** Says in which way a row is not as it was written; throws what is not an answer to that. */
 function notAsWritten(error: unknown): string {
   if (error instanceof NotAsWrittenError) return error.message;
   if (error instanceof Error && /could not deserialize|column type/.test(error.message)) {
-    return "it is not what was written there";
+    return "it is not as it was written";
   }
   throw error;
 }

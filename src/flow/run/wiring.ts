@@ -350,7 +350,7 @@ async function guard(
 ): Promise<void> {
   const wrap = (error: unknown) => flowRun.laterError(error, message);
   try {
-    // What is done later is no part of the message that is in flight now.
+    // What is done later is not part of the message that is in flight now.
     await runDetached(() => recovery.guard(step, wrap));
   } catch (error) {
     flowRun.die(wrap(error));

@@ -17,7 +17,7 @@ export interface Positioned {
  */
 export type StartLimit = (partition: number, position: number, exact: boolean) => number;
 
-/** Gets ready for reading `partitions`, which are all that a reader was given of a source that has `total`. */
+/** Prepares for reading `partitions`: all that a reader was assigned, of the `total` of the source. */
 export type StartPreparation = (
   partitions: readonly number[],
   total: number,
@@ -49,9 +49,9 @@ export class Gate implements ReceiptGate {
    * @internal
    */
   readonly holders: Set<Holder> = new Set();
-  /** Those who see every message, when the gate is `attributed`. */
+  /** They see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
-  /** What goes with the source through its runs. */
+  /** The companions of the source in its runs. */
   readonly companions: Set<Companion> = new Set();
 
   /** The stores that hold state of the flows of this run, each with the name of such a flow. */
@@ -89,7 +89,7 @@ export class Gate implements ReceiptGate {
     this.#changed();
   }
 
-  /** Adds a test that every message must pass before it is handled; returns what removes it. */
+  /** Adds a test that every message must pass before it is handled; returns a function that removes it. */
   guard(admits: (message: unknown) => boolean): () => void {
     this.#guards.add(admits);
     this.#changed();
@@ -99,7 +99,7 @@ export class Gate implements ReceiptGate {
     };
   }
 
-  /** Returns whether `message` may be handled now; asked again after every change of the gate. */
+  /** Returns whether `message` may be handled now; it is tested again after every change of the gate. */
   admits(message: unknown): boolean {
     if (this.#pausedPartitions.size > 0) {
       const partition = (message as { partition?: unknown } | null | undefined)?.partition;
@@ -109,17 +109,17 @@ export class Gate implements ReceiptGate {
     return true;
   }
 
-  /** Asks the held messages again: what a guard depends on has changed. */
+  /** Tests the held messages again, since a guard may admit them now. */
   recheck(): void {
     this.#changed();
   }
 
-  /** Calls `wake` once, at the next change. Whoever waits again and again gives the same function. */
+  /** Calls `wake` once, at the next change. A caller that waits repeatedly passes the same function. */
   wait(wake: () => void): void {
     this.#wakes.add(wake);
   }
 
-  /** Calls `observer` at every change; returns what removes it. */
+  /** Calls `observer` at every change; returns a function that removes it. */
   observe(observer: () => void): () => void {
     this.#observers.add(observer);
     return () => void this.#observers.delete(observer);
@@ -152,37 +152,37 @@ export class Gate implements ReceiptGate {
     return this.#target?.parts?.();
   }
 
-  /** The first positions that the partitions still have; undefined when the source forgets nothing. */
+  /** The first positions that the partitions still have; undefined when the source deletes nothing. */
   beginnings(): Promise<ReadonlyMap<number, number>> | undefined {
     return this.#target?.beginnings?.();
   }
 
-  /** Has `prepare` called, and waited for, before reading begins. Returns what removes it. */
+  /** Calls `prepare` before reading begins, which waits for it. Returns a function that removes it. */
   beforeStart(prepare: StartPreparation): () => void {
     this.#preparations.add(prepare);
     return () => void this.#preparations.delete(prepare);
   }
 
-  /** For the feed: the partitions that it was given are about to be read. A rejection means: they cannot. */
+  /** For the feed: its assigned partitions are about to be read. A rejection means that they cannot be. */
   async prepareStart(partitions: readonly number[], total: number): Promise<void> {
     const preparations = [...this.#preparations];
     await Promise.all(preparations.map((prepare) => prepare(partitions, total)));
   }
 
-  /** Has `limit` asked wherever reading begins; the least answer counts. Returns what removes it. */
+  /** Calls `limit` wherever reading begins; the least answer counts. Returns a function that removes it. */
   limitStart(limit: StartLimit): () => void {
     this.#limits.add(limit);
     return () => void this.#limits.delete(limit);
   }
 
-  /** For the feed: where to begin a partition whose own beginning is `position`; there itself with `exact`. */
+  /** For the feed: where to begin a partition that would begin at `position`; with `exact`, that was chosen. */
   startAt(partition: number, position: number, exact = false): number {
     let start = position;
     for (const limit of this.#limits) start = Math.min(start, limit(partition, position, exact));
     return start;
   }
 
-  /** For the feed: a new epoch, in which what was handed out and is held back comes again. */
+  /** For the feed: starts an epoch in which messages that were handed out and held back come again. */
   renew(): void {
     this.epoch++;
   }
@@ -215,7 +215,7 @@ export class Gate implements ReceiptGate {
 
 const gates = new WeakMap<object, Gate>();
 
-/** Returns the gate of a source object; a source that is no object (a string) gets one of its own. */
+/** Returns the gate of a source object; a source that is not an object (a string) gets a new one. */
 export function gateOf(source: unknown): Gate {
   if ((typeof source !== "object" && typeof source !== "function") || source === null) {
     return new Gate();

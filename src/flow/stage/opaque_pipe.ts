@@ -223,10 +223,10 @@ class OpaqueStage {
   }
 }
 
-/** Why a message is refused that nobody knew of when the flow was bound. */
+/** Why a message is refused that could not be foreseen when the flow was bound. */
 const NO_PROMISE =
-  "what it was given comes from a source with positions, where a pipe that nobody can see into could lose " +
-  "it; use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
+  "its input comes from a source with positions, and an opaque pipe could lose messages that it holds back; " +
+  "use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
 
 /** Who is told that a stage wants a message. */
 interface Asking {

@@ -233,7 +233,7 @@ export function deadLetterSink(onError: OnError): unknown {
 /** What was read has never been, since the flow goes on without the message. */
 function readError({ flow, reader }: UndoLog): TypeError {
   return new TypeError(
-    `Cannot go on after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
+    `Cannot continue after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
       'would be based on values that never existed; use onError "stop", or keys that only one flow uses',
   );
 }

@@ -117,7 +117,7 @@ class BatchReader {
       this.#fetched.missing = size - left;
       return undefined;
     }
-    // One that is no batch ends with the bytes, or where it says that it does.
+    // One that is not a batch ends with the bytes, or where it says that it does.
     return at + (size > FORMAT_AT ? Math.min(size, left) : left);
   }
 

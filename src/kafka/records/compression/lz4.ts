@@ -41,7 +41,9 @@ interface Frame {
 }
 
 function readFrame(bytes: Uint8Array): Frame {
-  if (bytes.length < 7 || wordAt(bytes, 0) !== MAGIC) throw new RangeError("it is no lz4 frame");
+  if (bytes.length < 7 || wordAt(bytes, 0) !== MAGIC) {
+    throw new RangeError("it is not an lz4 frame");
+  }
   const flags = bytes[FLAGS_AT]!, descriptor = bytes[FLAGS_AT + 1]!;
   const code = descriptor >>> 4;
   if ((flags & 0xc2) !== VERSION || (descriptor & 0x8f) !== 0 || code < SMALLEST_BLOCKS) {
