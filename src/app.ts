@@ -39,7 +39,7 @@ import type { Source } from "./flow/source/source.ts";
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
   /**
-   * What follows an error in a flow that sets no policy of its own.
+   * The error policy of flows that set none.
    *
    * @default {"stop"}
    */
@@ -63,10 +63,10 @@ export interface AppOptions<Args = unknown> {
 export interface StreamOptions<Args = unknown> {
   /** Stops the app when it aborts, as SIGTERM does; sources are cancelled with its reason. */
   signal?: AbortSignal | undefined;
-  /** What handlers get as `context.args`. */
+  /** Passed to handlers as `context.args`. */
   args?: Args | undefined;
   /**
-   * How long stopping may take before everything is ended at once.
+   * How long stopping may take; after that, everything is ended at once.
    *
    * @default {25_000}
    */
@@ -100,7 +100,7 @@ const STREAM_RULES = { signal, args: anything, drainTimeout: duration() } as con
  * assertEquals(seen, [2, 4, 6]);
  * ```
  *
- * @typeParam Args What `stream({ args })` gives to the handlers.
+ * @typeParam Args The type of `stream({ args })`, which handlers get as `context.args`.
  */
 export class App<Args = unknown> implements AsyncDisposable {
   readonly #options: Read<AppOptions<Args>, typeof RULES>;
@@ -135,7 +135,7 @@ export class App<Args = unknown> implements AsyncDisposable {
    * `batch`, or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
    *
    * @returns The handler.
-   * @throws {TypeError} If something does not fit, or while the app streams.
+   * @throws {TypeError} If an argument does not fit, or while the app streams.
    */
   handle<I, N, const O, const P>(
     source: Source<I>,
@@ -225,9 +225,9 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then what is in flight is
-   * finished and committed, and everything is closed. A second OS signal ends it at once. Bindings stay, so it may be
-   * called again.
+   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then messages in
+   * flight are finished, progress is committed, and everything is closed. A second OS signal ends it at once. Bindings
+   * stay, so it may be called again.
    *
    * @throws {TypeError} If the app streams already, or an option is unknown or of a wrong shape.
    * @throws {RangeError} If `drainTimeout` is negative or NaN.

@@ -90,7 +90,7 @@ export function toTransform<I, O>(
  * assertEquals(seen, [1, 2]);
  * ```
  *
- * @throws {TypeError} If a sink is not one.
+ * @throws {TypeError} If a sink is not a valid sink.
  */
 export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStream<T> {
   const inflow = new Inflow<T>();

@@ -207,7 +207,7 @@ export class CycleError extends Error {
   override readonly name = "CycleError";
 }
 
-/** Returns `failure` as it is told for one of several messages that it is about. */
+/** Returns the error of one of the several messages that `failure` is about. */
 export function aboutMessage(
   failure: HandlerError | SinkError | CodecError,
   { root, origin }: { readonly root: unknown; readonly origin: unknown },

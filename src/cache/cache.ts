@@ -115,8 +115,8 @@ export class Cache<V = unknown>
    * Writes an entry. The promise settles when the write can be read. Awaiting it is backpressure: it bounds the
    * writes that are not on disk yet.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it may be readable already, since it waits in memory
-   * until the disk takes it, but it is not durable yet.
+   * @throws {CacheStorageError} If the disk does not accept it: it may be readable already, since it waits in memory
+   * until the disk accepts it, but it is not durable yet.
    * @throws {RangeError} If the key is too long, or the entry alone larger than `maxBytes`; nothing is
    * written then.
    * @throws {TypeError} If it is not a key, or something in the value would be lost or changed: functions,
@@ -129,7 +129,7 @@ export class Cache<V = unknown>
   /**
    * Deletes an entry, if it is there; the promise is that of {@linkcode Cache.set}.
    *
-   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   * @throws {CacheStorageError} If the disk does not accept it; see {@linkcode Cache.set}.
    */
   delete(key: Key, options?: DeleteOptions): Promise<void> {
     return this.#writes.delete(key, options);
@@ -213,7 +213,7 @@ export class Cache<V = unknown>
    * the error names the keys and the reason.
    * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
-   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   * @throws {CacheStorageError} If the disk does not accept it; see {@linkcode Cache.set}.
    */
   transaction<R>(
     keys: readonly Key[],
@@ -278,7 +278,7 @@ export class Cache<V = unknown>
   /**
    * Resolves when everything written so far is on disk.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it stays in memory and is retried.
+   * @throws {CacheStorageError} If the disk does not accept it: it stays in memory and is retried.
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");

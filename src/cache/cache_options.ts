@@ -14,7 +14,7 @@ import {
 } from "../options.ts";
 import type { CacheStore } from "./store.ts";
 
-/** What a cache keeps, and for how long. */
+/** How much a cache keeps, and for how long. */
 export interface SpaceOptions<V = unknown> {
   /**
    * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
@@ -59,8 +59,8 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
    */
   flushInterval?: Duration | undefined;
   /**
-   * Whether several processes use the store: then each read and write goes to it. A file is created for one or the
-   * other, and stays that way.
+   * Whether several processes use the store: then each read and write goes to it. A file is created for one of the
+   * two, and stays so.
    *
    * @default {true for a URL and for an open `Deno.Kv`, else false}
    */

@@ -15,7 +15,7 @@ export class CacheHeldError extends Error {
   }
 }
 
-/** The disk or the server did not take a write, or did not answer. */
+/** The disk or the server did not accept a write, or did not answer. */
 export class CacheStorageError extends Error {
   /** The name of the class. */
   override readonly name: string = "CacheStorageError";

@@ -11,13 +11,13 @@ import type { Committed, Writes } from "./writes.ts";
 /** How a transaction runs. */
 export interface TransactionOptions {
   /**
-   * How long it may take, the wait for its keys included. Its function is not stopped, but cannot write any
-   * more.
+   * How long it may take, including the wait for its keys. After that its function is not stopped, but cannot
+   * write any more.
    *
    * @default {30_000}
    */
   timeout?: Duration | undefined;
-  /** Gives it up; nothing is written then. */
+  /** Cancels it: nothing is written then. */
   signal?: AbortSignal | undefined;
 }
 
@@ -31,7 +31,7 @@ export interface TransactionSetOptions {
   ttl?: Duration | undefined;
 }
 
-/** What the function of a transaction reads and writes with. */
+/** The argument of a transaction's function, which it reads and writes with. */
 export interface Transaction<V> {
   /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
   get(key: Key): Promise<V | undefined>;

@@ -50,7 +50,7 @@ export interface PartitionStore {
   flush(): Promise<void>;
 }
 
-/** What a checkpoint reports to `onStatus`. */
+/** The events of a checkpoint, for `onStatus`. */
 export type CheckpointEvent =
   /**
    * A dependency went down; `downtimeMs` is in event time, when a pulse showed it. `lagging` are the slowest
@@ -202,7 +202,7 @@ export interface CheckpointOptions<M = unknown> {
    * @default {{ days: 1 }}
    */
   maxAhead?: Duration | undefined;
-  /** Called with what happens. */
+  /** Called with the events of the checkpoint. */
   onStatus?: ((event: CheckpointEvent) => void) | undefined;
   /**
    * Time and timers.

@@ -149,7 +149,7 @@ export class Dependency {
   times: EventTimes | undefined;
 
   /**
-   * Makes a dependency; it belongs to the checkpoint that it is given to.
+   * Makes a dependency, for one checkpoint.
    *
    * @throws {TypeError} If the name or the source is invalid, or an option is unknown or of a wrong shape.
    * @throws {RangeError} If a duration is out of bounds.

@@ -34,12 +34,12 @@ export class ManualClock implements Clock {
     this.#random = random;
   }
 
-  /** The time of day it stands at; {@linkcode ManualClock.step} sets it. */
+  /** The current time of day; {@linkcode ManualClock.step} sets it. */
   now(): number {
     return this.#offset + this.#passed;
   }
 
-  /** The milliseconds that it was advanced by: durations are measured with it. */
+  /** The milliseconds by which it was advanced: durations are measured with it. */
   monotonic(): number {
     return this.#passed;
   }

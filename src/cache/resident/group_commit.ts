@@ -79,7 +79,7 @@ export class GroupCommit {
   /**
    * Sends what was cut, up to the cut of a number, and what is due.
    *
-   * @throws {CacheStorageError} If the disk does not take it; it stays in memory, and is tried again.
+   * @throws {CacheStorageError} If the disk does not accept it; it stays in memory, and is tried again.
    */
   save(cut = 0): Promise<void> {
     if (this.#buffered.dropped) return Promise.resolve();

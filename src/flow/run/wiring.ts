@@ -265,7 +265,7 @@ export class Opened {
     return hub;
   }
 
-  /** How long a call of the handler may take; where the source has a limit, it is told another one. */
+  /** How long a call of the handler may take; where the source has a limit of its own, this one replaces it. */
   #timeout({ handlerTimeoutMs }: Binding, hubs: readonly Hub<unknown>[]): number {
     const own = hubs.map(({ feed }) => feed.limit?.(handlerTimeoutMs) ?? Infinity);
     return handlerTimeoutMs ?? Math.min(...own);

@@ -25,8 +25,8 @@ export interface Feed<T> {
   /** Returns the next message, `WAIT` or `END`; throws when the source failed. */
   poll(): T | typeof WAIT | typeof END;
   /**
-   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, and
-   * whatever user code it calls must work for nobody; see attribution.ts.
+   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, so
+   * user code that it calls must be detached from it; see attribution.ts.
    */
   wait(wake: () => void): void;
   /**

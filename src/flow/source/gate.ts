@@ -1,7 +1,7 @@
 import type { Companion, PartState, Witness } from "./host.ts";
 import type { Holder, ReceiptGate } from "./receipt.ts";
 
-/** What the gate of a source reaches while the source is read: its feed. */
+/** The feed of a source, as its gate uses it while the source is read. */
 export interface Positioned {
   /** Moves to another position; see `Feed.seek`. */
   seek?(position: unknown): void | Promise<void>;
@@ -12,8 +12,8 @@ export interface Positioned {
 }
 
 /**
- * Says where a partition is to begin whose own beginning is `position`; with `exact` somebody has chosen that,
- * and it begins there.
+ * Returns where to begin a partition that would begin at `position` by itself; with `exact`, a caller has chosen
+ * that position.
  */
 export type StartLimit = (partition: number, position: number, exact: boolean) => number;
 

@@ -228,7 +228,7 @@ const NO_PROMISE =
   "its input comes from a source with positions, and an opaque pipe could lose messages that it holds back; " +
   "use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
 
-/** Who is told that a stage wants a message. */
+/** Called when a stage wants a message. */
 interface Asking {
   /** It asks, and may have put out something that was not read yet. */
   asks(): void;

@@ -44,7 +44,7 @@ export class Recovery {
     readonly host: RecoveryHost,
     /** Opens a dead-letter sink for one value, made from the message of `receipt`. */
     readonly openSink: (sink: unknown, receipt: Receipt | undefined) => Emit<unknown>,
-    /** What a policy function is told, and what counts the attempts. */
+    /** The context that a policy function gets, which counts the attempts. */
     readonly context: Context = flowRun.context,
   ) {
     this.stops = onError === "stop";

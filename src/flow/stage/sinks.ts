@@ -12,7 +12,7 @@ import type { NodeSink, SinkObject } from "../../types.ts";
 
 /**
  * Makes a sink of a `WritableStream`, or of a `Writable` of Node, that is closed when the app ends. A bare
- * stream as a sink is only released, since whoever opens closes.
+ * stream as a sink is released, not closed: whoever opened it closes it.
  *
  * @example
  * ```ts

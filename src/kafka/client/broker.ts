@@ -6,7 +6,7 @@
  *   `topic/topic_connection.ts` makes the broker of a Topic from the options of `connection.ts`;
  * - take what implementations share from the files beside this one: `safe_handlers.ts` (errors of callbacks),
  *   `start_of.ts` (asking where an assignment starts), `alone.ts` (`exclusive`), `record_check.ts` (checks, and the
- *   partition of a key), `status.ts` and `errors.ts` (what is told and thrown); and the codec from `../records/`
+ *   partition of a key), `status.ts` and `errors.ts` (events and errors); and the codec from `../records/`
  *   (`writeBatch`, `readBatches`), if the library gives the bytes of a batch;
  * - register `testBrokerContract` and `testTopicContract` (in `tests/_support/`) for it, as
  *   `tests/kafka/kafka_broker_test.ts` and `topic_kafka_test.ts` do: they pass for both implementations.
@@ -116,7 +116,7 @@ export interface GroupHandlers {
    * settles; without it only by a commit that is started before this function returns.
    */
   revoking(assignment: Assignment, canCommit: boolean): void | Promise<void>;
-  /** Something about the connection or the group changed. */
+  /** The state of the connection or of the group has changed. */
   status(status: BrokerStatus): void;
 }
 

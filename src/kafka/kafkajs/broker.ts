@@ -32,11 +32,11 @@ import { SharedConnect, type Wait } from "./shared_connect.ts";
 import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
-/** With what a {@linkcode KafkaBroker} is made. */
+/** Options of a {@linkcode KafkaBroker}. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
   /** How long the first connection may take. @default {60_000} */
   startTimeout?: Duration | undefined;
-  /** Is told when the brokers cannot be reached. */
+  /** Called when the brokers cannot be reached. */
   onStatus?: ((status: BrokerStatus) => void) | undefined;
   /** The time. @default {systemClock} */
   clock?: Clock | undefined;
@@ -178,7 +178,7 @@ export class KafkaBroker implements Broker {
     }, until.signal);
   }
 
-  /** What a group has committed, by partition. */
+  /** The committed positions of a group, by partition. */
   committed(groupId: string, topic: string): Promise<Positions> {
     return this.#ask(`Cannot find the positions of group "${groupId}"`, topic, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });

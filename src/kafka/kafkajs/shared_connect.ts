@@ -7,7 +7,7 @@ export interface Wait {
   readonly startTimeoutMs: number;
   /** Ends the waiting. */
   readonly signal: AbortSignal;
-  /** Is told that the brokers are away, or back. */
+  /** Called when the brokers are away, or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }
 

@@ -41,7 +41,7 @@ export interface PartitionOffsets {
 const text = new TextCodec();
 
 /**
- * A Kafka topic: a source, a sink, and something to send to.
+ * A Kafka topic: a source, a sink, and a target of `send()`.
  *
  * - As a source it is one member of its group. A message is committed once it, and all before it in its partition,
  *   are done; uncommitted messages are delivered again.
@@ -164,7 +164,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     else this.#sought = addSeek(this.#sought, position);
   }
 
-  /** Creates the topic if it is missing; resolves to whether it was created. */
+  /** Creates the topic if it is missing; resolves to true if it was created. */
   ensure(spec: TopicSpec = {}): Promise<boolean> {
     return this.#connection.ensure(spec);
   }
