@@ -2,12 +2,13 @@ import { asPart } from "../flow/run/attribution.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
 import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
+import { readOptions } from "../options.ts";
 import { type Tombstone, tombstone } from "../tombstone.ts";
 import {
+  CACHE_RULES,
   type CacheOptions,
   type CacheSettings,
   type DeleteOptions,
-  readCacheOptions,
   type SetOptions,
   type SpaceOptions,
   type SpaceSettings,
@@ -101,7 +102,7 @@ export class Cache<V = unknown>
     target: string | URL | Deno.Kv,
     options: CacheOptions<V> = {},
   ): Promise<Cache<V>> {
-    const settings = readCacheOptions(options);
+    const settings = readOptions("a cache", options, CACHE_RULES);
     const store = await openStore(target, settings as CacheSettings);
     try {
       return new Cache<V>(store, settings);

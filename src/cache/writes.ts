@@ -1,11 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { asPart } from "../flow/run/attribution.ts";
-import {
-  type DeleteOptions,
-  readDeleteOptions,
-  readSetOptions,
-  type SetOptions,
-} from "./cache_options.ts";
+import { DELETE_RULES, type DeleteOptions, SET_RULES, type SetOptions } from "./cache_options.ts";
+import { readOptions } from "../options.ts";
 import { KeyLocks } from "./key_locks.ts";
 import { encodeKey, type Key } from "./keys.ts";
 import { toRange } from "./range.ts";
@@ -54,7 +50,7 @@ export class Writes<V> {
   set(key: Key, value: V, options: SetOptions | undefined): Promise<void> {
     try {
       if (options === undefined) return this.#finish(this.put(key, value));
-      const { ttl, durable } = readSetOptions(options);
+      const { ttl, durable } = readOptions("set", options, SET_RULES);
       if (durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.put(key, value, ttl), durable);
     } catch (error) {
@@ -77,7 +73,7 @@ export class Writes<V> {
   /** Deletes an entry; see `Cache.delete`. */
   delete(key: Key, options: DeleteOptions | undefined): Promise<void> {
     try {
-      if (options) readDeleteOptions(options);
+      if (options) readOptions("delete", options, DELETE_RULES);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.remove(key), options?.durable);
     } catch (error) {

@@ -238,17 +238,25 @@ const RULES = {
   clock,
 } as const satisfies Rules<CheckpointOptions>;
 
+const DEFAULTS = {
+  cacheKeyPrefix: "_",
+  pauseDependent: true,
+  correct: false,
+  correctAfter: 30_000,
+  mode: "emit",
+  maxWait: Infinity,
+  maxPause: Infinity,
+  maxAhead: 86_400_000,
+} as const;
+
 /** The options with their defaults; messages are not typed inside. */
-export interface CheckpointSettings extends Read<CheckpointOptions, typeof RULES> {
-  readonly cacheKeyPrefix: string;
-  readonly pauseDependent: boolean;
-  readonly correct: boolean;
-  readonly mode: "emit" | "wait";
-  readonly correctAfter: number;
-  readonly maxWait: number;
-  readonly maxPause: number;
-  readonly maxAhead: number;
-}
+export type CheckpointSettings =
+  & Omit<Read<CheckpointOptions, typeof RULES>, keyof typeof DEFAULTS>
+  & {
+    readonly [Name in keyof typeof DEFAULTS]: NonNullable<
+      Read<CheckpointOptions, typeof RULES>[Name]
+    >;
+  };
 
 /**
  * Checks the options of a checkpoint.
@@ -261,20 +269,8 @@ export function toCheckpointSettings<M>(
   options: CheckpointOptions<M>,
 ): CheckpointSettings {
   const owner = `checkpoint ${JSON.stringify(name)}`;
-  const read = readOptions(owner, options, RULES);
-  const {
-    cacheKeyPrefix = "_",
-    pauseDependent = true,
-    correct = false,
-    correctAfter = 30_000,
-    mode = "emit",
-    maxWait = Infinity,
-    maxPause = Infinity,
-    maxAhead = 86_400_000,
-    time,
-    cache,
-    partitions,
-  } = read;
+  const settings = { ...DEFAULTS, ...readOptions(owner, options, RULES) } as CheckpointSettings;
+  const { cache, partitions, mode, time } = settings;
   if (partitions !== undefined && partitions === cache as unknown) {
     throw new TypeError(
       `Cannot make ${owner} with one store as cache and partitions: partitions is shared with other ` +
@@ -286,15 +282,5 @@ export function toCheckpointSettings<M>(
       `Cannot make ${owner} in mode "wait" without time: say what the event time of a message is`,
     );
   }
-  return {
-    ...read,
-    cacheKeyPrefix,
-    pauseDependent,
-    correct,
-    correctAfter,
-    mode,
-    maxWait,
-    maxPause,
-    maxAhead,
-  } as CheckpointSettings;
+  return settings;
 }

@@ -234,7 +234,7 @@ export class TopicMember<K, V> {
 
   async #assign(assignment: Assignment): Promise<Positions> {
     this.#latest = assignment;
-    this.#joinWatch.begin("where its partitions begin");
+    this.#joinWatch.begin("the start positions of its partitions");
     await this.#joining;
     const { clock } = this.#host;
     const patience = clock.monotonic() + this.#context.settings.sessionTimeout;
