@@ -86,7 +86,7 @@ Deno.test("an unknown option that is near to none is answered with all of them",
   }
 });
 
-Deno.test("options that are no object are a TypeError", async () => {
+Deno.test("options that are not an object are a TypeError", async () => {
   const app = new App();
   for (const options of [null, 7, "text"]) {
     const rest = `they must be an object, got ${options}`;
@@ -136,7 +136,7 @@ Deno.test("a sink function behind the handler makes that a pipe, which stream() 
   );
 });
 
-Deno.test("App refuses commit figures that are not positive, and durations that are none", () => {
+Deno.test("App refuses commit figures that are not positive, and values that are not durations", () => {
   const wrong = (name: string, value: unknown, kind: typeof Error, must: string) =>
     assertEquals(
       refused((options) => new App(options), { commit: { [name]: value } }, kind),
@@ -155,7 +155,7 @@ Deno.test("App refuses commit figures that are not positive, and durations that 
   for (const value of ["10", null]) wrong("messages", value, TypeError, "a number >= 1");
 });
 
-Deno.test("App refuses an onError, an onStatus and a clock that are none", () => {
+Deno.test("App refuses an onError, an onStatus and a clock that are not valid", () => {
   assertEquals(
     refused((options) => new App(options), { onError: "retry" }),
     'Cannot use option "onError" of App as it must be "stop", "skip", { deadLetter }, { retry, otherwise? } or a function: current value is "retry"',
@@ -184,7 +184,7 @@ Deno.test("replayable() refuses options that are missing, unknown or wrong", () 
   }
 });
 
-Deno.test("stream() refuses a drainTimeout that is no duration", async () => {
+Deno.test("stream() refuses a drainTimeout that is not a duration", async () => {
   for (const drainTimeout of [-1, NaN, "5", null, {}, { second: 5 }]) {
     await assertRejects(
       () => new App().stream({ drainTimeout: drainTimeout as number }),
@@ -194,7 +194,7 @@ Deno.test("stream() refuses a drainTimeout that is no duration", async () => {
   }
 });
 
-Deno.test("stream() refuses a signal that is none", async () => {
+Deno.test("stream() refuses a signal that is not an AbortSignal", async () => {
   const options = { signal: new AbortController() } as object;
   await assertRejects(
     () => new App().stream(options),
@@ -243,7 +243,7 @@ Deno.test("batch() refuses figures out of bounds", () => {
   }
 });
 
-Deno.test("map() and filter() refuse what is no function", () => {
+Deno.test("map() and filter() refuse values that are not a function", () => {
   assertThrows(
     () => map(7 as never),
     TypeError,

@@ -82,7 +82,7 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals(await cache.has(0), false);
   });
 
-  test("refuses what is no key, and names key, size and limit of one that is too long", async () => {
+  test("refuses values that are not a key, and names key, size and limit of one that is too long", async () => {
     await using cache = await open();
     for (const key of [[], null, undefined, {}, Symbol("a"), "\ud800"]) {
       await assertRejects(() => cache.set(key as unknown as Key, 1), TypeError);

@@ -211,7 +211,7 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   await assertRejects(() => Cache.open(""), TypeError);
 });
 
-Deno.test("Cache.open() at a URL that is no store's makes no folder, and names what is supported", async () => {
+Deno.test("Cache.open() at a URL that is not a store's makes no folder, and names what is supported", async () => {
   await using folder = await temporaryFolder();
   const before = Deno.cwd();
   Deno.chdir(folder.path);

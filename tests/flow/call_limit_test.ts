@@ -211,7 +211,7 @@ Deno.test("what a late call throws comes second, and the abort that it was told 
   assertEquals((await stopped).others, []);
 });
 
-Deno.test("a call that is over in time is no failure, however many there are, and one timer watches", async () => {
+Deno.test("a call that is over in time is not a failure, however many there are, and one timer watches", async () => {
   const { clock, app, failures } = world({ onError: "skip" });
   const sunk: number[] = [];
   app.handle(Array.from({ length: 50 }, (_, n) => n), async (n) => {

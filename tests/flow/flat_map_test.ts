@@ -184,7 +184,7 @@ Deno.test("a handler or sink behind flatMap() that fails meets the policy once, 
   assertEquals(source.acknowledged, [0]);
 });
 
-Deno.test("flatMap() refuses what is no function, and what gives no elements", async () => {
+Deno.test("flatMap() refuses values that are not a function, and what gives no elements", async () => {
   assertThrows(() => flatMap([1] as never), TypeError, "must be a function");
   for (const given of [undefined, null, 1, {}]) {
     const app = new App();

@@ -227,7 +227,7 @@ Deno.test("a sequential pipe serves as handler", async () => {
   assertEquals(source.ackedTo, 2);
 });
 
-Deno.test("sequential() and untilEnd() refuse what is no pipe", () => {
+Deno.test("sequential() and untilEnd() refuse values that are not a pipe", () => {
   for (const promise of [sequential, untilEnd]) {
     assertThrows(
       () => promise([1] as never),

@@ -14,7 +14,7 @@ Deno.test("ManualClock.tick() and step() take any Duration", async () => {
   assertEquals([clock.now(), clock.monotonic()], [90_000, 90_000]);
 });
 
-Deno.test("ManualClock.tick() and step() refuse what is no duration, and leave the time as it was", async () => {
+Deno.test("ManualClock.tick() and step() refuse values that are not a duration, and leave the time as it was", async () => {
   const clock = new ManualClock(0);
   await assertRejects(() => clock.tick("1" as never), TypeError, "Cannot use tick()");
   await assertRejects(() => clock.tick({ second: 1 } as never), TypeError, '"seconds"');

@@ -136,7 +136,7 @@ Deno.test("writeBatch() takes times before the first record's, and the last time
   assertEquals(all(fetched).map(({ timestamp }) => timestamp), times);
 });
 
-Deno.test("writeBatch() refuses times that are no safe integers, or too far apart, and writes nothing", () => {
+Deno.test("writeBatch() refuses times that are not safe integers, or too far apart, and writes nothing", () => {
   const times = [[NaN], [0.5], [Infinity], [2 ** 53], [0, 2 ** 53], [-(2 ** 52), 2 ** 53 - 1]];
   for (const timestamps of times) {
     const writer = new ByteWriter();
