@@ -190,7 +190,7 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   const at = (name: string) => `${folder.path}/${name}`;
   await assertRejects(() => Cache.open(folder.path), CacheStorageError, "it is a folder");
   await Deno.writeTextFile(at("foreign"), "no database at all, ".repeat(100));
-  await assertRejects(() => Cache.open(at("foreign")), CacheStorageError, "no Deno KV file");
+  await assertRejects(() => Cache.open(at("foreign")), CacheStorageError, "not a Deno KV file");
   {
     using kv = await Deno.openKv(at("newer"));
     await kv.set(["slipstream", "state"], { format: 99, layout: "resident" });

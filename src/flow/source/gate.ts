@@ -24,8 +24,8 @@ export type StartPreparation = (
 ) => void | Promise<void>;
 
 /**
- * The valve on one source: open, paused for a set of reasons, paused for single partitions, or moved to a
- * new position.
+ * The valve on one source: open, paused (all of it, or single partitions) for a set of reasons, or moved to a new
+ * position.
  *
  * - A pause takes effect before the next message; a message in flight is finished.
  * - The source flows again when no reason is left.
