@@ -2,7 +2,8 @@
  * The part of Kafka that a Topic needs: a small interface in front of a client library, or of a broker in memory.
  *
  * To use another client library:
- * - implement {@linkcode Broker}, with {@linkcode Membership} and {@linkcode Producer}, in a folder of its own;
+ * - implement {@linkcode Broker}, with {@linkcode Membership} and {@linkcode Producer}, in a folder of its own, as
+ *   `memory/broker.ts` does in little;
  *   `topic/topic_connection.ts` makes the broker of a Topic from the options of `connection.ts`;
  * - take what implementations share from the files beside this one: `safe_handlers.ts` (errors of callbacks),
  *   `start_of.ts` (asking where an assignment starts), `alone.ts` (`exclusive`), `record_check.ts` (checks, and the
