@@ -30,7 +30,7 @@ export { app, handle, stream } from "./src/handle.ts";
 export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/source/source.ts";
 export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";
-export { type PipePromise } from "./src/flow/stage/debts.ts";
+export { type PipePromise } from "./src/flow/stage/unacknowledged.ts";
 export { type PromisedPipe, sequential, untilEnd } from "./src/flow/stage/pipe_promises.ts";
 export { Proxy, type ProxyOptions, type ProxyWriter } from "./src/flow/proxy/proxy.ts";
 export { replayable, type ReplayableOptions } from "./src/flow/source/replayable.ts";

@@ -103,7 +103,7 @@ async function run(options: Partial<CheckpointOptions<QuakeMessage>>) {
   let handled = 0;
   let stale = 0;
   let next = 0; // the earthquake that will be handled next
-  const feed = new Dependency("temperatures", reportTopic, { downtimeThreshold: 2 * HOUR });
+  const feed = new Dependency("temperatures", reportTopic, { downtimeThreshold: { hours: 2 } });
   const checkpoint = new Checkpoint("quakes", {
     dependent: quakeTopic,
     dependencies: [feed],

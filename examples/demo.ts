@@ -119,7 +119,7 @@ await using store = new MemoryCache<string>();
 await using checkpoints = new MemoryCache();
 
 let next = 0; // the activity that will be handled next
-const feed = new Dependency("weather", weather, { downtimeThreshold: 90 * MINUTE });
+const feed = new Dependency("weather", weather, { downtimeThreshold: { minutes: 90 } });
 const checkpoint = new Checkpoint("activities", {
   dependent: activities,
   dependencies: [feed],

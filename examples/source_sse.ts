@@ -92,7 +92,7 @@ async function connect(
 /** Says where an event ends: the server goes on after its id. */
 function position({ id }: EventSourceMessage): string {
   if (id) return id;
-  throw new Error("Cannot go on after an event: the server gives it no id");
+  throw new Error("Cannot continue after an event: the server gives it no id");
 }
 
 interface Change {

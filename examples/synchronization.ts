@@ -57,7 +57,6 @@ const activityReports: Report[] = [
 
 /** Every hour of the story takes this long. */
 const STEP_MS = 500;
-const HOUR_MS = 3_600_000;
 
 const firstAnswer = Promise.withResolvers<void>();
 
@@ -91,7 +90,7 @@ await using checkpoints = new MemoryCache();
 
 const checkpoint = new Checkpoint("activity", {
   dependent: activity,
-  dependencies: [new Dependency("weather", weatherStream, { downtimeThreshold: HOUR_MS })],
+  dependencies: [new Dependency("weather", weatherStream, { downtimeThreshold: { hours: 1 } })],
   downtimeCallback: () => console.log("\tThe stream is automatically paused."),
   async recoveryCallback(_, { checkpointState }) {
     const offsets = checkpointState as Record<number, number>;
@@ -136,7 +135,7 @@ await stream({ signal: lunch.signal });
 
 /** A duration as hours, minutes and seconds: `1:30:00`. */
 function clock(ms: number): string {
-  const [hours, ...rest] = [ms / HOUR_MS, ms / 60_000 % 60, ms / 1000 % 60].map(Math.floor);
+  const [hours, ...rest] = [ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60].map(Math.floor);
   return [hours, ...rest.map((part) => String(part).padStart(2, "0"))].join(":");
 }
 

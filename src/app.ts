@@ -2,7 +2,7 @@ import "./deno_only.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { Duration } from "./duration.ts";
-import { COMMIT_RULES, type CommitOptions, type CommitSettings } from "./flow/run/commit_cycle.ts";
+import { COMMIT_RULES, type CommitOptions } from "./flow/run/commit_cycle.ts";
 import {
   type Binding,
   isExactPipe,
@@ -10,7 +10,7 @@ import {
   toBinding,
   type UncheckedOptions,
 } from "./flow/run/binding.ts";
-import { checkPolicy, POLICIES } from "./flow/stage/error_policy.ts";
+import { errorPolicy } from "./flow/stage/error_policy.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
 import { Merge } from "./flow/source/source.ts";
@@ -23,9 +23,10 @@ import { describe } from "./redact.ts";
 import {
   anything,
   callback,
-  checkOptions,
   clock,
   duration,
+  nested,
+  type Read,
   readOptions,
   type Rules,
   signal,
@@ -38,7 +39,7 @@ import type { Source } from "./flow/source/source.ts";
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
   /**
-   * What follows an error in a flow that sets no policy of its own.
+   * The error policy of flows that set none.
    *
    * @default {"stop"}
    */
@@ -48,7 +49,7 @@ export interface AppOptions<Args = unknown> {
    * apps), then positions are committed. This also happens before partitions are given up, and at the end.
    */
   commit?: CommitOptions | undefined;
-  /** Called with what happens while the app streams. */
+  /** Called with the events of a run. */
   onStatus?: ((event: StatusEvent) => void) | undefined;
   /**
    * Time and timers.
@@ -62,10 +63,10 @@ export interface AppOptions<Args = unknown> {
 export interface StreamOptions<Args = unknown> {
   /** Stops the app when it aborts, as SIGTERM does; sources are cancelled with its reason. */
   signal?: AbortSignal | undefined;
-  /** What handlers get as `context.args`. */
+  /** Passed to handlers as `context.args`. */
   args?: Args | undefined;
   /**
-   * How long stopping may take before everything is ended at once.
+   * How long stopping may take; after that, everything is ended at once.
    *
    * @default {25_000}
    */
@@ -73,8 +74,8 @@ export interface StreamOptions<Args = unknown> {
 }
 
 const RULES = {
-  onError: anything,
-  commit: anything,
+  onError: errorPolicy,
+  commit: nested<CommitOptions, typeof COMMIT_RULES>(COMMIT_RULES),
   onStatus: callback,
   clock,
 } as const satisfies Rules<AppOptions>;
@@ -99,11 +100,10 @@ const STREAM_RULES = { signal, args: anything, drainTimeout: duration() } as con
  * assertEquals(seen, [2, 4, 6]);
  * ```
  *
- * @typeParam Args What `stream({ args })` gives to the handlers.
+ * @typeParam Args The type of `stream({ args })`, which handlers get as `context.args`.
  */
 export class App<Args = unknown> implements AsyncDisposable {
-  readonly #options: AppOptions<Args>;
-  readonly #commit: CommitSettings;
+  readonly #options: Read<AppOptions<Args>, typeof RULES>;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
   #run: Run | undefined;
@@ -117,15 +117,7 @@ export class App<Args = unknown> implements AsyncDisposable {
    * @throws {RangeError} If a figure in `commit` is out of bounds.
    */
   constructor(options: AppOptions<Args> = {}) {
-    const { commit = {}, onError } = this.#options = readOptions("App", options, RULES);
-    this.#commit = readOptions("App commit", commit, COMMIT_RULES);
-    if (onError !== undefined) {
-      checkPolicy(
-        onError,
-        (value) =>
-          new TypeError(`Cannot make an App: onError must be ${POLICIES}, got ${describe(value)}`),
-      );
-    }
+    this.#options = readOptions("App", options, RULES);
   }
 
   // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
@@ -143,7 +135,7 @@ export class App<Args = unknown> implements AsyncDisposable {
    * `batch`, or promise how the pipe works: {@linkcode sequential} or {@linkcode untilEnd}.
    *
    * @returns The handler.
-   * @throws {TypeError} If something does not fit, or while the app streams.
+   * @throws {TypeError} If an argument does not fit, or while the app streams.
    */
   handle<I, N, const O, const P>(
     source: Source<I>,
@@ -214,15 +206,6 @@ export class App<Args = unknown> implements AsyncDisposable {
       );
     }
     const { pipes, handler, options } = readArguments(rest);
-    checkOptions("handle", options, [
-      "sink",
-      "name",
-      "onError",
-      "replays",
-      "state",
-      "handlerTimeout",
-      "concurrency",
-    ]);
     const names = new Set(this.#bindings.map(({ name }) => name));
     const bindings = [...this.#bindings, toBinding(source, pipes, handler, options, names)];
     assertPromised(bindings, (this.#options.onError ?? "stop") as OnError);
@@ -231,9 +214,9 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Sets options that topics made from now on have, where they are not given others; called again, it adds
-   * to them, and takes back what is undefined. The default app sets them for all topics; another app for those
-   * that are made with it as their `app`, over the default app's.
+   * Sets defaults for topics that are created from now on. A later call adds to them; a value of undefined removes
+   * one. The default app sets them for all topics; another app sets them for the topics that have it as their
+   * `app`, over those of the default app.
    *
    * @throws {TypeError} If an option has no such name or the wrong shape, or contradicts another.
    */
@@ -242,9 +225,9 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then what is in flight is
-   * finished and committed, and everything is closed. A second OS signal ends it at once. Bindings stay, so it may be
-   * called again.
+   * Streams until every source has ended, `signal` aborts, or SIGINT or SIGTERM arrives; then messages in
+   * flight are finished, progress is committed, and everything is closed. A second OS signal ends it at once. Bindings
+   * stay, so it may be called again.
    *
    * @throws {TypeError} If the app streams already, or an option is unknown or of a wrong shape.
    * @throws {RangeError} If `drainTimeout` is negative or NaN.
@@ -256,12 +239,12 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");
     }
-    const { clock = systemClock, onError = "stop", onStatus } = this.#options;
+    const { clock = systemClock, onError = "stop", commit = {}, onStatus } = this.#options;
     const run = this.#run = new Run({
       clock,
       args,
       onError: onError as OnError,
-      commit: this.#commit,
+      commit,
       drainMs: drainTimeout,
       status: onStatus,
       exit: () => this.#exit(),

@@ -60,40 +60,91 @@ export function delay(clock: Clock, ms: number, signal?: AbortSignal): Promise<v
   });
 }
 
-/** Resolves when `promise` has settled, in any way, or after `ms` milliseconds of `clock`. */
-export function settledWithin(clock: Clock, ms: number, promise: Promise<unknown>): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = clock.timer(resolve, ms);
-    const settled = () => {
+/** Settles as `promise` does, unless the signal aborts or `arm` fails it before; then what `arm` returned is called. */
+function unlessEnded<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  arm: (fail: (error: unknown) => void) => () => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const over = () => {
       cancel();
-      resolve();
+      signal?.removeEventListener("abort", abort);
     };
-    promise.then(settled, settled);
+    const fail = (error: unknown) => {
+      over();
+      reject(error);
+    };
+    const abort = () => fail(signal!.reason);
+    const cancel = arm(fail);
+    if (signal?.aborted) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+    promise.then((value) => {
+      over();
+      resolve(value);
+    }, fail);
   });
+}
+
+/**
+ * Settles as `promise` does, which goes on by itself when the signal aborts.
+ *
+ * @throws The signal's reason, as soon as it aborts.
+ */
+export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return unlessEnded(promise, signal, () => () => {});
 }
 
 /**
  * Settles as `promise` does, if that takes no longer than `ms` milliseconds of `clock`.
  *
  * @param late Makes the error of one that takes longer.
- * @throws What `late` returns, once the time is over.
+ * @throws What `late` returns, once the time is over; the signal's reason, as soon as it aborts.
  */
 export function withDeadline<T>(
   clock: Clock,
   ms: number,
   promise: Promise<T>,
   late: () => unknown,
+  signal?: AbortSignal,
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.timer(() => reject(late()), ms);
-    promise.then((value) => {
-      cancel();
-      resolve(value);
-    }, (error) => {
-      cancel();
-      reject(error);
-    });
-  });
+  return unlessEnded(promise, signal, (fail) => clock.timer(() => fail(late()), ms));
+}
+
+/** Resolves when `promise` has settled, in any way, after `ms` milliseconds of `clock`, or when the signal aborts. */
+export function settledWithin(
+  clock: Clock,
+  ms: number,
+  promise: Promise<unknown>,
+  signal?: AbortSignal,
+): Promise<void> {
+  return withDeadline(clock, ms, promise, () => undefined, signal).then(() => {}, () => {});
+}
+
+/** A signal that aborts with the first of others, until it is disposed of. */
+export interface LinkedSignal extends Disposable {
+  /** The signal. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Links a signal to others, for one wait: `AbortSignal.any` leaves something behind in each of them, which
+ * piles up in one that lives long.
+ */
+export function linked(signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
+  const controller = new AbortController();
+  const abort = (event: Event) => controller.abort((event.target as AbortSignal).reason);
+  const given = signals.filter((signal) => signal !== undefined);
+  for (const signal of given) {
+    if (signal.aborted) controller.abort(signal.reason);
+    else signal.addEventListener("abort", abort, { once: true });
+  }
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of given) signal.removeEventListener("abort", abort);
+    },
+  };
 }
 
 /**

@@ -90,7 +90,7 @@ export function toTransform<I, O>(
  * assertEquals(seen, [1, 2]);
  * ```
  *
- * @throws {TypeError} If a sink is not one.
+ * @throws {TypeError} If a sink is not a valid sink.
  */
 export function toWritable<T>(sink: Sink<T> | readonly Sink<T>[]): WritableStream<T> {
   const inflow = new Inflow<T>();
@@ -142,5 +142,5 @@ class Alone implements Running {
 function withOthers(cause: unknown, others: unknown[]): unknown {
   if (others.length === 0) return cause;
   if (cause instanceof Error && Object.isExtensible(cause)) return Object.assign(cause, { others });
-  return new AggregateError([cause, ...others], "Cannot go on after several errors");
+  return new AggregateError([cause, ...others], "Cannot continue after several errors");
 }

@@ -72,11 +72,11 @@ export function toMs(value: unknown, what: string, bounds: DurationBounds = {}):
   const { least = 0, positive = false, whole = false, finite = whole } = bounds;
   if (
     ms >= least && !(positive && ms === 0) && !(whole && !Number.isSafeInteger(ms)) &&
-    !(finite && ms === Infinity)
+    !(finite && !Number.isFinite(ms))
   ) return ms;
   const kind = whole ? "whole " : finite ? "finite " : "";
-  const limit = positive ? "> 0" : `>= ${least}`;
-  throw new RangeError(refusal(what, `a duration of ${kind}milliseconds ${limit}`, ms));
+  const limit = positive ? " > 0" : least === -Infinity ? "" : ` >= ${least}`;
+  throw new RangeError(refusal(what, `a duration of ${kind}milliseconds${limit}`, ms));
 }
 
 function milliseconds(value: unknown, what: string): number {

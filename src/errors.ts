@@ -47,7 +47,7 @@ export abstract class FlowError extends Error implements ErrorPlace {
   }
 }
 
-/** Errors of which nobody can tell what messages they are about, though these will be acknowledged. */
+/** Errors about unknown messages, which will be acknowledged all the same. */
 export const untraceable: WeakSet<FlowError> = new WeakSet();
 
 /** A handler, or the function of a `map`, `filter` or `flatMap`, threw or rejected. */
@@ -102,7 +102,7 @@ export class PipeError extends FlowError {
 
   /** Wraps what the pipe threw. */
   constructor(place: ErrorPlace, cause: unknown) {
-    super("Cannot go on after an error in a pipe", place, cause);
+    super("Cannot continue after an error in a pipe", place, cause);
   }
 }
 
@@ -150,7 +150,7 @@ export class CommitError extends FlowError {
   }
 }
 
-/** Something that had not ended when a run was ended at once. */
+/** Something that was still running when a run was ended at once. */
 export interface Stuck extends ErrorPlace {
   /** In words, for instance `handles a message` or `flush()`. */
   readonly what: string;
@@ -162,12 +162,12 @@ export interface Stuck extends ErrorPlace {
 
 /**
  * The run was ended at once, by a second signal or because stopping took longer than `drainTimeout`. Its message and
- * `stuck` say what had not ended.
+ * `stuck` name everything that was still running.
  */
 export class DrainError extends Error {
   /** The name of the class. */
   override readonly name = "DrainError";
-  /** Everything that had not ended. */
+  /** Everything that was still running. */
   readonly stuck: readonly Stuck[];
   /** The other errors of the same run, in the order in which they happened. */
   others: unknown[] = [];
@@ -207,7 +207,7 @@ export class CycleError extends Error {
   override readonly name = "CycleError";
 }
 
-/** Returns `failure` as it is told for one of several messages that it is about. */
+/** Returns the error of one of the several messages that `failure` is about. */
 export function aboutMessage(
   failure: HandlerError | SinkError | CodecError,
   { root, origin }: { readonly root: unknown; readonly origin: unknown },

@@ -8,12 +8,12 @@ import type { StateCache } from "./flow/state/state.ts";
 import type { Handler, OpaquePipe, StreamPair } from "./types.ts";
 
 /**
- * What stands between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
+ * A step between a source and a handler: `map`, `filter`, `flatMap` or `batch`, a function over async
  * iterables, or a `TransformStream`. Behind a source with positions, the last two need a promise from their author:
  * `sequential` or `untilEnd`.
  *
- * @typeParam A What goes in.
- * @typeParam B What comes out.
+ * @typeParam A The type of its input.
+ * @typeParam B The type of its output.
  */
 export type Pipe<A, B> = OpaquePipe<A, B> | ExactPipe<A, B> | PromisedPipe<A, B>;
 
@@ -28,7 +28,7 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    */
   name?: string | undefined;
   /**
-   * What follows an error in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
+   * The policy for errors in the handler, in the function of a `map`, `filter` or `flatMap` (both are a
    * `HandlerError`), or in a sink. An error in any other pipe is a `PipeError` and stops the app.
    *
    * @default {"the app's, which is \"stop\""}
@@ -43,8 +43,8 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
   replays?: "deliver" | "skip" | undefined;
   /**
    * How long a call of the handler may take with its sinks. A call that exceeds the limit fails:
-   * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that it
-   * sends by itself after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
+   * `context.signal` aborts, a generator is closed, and none of its further results are written. A value that user
+   * code sends after that is still sent, and belongs to the same message. Once the call is over, `onError` gets
    * a `TimeoutError`. A Topic that the flow reads leaves its group at the limit, so that other members take over its
    * partitions; with several flows on a Topic, the shortest limit counts.
    *
@@ -61,9 +61,9 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    * - Requires a `name`; a cache of this process alone, with `maxBytes: Infinity` and no `ttl`; and a source
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
-   *   `onStatus` is told `"joining"`) and then fails; whoever joins later gets no partitions. A flow whose
-   *   cache has nothing of what its group has committed stops with an error: `seek()`, or the Topic's `offset`
-   *   by partition, says where it is to begin.
+   *   `onStatus` gets `"joining"`) and then fails; members that join later get no partitions. A flow whose cache
+   *   has none of the messages that its group has committed stops with an error: set where to begin by `seek()`, or
+   *   by the Topic's `offset` by partition.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a
    *   flow that writes to a Proxy must have the policy `"stop"`.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
@@ -102,7 +102,7 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
 }
 
 /**
- * What stands behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
+ * A handler, behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
  *
  * @typeParam M The type of its input.
  * @typeParam O The type of its output.
@@ -112,18 +112,18 @@ export type Stage<M, O, Args = unknown> =
   | StreamPair<M, O>
   | PromisedPipe<M, O>;
 
-/** A pipe function where a handler may stand too: with two signatures it gives a lambda no types, the handler does. */
+/** A pipe function where a handler may stand too. Its two signatures keep it from typing a lambda, so the handler does. */
 export interface PipeFunction<A, B> {
   (source: AsyncIterable<A>): AsyncIterable<B> | StreamPair<A, B>;
   <_>(source: AsyncIterable<A>): AsyncIterable<B> | StreamPair<A, B>;
 }
 
 /**
- * A pipe, or the handler, where what follows decides which of them it is: options, or a handler.
+ * A pipe, or the handler: the next argument, options or a handler, decides which.
  *
- * @typeParam M What goes in.
- * @typeParam O What comes out of the handler.
- * @typeParam N What comes out of the pipe.
+ * @typeParam M The type of its input.
+ * @typeParam O The type of the output of a handler.
+ * @typeParam N The type of the output of a pipe.
  */
 export type PipeOrStage<M, O, N, Args = unknown> =
   | Stage<M, O, Args>

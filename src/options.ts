@@ -24,6 +24,7 @@ export type Read<O, R> = {
 /**
  * Checks all options by their rules, and returns those that were given. A value of `undefined` is not given.
  *
+ * @param required The options that must be given.
  * @throws {TypeError} If `options` is no object, has a name without a rule, or a value has the wrong type.
  * @throws {RangeError} If a value is out of bounds.
  */
@@ -31,17 +32,25 @@ export function readOptions<O extends object, R extends { readonly [Name in keyo
   owner: string,
   options: O,
   rules: R,
+  required: readonly (keyof O)[] = [],
 ): Read<O, R> {
   const names = Object.keys(rules);
   checkOptions(owner, options, names);
   const read: Record<string, unknown> = {};
   for (const name of names) {
     const value = options[name as keyof O];
-    if (value === undefined) continue;
+    if (value === undefined && !required.includes(name as keyof O)) continue;
     const rule: Rule = rules[name as keyof R] as Rule;
     read[name] = rule(value, `option ${JSON.stringify(name)} of ${owner}`);
   }
   return read as Read<O, R>;
+}
+
+/** Options within an option. */
+export function nested<O extends object, R extends { readonly [Name in keyof O]?: Rule }>(
+  rules: R,
+): Rule<Read<O, R>> {
+  return (value, what) => readOptions(what.replace(/^option /, ""), value as O, rules);
 }
 
 /** A rule of one's own. A value that may hold a secret is not shown in the error. */
@@ -136,7 +145,7 @@ export function duration(bounds: DurationBounds = {}): Rule<number> {
 /**
  * Checks that `options` has no other names than `known`.
  *
- * @throws {TypeError} If it is no object, or has another name; the error suggests one that is near, or
+ * @throws {TypeError} If it is not an object, or has another name; the error suggests one that is near, or
  * names them all.
  */
 export function checkOptions(what: string, options: object, known: readonly string[]): void {
@@ -146,7 +155,7 @@ export function checkOptions(what: string, options: object, known: readonly stri
   }
   if (Object.keys(options).length === 0 && !isPlain(options)) {
     throw new TypeError(
-      `Cannot use the options of ${what}: they are an object of options, got ${describe(options)}`,
+      `Cannot use the options of ${what}: they must be a plain object, got ${describe(options)}`,
     );
   }
   for (const name of Object.keys(options)) {

@@ -21,8 +21,8 @@ import type { Sink } from "./flow/stage/sink.ts";
  * assertEquals(attempts, [1, 2, 3]);
  * ```
  *
- * @param options How often, and after which delays.
- * @param otherwise What follows when no retry succeeded.
+ * @param options How many retries, and the delays before them.
+ * @param otherwise The policy when no retry has succeeded.
  */
 export function retry(
   options: RetryOptions = {},

@@ -1,7 +1,7 @@
 import type { FlowFailure } from "./types.ts";
 
 /**
- * What an app reports to `onStatus`. Times are milliseconds. Without a listener nothing is collected, and the cost is
+ * The events of an app, for `onStatus`. Times are milliseconds. Without a listener nothing is collected, and the cost is
  * next to nothing.
  */
 export type StatusEvent =

@@ -1,6 +1,6 @@
 /**
- * The value of a message that deletes its key from a compacted topic: what is sent to delete, and what is read
- * where that was sent. It passes no codec. `null` is a value like any other: it goes to the codec. A `Cache` that
+ * The value of a message that deletes its key from a compacted topic: send it to delete a key, and read it where a
+ * key was deleted. It bypasses the codec. `null` is a value like any other: it goes to the codec. A `Cache` that
  * is the sink of a flow deletes the key, too.
  *
  * @example

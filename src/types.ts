@@ -3,7 +3,7 @@ import type { CodecError, HandlerError, SinkError } from "./errors.ts";
 
 /**
  * A sink object: each value is passed to `write`; the commit calls `flush`, which resolves when everything written
- * so far is where it belongs; `close` is called once, at the end. Calls of `flush` never overlap, while `write` goes
+ * so far is stored; `close` is called once, at the end. Calls of `flush` never overlap, while `write` goes
  * on.
  *
  * @typeParam T The values.
@@ -12,7 +12,7 @@ export interface SinkObject<T> {
   /** Takes one value; a promise is backpressure. */
   readonly write: (value: T) => unknown;
   /**
-   * Resolves when everything written so far is where it belongs. When it rejects, the commit is retried; when it
+   * Resolves when everything written so far is stored. When it rejects, the commit is retried; when it
    * does not settle within the commit's `flushTimeout`, the app stops. It need not wait for values written after
    * the call: writing may never pause.
    */
@@ -35,9 +35,9 @@ export interface NodeSink<T> {
 
 /** A readable and a writable side: a `TransformStream`, for instance. */
 export interface StreamPair<A, B> {
-  /** What comes out. */
+  /** Its output. */
   readonly readable: ReadableStream<B>;
-  /** What goes in. */
+  /** Its input. */
   readonly writable: WritableStream<A>;
 }
 
@@ -45,8 +45,8 @@ export interface StreamPair<A, B> {
  * An opaque pipe: a function over async iterables, or a `TransformStream`. The engine cannot see which messages it
  * holds.
  *
- * @typeParam A What goes in.
- * @typeParam B What comes out.
+ * @typeParam A The type of its input.
+ * @typeParam B The type of its output.
  */
 export type OpaquePipe<A, B> =
   | ((source: AsyncIterable<A>) => AsyncIterable<B> | StreamPair<A, B>)
@@ -64,16 +64,16 @@ export type Result<O> =
   | Generator<O | undefined | void, unknown, void>
   | AsyncGenerator<O | undefined | void, unknown, void>;
 
-/** What a handler gets beside its message. */
+/** The second argument of a handler. */
 export interface Context<Args = unknown> {
-  /** What `stream({ args })` was given. */
+  /** The `args` of `stream({ args })`. */
   readonly args: Args;
   /** Aborts when the app begins to stop; messages in flight are still finished. */
   readonly stopping: AbortSignal;
   /**
-   * Aborts at the hard end (a second OS signal, or `drainTimeout`): nothing is waited for any more; and when the call
-   * takes longer than `handlerTimeout`. Where there is such a limit, as at a Topic, it is a signal of the call,
-   * and does not abort once the call is over.
+   * Aborts at the hard end (a second OS signal, or `drainTimeout`), when nothing is waited for any more; and when the
+   * call takes longer than `handlerTimeout`. With such a limit, as on a Topic, each call has its own signal, which
+   * does not abort once the call is over.
    */
   readonly signal: AbortSignal;
   /** 1 for the first call, and one more for each retry. */
@@ -85,7 +85,7 @@ export interface Context<Args = unknown> {
 /**
  * Why a message is reprocessed: an earlier result of it was computed from stale data.
  *
- * Whatever a handler does must still be right when it is done again. Three recipes follow. A Topic as sink adds
+ * The effects of a handler must stay right when it runs again for the same message. Three recipes follow. A Topic as sink adds
  * the header `slipstream-correction` (the epoch) to the results of such messages.
  *
  * Only flows that read the dependent itself see it, not those behind a Proxy: there `context.correction` is absent
@@ -107,7 +107,7 @@ export interface Context<Args = unknown> {
  * assertEquals(await results.get([0, 7]), "swimming: 🌞");
  * ```
  *
- * @example Count without counting twice: let the flow that counts skip what is handled again
+ * @example Count without counting twice: let the flow that counts skip reprocessed messages
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { App } from "@slipstream/slipstream";
@@ -119,7 +119,7 @@ export interface Context<Args = unknown> {
  * assertEquals(count, 2);
  * ```
  *
- * @example Emit only what has changed
+ * @example Emit only changed results
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { App, MemoryCache } from "@slipstream/slipstream";
@@ -139,7 +139,7 @@ export interface Context<Args = unknown> {
 export interface Correction {
   /** Counts the corrections of its source. */
   readonly epoch: number;
-  /** The position in the message's partition before which messages are handled again. */
+  /** The position in the message's partition before which messages are reprocessed. */
   readonly until: number;
   /** The names of the dependencies whose data was stale. */
   readonly dependencies: readonly string[];
@@ -148,7 +148,7 @@ export interface Correction {
 /** The function that a flow calls for every message. */
 export type Handler<I, O, Args = unknown> = (message: I, context: Context<Args>) => Result<O>;
 
-/** How often, and after which delays, a failed step is retried. */
+/** How many times a failed step is retried, and after which delays. */
 export interface RetryOptions {
   /**
    * How often it is retried after the first failure.

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { App, batch, filter, map, PipeError, Proxy } from "../mod.ts";
+import { App, batch, filter, map, PipeError, Proxy, replayable } from "../mod.ts";
 import { checkOptions } from "../src/options.ts";
 
 /** Calls with options that the compiler would refuse; returns what the error says. */
@@ -19,17 +19,26 @@ Deno.test("checkOptions() accepts known names, whatever their values", () => {
 Deno.test("an unknown option is a TypeError that suggests the nearest name", () => {
   const app = new App();
   const cases: [(options: never) => unknown, unknown, string][] = [
-    [(options) => app.handle([], () => {}, options), { sinks: [] }, '"sinks" of handle: "sink"'],
+    [
+      (options) => app.handle([], () => {}, options),
+      { sinks: [] },
+      '"sinks" of flow "flow 1": "sink"',
+    ],
+    [
+      (options) => app.handle([], () => {}, options),
+      { name: "letters", sinks: [] },
+      '"sinks" of flow "letters": "sink"',
+    ],
     [
       (options) => app.handle([], () => {}, options),
       { onEror: "skip" },
-      '"onEror" of handle: "onError"',
+      '"onEror" of flow "flow 1": "onError"',
     ],
     [(options) => new App(options), { onerror: "skip" }, '"onerror" of App: "onError"'],
     [
       (options) => new App(options),
       { commit: { intervalMs: 1 } },
-      '"intervalMs" of App commit: "interval"',
+      '"intervalMs" of "commit" of App: "interval"',
     ],
     [(options) => new Proxy(options), { bund: 1 }, '"bund" of Proxy: "bound"'],
   ];
@@ -68,7 +77,7 @@ Deno.test("an unknown option that is near to none is answered with all of them",
     const message = refused((options) => app.handle([], () => {}, options), { [name]: 1 });
     assertEquals(
       message,
-      `Cannot use option "${name}" of handle: did you mean "${meant}"?`,
+      `Cannot use option "${name}" of flow "flow 1": did you mean "${meant}"?`,
     );
   }
   for (const name of ["to", "x", "filter", "batchSize", "", "concurrency"]) {
@@ -77,13 +86,13 @@ Deno.test("an unknown option that is near to none is answered with all of them",
   }
 });
 
-Deno.test("options that are no object are a TypeError", async () => {
+Deno.test("options that are not an object are a TypeError", async () => {
   const app = new App();
   for (const options of [null, 7, "text"]) {
     const rest = `they must be an object, got ${options}`;
     assertEquals(
       refused((options) => app.handle([], () => {}, options), options),
-      `Cannot use the options of handle: ${rest}`,
+      `Cannot use the options of flow "flow 1": ${rest}`,
     );
     assertEquals(
       refused((options) => new App(options), options),
@@ -101,7 +110,7 @@ Deno.test("options that are an object of another kind are a TypeError, which nam
   for (const options of [[], new Date(), new Map([["bound", 5]])]) {
     assertStringIncludes(
       refused((options) => new Proxy(options), options),
-      `an object of options, got an object of class ${options.constructor.name}`,
+      `they must be a plain object, got an object of class ${options.constructor.name}`,
     );
   }
   assertEquals(new Proxy(Object.create(null)).size, 0);
@@ -127,11 +136,11 @@ Deno.test("a sink function behind the handler makes that a pipe, which stream() 
   );
 });
 
-Deno.test("App refuses commit figures that are not positive, and durations that are none", () => {
+Deno.test("App refuses commit figures that are not positive, and values that are not durations", () => {
   const wrong = (name: string, value: unknown, kind: typeof Error, must: string) =>
     assertEquals(
       refused((options) => new App(options), { commit: { [name]: value } }, kind),
-      `Cannot use option "${name}" of App commit as it must be ${must}: current value is ` +
+      `Cannot use option "${name}" of "commit" of App as it must be ${must}: current value is ` +
         (typeof value === "string" ? JSON.stringify(value) : value),
     );
   const FORMS =
@@ -146,10 +155,10 @@ Deno.test("App refuses commit figures that are not positive, and durations that 
   for (const value of ["10", null]) wrong("messages", value, TypeError, "a number >= 1");
 });
 
-Deno.test("App refuses an onError, an onStatus and a clock that are none", () => {
+Deno.test("App refuses an onError, an onStatus and a clock that are not valid", () => {
   assertEquals(
     refused((options) => new App(options), { onError: "retry" }),
-    'Cannot make an App: onError must be "stop", "skip", { deadLetter }, { retry, otherwise? } or a function, got the string "retry"',
+    'Cannot use option "onError" of App as it must be "stop", "skip", { deadLetter }, { retry, otherwise? } or a function: current value is "retry"',
   );
   assertEquals(
     refused((options) => new App(options), { onStatus: "log" }),
@@ -161,7 +170,21 @@ Deno.test("App refuses an onError, an onStatus and a clock that are none", () =>
   );
 });
 
-Deno.test("stream() refuses a drainTimeout that is no duration", async () => {
+Deno.test("replayable() refuses options that are missing, unknown or wrong", () => {
+  const right = { name: "letters", read: () => [], position: () => 0 };
+  const cases: [object, string][] = [
+    [{ name: undefined }, '"name" of replayable as it must be a string that is not empty'],
+    [{ read: undefined }, '"read" of replayable as it must be a function'],
+    [{ position: 3 }, '"position" of replayable as it must be a function'],
+    [{ positions: 3 }, '"positions" of replayable: did you mean "position"?'],
+  ];
+  for (const [wrong, says] of cases) {
+    const message = refused((options) => replayable(options), { ...right, ...wrong });
+    assertStringIncludes(message, `Cannot use option ${says}`);
+  }
+});
+
+Deno.test("stream() refuses a drainTimeout that is not a duration", async () => {
   for (const drainTimeout of [-1, NaN, "5", null, {}, { second: 5 }]) {
     await assertRejects(
       () => new App().stream({ drainTimeout: drainTimeout as number }),
@@ -171,7 +194,7 @@ Deno.test("stream() refuses a drainTimeout that is no duration", async () => {
   }
 });
 
-Deno.test("stream() refuses a signal that is none", async () => {
+Deno.test("stream() refuses a signal that is not an AbortSignal", async () => {
   const options = { signal: new AbortController() } as object;
   await assertRejects(
     () => new App().stream(options),
@@ -220,7 +243,7 @@ Deno.test("batch() refuses figures out of bounds", () => {
   }
 });
 
-Deno.test("map() and filter() refuse what is no function", () => {
+Deno.test("map() and filter() refuse values that are not a function", () => {
   assertThrows(
     () => map(7 as never),
     TypeError,

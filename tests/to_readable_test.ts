@@ -143,7 +143,7 @@ Deno.test("toReadable() cancels a stream that it has not read yet", async () => 
   assertEquals([reasons, stream.locked], [["cancelled"], false]);
 });
 
-Deno.test("toReadable() refuses what is no source at once", () => {
+Deno.test("toReadable() refuses values that are not a source at once", () => {
   assertThrows(
     () => toReadable(7 as never),
     TypeError,

@@ -124,6 +124,6 @@ Deno.test("toTransform() flushes what is in flight before it closes", async () =
   await closed;
 });
 
-Deno.test("toTransform() refuses what is no handler at once", () => {
+Deno.test("toTransform() refuses values that are not a handler at once", () => {
   assertThrows(() => toTransform(7 as never), TypeError, "the handler must be a function");
 });

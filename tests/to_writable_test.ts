@@ -107,7 +107,7 @@ Deno.test("toWritable() gives undefined to no sink", async () => {
   assertEquals(chunks, [1]);
 });
 
-Deno.test("toWritable() refuses what is no sink at once", () => {
+Deno.test("toWritable() refuses values that are not a sink at once", () => {
   assertThrows(() => toWritable(7 as never), TypeError, "the sink must be a function");
 });
 

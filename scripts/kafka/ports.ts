@@ -25,8 +25,8 @@ export async function waitUntilAnswering(
   let over = false;
   const end = () => over = true;
   ended.then(end, end);
-  const deadline = Date.now() + 60_000;
-  while (!over && Date.now() < deadline) {
+  const deadline = performance.now() + 60_000;
+  while (!over && performance.now() < deadline) {
     if (await answers(address)) return;
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

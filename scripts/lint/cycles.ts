@@ -1,4 +1,5 @@
 import { dirname, join, resolve } from "node:path";
+import { moduleOfType } from "./layers.ts";
 
 /** The files that a file imports, and when it was changed. */
 interface Imports {
@@ -55,17 +56,18 @@ export const cyclesRule: Deno.lint.Rule = {
   create(context) {
     const file = resolve(context.filename);
     if (!ROOMS.test(file)) return {};
-    const check = (
-      node: { readonly source?: { readonly value?: unknown } | null } & Deno.lint.Node,
-    ) => {
-      const path = node.source?.value;
+    const report = (node: Deno.lint.Node, path: unknown) => {
       if (typeof path !== "string" || !path.startsWith(".")) return;
       const way = wayBack(file, join(dirname(file), path));
       if (way === undefined) return;
       const names = way.map((each) => ROOMS.exec(each)?.[1] ?? each);
       context.report({ node, message: `Files must not import each other: ${names.join(" → ")}` });
     };
+    const check = (
+      node: { readonly source?: { readonly value?: unknown } | null } & Deno.lint.Node,
+    ) => report(node, node.source?.value);
     return {
+      TSImportType: (node) => report(node, moduleOfType(node)),
       ImportDeclaration: check,
       ExportNamedDeclaration: check,
       ExportAllDeclaration: check,

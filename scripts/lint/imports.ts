@@ -1,4 +1,4 @@
-import { allows, layerOf, pathInSource } from "./layers.ts";
+import { allows, layerOf, moduleOfType, pathInSource } from "./layers.ts";
 
 /** Reports imports in `src/` that point against the direction of the layers. */
 export const importsRule: Deno.lint.Rule = {
@@ -15,6 +15,7 @@ export const importsRule: Deno.lint.Rule = {
       ImportDeclaration: (node) => check(node, node.source.value, node.importKind === "type"),
       ExportAllDeclaration: (node) => check(node, node.source.value, node.exportKind === "type"),
       ExportNamedDeclaration: (node) => check(node, node.source?.value, node.exportKind === "type"),
+      TSImportType: (node) => check(node, moduleOfType(node), true),
       ImportExpression(node) {
         if (node.source.type === "Literal") check(node, node.source.value);
         else context.report({ node, message: "An import in src/ must name its module literally" });

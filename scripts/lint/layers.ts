@@ -55,6 +55,12 @@ export function layerOf(path: string): Layer {
   throw new RangeError(`Cannot tell the layer of "src/${path}": add its folder to layers.ts`);
 }
 
+/** Returns the module that an inline type names: `import("./app.ts").App`. */
+export function moduleOfType({ argument }: Deno.lint.TSImportType): unknown {
+  if (argument.type !== "TSLiteralType" || argument.literal.type !== "Literal") return undefined;
+  return argument.literal.value;
+}
+
 /** Returns whether a file of `from` may import a file of `to`; `typesOnly` for `import type`. */
 export function allows(from: Layer, to: Layer, typesOnly = false): boolean {
   return from === to || mayImport[from].includes(to) ||

@@ -2,12 +2,13 @@ import { asPart } from "../flow/run/attribution.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
 import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
-import type { Tombstone } from "../tombstone.ts";
+import { readOptions } from "../options.ts";
+import { type Tombstone, tombstone } from "../tombstone.ts";
 import {
+  CACHE_RULES,
   type CacheOptions,
   type CacheSettings,
   type DeleteOptions,
-  readCacheOptions,
   type SetOptions,
   type SpaceOptions,
   type SpaceSettings,
@@ -17,7 +18,6 @@ import type { Key } from "./keys.ts";
 import { openStore } from "./open.ts";
 import type { RangeOptions } from "./range.ts";
 import { Reads } from "./reads.ts";
-import { toSink } from "./sink.ts";
 import type { Space } from "./space.ts";
 import { Spaces } from "./spaces.ts";
 import type { CacheStore, SpaceLimits } from "./store.ts";
@@ -68,7 +68,7 @@ export class Cache<V = unknown>
   ) {
     if (typeof store?.space !== "function") {
       throw new TypeError(
-        "Cannot make a Cache by new: write await Cache.open(path), or new MemoryCache()",
+        "Cannot construct a Cache with new: write await Cache.open(path), or new MemoryCache()",
       );
     }
     const { maxBytes = spaces.maxBytes ?? DEFAULT_MAX_BYTES, ttl = Infinity, onEvict } = settings;
@@ -102,7 +102,7 @@ export class Cache<V = unknown>
     target: string | URL | Deno.Kv,
     options: CacheOptions<V> = {},
   ): Promise<Cache<V>> {
-    const settings = readCacheOptions(options);
+    const settings = readOptions("a cache", options, CACHE_RULES);
     const store = await openStore(target, settings as CacheSettings);
     try {
       return new Cache<V>(store, settings);
@@ -116,8 +116,8 @@ export class Cache<V = unknown>
    * Writes an entry. The promise settles when the write can be read. Awaiting it is backpressure: it bounds the
    * writes that are not on disk yet.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it may be readable already, since it waits in memory
-   * until the disk takes it, but it is not durable yet.
+   * @throws {CacheStorageError} If the disk does not accept it: it may be readable already, since it waits in memory
+   * until the disk accepts it, but it is not durable yet.
    * @throws {RangeError} If the key is too long, or the entry alone larger than `maxBytes`; nothing is
    * written then.
    * @throws {TypeError} If it is not a key, or something in the value would be lost or changed: functions,
@@ -130,7 +130,7 @@ export class Cache<V = unknown>
   /**
    * Deletes an entry, if it is there; the promise is that of {@linkcode Cache.set}.
    *
-   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   * @throws {CacheStorageError} If the disk does not accept it; see {@linkcode Cache.set}.
    */
   delete(key: Key, options?: DeleteOptions): Promise<void> {
     return this.#writes.delete(key, options);
@@ -202,19 +202,19 @@ export class Cache<V = unknown>
   /**
    * Runs a function that reads and writes several keys atomically: all of its writes happen, or none.
    *
-   * - Transactions with a key in common run one after the other. One that is called inside another, and would wait
-   *   for that one or for one that waits for it, fails at once.
+   * - Transactions with a key in common run one after the other. One that is called inside another fails at once if it
+   *   would wait for that one, or for one that waits for it.
    * - If anything that it read was changed meanwhile, by a plain `set` or by another process, the function
-   *   runs again. It may read keys that are not declared, and write only those that are.
+   *   runs again. It may read undeclared keys, but writes only declared ones.
    * - If it throws, nothing is written, and the error is passed on.
    *
    * @param keys The keys that it may write.
    * @returns What the function returned.
    * @throws {DOMException} Named `TimeoutError`, when it takes longer than `timeout`, by default 30 seconds:
-   * the error says which keys, and what it was waiting for.
+   * the error names the keys and the reason.
    * @throws {TypeError} If it is called inside a transaction and would wait forever.
    * @throws {RangeError} If it writes more than `maxTransactionBytes`, or more than a shared store takes.
-   * @throws {CacheStorageError} If the disk does not take it; see {@linkcode Cache.set}.
+   * @throws {CacheStorageError} If the disk does not accept it; see {@linkcode Cache.set}.
    */
   transaction<R>(
     keys: readonly Key[],
@@ -237,8 +237,8 @@ export class Cache<V = unknown>
    *   comes as one more write. Evictions and expiry are not writes. In a shared store, only the writes of this object
    *   are seen.
    *
-   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then what was
-   * not read is kept, also of keys that are gone: end what nobody reads. It may be the source of a flow.
+   * It ends when the signal aborts, by `return()`, by an error and when the cache is closed; until then, unread
+   * changes are kept in memory, also those of deleted keys: end an iteration that is not read. It may be the source of a flow.
    */
   updates(options: UpdatesOptions = {}): AsyncIterableIterator<[Key, V | undefined]> {
     this.#writes.assertOpen();
@@ -279,7 +279,7 @@ export class Cache<V = unknown>
   /**
    * Resolves when everything written so far is on disk.
    *
-   * @throws {CacheStorageError} If the disk does not take it: it stays in memory and is retried.
+   * @throws {CacheStorageError} If the disk does not accept it: it stays in memory and is retried.
    */
   async flush(): Promise<void> {
     this.#store.assertMayWait("flush a cache");
@@ -311,7 +311,7 @@ export class Cache<V = unknown>
   /**
    * Flushes and closes; a second call waits for the first. Spaces of the same store are closed with it.
    *
-   * @throws {CacheStorageError} If the disk does not take what was written: it is closed, and that is lost.
+   * @throws {CacheStorageError} If the disk does not accept the last writes: the cache is closed, and they are lost.
    * @throws {TypeError} While flows keep their state in it.
    */
   // deno-lint-ignore require-await -- what assertMayClose() throws is a rejection
@@ -327,6 +327,20 @@ export class Cache<V = unknown>
 
   /** Makes the cache the sink of a flow: it takes pairs of key and value, or `tombstone`, which deletes the key. */
   [openSink](_host: Host): SinkPort<readonly [Key, V | Tombstone]> {
-    return toSink(this.#writes, this.#store);
+    const [writes, store] = [this.#writes, this.#store];
+    const write = (pair: readonly [Key, V | Tombstone]) => {
+      if (!Array.isArray(pair) || pair.length !== 2) {
+        throw new TypeError(
+          `Cannot write ${Deno.inspect(pair)} to a cache: it is not [key, value]`,
+        );
+      }
+      const [key, value] = pair as readonly [Key, V | Tombstone];
+      return value === tombstone ? writes.remove(key) : writes.put(key, value);
+    };
+    const flush = async () => {
+      // Also while it is being closed, which ends no flow.
+      if (!store.driven) await store.flush();
+    };
+    return { write, flush };
   }
 }

@@ -14,7 +14,7 @@ import {
 } from "../options.ts";
 import type { CacheStore } from "./store.ts";
 
-/** What a cache keeps, and for how long. */
+/** How much a cache keeps, and for how long. */
 export interface SpaceOptions<V = unknown> {
   /**
    * How much it keeps, in estimated bytes: the entries written longest ago go first. `Infinity` keeps all. A
@@ -59,8 +59,8 @@ export interface CacheOptions<V = unknown> extends MemoryCacheOptions<V> {
    */
   flushInterval?: Duration | undefined;
   /**
-   * Whether several processes use the store: then each read and write goes to it. A file is created for one or the
-   * other, and stays that way.
+   * Whether several processes use the store: then each read and write goes to it. A file is created for one of the
+   * two, and stays so.
    *
    * @default {true for a URL and for an open `Deno.Kv`, else false}
    */
@@ -108,20 +108,26 @@ const SPACE_RULES = {
   ttl: duration({ least: 1 }),
   onEvict: callback,
 } as const satisfies Rules<SpaceOptions>;
-const MEMORY_RULES = {
+/** The rules of a `MemoryCache`. */
+export const MEMORY_RULES = {
   ...SPACE_RULES,
   maxTransactionBytes: number({ least: 1 }),
   clock,
 } as const satisfies Rules<MemoryCacheOptions>;
-const CACHE_RULES = {
+/** The rules of `Cache.open`. */
+export const CACHE_RULES = {
   ...MEMORY_RULES,
   flushInterval: duration(),
   shared: flag,
   damaged: oneOf("refuse", "salvage"),
   callTimeout: duration({ least: 1 }),
 } as const satisfies Rules<CacheOptions>;
-const SET_RULES = { ttl: SPACE_RULES.ttl, durable: flag } as const satisfies Rules<SetOptions>;
-const DELETE_RULES = { durable: flag } as const satisfies Rules<DeleteOptions>;
+/** The rules of `set`. */
+export const SET_RULES = { ttl: SPACE_RULES.ttl, durable: flag } as const satisfies Rules<
+  SetOptions
+>;
+/** The rules of `delete`. */
+export const DELETE_RULES = { durable: flag } as const satisfies Rules<DeleteOptions>;
 
 /** The options of a space with durations in milliseconds. */
 export type SpaceSettings<V = unknown> =
@@ -130,18 +136,6 @@ export type SpaceSettings<V = unknown> =
 
 /** The options of `Cache.open` with durations in milliseconds. */
 export type CacheSettings<V = unknown> = Read<CacheOptions<V>, typeof CACHE_RULES>;
-
-/** Reads the options of `Cache.open`; throws unless they are right. */
-export function readCacheOptions<V>(options: CacheOptions<V>): CacheSettings<V> {
-  return readOptions("a cache", options, CACHE_RULES);
-}
-
-/** Reads the options of a `MemoryCache`; throws unless they are right. */
-export function readMemoryCacheOptions<V>(
-  options: MemoryCacheOptions<V>,
-): Read<MemoryCacheOptions<V>, typeof MEMORY_RULES> {
-  return readOptions("a memory cache", options, MEMORY_RULES);
-}
 
 /** Reads the options of a space; throws unless they are right for its store. */
 export function readSpaceOptions<V>(options: SpaceOptions<V>, store: CacheStore): SpaceSettings<V> {
@@ -159,16 +153,6 @@ export function assertSpaceName(name: string): void {
   );
 }
 
-/** Reads the options of `set`; throws unless they are right. */
-export function readSetOptions(options: SetOptions): Read<SetOptions, typeof SET_RULES> {
-  return readOptions("set", options, SET_RULES);
-}
-
-/** Reads the options of `delete`; throws unless they are right. */
-export function readDeleteOptions(options: DeleteOptions): DeleteOptions {
-  return readOptions("delete", options, DELETE_RULES);
-}
-
 /** Throws if eviction is asked for where there can be none. */
 export function assertNoEviction(
   { maxBytes, onEvict }: { maxBytes?: unknown; onEvict?: unknown },
@@ -176,6 +160,6 @@ export function assertNoEviction(
   if (maxBytes === undefined && onEvict === undefined) return;
   const name = maxBytes === undefined ? "onEvict" : "maxBytes";
   throw new TypeError(
-    `Cannot use ${name} with a shared store: what others write cannot be counted; use ttl`,
+    `Cannot use ${name} with a shared store: the writes of other processes cannot be counted; use ttl`,
   );
 }

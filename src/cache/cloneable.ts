@@ -42,7 +42,7 @@ type Pending = [path: string, value: unknown, depth: number];
  * nesting and with cycles.
  *
  * @throws {TypeError} With the path of the first thing that would be lost or changed: functions, symbols,
- * class instances (they lose their class), named properties of what is no plain object or array, the
+ * class instances (they lose their class), named properties of what is not a plain object or array, the
  * `lastIndex` of a RegExp, Blob, File, URL, SharedArrayBuffer, ….
  * @throws {RangeError} If it is nested too deeply.
  */

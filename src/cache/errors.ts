@@ -15,11 +15,11 @@ export class CacheHeldError extends Error {
   }
 }
 
-/** The disk or the server did not take a write, or did not answer. */
+/** The disk or the server did not accept a write, or did not answer. */
 export class CacheStorageError extends Error {
   /** The name of the class. */
   override readonly name: string = "CacheStorageError";
-  /** Whether a retry may succeed: nothing that was accepted is lost meanwhile. */
+  /** Whether a retry may succeed; no accepted write is lost meanwhile. */
   readonly retriable: boolean;
 
   /** Makes the error; `what` failed, and `cause` is the storage's error, or the reason in words. */
@@ -30,7 +30,7 @@ export class CacheStorageError extends Error {
   }
 }
 
-/** What is missing from a store, or was changed in it. */
+/** Data that is missing from a store, or was changed in it. */
 export interface CacheDamage {
   /** How many pages are missing or changed; a page holds up to a few hundred entries. */
   readonly pages: number;
@@ -47,7 +47,7 @@ export interface CacheDamage {
 export class CacheDamagedError extends CacheStorageError {
   /** The name of the class. */
   override readonly name = "CacheDamagedError";
-  /** What is damaged, and how much. */
+  /** The damage: which pages, how many entries, and the first findings. */
   readonly damage: CacheDamage;
 
   /** Makes the error; `what` failed, `damage` is the reason, and `advice` says what to do about it. */

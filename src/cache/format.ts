@@ -5,8 +5,18 @@ import { NotAsWrittenError, seal, unseal } from "./sealed.ts";
 export const ROOT = "slipstream";
 /** The version of what is on disk; another one is not read. */
 export const FORMAT = 2;
-/** The row that says what the others mean. */
+/** The row that says what the others mean: a {@linkcode StateRow}, in either layout. */
 export const STATE_KEY: Deno.KvKey = [ROOT, "state"];
+/** Pages of the resident layout, by their ids: see resident/page.ts. */
+export const PAGES: Deno.KvKey = [ROOT, "l"];
+/** Entries of the layout of rows, by space and key: see rows/rows.ts. */
+export const ENTRIES: Deno.KvKey = [ROOT, "e"];
+/** Pieces of large values, by id and number, in either layout: see pieces.ts. */
+export const PIECES: Deno.KvKey = [ROOT, "p"];
+/** Which pieces no entry of the layout of rows refers to, by their id: see rows/row_pieces.ts. */
+export const TRASH: Deno.KvKey = [ROOT, "t"];
+/** The last write of each process that writes rows, by a random id: see rows/atomic_writer.ts. */
+export const WRITERS: Deno.KvKey = [ROOT, "w"];
 
 /** What the rows of a store are. */
 export type Layout = "resident" | "rows";
@@ -38,7 +48,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
     throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
   };
   if (!Number.isInteger(format)) {
-    throw new NotAsWrittenError("it is not what was written there");
+    throw new NotAsWrittenError("it is not as it was written");
   }
   if (format! > FORMAT) refuse(`it has format ${format}, this version reads ${FORMAT}: upgrade`);
   if (format! < FORMAT) {
@@ -54,7 +64,7 @@ export function fromStateRow(row: unknown, layout: Layout, path: string): unknow
         : "it was made with { shared: true }: open it with that, or use another path",
     );
   }
-  if (found !== layout) throw new NotAsWrittenError("it is not what was written there");
+  if (found !== layout) throw new NotAsWrittenError("it is not as it was written");
   return unseal(body, placeOf(layout));
 }
 

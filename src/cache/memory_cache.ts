@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import { Cache } from "./cache.ts";
-import { type MemoryCacheOptions, readMemoryCacheOptions } from "./cache_options.ts";
+import { readOptions } from "../options.ts";
+import { MEMORY_RULES, type MemoryCacheOptions } from "./cache_options.ts";
 import { memoryStore } from "./resident/open.ts";
 
 /**
@@ -23,7 +24,7 @@ export class MemoryCache<V = unknown> extends Cache<V> {
    * @throws {TypeError} If an option is unknown or wrong.
    */
   constructor(options: MemoryCacheOptions<V> = {}) {
-    const settings = readMemoryCacheOptions(options);
+    const settings = readOptions("a memory cache", options, MEMORY_RULES);
     const { clock = systemClock, maxTransactionBytes } = settings;
     super(memoryStore(clock, maxTransactionBytes), settings);
   }

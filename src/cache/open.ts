@@ -120,7 +120,7 @@ function hintFor(path: string, reason: Error): string | undefined {
       : "allow the file and its folder with --allow-read and --allow-write";
   }
   if (/file is not a database|malformed/.test(reason.message)) {
-    return "which is no Deno KV file or a damaged one (the .recover of the sqlite3 shell may help)";
+    return "which is not a Deno KV file, or is damaged (the .recover of the sqlite3 shell may help)";
   }
   if (/unable to open|read-?only/i.test(reason.message)) return "check that it can be written";
   return undefined;

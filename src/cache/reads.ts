@@ -1,16 +1,21 @@
-import { type Closable, EntryIterator } from "./entry_iterator.ts";
 import { decodeKey, encodeKey, type Key } from "./keys.ts";
 import { type RangeOptions, toRange } from "./range.ts";
-import type { Found, Space } from "./space.ts";
+import type { Cursor, Found, Space } from "./space.ts";
 import { copyOut } from "./values.ts";
+import type { Writes } from "./writes.ts";
+
+const END: Promise<IteratorReturnResult<undefined>> = Promise.resolve({
+  done: true,
+  value: undefined,
+});
 
 /** The way of a read of one cache: from the layout's entry to the caller's copy. */
 export class Reads<V> {
   readonly #space: Space;
-  readonly #cache: Closable;
+  readonly #cache: Writes<V>;
 
   /** Reads a space until the cache is closed. */
-  constructor(space: Space, cache: Closable) {
+  constructor(space: Space, cache: Writes<V>) {
     this.#space = space;
     this.#cache = cache;
   }
@@ -71,4 +76,51 @@ function toKey(found: Found): Key {
 
 function toValue<V>(found: Found): V {
   return copyOut(found.value, found.cloned) as V;
+}
+
+/** The public face of a cursor; written by hand, as an async generator costs several times as much. */
+class EntryIterator<T> implements AsyncIterableIterator<T> {
+  readonly #cursor: Cursor;
+  readonly #map: (found: Found) => T;
+  readonly #cache: { assertOpen(): void };
+  #ended = false;
+
+  /** Iterates over what `map` makes of the entries, until the cache is closed. */
+  constructor(cursor: Cursor, map: (found: Found) => T, cache: { assertOpen(): void }) {
+    this.#cursor = cursor;
+    this.#map = map;
+    this.#cache = cache;
+  }
+
+  /** Returns itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Returns the next one. */
+  next(): Promise<IteratorResult<T>> {
+    if (this.#ended) return END;
+    try {
+      this.#cache.assertOpen();
+      const found = this.#cursor.next();
+      if (found instanceof Promise) return found.then((found) => this.#toResult(found));
+      return found === undefined ? this.return() : Promise.resolve(this.#toResult(found));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Ends the iteration. */
+  return(): Promise<IteratorResult<T>> {
+    this.#ended = true;
+    return END;
+  }
+
+  #toResult(found: Found | undefined): IteratorResult<T> {
+    if (found === undefined) {
+      this.#ended = true;
+      return { done: true, value: undefined };
+    }
+    return { done: false, value: this.#map(found) };
+  }
 }

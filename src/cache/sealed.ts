@@ -45,7 +45,7 @@ export function seal(value: unknown, place: string): Uint8Array<ArrayBuffer> {
  */
 export function unseal(bytes: unknown, place: string): unknown {
   if (!(bytes instanceof Uint8Array) || bytes.length <= HEAD) {
-    throw new NotAsWrittenError("it is not what was written there");
+    throw new NotAsWrittenError("it is not as it was written");
   }
   const content = bytes.subarray(HEAD);
   if (sealOf(bytes) !== sumOf(content, place)) {

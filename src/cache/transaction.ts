@@ -1,22 +1,23 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { type Clock, delay } from "../clock.ts";
+import { delay, withDeadline } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
-import type { KeyQueue, Place } from "./key_queue.ts";
+import type { KeyLock } from "./key_locks.ts";
 import type { Duration } from "../duration.ts";
 import { duration, readOptions, type Rules, signal } from "../options.ts";
-import type { Found, Space, Write } from "./space.ts";
+import type { Found, Write } from "./space.ts";
 import { copyOut } from "./values.ts";
+import type { Committed, Writes } from "./writes.ts";
 
 /** How a transaction runs. */
 export interface TransactionOptions {
   /**
-   * How long it may take, the wait for its keys included. Its function is not stopped, but cannot write any
-   * more.
+   * How long it may take, including the wait for its keys. After that its function is not stopped, but cannot
+   * write any more.
    *
    * @default {30_000}
    */
   timeout?: Duration | undefined;
-  /** Gives it up; nothing is written then. */
+  /** Cancels it: nothing is written then. */
   signal?: AbortSignal | undefined;
 }
 
@@ -30,7 +31,7 @@ export interface TransactionSetOptions {
   ttl?: Duration | undefined;
 }
 
-/** What the function of a transaction reads and writes with. */
+/** The argument of a transaction's function, which it reads and writes with. */
 export interface Transaction<V> {
   /** Returns the value of a key, or `fallback`; sees what this transaction wrote. */
   get(key: Key): Promise<V | undefined>;
@@ -46,56 +47,29 @@ export interface Transaction<V> {
   delete(key: Key): void;
 }
 
-/** What a transaction needs of its cache. */
-export interface TransactionHost {
-  /** The layout. */
-  readonly space: Space;
-  /** The queues of the keys. */
-  readonly queue: KeyQueue;
-  /** The time. */
-  readonly clock: Clock;
-  /** The most that may be written at once, in estimated bytes. */
-  readonly maxBytes: number;
-  /** Makes a write of a value that is copied now. */
-  toWrite(key: string, value: unknown, ttlMs: number | undefined): Write;
-  /** Applies all writes if each key of `reads` still has the entry that was read; else returns undefined. */
-  commit(
-    reads: ReadonlyMap<string, Found | undefined>,
-    writes: readonly Write[],
-  ): Promise<Committed | undefined>;
-  /** Throws once the cache is closed. */
-  assertOpen(): void;
-}
-
-/** A transaction that was written. */
-export interface Committed {
-  /** Backpressure of the readers of updates. */
-  readonly readers: void | Promise<void>;
-}
-
 const RULES = { timeout: duration(), signal } as const satisfies Rules<TransactionOptions>;
 const SET_RULES = { ttl: duration({ least: 1 }) } as const satisfies Rules<TransactionSetOptions>;
 const MAX_PAUSE_MS = 50;
 /** Keys that an error names. */
 const MAX_NAMED = 3;
-/** The place of the transaction whose function runs. */
-const held = new AsyncLocalStorage<Place>();
+/** The lock of the transaction whose function runs. */
+const held = new AsyncLocalStorage<KeyLock>();
 
 /** Runs a transaction; see `Cache.transaction`. */
 export async function runTransaction<V, R>(
-  host: TransactionHost,
+  cache: Writes<V>,
   keys: readonly Key[],
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions = {},
 ): Promise<R> {
-  const { result, readers } = await runHolding(host, keys, run, options);
+  const { result, readers } = await runHolding(cache, keys, run, options);
   // No key is held any more: a reader may be waiting for one.
   await readers;
   return result;
 }
 
 async function runHolding<V, R>(
-  host: TransactionHost,
+  cache: Writes<V>,
   keys: readonly Key[],
   run: (tx: Transaction<V>) => R | Promise<R>,
   options: TransactionOptions,
@@ -103,42 +77,48 @@ async function runHolding<V, R>(
   const { timeout = 30_000, signal } = readOptions("a transaction", options, RULES);
   signal?.throwIfAborted();
   const declared = new Set(keys.map(encodeKey));
-  const place = host.queue.enter(declared, held.getStore());
-  const limit = timeLimit(host.clock, timeout, signal, keys);
+  const lock = cache.locks.request(declared, held.getStore());
+  const { clock } = cache;
+  const end = clock.monotonic() + timeout;
+  let reason = "another one holds a key of it";
+  const late = () => {
+    const what = `Cannot finish a transaction on ${inspectKeys(keys)} within ${timeout} ms`;
+    return new DOMException(`${what}: ${reason}`, "TimeoutError");
+  };
   try {
-    assertNoDeadlock(place);
-    await Promise.race([place.first, limit.reached]);
-    limit.waits = false;
+    assertNoDeadlock(lock);
     for (let attempt = 1;; attempt++) {
-      const draft = new Draft<V>(host, declared);
+      const draft = new Draft<V>(cache, declared);
+      const work = async () => {
+        await lock.acquired;
+        if (attempt === 1) reason = "its function has not ended";
+        return await held.run(lock, () => run(draft));
+      };
       try {
-        const work = held.run(place, async () => await run(draft));
-        const result = await Promise.race([work, limit.reached]);
+        const result = await withDeadline(clock, end - clock.monotonic(), work(), late, signal);
         draft.end();
         const committed = await draft.commit();
         if (committed) return { ...committed, result };
       } finally {
         draft.end();
       }
-      limit.attempts = attempt;
+      reason = `ran ${attempt} times, each time what it had read was changed`;
       // Others are writing to the same keys: in a store that is shared they need a moment.
-      if (attempt > 1) {
-        await delay(host.clock, host.clock.random() * Math.min(attempt, MAX_PAUSE_MS));
-      }
-      await Promise.race([limit.reached, undefined]);
+      if (attempt > 1) await delay(clock, clock.random() * Math.min(attempt, MAX_PAUSE_MS), signal);
+      signal?.throwIfAborted();
+      if (clock.monotonic() >= end) throw late();
     }
   } finally {
-    place.leave();
-    limit.end();
+    lock.release();
   }
 }
 
-function assertNoDeadlock(place: Place): void {
-  const deadlock = place.deadlock();
+function assertNoDeadlock(lock: KeyLock): void {
+  const deadlock = lock.deadlock();
   if (deadlock === undefined) return;
   const what = `Cannot start a transaction on key ${inspectKey(decodeKey(deadlock.key))}`;
   throw new TypeError(
-    deadlock.holder === "outer"
+    deadlock.owner === "outer"
       ? `${what}: it is called inside a transaction that holds the key and would wait for itself`
       : `${what}: the transaction that holds the key is waiting for one that encloses this one, ` +
         "and they would wait for each other; declare all keys in the outer ones",
@@ -147,15 +127,15 @@ function assertNoDeadlock(place: Place): void {
 
 /** One run of a transaction's function: what it read, and what it wants to write. */
 class Draft<V> implements Transaction<V> {
-  readonly #host: TransactionHost;
+  readonly #cache: Writes<V>;
   readonly #declared: ReadonlySet<string>;
   readonly #reads = new Map<string, Found | undefined>();
   readonly #writes = new Map<string, Write>();
   #bytes = 0;
   #ended = false;
 
-  constructor(host: TransactionHost, declared: ReadonlySet<string>) {
-    this.#host = host;
+  constructor(cache: Writes<V>, declared: ReadonlySet<string>) {
+    this.#cache = cache;
     this.#declared = declared;
   }
 
@@ -174,7 +154,7 @@ class Draft<V> implements Transaction<V> {
 
   set(key: Key, value: V, options?: TransactionSetOptions): void {
     const ttl = options && readOptions("set in a transaction", options, SET_RULES).ttl;
-    this.#write(key, this.#host.toWrite(encodeKey(key), value, ttl));
+    this.#write(key, this.#cache.toWrite(encodeKey(key), value, ttl));
   }
 
   delete(key: Key): void {
@@ -183,7 +163,7 @@ class Draft<V> implements Transaction<V> {
 
   /** Writes everything, or nothing when something that was read has changed. */
   commit(): Promise<Committed | undefined> {
-    return this.#host.commit(this.#reads, [...this.#writes.values()]);
+    return this.#cache.commit(this.#reads, [...this.#writes.values()]);
   }
 
   end(): void {
@@ -197,7 +177,7 @@ class Draft<V> implements Transaction<V> {
     if (written) return written.put;
     // What was read once is read again: a run sees one version of each key.
     if (this.#reads.has(encoded)) return this.#reads.get(encoded);
-    const found = await this.#host.space.read(encoded);
+    const found = await this.#cache.space.read(encoded);
     if (!this.#reads.has(encoded)) this.#reads.set(encoded, found);
     return found;
   }
@@ -210,9 +190,9 @@ class Draft<V> implements Transaction<V> {
       );
     }
     this.#bytes += (write.put?.size ?? 0) - (this.#writes.get(write.key)?.put?.size ?? 0);
-    if (this.#bytes > this.#host.maxBytes) {
+    if (this.#bytes > this.#cache.maxBytes) {
       throw new RangeError(
-        `Cannot write ${this.#bytes} bytes in a transaction: maxTransactionBytes is ${this.#host.maxBytes}`,
+        `Cannot write ${this.#bytes} bytes in a transaction: maxTransactionBytes is ${this.#cache.maxBytes}`,
       );
     }
     this.#writes.set(write.key, write);
@@ -220,38 +200,8 @@ class Draft<V> implements Transaction<V> {
 
   #assertRunning(): void {
     if (this.#ended) throw new TypeError("Cannot use a transaction that has ended");
-    this.#host.assertOpen();
+    this.#cache.assertOpen();
   }
-}
-
-/** A promise that rejects when the time is over or the signal aborts, until it is told to end. */
-function timeLimit(
-  clock: Clock,
-  ms: number,
-  signal: AbortSignal | undefined,
-  keys: readonly Key[],
-) {
-  const { promise, reject } = Promise.withResolvers<never>();
-  promise.catch(() => {});
-  const limit = { reached: promise, waits: true, attempts: 0, end };
-  const abort = () => reject(signal!.reason);
-  signal?.addEventListener("abort", abort, { once: true });
-  const cancel = clock.timer(() => {
-    const reason = limit.waits
-      ? "another one holds a key of it"
-      : limit.attempts === 0
-      ? "its function has not ended"
-      : `ran ${limit.attempts} times, each time what it had read was changed`;
-    const message = `Cannot finish a transaction on ${
-      inspectKeys(keys)
-    } within ${ms} ms: ${reason}`;
-    reject(new DOMException(message, "TimeoutError"));
-  }, ms);
-  function end() {
-    cancel();
-    signal?.removeEventListener("abort", abort);
-  }
-  return limit;
 }
 
 function inspectKeys(keys: readonly Key[]): string {

@@ -59,7 +59,7 @@ export interface Updated {
 }
 
 const DEFAULT_BOUND = 1_024;
-/** How long writers wait for a reader before that is told, and told again. */
+/** How long writers wait for a reader before that is reported, and reported again. */
 const TELL_MS = 5_000;
 
 const RULES = {

@@ -1,17 +1,12 @@
 import type { Clock } from "../clock.ts";
 import { asPart } from "../flow/run/attribution.ts";
-import {
-  type DeleteOptions,
-  readDeleteOptions,
-  readSetOptions,
-  type SetOptions,
-} from "./cache_options.ts";
-import { KeyQueue } from "./key_queue.ts";
+import { DELETE_RULES, type DeleteOptions, SET_RULES, type SetOptions } from "./cache_options.ts";
+import { readOptions } from "../options.ts";
+import { KeyLocks } from "./key_locks.ts";
 import { encodeKey, type Key } from "./keys.ts";
 import { toRange } from "./range.ts";
 import type { Found, Space, Write } from "./space.ts";
 import type { CacheStore } from "./store.ts";
-import type { Committed, TransactionHost } from "./transaction.ts";
 import { Updates, type UpdatesOptions } from "./updates.ts";
 import { copyIn } from "./values.ts";
 
@@ -19,12 +14,18 @@ import { copyIn } from "./values.ts";
 const WRITE = "a write to a Cache";
 const DONE = Promise.resolve();
 
+/** What a transaction has committed. */
+export interface Committed {
+  /** Backpressure of the readers of updates. */
+  readonly readers: void | Promise<void>;
+}
+
 /** The way of a write of one cache: from the caller's value to the layout, and to the readers of updates. */
-export class Writes<V> implements TransactionHost {
+export class Writes<V> {
   readonly space: Space;
   readonly clock: Clock;
   readonly maxBytes: number;
-  readonly queue: KeyQueue = new KeyQueue();
+  readonly locks: KeyLocks = new KeyLocks();
   readonly #store: CacheStore;
   readonly #ttlMs: number;
   readonly #updates: Updates<V>;
@@ -49,7 +50,7 @@ export class Writes<V> implements TransactionHost {
   set(key: Key, value: V, options: SetOptions | undefined): Promise<void> {
     try {
       if (options === undefined) return this.#finish(this.put(key, value));
-      const { ttl, durable } = readSetOptions(options);
+      const { ttl, durable } = readOptions("set", options, SET_RULES);
       if (durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.put(key, value, ttl), durable);
     } catch (error) {
@@ -72,7 +73,7 @@ export class Writes<V> implements TransactionHost {
   /** Deletes an entry; see `Cache.delete`. */
   delete(key: Key, options: DeleteOptions | undefined): Promise<void> {
     try {
-      if (options) readDeleteOptions(options);
+      if (options) readOptions("delete", options, DELETE_RULES);
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.remove(key), options?.durable);
     } catch (error) {

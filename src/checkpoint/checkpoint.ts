@@ -34,8 +34,8 @@ import { type MessagePosition, positionOf } from "./replay_tracker.ts";
  * - Several processes may share the partitions of a dependent. Each has a `cache` of its own, and reads every
  *   partition of every dependency, in a group of its own: a process that is assigned only some of them ends with an
  *   error, since these say nothing about the others.
- * - With `partitions`, a store that all processes open, what is known of a partition moves with it to the process
- *   that reads it next. The new process cannot know which messages the previous one had stored when it made a result,
+ * - With `partitions`, a store that all processes open, the record of a partition moves with it to the process that reads
+ *   it next. The new process cannot know which messages the previous one had stored when it made a result,
  *   so every provisional result is corrected. Without `partitions`, a partition begins elsewhere at
  *   its committed position, and its provisional results are not corrected there.
  *

@@ -50,7 +50,7 @@ export interface PartitionStore {
   flush(): Promise<void>;
 }
 
-/** What a checkpoint reports to `onStatus`. */
+/** The events of a checkpoint, for `onStatus`. */
 export type CheckpointEvent =
   /**
    * A dependency went down; `downtimeMs` is in event time, when a pulse showed it. `lagging` are the slowest
@@ -140,8 +140,8 @@ export interface CheckpointOptions<M = unknown> {
    * A store that is open in all processes that share the partitions of the dependent: a `Cache` opened with
    * `{ shared: true }`, on a URL or on a `Deno.Kv`. It keeps a row for each partition, under
    * `<cacheKeyPrefix>_<name>_<partition>`, so the name must be the same in all of them; `cache` keeps the
-   * rest, each process its own. It must have no `ttl`. Without it, partitions are kept in `cache`, and what is
-   * known of a partition does not move with it to another process.
+   * rest, each process its own. It must have no `ttl`. Without it, partitions are kept in `cache`, and the
+   * record of a partition does not move with it to another process.
    */
   partitions?: PartitionStore | undefined;
   /**
@@ -202,7 +202,7 @@ export interface CheckpointOptions<M = unknown> {
    * @default {{ days: 1 }}
    */
   maxAhead?: Duration | undefined;
-  /** Called with what happens. */
+  /** Called with the events of the checkpoint. */
   onStatus?: ((event: CheckpointEvent) => void) | undefined;
   /**
    * Time and timers.
@@ -238,17 +238,25 @@ const RULES = {
   clock,
 } as const satisfies Rules<CheckpointOptions>;
 
+const DEFAULTS = {
+  cacheKeyPrefix: "_",
+  pauseDependent: true,
+  correct: false,
+  correctAfter: 30_000,
+  mode: "emit",
+  maxWait: Infinity,
+  maxPause: Infinity,
+  maxAhead: 86_400_000,
+} as const;
+
 /** The options with their defaults; messages are not typed inside. */
-export interface CheckpointSettings extends Read<CheckpointOptions, typeof RULES> {
-  readonly cacheKeyPrefix: string;
-  readonly pauseDependent: boolean;
-  readonly correct: boolean;
-  readonly mode: "emit" | "wait";
-  readonly correctAfter: number;
-  readonly maxWait: number;
-  readonly maxPause: number;
-  readonly maxAhead: number;
-}
+export type CheckpointSettings =
+  & Omit<Read<CheckpointOptions, typeof RULES>, keyof typeof DEFAULTS>
+  & {
+    readonly [Name in keyof typeof DEFAULTS]: NonNullable<
+      Read<CheckpointOptions, typeof RULES>[Name]
+    >;
+  };
 
 /**
  * Checks the options of a checkpoint.
@@ -261,20 +269,8 @@ export function toCheckpointSettings<M>(
   options: CheckpointOptions<M>,
 ): CheckpointSettings {
   const owner = `checkpoint ${JSON.stringify(name)}`;
-  const read = readOptions(owner, options, RULES);
-  const {
-    cacheKeyPrefix = "_",
-    pauseDependent = true,
-    correct = false,
-    correctAfter = 30_000,
-    mode = "emit",
-    maxWait = Infinity,
-    maxPause = Infinity,
-    maxAhead = 86_400_000,
-    time,
-    cache,
-    partitions,
-  } = read;
+  const settings = { ...DEFAULTS, ...readOptions(owner, options, RULES) } as CheckpointSettings;
+  const { cache, partitions, mode, time } = settings;
   if (partitions !== undefined && partitions === cache as unknown) {
     throw new TypeError(
       `Cannot make ${owner} with one store as cache and partitions: partitions is shared with other ` +
@@ -286,15 +282,5 @@ export function toCheckpointSettings<M>(
       `Cannot make ${owner} in mode "wait" without time: say what the event time of a message is`,
     );
   }
-  return {
-    ...read,
-    cacheKeyPrefix,
-    pauseDependent,
-    correct,
-    correctAfter,
-    mode,
-    maxWait,
-    maxPause,
-    maxAhead,
-  } as CheckpointSettings;
+  return settings;
 }

@@ -97,7 +97,7 @@ export class CheckpointRun implements Companion {
     if (settings.correct && gate.read && !gate.seekable) {
       throw new TypeError(
         `Cannot correct results of checkpoint ${JSON.stringify(name)}: its dependent has no ` +
-          "positions to go back to; use a Topic, or leave correct out",
+          "positions to go back to; use a Topic, or omit correct",
       );
     }
     this.#joinCuts();
@@ -114,10 +114,10 @@ export class CheckpointRun implements Companion {
     throw new TypeError(
       `Cannot keep the partitions of checkpoint ${JSON.stringify(name)}: ` +
         (flow === undefined
-          ? "its dependent has none; use a Topic, or leave partitions out"
+          ? "its dependent has none; use a Topic, or omit partitions"
           : `flow ${
             JSON.stringify(flow)
-          } has exact state, so no other process reads them; leave partitions out`),
+          } has exact state, so no other process reads them; omit partitions`),
     );
   }
 

@@ -23,10 +23,10 @@ export class Corrections {
   #overdue = false;
   #cancelTimer: (() => void) | undefined;
 
-  /** Settled when the last step at rest is over. */
+  /** Settles when the last that runs at rest is over. */
   #last: Promise<void> = Promise.resolve();
-  /** How many steps at rest are not over. */
-  #steps = 0;
+  /** How many run at rest, or wait for that. */
+  #running = 0;
 
   /** Calls `rested` after each time that no message of the dependent was in flight. */
   constructor(state: CheckpointState, outages: Outages, rested: () => void) {
@@ -38,7 +38,7 @@ export class Corrections {
 
   /** True while the dependent is being moved, or about to be. */
   get busy(): boolean {
-    return this.#steps > 0;
+    return this.#running > 0;
   }
 
   /** Results may be stale because of `cause`: they are corrected once the frontier has passed all pulses so far. */
@@ -105,14 +105,14 @@ export class Corrections {
   /** Takes `step` while no message of the dependent is in flight, and none begins. */
   #atRest(step: () => Promise<void>): Promise<void> {
     const { gate, tracker } = this.#state;
-    this.#steps++;
+    this.#running++;
     gate.pause(this.#pauseReason);
     const done = this.#last.then(async () => {
       try {
         await tracker.idle();
         await step();
       } finally {
-        if (--this.#steps === 0) gate.resume(this.#pauseReason);
+        if (--this.#running === 0) gate.resume(this.#pauseReason);
       }
     }).finally(this.#rested);
     this.#last = done.catch(() => {}); // the caller of this is told

@@ -149,7 +149,7 @@ export class Dependency {
   times: EventTimes | undefined;
 
   /**
-   * Makes a dependency; it belongs to the checkpoint that it is given to.
+   * Makes a dependency, for one checkpoint.
    *
    * @throws {TypeError} If the name or the source is invalid, or an option is unknown or of a wrong shape.
    * @throws {RangeError} If a duration is out of bounds.
@@ -242,6 +242,14 @@ const RULES = {
   idleParts: oneOf("hold", "pass"),
 } as const satisfies Rules<DependencyOptions>;
 
+const DEFAULTS = {
+  downtimeThreshold: 600_000,
+  outOfOrderness: 0,
+  downtimeAfter: Infinity,
+  onEnd: "final",
+  idleParts: "hold",
+} as const satisfies DependencyOptions;
+
 /** The options with their defaults. */
 type DependencySettings =
   & { readonly onEnd: "final" | "down"; readonly idleParts: IdlePartitions }
@@ -255,28 +263,7 @@ type DependencySettings =
  * @throws {TypeError} If one is unknown or has the wrong shape.
  * @throws {RangeError} If a duration is out of bounds.
  */
-function toDependencySettings(
-  name: string,
-  options: DependencyOptions,
-): DependencySettings {
-  const {
-    downtimeThreshold = 600_000,
-    downtimeCheck,
-    recoveryCheck,
-    outOfOrderness = 0,
-    downtimeAfter = Infinity,
-    onEnd = "final",
-    parts = [],
-    idleParts = "hold",
-  } = readOptions(`dependency ${JSON.stringify(name)}`, options, RULES);
-  return {
-    downtimeThreshold,
-    downtimeCheck,
-    recoveryCheck,
-    outOfOrderness,
-    downtimeAfter,
-    onEnd,
-    parts: [...parts],
-    idleParts,
-  };
+function toDependencySettings(name: string, options: DependencyOptions): DependencySettings {
+  const given = readOptions(`dependency ${JSON.stringify(name)}`, options, RULES);
+  return { ...DEFAULTS, ...given, parts: [...given.parts ?? []] } as DependencySettings;
 }

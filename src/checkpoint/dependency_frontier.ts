@@ -20,8 +20,8 @@ export interface PartMarks {
 }
 
 /**
- * How a partition that has been read to its end affects the frontier: it holds it, or is passed over until it has a
- * message.
+ * How a partition that has been read to its end affects the frontier: it holds it back, or is passed over until it
+ * has a message.
  */
 export type IdlePartitions = "hold" | "pass";
 

@@ -4,7 +4,7 @@ import type { CheckpointState } from "./checkpoint_state.ts";
 import { internals } from "./dependency.ts";
 import { positionOf } from "./replay_tracker.ts";
 
-/** After how long it is told that a message is held, in milliseconds. */
+/** After how many milliseconds a held message is reported. */
 const TOLD_AFTER_MS = 3_000;
 
 /** A message that is held. */

@@ -25,7 +25,7 @@ export class EventTimes {
   /**
    * Returns a marker in milliseconds; undefined when it is too far ahead of `clock`, and must be ignored.
    *
-   * @throws {TypeError} If it is no marker, or of another kind than those before.
+   * @throws {TypeError} If it is not a marker, or of another kind than those before.
    * @throws {RangeError} If it is not a point in time.
    */
   read(marker: Marker, clock: Clock): number | undefined {
@@ -53,7 +53,7 @@ export class EventTimes {
  * Returns what kind of marker `marker` is.
  *
  * @throws {TypeError} If it is none.
- * @throws {RangeError} If it is no point in time: NaN, infinite, or an invalid date.
+ * @throws {RangeError} If it is not a point in time: NaN, infinite, or an invalid date.
  */
 function kindOf(marker: unknown): MarkerKind {
   if (typeof marker === "number") {

@@ -44,7 +44,7 @@ export class Outages {
     return time - marker > downtimeThreshold ? time - marker : undefined;
   }
 
-  /** An outage of `dependency` begins, and is told; returns false when it was down already. */
+  /** An outage of `dependency` begins, and is reported; returns false when it was down already. */
   declare(dependency: Dependency, downtimeMs?: number): boolean {
     const known = dependency[internals];
     if (known.down) return false;

@@ -51,7 +51,7 @@ interface PartitionReplay {
   reading: PartitionReading | undefined;
 }
 
-/** Is told where partitions go on. */
+/** Called when the reading of partitions moves. */
 export interface ReplayListener {
   /** Reading of `partition` goes on at `position`. */
   moved(partition: number, position: number): void;

@@ -1,8 +1,8 @@
 import { assertBytes, type Codec } from "./codec.ts";
 
 /**
- * Leaves bytes as they are. What is decoded is a copy: the bytes that a codec is given are a view of all that
- * was fetched with them, which whoever keeps one would keep.
+ * Leaves bytes as they are. Decoding copies them: a codec gets a view of the whole fetched buffer, and keeping the
+ * view would keep all of the buffer in memory.
  *
  * @example
  * ```ts
@@ -20,7 +20,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   /**
    * Returns `value` itself.
    *
-   * @throws {TypeError} When it is no `Uint8Array`.
+   * @throws {TypeError} When it is not a `Uint8Array`.
    */
   encode(value: Uint8Array): Uint8Array {
     assertBytes(value, "Cannot encode bytes");
@@ -30,7 +30,7 @@ export class BytesCodec implements Codec<Uint8Array> {
   /**
    * Returns a copy of `bytes`.
    *
-   * @throws {TypeError} When it is no `Uint8Array`.
+   * @throws {TypeError} When it is not a `Uint8Array`.
    */
   decode(bytes: Uint8Array): Uint8Array {
     assertBytes(bytes, "Cannot decode bytes");

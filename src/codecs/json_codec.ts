@@ -10,10 +10,10 @@ const { rawJSON } = JSON as typeof JSON & { rawJSON(text: string): unknown };
 
 /** Options for {@linkcode JsonCodec}. */
 export interface JsonCodecOptions<T> {
-  /** Checks, and may change, each decoded value: any Standard Schema validator. What is encoded is not checked. */
+  /** Checks, and may change, each decoded value: any Standard Schema validator. Encoded values are not checked. */
   schema?: StandardSchema<T> | undefined;
   /**
-   * What becomes of integers that a number cannot hold exactly.
+   * How integers are treated that a number cannot hold exactly.
    *
    * - `"number"`: as `JSON` does it. A `bigint` cannot be encoded, and a decoded integer past 2^53 is rounded.
    * - `"bigint"`: a `bigint` is encoded as an integer, and an integer past 2^53 is decoded as a `bigint`; smaller
@@ -38,7 +38,7 @@ const RULES = {
 /**
  * Values as JSON text in UTF-8.
  *
- * What JSON cannot hold becomes what `JSON.stringify` makes of it:
+ * Values that JSON cannot hold are converted as `JSON.stringify` does:
  * - `undefined`, functions and symbols: left out of objects, `null` in arrays, an error as the whole value.
  * - `Date`: its ISO string, which is decoded as that string; a `schema` can turn it into a `Date` again.
  * - `bigint`: an error, or an integer (see the option `integers`).
@@ -47,7 +47,7 @@ const RULES = {
  * A key named `__proto__` is decoded as an own property like any other; no prototype is ever set. Bytes that
  * are not UTF-8 are an error; a byte order mark is skipped.
  *
- * @typeParam T The values. Without a `schema` this is a promise of yours, which nothing checks.
+ * @typeParam T The values. Without a `schema`, nothing checks this type.
  *
  * @example
  * ```ts

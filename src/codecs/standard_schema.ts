@@ -23,9 +23,9 @@ export type StandardSchemaResult<T> =
   | { readonly value: T; readonly issues?: undefined }
   | { readonly issues: readonly StandardSchemaIssue[] };
 
-/** One thing that is wrong with a value. */
+/** One problem with a value. */
 export interface StandardSchemaIssue {
-  /** What is wrong. */
+  /** The problem, in words. */
   readonly message: string;
   /** Where: the keys from the value's root on. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;

@@ -2,7 +2,7 @@ import { assertBytes, type Codec } from "./codec.ts";
 import { decodeUtf8, encodeUtf8 } from "./utf8.ts";
 
 /**
- * Strings as UTF-8, and nothing else: a string that comes back is the string that was given.
+ * Strings as UTF-8: decoding returns exactly the string that was encoded.
  *
  * - Bytes that are not UTF-8 are an error, never replacement characters.
  * - A string with half of a surrogate pair, which UTF-8 cannot hold, is an error too.
@@ -25,7 +25,7 @@ export class TextCodec implements Codec<string> {
   /**
    * Makes the UTF-8 bytes of `value`.
    *
-   * @throws {TypeError} When it is no string, or one that UTF-8 cannot hold.
+   * @throws {TypeError} When it is not a string, or one that UTF-8 cannot hold.
    */
   encode(value: string): Uint8Array {
     if (typeof value !== "string") {

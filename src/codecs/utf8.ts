@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** Several times as fast as a TextDecoder, but what is no UTF-8 becomes U+FFFD. */
+/** Several times as fast as a TextDecoder, but what is not UTF-8 becomes U+FFFD. */
 const { utf8Slice } = Buffer.prototype as unknown as {
   utf8Slice(this: Uint8Array, from: number, to: number): string;
 };

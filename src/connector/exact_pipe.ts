@@ -2,13 +2,13 @@ import { type ExactPipe, type ExactStage, makeStage } from "../flow/stage/exact_
 import { type Maybe, stage } from "../flow/stage/stage.ts";
 
 /**
- * Makes a pipe that carries acknowledgements exactly: what it emits while it handles a message belongs to that
- * message, which is done when all of it is.
+ * Makes a pipe that carries acknowledgements exactly: values that it emits while it handles a message belong to that
+ * message, which is done when all of them are.
  *
- * - `open` is called once for each flow in each run: what it keeps is that run's.
+ * - `open` is called once for each flow in each run, so its state belongs to that run.
  * - The function that it returns is called with one message after the other. Each call emits as often as it likes,
  *   awaits each `emit()`, and is over when its promise resolves: an `emit()` after that throws.
- * - What it throws, and what its promise rejects with, meets the flow's `onError`; a retry calls it again.
+ * - An error, thrown or as a rejection, meets the flow's `onError`; a retry calls it again.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * What it takes to write a source, a sink, an exact pipe or a broker of your own. Most programs need none of it: any
+ * Interfaces to write your own source, sink, exact pipe or broker. Most programs need none of them: any
  * iterable is a source, any function or `WritableStream` is a sink, and `replayable()` makes a source with positions.
  *
  * @example A source whose messages are acknowledged: jobs that are given back when they are not done
@@ -41,7 +41,7 @@
  * assertEquals(jobs.done, ["a", "b"]);
  * ```
  *
- * @example A sink that writes in batches: what it was given is done only after `flush()`
+ * @example A sink that writes in batches: values are done only after `flush()`
  * ```ts
  * import { assertEquals } from "@std/assert";
  * import { App } from "@slipstream/slipstream";

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { type Duration, toMs } from "../duration.ts";
 
 interface Timer {
   at: number;
@@ -14,8 +15,8 @@ interface Timer {
  * import { ManualClock } from "@slipstream/slipstream/testing";
  *
  * const clock = new ManualClock();
- * clock.timer(() => {}, 1000);
- * await clock.tick(1000);
+ * clock.timer(() => {}, 60_000);
+ * await clock.tick({ minutes: 1 });
  * ```
  */
 export class ManualClock implements Clock {
@@ -33,22 +34,25 @@ export class ManualClock implements Clock {
     this.#random = random;
   }
 
-  /** The time of day it stands at; {@linkcode ManualClock.step} sets it. */
+  /** The current time of day; {@linkcode ManualClock.step} sets it. */
   now(): number {
     return this.#offset + this.#passed;
   }
 
-  /** The milliseconds that it was advanced by: durations are measured with it. */
+  /** The milliseconds by which it was advanced: durations are measured with it. */
   monotonic(): number {
     return this.#passed;
   }
 
   /**
-   * Sets the time of day forward by `ms`, or back by a negative number, as NTP or an operator does. No time
-   * passes: no timer fires, and no duration changes.
+   * Sets the time of day forward by `duration`, or back by a negative number of milliseconds, as NTP or an operator
+   * does. No time passes: no timer fires, and no measured duration changes.
+   *
+   * @throws {TypeError} If it is not a duration.
+   * @throws {RangeError} If it is infinite or NaN.
    */
-  step(ms: number): void {
-    this.#offset += ms;
+  step(duration: Duration): void {
+    this.#offset += toMs(duration, "step()", { least: -Infinity, finite: true });
   }
 
   /** Sets a timer that only {@linkcode ManualClock.tick} fires. */
@@ -79,9 +83,14 @@ export class ManualClock implements Clock {
     return timer && timer.at - this.#passed;
   }
 
-  /** Advances by `ms`, firing each timer at its time; the work that it starts runs before the next. */
-  async tick(ms: number): Promise<void> {
-    const end = this.#passed + ms;
+  /**
+   * Advances by `duration`, firing each timer at its time; the work that it starts runs before the next.
+   *
+   * @throws {TypeError} If it is not a duration.
+   * @throws {RangeError} If it is negative, infinite or NaN.
+   */
+  async tick(duration: Duration): Promise<void> {
+    const end = this.#passed + toMs(duration, "tick()", { finite: true });
     await settle();
     for (let timer = this.#first(); timer && timer.at <= end; timer = this.#first()) {
       this.#timers.delete(timer);

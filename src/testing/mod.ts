@@ -1,6 +1,6 @@
 /**
- * What tests of streaming code need: a clock that is moved by hand, and a scheduler that tries many
- * interleavings, each repeatable by its seed.
+ * Tools to test streaming code: a clock that the test advances, and a scheduler that tries many interleavings,
+ * each repeatable by its seed.
  *
  * @example
  * ```ts

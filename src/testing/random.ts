@@ -1,5 +1,5 @@
 /**
- * Chance that repeats itself: the same seed gives the same numbers, on every machine.
+ * Repeatable random numbers: the same seed gives the same numbers, on every machine.
  *
  * The generator is mulberry32 (Tommy Ettinger, 2017, public domain): 32 bits of state, good enough for
  * tests, not for secrets.

@@ -150,7 +150,9 @@ export class Scheduler {
       onStep?.();
       if (over()) return;
       if (left <= 0) throw this.#error(`Cannot finish within ${maxSteps} steps`);
-      if (!await this.#goOn()) throw this.#error("Cannot go on: nothing is waiting for its turn");
+      if (!await this.#goOn()) {
+        throw this.#error("Cannot continue: nothing is waiting for its turn");
+      }
     }
   }
 

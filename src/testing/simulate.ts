@@ -47,7 +47,7 @@ const RULES = {
  * );
  * ```
  *
- * @throws {Error} At the first seed that fails: the error names it, and its cause is what was thrown.
+ * @throws {Error} At the first seed that fails: the error names it, and its cause is the error of `test`.
  */
 export async function simulate(
   test: (scheduler: Scheduler) => void | Promise<void>,

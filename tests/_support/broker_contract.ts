@@ -71,7 +71,7 @@ export function testBrokerContract(fixture: BrokerFixture): void {
   );
 
   test(
-    "send() and add() refuse what is no bytes, and times that are none",
+    "send() and add() refuse values that are not bytes, and times that are not valid",
     async (broker, topic) => {
       await broker.ensure(topic, { partitions: 1 });
       const producer = await openProducer(broker, topic);

@@ -82,7 +82,7 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals(await cache.has(0), false);
   });
 
-  test("refuses what is no key, and names key, size and limit of one that is too long", async () => {
+  test("refuses values that are not a key, and names key, size and limit of one that is too long", async () => {
     await using cache = await open();
     for (const key of [[], null, undefined, {}, Symbol("a"), "\ud800"]) {
       await assertRejects(() => cache.set(key as unknown as Key, 1), TypeError);
@@ -186,13 +186,13 @@ export function testCacheContract(layout: CacheLayout): void {
     assertEquals([cache.size, cache.bytes], [0, 0]);
   });
 
-  test("the window drops what was written longest ago, or is refused", async () => {
+  test("eviction drops what was written longest ago, or is refused", async () => {
     const evicted: [Key, number][] = [];
     const options = {
       maxBytes: 1_000,
       onEvict: (key: Key, value: number) => void evicted.push([key, value]),
     };
-    if (!can("window")) {
+    if (!can("eviction")) {
       await assertRejects(() => open<number>(options), TypeError, "maxBytes");
       return;
     }

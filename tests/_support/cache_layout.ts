@@ -1,7 +1,7 @@
 import type { Cache, CacheOptions } from "../../mod.ts";
 
 /** What some layouts cannot do. */
-export type Capability = "window" | "sizes" | "large transactions";
+export type Capability = "eviction" | "sizes" | "large transactions";
 
 /** A layout under test. */
 export interface CacheLayout {

@@ -79,14 +79,14 @@ export class FeedDriver<T extends object> implements AsyncDisposable {
 
   /** Resolves when `condition` holds; fails after 20 s, or when the reading fails. */
   async until(condition: (messages: T[]) => boolean): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = performance.now() + 20_000;
     while (!condition(this.messages)) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, Math.max(0, deadline - Date.now()));
+      const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
       this.#waiting.add(resolve);
       await Promise.race([promise, this.done]);
       clearTimeout(timer);
-      if (Date.now() < deadline) continue;
+      if (performance.now() < deadline) continue;
       throw new Error(`Waited for ${condition}: ${Deno.inspect(this.messages)}`);
     }
   }

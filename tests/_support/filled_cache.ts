@@ -8,7 +8,7 @@ const ALL = { maxBytes: Infinity };
 
 /**
  * Fills the file of a cache with all that there can be in one: several thousand entries in many pages, values in
- * pieces, overwritten and deleted entries, spaces, a window that has moved, and the position of a flow.
+ * pieces, overwritten and deleted entries, spaces, evicted entries, and the position of a flow.
  */
 export async function fillCache(path: string): Promise<void> {
   {

@@ -93,14 +93,14 @@ export class GroupReader implements AsyncDisposable {
 
   /** Resolves when `condition` holds; fails after 20 s, saying what was seen. */
   async until(condition: (reader: this) => boolean): Promise<void> {
-    const deadline = Date.now() + 20_000;
+    const deadline = performance.now() + 20_000;
     while (!condition(this)) {
       const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, Math.max(0, deadline - Date.now()));
+      const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
       this.#waiting.add(resolve);
       await promise;
       clearTimeout(timer);
-      if (Date.now() < deadline) continue;
+      if (performance.now() < deadline) continue;
       const { seen, assignments, statuses } = this;
       throw new Error(
         `Waited for ${condition}: ${Deno.inspect({ seen, assignments, statuses }, { depth: 6 })}`,

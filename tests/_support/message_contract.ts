@@ -139,7 +139,7 @@ export function testMessageContract(fixture: TopicFixture): void {
     assertEquals(driver.messages[0]!.value as unknown, tombstone);
   });
 
-  test("refuses headers that are none, and times that are none", async ({ name, make }) => {
+  test("refuses headers that are not valid, and times that are not valid", async ({ name, make }) => {
     const send = (more: object) => make().send({ key: "k", value: "v", ...more });
     await assertRejects(
       () => send({ headers: { h: 5 } }),

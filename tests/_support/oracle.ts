@@ -249,12 +249,12 @@ export class Oracle {
   }
 
   /** Positions are committed: everything below must be done and safe. */
-  commits(source: string, watermark: number, epoch: number): void {
-    this.trace.push(`${source} commits ${watermark}`);
-    this.#must(!this.over, `${source} commits ${watermark} after the end`);
+  commits(source: string, ackedTo: number, epoch: number): void {
+    this.trace.push(`${source} commits ${ackedTo}`);
+    this.#must(!this.over, `${source} commits ${ackedTo} after the end`);
     for (const { value } of this.#roots) {
       const { handed } = value;
-      if (value.path !== source || handed!.epoch !== epoch || handed!.position >= watermark) {
+      if (value.path !== source || handed!.epoch !== epoch || handed!.position >= ackedTo) {
         continue;
       }
       this.#must(this.#ledger.isDone(value), `${value.id} is committed before it is done`);

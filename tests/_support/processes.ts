@@ -41,8 +41,8 @@ const CHECKPOINT = "question";
 
 /** Waits until `condition` holds; fails when it does not within a minute. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !await condition();) {
-    if (Date.now() > end) throw new Error(`Never: ${condition}`);
+  for (const end = performance.now() + 60_000; !await condition();) {
+    if (performance.now() > end) throw new Error(`Never: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -18,7 +18,7 @@ export interface RecorderOptions {
  * them. The position of a message is its index in the list.
  *
  * - `acknowledged` has every acknowledgement, in the order in which they came.
- * - `watermark` is the position before which everything is acknowledged, without gaps.
+ * - `ackedTo` is the position before which everything is acknowledged, without gaps.
  * - `committed` has the positions that commits committed.
  * - `seek` starts an epoch: acknowledgements of older ones go to `ignored`.
  */
@@ -47,7 +47,7 @@ export class Recorder<T> implements FeedSource<T>, Feed<T> {
   }
 
   /** The position before which everything is acknowledged. */
-  get watermark(): number {
+  get ackedTo(): number {
     return Math.min(this.#position, ...this.#open);
   }
 
@@ -102,7 +102,7 @@ export class Recorder<T> implements FeedSource<T>, Feed<T> {
   }
 
   snapshot(): Commit | undefined {
-    const position = this.watermark;
+    const position = this.ackedTo;
     if (position === (this.committed.at(-1) ?? 0)) return undefined;
     return async () => {
       await this.onCommit(position);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { END, WAIT } from "../../src/flow/source/feed.ts";
 import { Recorder } from "./recorder.ts";
 
-Deno.test("Recorder.watermark stays before the first message that is not acknowledged", () => {
+Deno.test("Recorder.ackedTo stays before the first message that is not acknowledged", () => {
   const recorder = new Recorder(["a", "b", "c"]);
   const receipts = [0, 1, 2].map(() => {
     recorder.poll();
@@ -11,9 +11,9 @@ Deno.test("Recorder.watermark stays before the first message that is not acknowl
   receipts[2]!.release();
   receipts[0]!.release();
   assertEquals(recorder.acknowledged, [2, 0]);
-  assertEquals(recorder.watermark, 1);
+  assertEquals(recorder.ackedTo, 1);
   receipts[1]!.release();
-  assertEquals(recorder.watermark, 3);
+  assertEquals(recorder.ackedTo, 3);
 });
 
 Deno.test("Recorder.seek() ignores acknowledgements of the old epoch", () => {
@@ -24,10 +24,10 @@ Deno.test("Recorder.seek() ignores acknowledgements of the old epoch", () => {
   old.release();
   assertEquals(recorder.ignored, [0]);
   assertEquals(recorder.poll(), "a");
-  assertEquals(recorder.watermark, 0);
+  assertEquals(recorder.ackedTo, 0);
 });
 
-Deno.test("Recorder.snapshot() commits the watermark of the moment when it was taken", async () => {
+Deno.test("Recorder.snapshot() commits the position acknowledged when it was taken", async () => {
   const recorder = new Recorder(["a", "b"]);
   recorder.poll();
   recorder.receipt!.release();

@@ -264,7 +264,7 @@ export class Simulation implements World {
             this.oracle.stops(undefined, error);
             return error;
           },
-          onCommit: (watermark) => this.oracle.commits(name, watermark, source.epoch),
+          onCommit: (ackedTo) => this.oracle.commits(name, ackedTo, source.epoch),
         });
         return source;
       }

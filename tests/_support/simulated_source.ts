@@ -23,8 +23,8 @@ export interface SimulatedSourceOptions<T> {
   readonly arrival: () => Promise<void> | undefined;
   /** The error that reading a position fails with. */
   readonly failure: (position: number) => Error | undefined;
-  /** Called when positions below `watermark` are committed. */
-  readonly onCommit: (watermark: number) => void;
+  /** Called when positions below `ackedTo` are committed. */
+  readonly onCommit: (ackedTo: number) => void;
 }
 
 /** A source with positions, acknowledgements, commits and seeks, that records all of them. */
@@ -34,7 +34,7 @@ export class SimulatedSource<T> implements FeedSource<T>, Feed<T> {
   /** Everything that was handed out, in order. */
   readonly handed: Handed[] = [];
   /** All positions below are acknowledged, or were left out by a seek. */
-  watermark = 0;
+  ackedTo = 0;
   committed = 0;
   epoch = 0;
   open = false;
@@ -42,7 +42,7 @@ export class SimulatedSource<T> implements FeedSource<T>, Feed<T> {
   finished = false;
 
   readonly #options: SimulatedSourceOptions<T>;
-  /** What was handed out in this epoch and is not below the watermark. */
+  /** What was handed out in this epoch and is not below the ackedTo. */
   #unfinished: Handed[] = [];
   #position = 0;
   #arrived = false;
@@ -100,16 +100,16 @@ export class SimulatedSource<T> implements FeedSource<T>, Feed<T> {
     this.epoch++;
     this.#position = position;
     this.#unfinished = [];
-    this.watermark = position;
+    this.ackedTo = position;
   }
 
   snapshot(): Commit | undefined {
-    const { watermark, epoch } = this;
-    if (watermark === this.committed) return undefined;
+    const { ackedTo, epoch } = this;
+    if (ackedTo === this.committed) return undefined;
     return () => {
       if (epoch === this.epoch) {
-        this.committed = watermark;
-        this.#options.onCommit(watermark);
+        this.committed = ackedTo;
+        this.#options.onCommit(ackedTo);
       }
       return Promise.resolve();
     };
@@ -123,7 +123,7 @@ export class SimulatedSource<T> implements FeedSource<T>, Feed<T> {
     handed.acknowledged++;
     if (handed.epoch !== this.epoch) return;
     while (this.#unfinished[0]?.acknowledged) {
-      this.watermark = this.#unfinished.shift()!.position + 1;
+      this.ackedTo = this.#unfinished.shift()!.position + 1;
     }
   }
 }

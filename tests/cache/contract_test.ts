@@ -1,7 +1,7 @@
 import { Cache, type CacheOptions, MemoryCache } from "../../mod.ts";
 import { testCacheContract } from "../_support/cache_contract.ts";
 
-const RESIDENT = ["window", "sizes", "large transactions"] as const;
+const RESIDENT = ["eviction", "sizes", "large transactions"] as const;
 
 /** Opens a cache on a file of its own, which goes when the cache is closed. */
 async function openOnFile<V>(options: CacheOptions<V>): Promise<Cache<V>> {

@@ -105,7 +105,7 @@ Deno.test("cache.updates() as a source ends when the cache is closed", async () 
   assertEquals(seen, [1]);
 });
 
-Deno.test("What is no pair of key and value meets onError at a Cache as a sink", async () => {
+Deno.test("A value that is not a pair of key and value meets onError at a Cache as a sink", async () => {
   await using cache = new MemoryCache<number>();
   const app = new App({ onError: "skip" });
   const wrong = ["not a pair", ["a", 1], ["b"]] as [string, number][];
@@ -124,7 +124,7 @@ class Checked extends Recorder<number> {
   }
 
   override snapshot(): Commit | undefined {
-    const position = this.watermark;
+    const position = this.ackedTo;
     const commit = super.snapshot();
     if (commit === undefined) return undefined;
     return async () => {

@@ -190,7 +190,7 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   const at = (name: string) => `${folder.path}/${name}`;
   await assertRejects(() => Cache.open(folder.path), CacheStorageError, "it is a folder");
   await Deno.writeTextFile(at("foreign"), "no database at all, ".repeat(100));
-  await assertRejects(() => Cache.open(at("foreign")), CacheStorageError, "no Deno KV file");
+  await assertRejects(() => Cache.open(at("foreign")), CacheStorageError, "not a Deno KV file");
   {
     using kv = await Deno.openKv(at("newer"));
     await kv.set(["slipstream", "state"], { format: 99, layout: "resident" });
@@ -211,7 +211,7 @@ Deno.test("A local Cache says what is wrong with a file, a folder or a format", 
   await assertRejects(() => Cache.open(""), TypeError);
 });
 
-Deno.test("Cache.open() at a URL that is no store's makes no folder, and names what is supported", async () => {
+Deno.test("Cache.open() at a URL that is not a store's makes no folder, and names what is supported", async () => {
   await using folder = await temporaryFolder();
   const before = Deno.cwd();
   Deno.chdir(folder.path);
@@ -274,7 +274,7 @@ Deno.test("A local Cache deletes the pieces of values that were overwritten, als
   assertEquals(await rows(path, "l"), pages);
 });
 
-Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes in a window", async () => {
+Deno.test("A local Cache keeps heap and disk flat through 1,000,000 writes with eviction", async () => {
   await using folder = await temporaryFolder();
   const path = `${folder.path}/db`;
   const maxBytes = 25_000_000;

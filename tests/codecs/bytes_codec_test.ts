@@ -14,7 +14,7 @@ Deno.test("BytesCodec leaves bytes as they are; what is decoded is a copy, of al
   }
 });
 
-Deno.test("BytesCodec.encode() refuses what is no Uint8Array", () => {
+Deno.test("BytesCodec.encode() refuses values that are not a Uint8Array", () => {
   const text = "text" as unknown as Uint8Array;
   assertThrows(() => codec.encode(text), TypeError, "current value is of type string");
 });

@@ -60,7 +60,7 @@ Deno.test("JsonCodec.decode() rejects where an asynchronous validator does", asy
   await assertRejects(() => decoding, TypeError, "the valibot schema rejects it: too small");
 });
 
-Deno.test("JsonCodec refuses a schema that is no Standard Schema validator", () => {
+Deno.test("JsonCodec refuses a schema that is not a Standard Schema validator", () => {
   const schema = {} as z.ZodNumber;
   assertThrows(() => new JsonCodec({ schema }), TypeError, 'with its "~standard"');
 });

@@ -18,7 +18,7 @@ Deno.test("TextCodec.encode() refuses half of a surrogate pair", () => {
   assertThrows(() => codec.encode("a\ud800"), TypeError, "half of a surrogate pair");
 });
 
-Deno.test("TextCodec.encode() refuses what is no string", () => {
+Deno.test("TextCodec.encode() refuses values that are not a string", () => {
   const notText = 5 as unknown as string;
   assertThrows(() => codec.encode(notText), TypeError, "a string is needed: current value is 5");
 });

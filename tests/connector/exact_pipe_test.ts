@@ -4,7 +4,7 @@ import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { App, HandlerError, retry, SinkError } from "../../mod.ts";
 
-Deno.test("exactPipe() refuses what is no function", () => {
+Deno.test("exactPipe() refuses values that are not a function", () => {
   assertThrows(
     () => exactPipe(1 as never),
     TypeError,

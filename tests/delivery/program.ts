@@ -111,8 +111,11 @@ export class Program {
   }
 
   #add(key: string[]): Promise<unknown> {
-    const state = this.states[key.includes("second") ? this.states.length - 1 : 0]!;
-    return state.update(key, (count = 0) => count + 1);
+    return this.#stateOf(key).update(key, (count = 0) => count + 1);
+  }
+
+  #stateOf(key: string[]): Cache<number> {
+    return this.states[key.includes("second") ? this.states.length - 1 : 0]!;
   }
 
   #toggle(flow: string): Promise<void> {
@@ -141,9 +144,19 @@ export class Program {
 
   #checkComplete(): void {
     const size = this.states.reduce((sum, state) => sum + state.size, 0);
+    if (size < Object.keys(expectedCounts(this.world.plan)).length) return;
+    // Beside the flows: some of it may be taken back, and who reads that would depend on it.
+    this.scheduler.clock.timer(() => void this.#verify(), 0);
+  }
+
+  /** Stops when everything is counted. */
+  async #verify(): Promise<void> {
     const { plan, dead } = this.world;
-    if (size < Object.keys(expectedCounts(plan)).length) return;
     if (buriedBy(plan).some((value) => !dead.includes(value))) return; // another may have been faster
+    for (const [name, count] of Object.entries(expectedCounts(plan))) {
+      const key = name.split(",");
+      if (await this.#stateOf(key).get(key).catch(() => 0) !== count) return;
+    }
     this.complete = true;
     this.stop();
   }

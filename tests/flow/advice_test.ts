@@ -41,7 +41,7 @@ const sources: [unknown, string][] = [
   [new EventSource(), "source.onmessage"],
 ];
 for (const [value, says] of sources) {
-  Deno.test(`a source that is none says what to write: ${says}`, () => {
+  Deno.test(`a source that is not one says what to write: ${says}`, () => {
     assertStringIncludes(refusal("source", value), says);
   });
 }
@@ -72,7 +72,7 @@ const sinks: [unknown, string][] = [
   [null, "is it assigned before"],
 ];
 for (const [value, says] of sinks) {
-  Deno.test(`a sink that is none says what to write: ${says}`, () => {
+  Deno.test(`a sink that is not one says what to write: ${says}`, () => {
     assertStringIncludes(refusal("sink", value), says);
   });
 }
@@ -85,7 +85,7 @@ const stages: [unknown, string][] = [
   [numbers(), "it has been called: give the function itself"],
 ];
 for (const [value, says] of stages) {
-  Deno.test(`a pipe or a handler that is none says what to write: ${says}`, () => {
+  Deno.test(`a pipe or a handler that is not one says what to write: ${says}`, () => {
     assertStringIncludes(refusal("pipe", value), says);
     assertStringIncludes(refusal("handler", value), says);
   });
@@ -123,7 +123,7 @@ Deno.test("what Duplex.toWeb() gives is a pipe, and a Readable of Node a source"
 Deno.test("a state that is not opened yet says to await it", () => {
   const state = Promise.resolve(new MemoryCache({ maxBytes: Infinity })) as never;
   const error = assertThrows(() => new App().handle("", () => {}, { name: "f", state }), TypeError);
-  assertStringIncludes(error.message, "got an object of class Promise: await it");
+  assertStringIncludes(error.message, "current value is an object of class Promise: await it");
 });
 
 Deno.test("new Cache() says how a cache is opened", () => {

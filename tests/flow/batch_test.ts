@@ -26,7 +26,7 @@ Deno.test("batch() acknowledges the messages of a batch when the batch is done",
   app.handle(source, batch(2), (some: number[]) => some, {
     sink: async (some) => {
       await settle();
-      seen.push([some, source.watermark]);
+      seen.push([some, source.ackedTo]);
     },
   });
   await app.stream();
@@ -39,15 +39,15 @@ Deno.test("batch() passes on what it has when the time of its first message is u
   const source = new Recorder([1, 2], { open: true });
   const seen: unknown[] = [];
   const app = new App({ clock });
-  app.handle(source, batch(3, 100), (some: number[]) => void seen.push([clock.now(), some]));
+  app.handle(source, batch(3, 100), (some: number[]) => void seen.push([clock.monotonic(), some]));
   const streaming = app.stream();
   await clock.tick(60);
   source.push(3);
   source.push(4);
   await clock.tick(99);
-  assertEquals([seen, source.watermark], [[[60, [1, 2, 3]]], 3]);
+  assertEquals([seen, source.ackedTo], [[[60, [1, 2, 3]]], 3]);
   await clock.tick(1);
-  assertEquals([seen, source.watermark], [[[60, [1, 2, 3]], [160, [4]]], 4]);
+  assertEquals([seen, source.ackedTo], [[[60, [1, 2, 3]], [160, [4]]], 4]);
   source.end();
   await streaming;
   assertEquals(seen.length, 2);
@@ -67,10 +67,10 @@ Deno.test("batch() by time keeps order while a batch is slow, and takes messages
   await clock.tick(100);
   source.push(2, 3);
   await clock.tick(500);
-  assertEquals([seen, source.watermark], [[[1]], 0]);
+  assertEquals([seen, source.ackedTo], [[[1]], 0]);
   done[0]!();
   await settle();
-  assertEquals([seen, source.watermark], [[[1], [2, 3]], 1]);
+  assertEquals([seen, source.ackedTo], [[[1], [2, 3]], 1]);
   done[1]!();
   await settle();
   source.end();
@@ -89,7 +89,7 @@ Deno.test("batch() passes on what is left, before its time, when the app stops",
   await settle();
   controller.abort();
   await streaming;
-  assertEquals([seen, source.watermark, source.committed], [[[1, 2]], 2, [2]]);
+  assertEquals([seen, source.ackedTo, source.committed], [[[1, 2]], 2, [2]]);
   assertEquals(clock.pending, 0);
 });
 
@@ -105,7 +105,7 @@ Deno.test("batch() behind map() and before map() acknowledges exactly", async ()
       await settle();
       return some.join("+");
     }),
-    (text: string) => void seen.push([text, source.watermark]),
+    (text: string) => void seen.push([text, source.ackedTo]),
   );
   await app.stream();
   assertEquals(seen, [["10+20", 0], ["30+40", 2]]);
@@ -120,26 +120,26 @@ Deno.test("batch() of a batch acknowledges when the outer one is done", async ()
     source,
     batch<number>(2),
     batch<number[]>(2),
-    (some: number[][]) => void seen.push([some, source.watermark]),
+    (some: number[][]) => void seen.push([some, source.ackedTo]),
   );
   await app.stream();
   assertEquals(seen, [[[[1, 2], [3, 4]], 0], [[[5]], 4]]);
-  assertEquals(source.watermark, 5);
+  assertEquals(source.ackedTo, 5);
 });
 
 Deno.test("batch() in front of a Proxy acknowledges when the flows behind the Proxy are done", async () => {
   const source = new Recorder([1, 2, 3]);
   const proxy = new Proxy<number[]>();
-  const watermarks: number[] = [];
+  const ackedTo: number[] = [];
   const app = new App();
   app.handle(source, batch(2), (some: number[]) => some, { sink: proxy });
   app.handle(proxy, async () => {
     for (let turn = 0; turn < 3; turn++) await settle();
-    watermarks.push(source.watermark);
+    ackedTo.push(source.ackedTo);
   });
   await app.stream();
-  assertEquals(watermarks, [0, 2]);
-  assertEquals(source.watermark, 3);
+  assertEquals(ackedTo, [0, 2]);
+  assertEquals(source.ackedTo, 3);
 });
 
 Deno.test("a batch by time whose handler or sink fails ends the app, unacknowledged", async () => {
@@ -160,7 +160,7 @@ Deno.test("a batch by time whose handler or sink fails ends the app, unacknowled
       const error = await ended;
       assertEquals(error instanceof HandlerError, place === "handler");
       assertEquals(error instanceof SinkError, place === "sink");
-      assertEquals([source.watermark, source.committed], [0, []]);
+      assertEquals([source.ackedTo, source.committed], [0, []]);
       assertEquals(clock.pending, 0);
     }
   }

@@ -16,7 +16,7 @@ const handler = () => {};
 const unassigned =
   ": is it assigned before this call, and does the function that makes it return it?";
 
-Deno.test("handle() refuses what is no source, naming the flow and what it got", () => {
+Deno.test("handle() refuses values that are not a source, naming the flow and what it got", () => {
   assertEquals(
     refused(7, handler, { name: "numbers" }),
     'Cannot bind flow "numbers": the source must be iterable, a ReadableStream or a library source, got 7: give a list: [value]',
@@ -42,7 +42,7 @@ Deno.test("handle() refuses what is no source, naming the flow and what it got",
   );
 });
 
-Deno.test("handle() refuses what is no handler", () => {
+Deno.test("handle() refuses values that are not a handler", () => {
   const rest = "the handler must be a function or a TransformStream, got";
   assertEquals(refused([], "text"), `Cannot bind flow "flow 1": ${rest} the string "text"`);
   assertEquals(refused([], undefined), `Cannot bind flow "flow 1": ${rest} undefined${unassigned}`);
@@ -57,7 +57,7 @@ Deno.test("handle() refuses what is no handler", () => {
   );
 });
 
-Deno.test("handle() refuses what is no sink, naming its place among several", () => {
+Deno.test("handle() refuses values that are not a sink, naming its place among several", () => {
   const rest =
     "must be a function, a WritableStream, an object with write() or a library sink, got";
   assertEquals(
@@ -80,7 +80,7 @@ Deno.test("handle() refuses what is no sink, naming its place among several", ()
   );
 });
 
-Deno.test("handle() refuses what is no pipe", () => {
+Deno.test("handle() refuses values that are not a pipe", () => {
   const rest = "a pipe must be a function over async iterables or a TransformStream, got";
   assertEquals(
     refusedArguments([], "gzip", handler),
@@ -135,14 +135,14 @@ Deno.test("handle() says that the handler is missing behind a pipe", () => {
   );
 });
 
-Deno.test("handle() refuses what is no name", () => {
+Deno.test("handle() refuses values that are not a name", () => {
   assertEquals(
     refused([], handler, { name: "" }),
-    'Cannot name a flow the string "": a name must be a non-empty string',
+    'Cannot use option "name" of flow "flow 1" as it must be a string that is not empty: current value is ""',
   );
   assertEquals(
     refused([], handler, { name: 7 }),
-    "Cannot name a flow 7: a name must be a non-empty string",
+    'Cannot use option "name" of flow "flow 1" as it must be a string that is not empty: current value is 7',
   );
 });
 
@@ -164,7 +164,7 @@ Deno.test("a flow is named after its handler, or its number where that has none"
   assertEquals(refused([], () => {}, { sink: 7 }), `Cannot bind flow "flow 1"${rest}`);
 });
 
-Deno.test("handle() refuses an onError that is no policy", () => {
+Deno.test("handle() refuses an onError that is not a policy", () => {
   const wrong = [
     "retry",
     7,
@@ -178,9 +178,9 @@ Deno.test("handle() refuses an onError that is no policy", () => {
   ];
   for (const onError of wrong) {
     assertEquals(
-      refused([], handler, { onError }).replace(/got .*/, "got …"),
-      'Cannot bind flow "flow 1": onError must be "stop", "skip", { deadLetter }, ' +
-        "{ retry, otherwise? } or a function, got …",
+      refused([], handler, { onError }).replace(/value is .*/, "value is …"),
+      'Cannot use option "onError" of flow "flow 1" as it must be "stop", "skip", { deadLetter }, ' +
+        "{ retry, otherwise? } or a function: current value is …",
       Deno.inspect(onError),
     );
   }

@@ -438,7 +438,7 @@ Deno.test("a source without keys needs the option by, and max must be there", ()
       concurrency: concurrency as { max: number },
     });
   assertThrows(() => bind({ max: 2 }), TypeError, 'without the option "by"');
-  assertThrows(() => bind({}), TypeError, "set max");
+  assertThrows(() => bind({}), TypeError, "must be an integer >= 1");
   assertThrows(() => bind({ max: 0, by }), RangeError, "must be an integer >= 1");
   assertThrows(() => bind({ max: 4, by, ahead: 3 }), RangeError, "ahead must be at least max");
   assertThrows(() => bind({ max: 2, by, order: 1 }), TypeError, 'Cannot use option "order"');

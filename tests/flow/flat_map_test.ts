@@ -46,7 +46,7 @@ for (const [way, elements] of Object.entries(ways)) {
     const app = new App();
     app.handle(source, flatMap(elements), async (n: number) => {
       await settle();
-      seen.push([n, source.watermark]);
+      seen.push([n, source.ackedTo]);
     });
     app.handle([2, 3], flatMap(elements), (n: number) => void seen.push(n));
     await app.stream();
@@ -90,7 +90,7 @@ Deno.test("flatMap() in front of batch(), and behind it, acknowledges exactly", 
     flatMap((n: number) => upTo(n)),
     batch<number>(4),
     flatMap((some: number[]) => some),
-    (n: number) => void seen.push([n, source.watermark]),
+    (n: number) => void seen.push([n, source.ackedTo]),
   );
   await app.stream();
   assertEquals(seen, [[1, 0], [2, 0], [1, 0], [2, 0], [3, 1], [1, 1]]);
@@ -100,15 +100,15 @@ Deno.test("flatMap() in front of batch(), and behind it, acknowledges exactly", 
 Deno.test("flatMap() in front of a Proxy: a message is done when all of its elements are", async () => {
   const source = new Recorder([3]);
   const proxy = new Proxy<number>({ bound: 1 });
-  const watermarks: number[] = [];
+  const ackedTo: number[] = [];
   const app = new App();
   app.handle(source, flatMap(upTo), (n: number) => n, { sink: proxy });
   app.handle(proxy, async () => {
     await settle();
-    watermarks.push(source.watermark);
+    ackedTo.push(source.ackedTo);
   });
   await app.stream();
-  assertEquals([watermarks, source.watermark], [[0, 0, 0], 1]);
+  assertEquals([ackedTo, source.ackedTo], [[0, 0, 0], 1]);
 });
 
 Deno.test("flatMap() closes what it leaves before its end, and tells what that throws", async () => {
@@ -184,7 +184,7 @@ Deno.test("a handler or sink behind flatMap() that fails meets the policy once, 
   assertEquals(source.acknowledged, [0]);
 });
 
-Deno.test("flatMap() refuses what is no function, and what gives no elements", async () => {
+Deno.test("flatMap() refuses values that are not a function, and what gives no elements", async () => {
   assertThrows(() => flatMap([1] as never), TypeError, "must be a function");
   for (const given of [undefined, null, 1, {}]) {
     const app = new App();

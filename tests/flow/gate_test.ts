@@ -159,7 +159,7 @@ Deno.test("Gate.seek() from inside a handler neither waits for the message nor c
   await app.stream();
   assertEquals(log, [0, 1, 2, 1, 2]);
   assertEquals(source.acknowledged, [0, 1, 1, 2]);
-  assertEquals(source.watermark, 3);
+  assertEquals(source.ackedTo, 3);
 });
 
 Deno.test("Gate.seek() while paused drops the message that was held", async () => {

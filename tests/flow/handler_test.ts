@@ -202,11 +202,11 @@ Deno.test("a TransformStream as handler acknowledges what came before an output 
     {
       sink: async (text) => {
         await settle();
-        seen.push([text, numbers.watermark]);
+        seen.push([text, numbers.ackedTo]);
       },
     },
   );
   await app.stream();
   assertEquals(seen, [["0a", 0], ["0b", 0], ["1a", 1], ["1b", 1], ["2a", 2], ["2b", 2]]);
-  assertEquals(numbers.watermark, 3);
+  assertEquals(numbers.ackedTo, 3);
 });

@@ -74,9 +74,9 @@ Deno.test("a message is acknowledged after its last output is in every sink", as
     yield `${n}a`;
     yield `${n}b`;
   }, {
-    sink: [(value) => void sunk.push([value, numbers.watermark]), async (value) => {
+    sink: [(value) => void sunk.push([value, numbers.ackedTo]), async (value) => {
       await settle();
-      sunk.push([value, numbers.watermark]);
+      sunk.push([value, numbers.ackedTo]);
     }],
   });
   await app.stream();
@@ -90,19 +90,19 @@ Deno.test("a message is acknowledged after its last output is in every sink", as
     ["2b", 1],
     ["2b", 1],
   ]);
-  assertEquals(numbers.watermark, 2);
+  assertEquals(numbers.ackedTo, 2);
 });
 
 Deno.test("a message without outputs is acknowledged when its handler is done", async () => {
   const numbers = new Recorder([1, 2]);
-  const watermarks: number[] = [];
+  const ackedTo: number[] = [];
   const app = new App();
   app.handle(numbers, async () => {
     await settle();
-    watermarks.push(numbers.watermark);
+    ackedTo.push(numbers.ackedTo);
   });
   await app.stream();
-  assertEquals([watermarks, numbers.watermark], [[0, 1], 2]);
+  assertEquals([ackedTo, numbers.ackedTo], [[0, 1], 2]);
 });
 
 Deno.test("a source is asked for its first message at once, however long the start has taken", async () => {

@@ -113,11 +113,11 @@ Deno.test("merge() acknowledges the messages of each source by themselves", asyn
   const app = new App();
   app.handle(merge(letters, numbers), async (message) => {
     await settle();
-    acknowledged.push([message, letters.watermark, numbers.watermark]);
+    acknowledged.push([message, letters.ackedTo, numbers.ackedTo]);
   });
   await app.stream();
   assertEquals(acknowledged, [["a", 0, 0], [1, 1, 0], ["b", 1, 1], [2, 2, 1], [3, 2, 2]]);
-  assertEquals([letters.watermark, numbers.watermark], [2, 3]);
+  assertEquals([letters.ackedTo, numbers.ackedTo], [2, 3]);
 });
 
 Deno.test("merge() pauses one source while the others flow", async () => {

@@ -68,7 +68,7 @@ Deno.test("filter() passes on the messages for which its function says true", as
 
 Deno.test("map() and filter() acknowledge each message when it is done, also a dropped one", async () => {
   const source = new Recorder([1, 2, 3, 4]);
-  const watermarks: unknown[] = [];
+  const ackedTo: unknown[] = [];
   const app = new App();
   app.handle(
     source,
@@ -78,12 +78,12 @@ Deno.test("map() and filter() acknowledge each message when it is done, also a d
     {
       sink: async (text) => {
         await settle();
-        watermarks.push([text, source.watermark]);
+        ackedTo.push([text, source.ackedTo]);
       },
     },
   );
   await app.stream();
-  assertEquals(watermarks, [["2", 1], ["4", 3]]);
+  assertEquals(ackedTo, [["2", 1], ["4", 3]]);
   assertEquals(source.acknowledged, [0, 1, 2, 3]);
 });
 

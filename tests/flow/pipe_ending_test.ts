@@ -23,7 +23,7 @@ Deno.test("a pipe that ends early ends its flow only: the others of the source g
   await app.stream();
   assertEquals(seen.filter((line) => line.startsWith("first")), ["first 1", "first 2"]);
   assertEquals(seen.filter((line) => line.startsWith("all")), ["all 1", "all 2", "all 3", "all 4"]);
-  assertEquals([source.handedOut, source.watermark], [4, 4]);
+  assertEquals([source.handedOut, source.ackedTo], [4, 4]);
 });
 
 Deno.test("a source whose last flow has ended early is closed, with what was given to it done", async () => {
@@ -46,7 +46,7 @@ Deno.test("a source whose last flow has ended early is closed, with what was giv
   other.handle(source, sequential(take(2)<number>), () => {});
   other.handle(source, sequential(take(3)<number>), () => {});
   await other.stream();
-  assertEquals([source.handedOut, source.watermark, source.cancelled], [3, 3, 1]);
+  assertEquals([source.handedOut, source.ackedTo, source.cancelled], [3, 3, 1]);
 });
 
 Deno.test("a pipe that takes nothing ends its flow without a message", async () => {
@@ -74,7 +74,7 @@ Deno.test("a TransformStream that terminates ends its flow", async () => {
     (n: number) => void seen.push(n),
   );
   await app.stream();
-  assertEquals([seen, source.watermark], [[1, 2], 2]);
+  assertEquals([seen, source.ackedTo], [[1, 2], 2]);
 });
 
 Deno.test("a pipe that throws stops the app with a PipeError, whatever the policy", async () => {
@@ -116,7 +116,7 @@ Deno.test("a pipe that throws stops the app with a PipeError, whatever the polic
     const atEnd = kind.includes("flush") || kind.includes("end");
     assertEquals([kind, seen], [kind, atEnd ? [1, 2, 3] : [1]]);
     assertEquals([kind, beside], [kind, atEnd ? [1, 2, 3] : [1, 2]]);
-    assertEquals([kind, source.watermark], [kind, atEnd ? 3 : 1]);
+    assertEquals([kind, source.ackedTo], [kind, atEnd ? 3 : 1]);
   }
 });
 
@@ -202,12 +202,12 @@ Deno.test("a pipe may ask for several messages at once", async () => {
     }),
     async (pair: unknown[]) => {
       await settle();
-      seen.push([pair, source.watermark]);
+      seen.push([pair, source.ackedTo]);
     },
   );
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2]]);
-  assertEquals(source.watermark, 4);
+  assertEquals(source.ackedTo, 4);
 });
 
 Deno.test("toTransform() serves as pipe and as handler", async () => {

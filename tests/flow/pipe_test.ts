@@ -107,16 +107,16 @@ Deno.test("a pipe is asked for the next message only after its output is done", 
 Deno.test("a message given to a pipe stays unacknowledged until an output after it is sunk", async () => {
   for (const pipe of [same<number>, identity<number>(), () => identity<number>()]) {
     const source = new Recorder([1, 2, 3]);
-    const watermarks: number[] = [];
+    const ackedTo: number[] = [];
     const app = new App();
     app.handle(source, sequential(pipe), (n: number) => n, {
       sink: async () => {
         await settle();
-        watermarks.push(source.watermark);
+        ackedTo.push(source.ackedTo);
       },
     });
     await app.stream();
-    assertEquals(watermarks, [0, 1, 2]);
+    assertEquals(ackedTo, [0, 1, 2]);
     assertEquals(source.acknowledged, [0, 1, 2]);
   }
 });
@@ -127,11 +127,11 @@ Deno.test("messages that a pipe holds back stay unacknowledged until they come o
   const app = new App();
   app.handle(source, sequential(inPairs<number>), async (pair: number[]) => {
     await settle();
-    seen.push([pair, source.watermark]);
+    seen.push([pair, source.ackedTo]);
   });
   await app.stream();
   assertEquals(seen, [[[1, 2], 0], [[3, 4], 2], [[5], 4]]);
-  assertEquals(source.watermark, 5);
+  assertEquals(source.ackedTo, 5);
 });
 
 Deno.test("messages that a sequential pipe drops are acknowledged when it asks for the next", async () => {
@@ -147,10 +147,10 @@ Deno.test("messages that a sequential pipe drops are acknowledged when it asks f
     const source = new Recorder([1, 2, 3, 4, 5]);
     const seen: unknown[] = [];
     const app = new App();
-    app.handle(source, sequential(pipe), (n: number) => void seen.push([n, source.watermark]));
+    app.handle(source, sequential(pipe), (n: number) => void seen.push([n, source.ackedTo]));
     await app.stream();
     assertEquals(seen, [[2, 1], [4, 3]]);
-    assertEquals(source.watermark, 5);
+    assertEquals(source.ackedTo, 5);
   }
 });
 
@@ -164,11 +164,11 @@ Deno.test("a pipe untilEnd() has its messages acknowledged when it ends, and not
       for await (const n of source) yield n;
       yield 4;
     }),
-    (n: number) => void seen.push([n, source.watermark]),
+    (n: number) => void seen.push([n, source.ackedTo]),
   );
   await app.stream();
   assertEquals(seen, [[3, 0], [1, 0], [2, 0], [4, 0]]);
-  assertEquals(source.watermark, 3);
+  assertEquals(source.ackedTo, 3);
 });
 
 Deno.test("a pipe untilEnd() that fails has nothing acknowledged", async () => {
@@ -207,12 +207,12 @@ Deno.test("a sequential pipe acknowledges nothing that it has put out and nobody
     }),
     async (n: number) => {
       await settle();
-      seen.push([n, source.watermark]);
+      seen.push([n, source.ackedTo]);
     },
   );
   await app.stream();
   assertEquals(seen, [[1, 0], [2, 1], [3, 2]]);
-  assertEquals(source.watermark, 3);
+  assertEquals(source.ackedTo, 3);
 });
 
 Deno.test("a sequential pipe serves as handler", async () => {
@@ -220,14 +220,14 @@ Deno.test("a sequential pipe serves as handler", async () => {
   const seen: unknown[] = [];
   const app = new App();
   app.handle(source, sequential(identity<number>()), {
-    sink: (n) => void seen.push([n, source.watermark]),
+    sink: (n) => void seen.push([n, source.ackedTo]),
   });
   await app.stream();
   assertEquals(seen, [[1, 0], [2, 1]]);
-  assertEquals(source.watermark, 2);
+  assertEquals(source.ackedTo, 2);
 });
 
-Deno.test("sequential() and untilEnd() refuse what is no pipe", () => {
+Deno.test("sequential() and untilEnd() refuse values that are not a pipe", () => {
   for (const promise of [sequential, untilEnd]) {
     assertThrows(
       () => promise([1] as never),
@@ -247,12 +247,12 @@ Deno.test("two pipes in a row acknowledge what came out of both", async () => {
     sequential(inPairs<number[]>),
     async (pairs: number[][]) => {
       await settle();
-      seen.push([pairs.flat(), source.watermark]);
+      seen.push([pairs.flat(), source.ackedTo]);
     },
   );
   await app.stream();
   assertEquals(seen, [[[1, 2, 3, 4], 0], [[5, 6, 7, 8], 4]]);
-  assertEquals(source.watermark, 8);
+  assertEquals(source.ackedTo, 8);
 });
 
 Deno.test("a pipe beside a plain flow keeps the source in lock-step", async () => {
@@ -263,5 +263,5 @@ Deno.test("a pipe beside a plain flow keeps the source in lock-step", async () =
   app.handle(source, (n) => void seen.push(`plain ${n}`));
   await app.stream();
   assertEquals(seen, ["plain 1", "piped 1", "plain 2", "piped 2"]);
-  assertEquals(source.watermark, 2);
+  assertEquals(source.ackedTo, 2);
 });

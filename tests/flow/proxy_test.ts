@@ -51,7 +51,7 @@ for (const bound of [1, 2, undefined]) {
     });
     await app.stream();
     assertEquals(seen, 100);
-    assertEquals(source.watermark, 50);
+    assertEquals(source.ackedTo, 50);
   });
 
   Deno.test(`Proxy, ${name}: a flow reads a source and a Proxy fed by that source`, async () => {
@@ -73,7 +73,7 @@ for (const bound of [1, 2, undefined]) {
     await app.stream();
     assertEquals(seen, 80);
     assertEquals(most, 1);
-    assertEquals(source.watermark, 20);
+    assertEquals(source.ackedTo, 20);
   });
 }
 

@@ -71,7 +71,7 @@ Deno.test("an object that can be awaited is awaited", async () => {
   assertEquals(await sunk(() => thenable as unknown as Promise<number>), [7]);
 });
 
-Deno.test("a generator that is no handler's own is spread as well", async () => {
+Deno.test("a generator that is not a handler's own is spread as well", async () => {
   const inner = function* () {
     yield 1;
     yield 2;

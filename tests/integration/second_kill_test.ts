@@ -120,8 +120,8 @@ kafkaTest(
 
 /** Resolves when `condition` holds; fails when it does not within 20 s. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 20_000; !await condition();) {
-    if (Date.now() > end) throw new Error(`Never: ${condition}`);
+  for (const end = performance.now() + 20_000; !await condition();) {
+    if (performance.now() > end) throw new Error(`Never: ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -79,7 +79,7 @@ Deno.test("deadLetter(topic) keeps bytes, key, headers and time, and says what h
   assertEquals(facts(third!)["dead-letter-step"], "SinkError");
 });
 
-Deno.test("deadLetter(topic) of what is no message of a topic encodes it", async () => {
+Deno.test("deadLetter(topic) encodes a value that is not a message of a topic", async () => {
   await using broker = new MemoryBroker();
   await using dead = new Topic("dead", { broker, groupId: "g", offset: "earliest" });
   const app = new App();
@@ -122,7 +122,7 @@ Deno.test("redrive() refuses what it cannot send back", async () => {
   await dead.send({ value: "v" });
   const app = new App();
   app.handle(dead, (letter) => letter, { sink: redrive(other) });
-  await assertRejects(() => app.stream(), SinkError, "is not a dead letter of a topic");
+  await assertRejects(() => app.stream(), SinkError, "it is not a dead letter");
   await dead.send({ value: "v", headers: { "dead-letter-topic": "in" } });
   await using again = new Topic("dead", { ...options, offset: { 0: 1 }, groupId: "h" });
   const second = new App();
@@ -258,7 +258,7 @@ Deno.test("a dead letter of a value that is null and of no topic has the value n
   }
 });
 
-Deno.test("redrive() of what is no topic is an error, also as a sink that was not called", async () => {
+Deno.test("redrive() of a value that is not a topic is an error, also as a sink that was not called", async () => {
   assertThrows(() => redrive("orders" as never), TypeError, 'to the string "orders"');
   const app = new App();
   app.handle([{ offset: 7 }], (letter) => letter, { sink: redrive as never });

@@ -133,7 +133,7 @@ Deno.test("a stuck sink holds only the flows of its own source", async () => {
   await topic.close();
 });
 
-Deno.test("handle() refuses a handlerTimeout that is no time", () => {
+Deno.test("handle() refuses a handlerTimeout that is not a time", () => {
   assertThrows(
     () => new App().handle([1], () => {}, { name: "f", handlerTimeout: 0 }),
     RangeError,

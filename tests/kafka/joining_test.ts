@@ -46,7 +46,7 @@ Deno.test("A Topic tells that it joins its group, and what it waits for when tha
   given.resolve();
   await rest();
   await clock.tick(11_000);
-  assertEquals(told(), [[24_000, "where its partiti"]]);
+  assertEquals(told(), [[24_000, "the start positio"]]);
   found.resolve();
   await driver.feed.ready!();
   await rest();

@@ -266,9 +266,9 @@ ownKafkaTest("a wrong password is refused at once", async () => {
   });
   const sasl = (password: string) => ({ mechanism: "plain", username: "me", password }) as const;
   await using wrong = new Topic("emoji", { brokers: server.brokers, sasl: sasl("wrong") });
-  const started = Date.now();
+  const started = performance.now();
   const error = await assertRejects(() => wrong.send(["k", "v"]), KafkaError, "Cannot connect");
-  assertEquals([error.retriable, Date.now() - started < 5_000], [false, true]);
+  assertEquals([error.retriable, performance.now() - started < 5_000], [false, true]);
   await using right = new Topic("emoji", { brokers: server.brokers, sasl: sasl("right") });
   assertEquals((await right.send(["k", "v"])).offset, 0);
 });
@@ -310,9 +310,13 @@ ownKafkaTest("a certificate of an unknown authority is refused at once", async (
   void server;
   const addresses = [`127.0.0.1:${secure}`];
   await using wrong = new Topic("emoji", { brokers: addresses, ssl: true });
-  const started = Date.now();
+  const started = performance.now();
   const error = await assertRejects(() => wrong.send(["k", "v"]), KafkaError, "Cannot connect");
-  assertEquals([error.retriable, Date.now() - started < 5_000], [false, true], error.message);
+  assertEquals(
+    [error.retriable, performance.now() - started < 5_000],
+    [false, true],
+    error.message,
+  );
   await using right = new Topic("emoji", {
     brokers: addresses,
     ssl: { ca, servername: "localhost" },

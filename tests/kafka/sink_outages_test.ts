@@ -17,7 +17,7 @@ class FailingBroker extends MemoryBroker {
   readonly stub: KafkajsStub = new KafkajsStub({
     send: () => {
       const [from, to] = this.away;
-      if (this.clock.now() < from || this.clock.now() >= to) return Promise.resolve();
+      if (this.clock.monotonic() < from || this.clock.now() >= to) return Promise.resolve();
       return Promise.reject(Object.assign(new Error("reset"), { code: "ECONNRESET" }));
     },
   });

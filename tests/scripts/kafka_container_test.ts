@@ -120,9 +120,9 @@ function spawnOwner(world: EngineWorld) {
 }
 
 async function until(reached: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = performance.now() + 30_000;
   while (!await reached()) {
-    if (Date.now() > deadline) throw new Error(`Never reached: ${reached}`);
+    if (performance.now() > deadline) throw new Error(`Never reached: ${reached}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -37,6 +37,7 @@ Deno.test("imports: reports an import against the direction, in each form", () =
       `export { Topic } from "../../kafka/topic/topic.ts";`,
       `export * from "../../kafka/topic/topic.ts";`,
       `await import("../../kafka/topic/topic.ts");`,
+      `type T = import("../../kafka/topic/topic.ts").Topic;`,
     ]
   ) assertEquals(lint("/repo/src/flow/source/hub.ts", source), [message], source);
 });
@@ -166,6 +167,13 @@ Deno.test("cycles: reports the whole way, in each file of it and in each form of
     await cyclesIn({
       "a.ts": `const b = await import("./b.ts");`,
       "b.ts": `export * from "./a.ts";`,
+    }),
+    { "a.ts": [way("a b a")], "b.ts": [way("b a b")] },
+  );
+  assertEquals(
+    await cyclesIn({
+      "a.ts": `export type A = import("./b.ts").B;`,
+      "b.ts": `const a: typeof import("./a.ts") | undefined = undefined;`,
     }),
     { "a.ts": [way("a b a")], "b.ts": [way("b a b")] },
   );

@@ -62,7 +62,7 @@ Deno.test("Scheduler.run() throws when nothing can go on, with the seed and the 
   await assertRejects(
     () => scheduler.run(hanging),
     Error,
-    "Cannot go on: nothing is waiting for its turn, with seed 7, after 2 steps: … the last turn, 5 ms pass",
+    "Cannot continue: nothing is waiting for its turn, with seed 7, after 2 steps: … the last turn, 5 ms pass",
   );
 });
 
@@ -105,7 +105,7 @@ Deno.test("Scheduler.drain() goes on until no turn and no timer is left", async 
   assertEquals([scheduler.waiting, scheduler.timers], [0, 0]);
 });
 
-Deno.test("new Scheduler() throws for a seed that is no 32-bit integer", () => {
+Deno.test("new Scheduler() throws for a seed that is not a 32-bit integer", () => {
   for (const seed of [-1, 1.5, NaN, 2 ** 32]) {
     assertThrows(() => new Scheduler(seed), RangeError, `current value is ${seed}`);
   }

@@ -7,7 +7,7 @@ const MIN_RETRY_MS = 100;
 const MAX_RETRY_MS = 5_000;
 
 /** What a group commit brings to disk. */
-export interface Uncommitted {
+export interface BufferedWrites {
   /** Whether something was written that goes to disk without being asked for. */
   readonly due: boolean;
   /** True when what is not on disk stays in memory for ever. */
@@ -29,7 +29,7 @@ export interface GroupCommitOptions {
  * in flight at a time; a batch that the disk did not take is sent again, before all later ones.
  */
 export class GroupCommit {
-  readonly #content: Uncommitted;
+  readonly #buffered: BufferedWrites;
   readonly #journal: Pick<Journal, "send">;
   readonly #clock: Clock;
   readonly #intervalMs: number;
@@ -44,13 +44,13 @@ export class GroupCommit {
   #retryMs = MIN_RETRY_MS;
   #cancelTimer: (() => void) | undefined;
 
-  /** Writes `content` to a journal. */
+  /** Writes what `buffered` has to a journal. */
   constructor(
-    content: Uncommitted,
+    buffered: BufferedWrites,
     journal: Pick<Journal, "send">,
     { clock, flushIntervalMs }: GroupCommitOptions,
   ) {
-    this.#content = content;
+    this.#buffered = buffered;
     this.#journal = journal;
     this.#clock = clock;
     this.#intervalMs = flushIntervalMs;
@@ -79,10 +79,10 @@ export class GroupCommit {
   /**
    * Sends what was cut, up to the cut of a number, and what is due.
    *
-   * @throws {CacheStorageError} If the disk does not take it; it stays in memory, and is tried again.
+   * @throws {CacheStorageError} If the disk does not accept it; it stays in memory, and is tried again.
    */
   save(cut = 0): Promise<void> {
-    if (this.#content.dropped) return Promise.resolve();
+    if (this.#buffered.dropped) return Promise.resolve();
     const later = this.#cuts.findIndex(({ state }) => state.sequence > cut);
     this.#release(later < 0 ? this.#cuts.length : later);
     if (this.#job === undefined) return this.#start();
@@ -91,7 +91,7 @@ export class GroupCommit {
     return this.#next ??= noticed(
       this.#job.catch(() => {}).then(() => {
         this.#next = undefined;
-        if (this.#content.dropped) return;
+        if (this.#buffered.dropped) return;
         return this.#job ?? this.#start();
       }),
     );
@@ -114,12 +114,12 @@ export class GroupCommit {
   }
 
   #start(): Promise<void> {
-    if (!this.#content.due && this.#batches.length === 0) return Promise.resolve();
+    if (!this.#buffered.due && this.#batches.length === 0) return Promise.resolve();
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
     const job = this.#commit().then(() => {
       this.#job = undefined;
-      if (this.#content.due) this.#setTimer(this.#intervalMs);
+      if (this.#buffered.due) this.#setTimer(this.#intervalMs);
     }, (error) => {
       this.#job = undefined;
       this.#setTimer(this.#retryMs);
@@ -131,8 +131,8 @@ export class GroupCommit {
 
   async #commit(): Promise<void> {
     await this.#send();
-    if (!this.#content.due) return;
-    this.#content.cut();
+    if (!this.#buffered.due) return;
+    this.#buffered.cut();
     this.#release();
     await this.#send();
   }
@@ -140,7 +140,7 @@ export class GroupCommit {
   /** Sends what waits now, and no more: what comes meanwhile is for the next round. */
   async #send(): Promise<void> {
     for (let left = this.#batches.length; left > 0; left--) {
-      if (this.#content.dropped) return;
+      if (this.#buffered.dropped) return;
       try {
         await this.#journal.send(this.#batches[0]!, this.#closing.signal);
       } catch (error) {

@@ -102,7 +102,7 @@ export class Journal {
   /**
    * Writes a batch; may be called again with the same one after an error.
    *
-   * @throws {CacheStorageError} If the disk does not take it, or another process has taken the store over.
+   * @throws {CacheStorageError} If the disk does not accept it, or another process has taken the store over.
    */
   async send(batch: Batch, signal: AbortSignal): Promise<void> {
     const until = this.#clock.monotonic() + this.#retryMs;

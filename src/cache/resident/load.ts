@@ -1,9 +1,8 @@
-import { CacheDamagedError, CacheStorageError } from "../errors.ts";
-import { fromStateRow, ROOT, STATE_KEY } from "../format.ts";
+import { type CacheDamage, CacheDamagedError, CacheStorageError } from "../errors.ts";
+import { ENTRIES, fromStateRow, PAGES, PIECES, STATE_KEY } from "../format.ts";
 import { decodeKey, inspectKey } from "../keys.ts";
 import { fromPieces } from "../pieces.ts";
 import { NotAsWrittenError, sealOf } from "../sealed.ts";
-import { Damage } from "./damage.ts";
 import type { Entry } from "./entry.ts";
 import type { SpaceState, State } from "./journal.ts";
 import { type DecodedPage, decodePage } from "./page.ts";
@@ -23,7 +22,7 @@ export interface LoadOptions {
 }
 
 /** What was found in a file. */
-export interface Found {
+export interface FoundContent {
   /** What the state row says, or what the pages let conclude where it is lost. */
   readonly state: State;
   /** The version of that row. */
@@ -53,7 +52,7 @@ export function emptyState(): State {
  *
  * @throws {CacheStorageError} If the file has another format or layout, or Deno KV cannot read it.
  */
-export async function find(kv: Deno.Kv, options: LoadOptions): Promise<Found> {
+export async function find(kv: Deno.Kv, options: LoadOptions): Promise<FoundContent> {
   const damage = new Damage();
   const left: Deno.KvKey[] = [];
   const row = await readState(kv, options, damage);
@@ -77,7 +76,7 @@ export async function find(kv: Deno.Kv, options: LoadOptions): Promise<Found> {
 export async function load(
   kv: Deno.Kv,
   store: ResidentStore,
-  { state, pages, left, damage }: Found,
+  { state, pages, left, damage }: FoundContent,
   { path, salvage }: LoadOptions,
 ): Promise<void> {
   for (const space of state.spaces) store.table(space[0]).eviction.restoreHead(space);
@@ -95,7 +94,7 @@ export async function load(
 
 /** Throws if a file whose state is lost has the rows of the other layout. */
 async function assertResident(kv: Deno.Kv, path: string): Promise<void> {
-  const rows = kv.list({ prefix: [ROOT, "e"] }, { limit: 1 });
+  const rows = kv.list({ prefix: ENTRIES }, { limit: 1 });
   if ((await Array.fromAsync(rows)).length === 0) return;
   const cause = "it was made with { shared: true }: open it with that, or use another path";
   throw new CacheStorageError(`Cannot open cache ${JSON.stringify(path)}`, cause, false);
@@ -134,7 +133,7 @@ async function readPages(
 ): Promise<FoundPage[]> {
   const read: FoundPage[] = [];
   let highest = 0;
-  const rows = kv.list<Uint8Array>({ prefix: [ROOT, "l"] }, { batchSize: PAGES_PER_READ });
+  const rows = kv.list<Uint8Array>({ prefix: PAGES }, { batchSize: PAGES_PER_READ });
   for await (const { key, value } of rows) {
     const id = key[2] as number;
     // The order of the rows is the order in which entries were written.
@@ -179,13 +178,13 @@ function pagesOf(
   for (const page of read) {
     const tally = tallies.get(page.space);
     if (page.id > state.last || (tally && page.id < tally.head)) {
-      left.push([ROOT, "l", page.id]);
+      left.push([...PAGES, page.id]);
       continue;
     }
     if (tally === undefined) {
       const detail = `page ${page.id}: it is of space ${JSON.stringify(page.space)}, which is gone`;
       damage.add(detail, { pages: 1, entries: page.records.length });
-      left.push([ROOT, "l", page.id]);
+      left.push([...PAGES, page.id]);
       continue;
     }
     pages.push(page);
@@ -215,7 +214,7 @@ function compare(
 function completeGroups(read: readonly FoundPage[], left: Deno.KvKey[]): FoundPage[] {
   const newest = read.reduce((newest, { sequence }) => Math.max(newest, sequence), 0);
   if (read.some(({ sequence, ends }) => sequence === newest && ends)) return [...read];
-  for (const { id, sequence } of read) if (sequence === newest) left.push([ROOT, "l", id]);
+  for (const { id, sequence } of read) if (sequence === newest) left.push([...PAGES, id]);
   return read.filter(({ sequence }) => sequence !== newest);
 }
 
@@ -250,7 +249,7 @@ async function readPieces(
       if (entry.pieces && entry.live) wanted.set(entry.pieces[0], { space, entry, pieces: [] });
     }
   }
-  for await (const row of kv.list({ prefix: [ROOT, "p"] }, { batchSize: PIECES_PER_READ })) {
+  for await (const row of kv.list({ prefix: PIECES }, { batchSize: PIECES_PER_READ })) {
     const found = wanted.get(row.key[2]);
     if (found) found.pieces[row.key[3] as number] = row.value;
     else left.push(row.key);
@@ -269,11 +268,33 @@ async function readPieces(
   return lost;
 }
 
-/** Says in which way a row is not as it was written; throws what is no answer to that. */
+/** Says in which way a row is not as it was written; throws what is not an answer to that. */
 function notAsWritten(error: unknown): string {
   if (error instanceof NotAsWrittenError) return error.message;
   if (error instanceof Error && /could not deserialize|column type/.test(error.message)) {
-    return "it is not what was written there";
+    return "it is not as it was written";
   }
   throw error;
+}
+
+/** Findings that are told. */
+const MAX_DETAILS = 20;
+
+/** What is found to be damaged while a store is read. */
+class Damage implements CacheDamage {
+  pages = 0;
+  entries = 0;
+  readonly details: string[] = [];
+
+  /** Whether anything was found. */
+  get found(): boolean {
+    return this.details.length > 0;
+  }
+
+  /** Adds a finding. */
+  add(detail: string, { pages = 0, entries = 0 }: { pages?: number; entries?: number } = {}): void {
+    this.pages += pages;
+    this.entries += entries;
+    if (this.details.length < MAX_DETAILS) this.details.push(detail);
+  }
 }

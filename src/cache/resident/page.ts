@@ -1,7 +1,8 @@
-import { ROOT } from "../format.ts";
-import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
-import { seal, unseal } from "../sealed.ts";
+import { PAGES, PIECES, ROOT } from "../format.ts";
+import { MAX_INLINE_BYTES, type PieceList, toPieces } from "../pieces.ts";
+import { seal, sealOf, unseal } from "../sealed.ts";
 import { Entry } from "./entry.ts";
+import type { Row } from "./journal.ts";
 
 /**
  * Estimated bytes that a page is filled to. What is stored has at most twice as many (strings of two bytes
@@ -149,4 +150,21 @@ function formOf(entry: Entry): Form {
   if (entry.tombstone) return Form.Tombstone;
   if (entry.pieces) return entry.cloned ? Form.ClonedPieces : Form.PlainPieces;
   return entry.cloned ? Form.Cloned : Form.Plain;
+}
+
+/** Returns the row of a page, after the pieces that it names and that are not on disk yet. */
+export function rowsOfPage(space: string, page: Page, origin: PageOrigin): Row[] {
+  const rows: Row[] = [];
+  for (const entry of page.records) {
+    if (entry.pieces !== undefined || !isLarge(entry)) continue;
+    const { list, pieces } = toPieces(entry.value);
+    entry.pieces = list;
+    for (const [n, piece] of pieces.entries()) {
+      rows.push({ key: [...PIECES, list[0], n], value: piece });
+    }
+  }
+  const value = encodePage(space, page, origin);
+  page.sum = sealOf(value);
+  rows.push({ key: [...PAGES, page.id], value });
+  return rows;
 }

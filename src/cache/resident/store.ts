@@ -1,11 +1,10 @@
 import type { Writer } from "../../flow/state/state.ts";
-import { ROOT } from "../format.ts";
+import { PAGES, PIECES } from "../format.ts";
 import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
-import { GroupCommit, type GroupCommitOptions, type Uncommitted } from "./group_commit.ts";
+import { type BufferedWrites, GroupCommit, type GroupCommitOptions } from "./group_commit.ts";
 import type { Journal, Row, SpaceState, State } from "./journal.ts";
-import type { Page } from "./page.ts";
-import { rowsOfPage } from "./rows_of_page.ts";
+import { type Page, rowsOfPage } from "./page.ts";
 import { Table } from "./table.ts";
 import type { TableHost } from "./table.ts";
 
@@ -35,7 +34,7 @@ const SWEEP_ENTRIES = 10_000;
  * The tables of one store, and the cuts: a cut takes what all tables buffer at one instant, and becomes
  * durable as a whole or not at all.
  */
-export class ResidentStore implements TableHost, Uncommitted {
+export class ResidentStore implements TableHost, BufferedWrites {
   readonly #options: StoreOptions;
   readonly #journal: Journal | undefined;
   /** Undefined where there is no disk. */
@@ -230,7 +229,7 @@ export class ResidentStore implements TableHost, Uncommitted {
     const written: [Table, Page][] = [];
     for (const table of this.#tables.values()) {
       for (const page of table.takeBuffer(() => ++state.last)) written.push([table, page]);
-      for (const id of table.eviction.takeGone()) garbage.push([ROOT, "l", id]);
+      for (const id of table.eviction.takeGone()) garbage.push([...PAGES, id]);
     }
     for (const [index, [table, page]] of written.entries()) {
       const ends = index === written.length - 1;
@@ -263,7 +262,7 @@ export class ResidentStore implements TableHost, Uncommitted {
           table.eviction.count(page);
         }
         state.spaces = this.#spaces();
-        const removed = ids.map((id) => [ROOT, "l", id]);
+        const removed = ids.map((id) => [...PAGES, id]);
         commits.add({ rows, removed, state, garbage: [] });
         from = next;
       }
@@ -296,7 +295,7 @@ export class ResidentStore implements TableHost, Uncommitted {
   #takeDiscarded(): Deno.KvKey[] {
     const keys: Deno.KvKey[] = [];
     for (const { pieces } of this.#discarded) {
-      for (let n = 0; n < pieces![1]; n++) keys.push([ROOT, "p", pieces![0], n]);
+      for (let n = 0; n < pieces![1]; n++) keys.push([...PIECES, pieces![0], n]);
     }
     this.#discarded = [];
     return keys;

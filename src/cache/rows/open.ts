@@ -6,7 +6,7 @@ import type { CacheStore } from "../store.ts";
 import { Calls } from "./calls.ts";
 import { RowPieces } from "./row_pieces.ts";
 import { Rows, type RowStoreParts } from "./rows.ts";
-import { Writer } from "./writer.ts";
+import { AtomicWriter } from "./atomic_writer.ts";
 
 /** Where a shared store is. */
 export interface RowsPlace {
@@ -46,7 +46,7 @@ export async function openRows(
   const release = () => place.borrowed || kv.close();
   try {
     const damage = await assertRows(kv, calls, place.path, damaged === "salvage");
-    const writer = new Writer(kv, calls);
+    const writer = new AtomicWriter(kv, calls);
     const pieces = new RowPieces(kv, calls, writer);
     await pieces.collectAbandoned();
     const maxChecks = place.remote ? REMOTE_CHECKS : LOCAL_CHECKS;

@@ -1,8 +1,7 @@
-import { ROOT } from "../format.ts";
+import { PIECES, TRASH } from "../format.ts";
 import { fromPieces, type PieceList, toPieces } from "../pieces.ts";
 import type { Calls } from "./calls.ts";
-import { toExpiry } from "./expiry.ts";
-import type { Writer } from "./writer.ts";
+import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** Pieces in one atomic write, and deletions. */
 const PIECES_PER_WRITE = 8;
@@ -20,12 +19,12 @@ const ABANDONED_MS = 3_600_000;
 export class RowPieces {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
-  readonly #writer: Writer;
+  readonly #writer: AtomicWriter;
   /** The versions of the rows in the trash that name what was written here and has no entry yet. */
   readonly #versions = new WeakMap<PieceList, string>();
 
   /** Reads and writes the pieces of a store. */
-  constructor(kv: Deno.Kv, calls: Calls, writer: Writer) {
+  constructor(kv: Deno.Kv, calls: Calls, writer: AtomicWriter) {
     this.#kv = kv;
     this.#calls = calls;
     this.#writer = writer;
@@ -44,7 +43,7 @@ export class RowPieces {
       await this.#writer.commit((atomic) => {
         const expiry = toExpiry(expires, this.#calls.now());
         for (const [n, piece] of pieces.slice(at, at + PIECES_PER_WRITE).entries()) {
-          atomic.set([ROOT, "p", list[0], at + n], piece, expiry);
+          atomic.set([...PIECES, list[0], at + n], piece, expiry);
         }
       });
     }
@@ -58,7 +57,7 @@ export class RowPieces {
    */
   async read(list: PieceList): Promise<unknown> {
     const pieces = await this.#calls.call(() => {
-      const rows = this.#kv.list({ prefix: [ROOT, "p", list[0]] }, { batchSize: 10 });
+      const rows = this.#kv.list({ prefix: [...PIECES, list[0]] }, { batchSize: 10 });
       return Array.fromAsync(rows, (row) => row.value);
     });
     return fromPieces(list, pieces);
@@ -89,7 +88,7 @@ export class RowPieces {
     for (let at = 0; at < count; at += DELETES_PER_WRITE) {
       await this.#writer.commit((atomic) => {
         for (let n = at; n < Math.min(count, at + DELETES_PER_WRITE); n++) {
-          atomic.delete([ROOT, "p", id, n]);
+          atomic.delete([...PIECES, id, n]);
         }
       });
     }
@@ -98,9 +97,7 @@ export class RowPieces {
 
   /** Collects what was left in the trash by a process that did not come back. */
   async collectAbandoned(): Promise<void> {
-    const rows = await this.#calls.call(() =>
-      Array.fromAsync(this.#kv.list({ prefix: [ROOT, "t"] }))
-    );
+    const rows = await this.#calls.call(() => Array.fromAsync(this.#kv.list({ prefix: TRASH })));
     for (const row of rows) {
       if (!isTrash(row.value)) continue; // damaged: nobody knows what it was about
       const [count, since] = row.value;
@@ -116,10 +113,19 @@ export class RowPieces {
 
 /** The row in the trash that names the pieces of an id. */
 function trashOf(id: string): Deno.KvKey {
-  return [ROOT, "t", id];
+  return [...TRASH, id];
 }
 
 function isTrash(value: unknown): value is [count: number, since: number] {
   return Array.isArray(value) && value.length === 2 && value.every(Number.isSafeInteger) &&
     value[0] <= MAX_PIECES;
+}
+
+/** A hundred years: Deno KV refuses a moment that is too far away. */
+const MAX_EXPIRE_MS = 100 * 365 * 24 * 3_600_000;
+
+/** Tells Deno KV when it may delete a row: from `expires` on, which is 0 for never. */
+export function toExpiry(expires: number, now: number): { expireIn?: number } {
+  if (expires === 0) return {};
+  return { expireIn: Math.min(Math.max(1, expires - now), MAX_EXPIRE_MS) };
 }

@@ -1,15 +1,14 @@
 import { CacheDamagedError, CacheStorageError } from "../errors.ts";
-import { ROOT } from "../format.ts";
+import { ENTRIES, ROOT } from "../format.ts";
 import { decodeKey, decodeParts, inspectKey, type KeyPart } from "../keys.ts";
 import { MAX_INLINE_BYTES, type PieceList } from "../pieces.ts";
 import { toRange } from "../range.ts";
 import { NotAsWrittenError, seal, unseal } from "../sealed.ts";
 import type { Cursor, Found, Put, Range, Space, Write } from "../space.ts";
 import type { Calls } from "./calls.ts";
-import { toExpiry } from "./expiry.ts";
 import { RowCursor } from "./row_cursor.ts";
-import type { RowPieces } from "./row_pieces.ts";
-import type { Writer } from "./writer.ts";
+import { type RowPieces, toExpiry } from "./row_pieces.ts";
+import type { AtomicWriter } from "./atomic_writer.ts";
 
 /** The content of the row of an entry, which is sealed. */
 interface RowValue {
@@ -30,7 +29,7 @@ export interface RowStoreParts {
   /** Calls to it. */
   readonly calls: Calls;
   /** Writes to it. */
-  readonly writer: Writer;
+  readonly writer: AtomicWriter;
   /** Its large values. */
   readonly pieces: RowPieces;
   /** Keys that an atomic write may check. */
@@ -70,7 +69,7 @@ export class Rows implements Space {
   /** Makes the space of a name. */
   constructor(name: string, store: RowStoreParts) {
     this.#name = name;
-    this.#root = [ROOT, "e", name];
+    this.#root = [...ENTRIES, name];
     this.#store = store;
   }
 

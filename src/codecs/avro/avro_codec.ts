@@ -17,7 +17,7 @@ export interface AvroCodecOptions extends AvroLimits {
    * The schema that decoded values have, when it is another version of the one the bytes are written with: fields
    * are dropped, filled with defaults, renamed by aliases and widened as Avro's schema resolution says. Every value
    * of the one must be readable as the other, which is checked when the codec is made. Widening may round: a `long`
-   * read as `float` or `double`, and `bytes` read as `string`, where what is not UTF-8 becomes U+FFFD.
+   * read as `float` or `double`, and `bytes` read as `string`, where invalid UTF-8 becomes U+FFFD.
    *
    * @default {the schema of the bytes}
    */
@@ -53,11 +53,11 @@ const RULES = {
  * | other logical types | the type they are made of |
  * | union | the value, where the types in it look different; else `{ "name of the type": value }`, and `null` |
  *
- * - What the schema cannot hold is an error, except that a `float` is rounded and properties that are no fields are
+ * - A value that the schema cannot hold is an error, except that a `float` is rounded and properties that are no fields are
  *   left out. A missing field takes its default: of a union the first type that it is of, as in Avro 1.12. A schema
  *   as text keeps `long` defaults past 2^53 exact; in an object they are bigints.
  * - Errors name the field: `Cannot encode Avro field "items[3].price" as int: current value is "x"`.
- * - Bytes are checked before anything is made of them; hostile ones cost no more than `maxBytes`, `maxItems` and
+ * - Bytes are checked before they are decoded; hostile ones cost no more than `maxBytes`, `maxItems` and
  *   `maxDepth` allow. A map key `__proto__` is refused both ways.
  * - Schemas are trusted code: `avsc`, which does the encoding, compiles them into functions.
  *

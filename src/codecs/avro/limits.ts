@@ -1,4 +1,4 @@
-/** The bounds of one Avro message, in both directions: what would not be decoded is not encoded either. */
+/** The bounds of one Avro message, in both directions: a value beyond them is neither encoded nor decoded. */
 export interface AvroLimits {
   /** The size of the encoded message. @default {16_777_216} */
   maxBytes?: number | undefined;

@@ -1,5 +1,5 @@
 /**
- * Avro for topics, on `npm:avsc`. An entry of its own, so that only who uses it loads it.
+ * Avro for topics, on `npm:avsc`. A separate entry, so that only programs that use it load it.
  *
  * @example
  * ```ts

@@ -74,7 +74,7 @@ function toRecord(type: types.RecordType, of: (type: Type) => ToAvro): ToAvro {
     name: field.name,
     convert: of(field.type),
     makeDefault: defaults.get(field.name) ?? (() => undefined),
-    // What every object inherits under this name is no value of the field.
+    // What every object inherits under this name is not a value of the field.
     inherited: field.name in Object.prototype,
   }));
   return (value: unknown, walk: Walk) => {

@@ -1,4 +1,5 @@
-import { must, number, readOptions } from "../../options.ts";
+import { must, number, readOptions, type Rule } from "../../options.ts";
+import { refusal } from "../../refusal.ts";
 
 /**
  * How many messages of a flow are handled at the same time, and which of them keep their order.
@@ -58,24 +59,15 @@ const RULES = {
   span: number({ least: 1, integer: "or Infinity" }),
 } as const;
 
-/**
- * Checks the concurrency of a flow.
- *
- * @throws {TypeError} If an option has the wrong type, or is missing.
- * @throws {RangeError} If one is out of bounds.
- */
-export function toConcurrency(flow: string, given: unknown): Concurrency {
-  const owner = `the concurrency of flow ${JSON.stringify(flow)}`;
-  const options = readOptions(owner, given as ConcurrencyOptions, RULES);
-  const { max, by } = options as Concurrency;
-  if (max === undefined) {
-    throw new TypeError(`Cannot use ${owner}: set max, the number of messages at the same time`);
-  }
-  const { ahead = 16 * max, span = 100_000 } = options;
-  if (ahead < max) {
-    throw new RangeError(
-      `Cannot use ${owner}: ahead must be at least max, which is ${max}: current value is ${ahead}`,
-    );
-  }
-  return { max, by, ahead, span };
-}
+/** The concurrency of a flow, with its defaults. */
+export const concurrency: Rule<Concurrency> = (value, what) => {
+  const owner = what.replace(/^option /, "");
+  const options = readOptions(owner, value as ConcurrencyOptions, RULES, ["max"]);
+  const { max, by, ahead = 16 * max, span = 100_000 } = options as
+    & ConcurrencyOptions
+    & Pick<Concurrency, "by">;
+  if (ahead >= max) return { max, by, ahead, span };
+  throw new RangeError(
+    refusal(`option "ahead" of ${owner}`, `at least max, which is ${max}`, ahead),
+  );
+};

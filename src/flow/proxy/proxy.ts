@@ -37,8 +37,8 @@ const queues = new WeakMap<object, ProxyQueue<unknown>>();
  * where it is imported.
  *
  * - Bounded: a flow that writes to a full Proxy waits until half of it has been read.
- * - A message is acknowledged only when the flows behind the Proxy are done with what was made from it.
- * - Ends when every flow that writes to it has ended and nothing can come any more, also in a circle of
+ * - A message is acknowledged only when the flows behind the Proxy are done with everything made from it.
+ * - Ends when every flow that writes to it has ended and nothing more can come, also in a cycle of
  *   flows. A flow writes to what its `sink` names: for a handler that sends by itself, name the Proxies there,
  *   too. One that no flow writes to ends when its last {@linkcode Proxy.writer} is closed, by
  *   {@linkcode Proxy.close}, or when the app stops; until then `stream()` goes on.

@@ -6,13 +6,13 @@ import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { Maybe } from "../stage/stage.ts";
 
-interface Entry<T> {
+interface Queued<T> {
   readonly value: T;
   readonly receipt: Receipt | undefined;
 }
 
 /** A value that did not find room yet. */
-interface Waiting<T> extends Entry<T> {
+interface Waiting<T> extends Queued<T> {
   readonly flowRun: FlowRun | undefined;
   readonly accepted: () => void;
   readonly refused: (error: unknown) => void;
@@ -40,7 +40,7 @@ export class ProxyQueue<T> implements Feed<T> {
   released = false;
 
   readonly bound: number;
-  readonly #entries: Deque<Entry<T>> = new Deque();
+  readonly #queued: Deque<Queued<T>> = new Deque();
   readonly #waiting: Deque<Waiting<T>> = new Deque();
   #sending = 0;
   #state: "open" | "ended" | "dead" = "open";
@@ -55,7 +55,7 @@ export class ProxyQueue<T> implements Feed<T> {
 
   /** How many values wait to be read. */
   get size(): number {
-    return this.#entries.length + this.#waiting.length;
+    return this.#queued.length + this.#waiting.length;
   }
 
   /** True when nothing is queued and the reader has finished everything before. */
@@ -84,7 +84,7 @@ export class ProxyQueue<T> implements Feed<T> {
   offer(value: T, flowRun: FlowRun | undefined, receipt: Receipt | undefined): Maybe {
     const isOutside = flowRun === undefined && receipt === undefined;
     if (this.#state !== "open" || (this.#draining && isOutside)) throw this.#refusal(flowRun);
-    const room = this.#entries.length < this.bound;
+    const room = this.#queued.length < this.bound;
     // Those that wait go first, unless the caller is the one that frees their places.
     if (
       room && (this.#waiting.length === 0 || (flowRun !== undefined && this.#waitsFor(flowRun)))
@@ -135,8 +135,8 @@ export class ProxyQueue<T> implements Feed<T> {
     });
   }
 
-  #put(entry: Entry<T>): void {
-    this.#entries.pushBack(entry);
+  #put(entry: Queued<T>): void {
+    this.#queued.pushBack(entry);
     const wake = this.#wake;
     if (wake === undefined) return;
     this.#wake = undefined;
@@ -145,20 +145,20 @@ export class ProxyQueue<T> implements Feed<T> {
 
   poll(): T | typeof WAIT | typeof END {
     if (this.#state === "dead") return END;
-    const entry = this.#entries.popFront();
+    const entry = this.#queued.popFront();
     if (entry === undefined) return this.#state === "ended" ? END : WAIT;
-    if (this.#waiting.length > 0 && this.#entries.length <= this.bound >> 1) this.#admit();
+    if (this.#waiting.length > 0 && this.#queued.length <= this.bound >> 1) this.#admit();
     this.receipt = entry.receipt;
     return entry.value;
   }
 
   /** Lets those in that wait for room. */
   #admit(): void {
-    while (this.#entries.length < this.bound) {
+    while (this.#queued.length < this.bound) {
       const waiting = this.#waiting.popFront();
       if (waiting === undefined) return;
       this.#leave(waiting);
-      this.#entries.pushBack({ value: waiting.value, receipt: waiting.receipt });
+      this.#queued.pushBack({ value: waiting.value, receipt: waiting.receipt });
       waiting.accepted();
     }
   }
@@ -203,7 +203,7 @@ export class ProxyQueue<T> implements Feed<T> {
   cancel(): void {
     if (this.#state === "open") this.#state = "ended"; // a dead one stays dead for its writers
     this.#refuseWaiting();
-    this.#entries.clear();
+    this.#queued.clear();
     this.receipt = undefined;
     this.readers = [];
     this.released = false;

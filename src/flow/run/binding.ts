@@ -1,7 +1,16 @@
 import { describe } from "../../redact.ts";
-import { toMs } from "../../duration.ts";
+import {
+  anything,
+  duration,
+  oneOf,
+  readOptions,
+  type Rule,
+  type Rules,
+  text,
+} from "../../options.ts";
+import { refusal } from "../../refusal.ts";
 import type { Handler, OpaquePipe, StreamPair } from "../../types.ts";
-import { checkPolicy, type OnError, POLICIES } from "../stage/error_policy.ts";
+import { errorPolicy, type OnError } from "../stage/error_policy.ts";
 import { advice, type Role } from "./advice.ts";
 import { openFeed } from "../source/feed.ts";
 import { keepState, openState, type StateCache, type StateStore } from "../state/state.ts";
@@ -10,7 +19,7 @@ import { Merge } from "../source/source.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type PromisedPipe, toOpaque } from "../stage/pipe_promises.ts";
 import { isSink } from "../stage/sink.ts";
-import { type Concurrency, toConcurrency } from "../concurrency/options.ts";
+import { type Concurrency, concurrency } from "../concurrency/options.ts";
 import { assertConcurrent } from "../concurrency/checks.ts";
 
 /** What one call of `handle` binds, checked. */
@@ -49,6 +58,23 @@ export interface UncheckedOptions {
   readonly concurrency?: unknown;
 }
 
+const stateCache: Rule<StateCache> = (value, what) => {
+  if (typeof (value as Partial<StateCache> | null)?.[openState] === "function") {
+    return value as StateCache;
+  }
+  throw new TypeError(refusal(what, "a Cache", value) + advice(value, "state"));
+};
+
+const RULES = {
+  sink: anything,
+  name: text as Rule<string>,
+  onError: errorPolicy as Rule<OnError>,
+  replays: oneOf("deliver", "skip") as Rule<"deliver" | "skip">,
+  state: stateCache,
+  handlerTimeout: duration({ positive: true }),
+  concurrency: concurrency as Rule<Concurrency>,
+} as const satisfies Rules<UncheckedOptions>;
+
 /**
  * Checks what `handle` was given.
  *
@@ -58,17 +84,18 @@ export function toBinding(
   source: unknown,
   pipes: readonly unknown[],
   handler: unknown,
-  { sink, name, onError, replays = "deliver", state, handlerTimeout, concurrency }:
-    UncheckedOptions,
+  options: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
-  if (name !== undefined && (typeof name !== "string" || name === "")) {
-    throw new TypeError(`Cannot name a flow ${describe(name)}: a name must be a non-empty string`);
-  }
+  const given = (options as UncheckedOptions | null)?.name;
+  const flow = typeof given === "string" && given !== ""
+    ? given
+    : unusedName(typeof handler === "function" ? handler.name : "", names);
+  const { sink, name, onError, replays = "deliver", state, handlerTimeout, concurrency } =
+    readOptions(`flow ${JSON.stringify(flow)}`, options, RULES);
   if (name !== undefined && names.has(name)) {
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
-  const flow = name ?? unusedName(typeof handler === "function" ? handler.name : "", names);
   const wrong = (what: string, expected: string, value: unknown, role?: Role) =>
     new TypeError(
       `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
@@ -109,13 +136,6 @@ export function toBinding(
       );
     }
   });
-  if (onError !== undefined) checkPolicy(onError, (value) => wrong("onError", POLICIES, value));
-  if (replays !== "deliver" && replays !== "skip") {
-    throw wrong("replays", '"deliver" or "skip"', replays);
-  }
-  if (state !== undefined && !isKeeper(state)) {
-    throw wrong("state", "a Cache", state, "state");
-  }
   if (state !== undefined && name === undefined) {
     throw new TypeError(
       `Cannot keep exact state of flow ${
@@ -124,13 +144,7 @@ export function toBinding(
         'under it; set the option "name"',
     );
   }
-  const limit = `option "handlerTimeout" of flow ${JSON.stringify(flow)}`;
-  const handlerTimeoutMs = handlerTimeout === undefined
-    ? undefined
-    : toMs(handlerTimeout, limit, { positive: true });
-  const concurrent = concurrency === undefined ? undefined : toConcurrency(flow, concurrency);
-  if (concurrent !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrent);
-  const store = state && keepState(state);
+  if (concurrency !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrency);
   return {
     name: flow,
     sources,
@@ -139,9 +153,9 @@ export function toBinding(
     sinks,
     onError,
     replays,
-    handlerTimeoutMs,
-    state: store,
-    concurrency: concurrent,
+    handlerTimeoutMs: handlerTimeout,
+    state: state && keepState(state),
+    concurrency,
   } as Binding;
 }
 
@@ -172,10 +186,6 @@ export function isStage(value: unknown): boolean {
 /** Returns whether `value` is a pipe with exact acknowledgements. */
 export function isExactPipe(value: unknown): value is ExactStage<unknown, unknown> {
   return typeof value === "object" && value !== null && makeStage in value;
-}
-
-function isKeeper(value: unknown): value is StateCache {
-  return typeof (value as Partial<StateCache> | null | undefined)?.[openState] === "function";
 }
 
 function list(value: unknown): readonly unknown[] {

@@ -7,9 +7,9 @@ import type { Hub } from "../source/hub.ts";
 const PROGRESS_MS = 1000;
 
 /**
- * Tells each second how far every source is, and how many entries the windows of caches have dropped. It
- * depends on no message, no commit and no answer: a source whose end takes long to look up is told as it was
- * known.
+ * Tells each second how far every source is, and how many entries caches have evicted. It
+ * depends on no message, no commit and no answer: a source whose end takes long to look up is reported with
+ * the last known figures.
  */
 export class ProgressReport {
   readonly #hubs: Iterable<Hub<unknown>>;

@@ -356,7 +356,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     const [first, ...others] = this.#errors;
     if (others.length === 0) return first;
     if (!(first instanceof Error) || !Object.isExtensible(first)) {
-      return new AggregateError(this.#errors, "Cannot go on after several errors");
+      return new AggregateError(this.#errors, "Cannot continue after several errors");
     }
     const known = "others" in first && Array.isArray(first.others) ? first.others : [];
     return Object.assign(first, { others: [...known, ...others] });

@@ -9,7 +9,7 @@ export interface Running {
   readonly ended: Promise<void>;
   /** Starts it, once. */
   start(): void;
-  /** Takes no more messages; the source is told the `reason`. */
+  /** Takes no more messages; the source gets the `reason`. */
   stop(reason?: unknown): void;
 }
 
@@ -18,7 +18,7 @@ export class Outflow<T> {
   #controller!: ReadableStreamDefaultController<T>;
   #asked = Promise.withResolvers<void>();
 
-  /** The stream that `flow` writes to; `onCancel` is told when nobody reads it any more. */
+  /** The stream that `flow` writes to; `onCancel` is called when nobody reads it any more. */
   readable(flow: Running, onCancel: (reason: unknown) => void = () => {}): ReadableStream<T> {
     return new ReadableStream<T>({
       start: (controller) => {
@@ -104,7 +104,7 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
     this.#ended = true;
   }
 
-  /** The stream that feeds `flow`; `onAbort` is told at once, also while a write is in flight. */
+  /** The stream that feeds `flow`; `onAbort` is called at once, also while a write is in flight. */
   writable(flow: Running, onAbort: (reason: unknown) => void = () => {}): WritableStream<T> {
     flow.ended.then(() => this.#done(), (error) => this.fail(error));
     flow.start();

@@ -348,7 +348,7 @@ export class Opened {
     return hub;
   }
 
-  /** How long a call of the handler may take; where the source has a limit, it is told another one. */
+  /** How long a call of the handler may take; where the source has a limit of its own, this one replaces it. */
   #timeout({ handlerTimeoutMs }: Binding, hubs: readonly Hub<unknown>[]): number {
     const own = hubs.map(({ feed }) => feed.limit?.(handlerTimeoutMs) ?? Infinity);
     return handlerTimeoutMs ?? Math.min(...own);
@@ -433,7 +433,7 @@ async function guard(
 ): Promise<void> {
   const wrap = (error: unknown) => flowRun.laterError(error, message);
   try {
-    // What is done later is no part of the message that is in flight now.
+    // What is done later is not part of the message that is in flight now.
     await runDetached(() => recovery.guard(step, wrap));
   } catch (error) {
     flowRun.die(wrap(error));

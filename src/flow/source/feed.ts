@@ -1,6 +1,6 @@
 /**
- * What a source is to the engine, and what a sink or a store must do at the commit: the interfaces that
- * Topic and Cache implement, so that nothing in `flow` knows Kafka or Deno KV.
+ * The interfaces of sources, sinks and stores, as the engine uses them. Topic and Cache implement them, so that
+ * nothing in `flow` knows Kafka or Deno KV.
  */
 import type { StatusEvent } from "../../status.ts";
 import type { Correction } from "../../types.ts";
@@ -25,24 +25,24 @@ export interface Feed<T> {
   /** Returns the next message, `WAIT` or `END`; throws when the source failed. */
   poll(): T | typeof WAIT | typeof END;
   /**
-   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, and
-   * whatever user code it calls must work for nobody; see attribution.ts.
+   * Calls `wake` when a message, the end or an error is there. It is called on behalf of the last message, so
+   * user code that it calls must be detached from it; see attribution.ts.
    */
   wait(wake: () => void): void;
   /**
-   * Stops reading and releases what was opened; a promise is awaited at the end of the run. `reason` is why,
-   * where whoever stopped the run has said so.
+   * Stops reading and releases everything that was opened; a promise is awaited at the end of the run. `reason` is
+   * the one given by the caller that stopped the run, if any.
    *
-   * @throws What the source had failed with, where `poll()` was not called any more.
+   * @throws The error of the source, if it failed after the last `poll()`.
    */
   cancel(reason?: unknown): void | Promise<void>;
-  /** Told what a read in flight fails with after `cancel()`; set by the reader. */
+  /** Called with the error of a read that was in flight at `cancel()`; set by the reader. */
   onLate?: (error: unknown) => void;
-  /** The receipt of the message just polled; absent in a source that nobody acknowledges to. */
+  /** The receipt of the message just polled; absent in a source without acknowledgements. */
   receipt?: Receipt | undefined;
   /**
-   * Why the message just polled could not be read, which stands for what could not: each flow's policy is asked,
-   * and no handler sees it. Undefined for all others.
+   * Why the message just polled could not be read. It stands for the unreadable one: it meets the policy of each
+   * flow, and no handler sees it. Undefined for all others.
    */
   failure?: Error | undefined;
   /** Resolves when the source is ready to be read beside others (a Topic: after its first assignment). */
@@ -65,39 +65,39 @@ export interface Feed<T> {
    */
   isCurrent?(receipt: Receipt): boolean;
   /**
-   * Has `resumption` asked where to begin, since stores hold the positions of its flows; called before the
-   * first message is asked for. The receipts tell the position after their message. Absent in a source
-   * that cannot begin where it is told to.
+   * Sets `resumption`, which decides where to begin, since stores hold the positions of its flows; called before the
+   * first message is asked for. Receipts carry the position after their message. Absent in a source that cannot
+   * begin at a given position.
    */
   resumeBy?(resumption: Resumption): void;
   /**
-   * Sets how long a message may take before the source gives its partitions to others, in milliseconds: the
-   * least of what it is given counts, and without any its own limit. Returns the limit. Absent in a source
-   * that can give up nothing.
+   * Sets how long a message may take before the source gives its partitions to others, in milliseconds: the least
+   * of the limits given counts; with none, its own. Returns the limit. Absent in a source without partitions to
+   * give up.
    */
   limit?(ms: number | undefined): number;
   /**
-   * How many messages are known to be there that are not acknowledged; undefined as long as it cannot tell,
-   * absent where it never can.
+   * How many messages are there that are not acknowledged; undefined while that is unknown, absent where it always
+   * is.
    */
   lag?(): number | undefined;
   /**
-   * Asks how far the source goes, for {@linkcode Feed.lag}, while nothing is read that would tell; undefined
-   * when there is nothing to ask.
+   * Looks up the end of the source for {@linkcode Feed.lag}, while nothing is read that would show it; undefined
+   * when nothing needs to be looked up.
    */
   lookAhead?(): Promise<void> | undefined;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
-  /** The first positions that the partitions still have; absent in a source that forgets nothing. */
+  /** The first positions that the partitions still have; absent in a source that deletes nothing. */
   beginnings?(): Promise<ReadonlyMap<number, number>>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
   readonly partitioned?: boolean;
 }
 
-/** The method that makes an object a source of our own. */
+/** The method that makes an object a source. */
 export const openFeed: unique symbol = Symbol("slipstream.openFeed");
 
-/** A source of our own: opened once for each `stream()`. */
+/** A source that the engine polls: opened once for each `stream()`. */
 export interface FeedSource<T> {
   /**
    * Whether its messages are acknowledged, by a position or one by one, so that one acknowledged too early is lost.
@@ -115,19 +115,19 @@ export interface FeedSource<T> {
   [openFeed](host: Host, gate: Gate): Feed<T>;
 }
 
-/** The method that makes an object a sink of our own. */
+/** The method that makes an object a sink. */
 export const openSink: unique symbol = Symbol("slipstream.openSink");
 
 /** A sink while it is being written to. */
 export interface SinkPort<T> {
   /** Takes one value; a promise is backpressure. Values taken are done only after `flush()`. */
   readonly write: (value: T) => void | Promise<void>;
-  /** Takes the result of a message that is handled again; by default like any other. */
+  /** Takes the result of a message that is reprocessed; by default like any other. */
   readonly correct?: (value: T, correction: Correction) => void | Promise<void>;
-  /** Resolves when everything taken so far is where it belongs; rejects when it cannot get there. */
+  /** Resolves when everything taken so far is stored; rejects when it cannot be. */
   flush?(): Promise<void>;
   /**
-   * How long `flush()` may wait for brokers that are away, in milliseconds: a commit gives it so much more
+   * How long `flush()` may wait for brokers that are away, in milliseconds: a commit gives it that much more
    * than its `flushTimeout`.
    *
    * @default {0}
@@ -137,7 +137,7 @@ export interface SinkPort<T> {
   close?(): void | Promise<void>;
 }
 
-/** A sink of our own: opened once for each `stream()`, shared by all flows that name it. */
+/** A sink with `flush()`: opened once for each `stream()`, shared by all flows that name it. */
 export interface SinkTarget<T> {
   /**
    * Opens the sink for one run.
@@ -151,7 +151,7 @@ export interface SinkTarget<T> {
 export interface Store {
   /** Resolves when everything written so far is on disk. */
   flush(): Promise<void>;
-  /** How many entries its window has dropped, if it has one. */
+  /** How many entries it has evicted, if it evicts. */
   readonly evictions?: number;
   /** True while a group of flows decides what goes to disk; see state.ts. */
   readonly driven?: boolean;
@@ -160,5 +160,5 @@ export interface Store {
 /** The stores that are open in this process: every commit flushes them, between sinks and positions. */
 export const openStores: Set<Store> = new Set();
 
-/** The status listeners of all runs of this process: who waits outside of flows may hold any of them. */
+/** The status listeners of all runs of this process: a wait outside of flows may hold any of them up. */
 export const listeners: Set<(event: StatusEvent) => void> = new Set();

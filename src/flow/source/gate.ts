@@ -1,7 +1,7 @@
 import type { Companion, PartState, Witness } from "./host.ts";
 import type { Holder, ReceiptGate } from "./receipt.ts";
 
-/** What the gate of a source reaches while the source is read: its feed. */
+/** The feed of a source, as its gate uses it while the source is read. */
 export interface Positioned {
   /** Moves to another position; see `Feed.seek`. */
   seek?(position: unknown): void | Promise<void>;
@@ -12,30 +12,30 @@ export interface Positioned {
 }
 
 /**
- * Says where a partition is to begin whose own beginning is `position`; with `exact` somebody has chosen that,
- * and it begins there.
+ * Returns where to begin a partition that would begin at `position` by itself; with `exact`, a caller has chosen
+ * that position.
  */
 export type StartLimit = (partition: number, position: number, exact: boolean) => number;
 
-/** Gets ready for reading `partitions`, which are all that a reader was given of a source that has `total`. */
+/** Prepares for reading `partitions`: all that a reader was assigned, of the `total` of the source. */
 export type StartPreparation = (
   partitions: readonly number[],
   total: number,
 ) => void | Promise<void>;
 
 /**
- * The valve on one source: open, paused for a set of reasons, held for single partitions, or moved to a
- * new position.
+ * The valve on one source: open, paused (all of it, or single partitions) for a set of reasons, or moved to a new
+ * position.
  *
  * - A pause takes effect before the next message; a message in flight is finished.
  * - The source flows again when no reason is left.
- * - A hold keeps the messages of one partition back; the others go on where the source can do so.
+ * - A paused partition keeps its messages back; the others go on where the source can do so.
  * - `seek` starts an epoch; it never waits for the message in flight, so a handler may call it.
  */
 export class Gate implements ReceiptGate {
   /** True while the source is paused; read for every message, hence a field. */
   closed = false;
-  /** True while single partitions are held or guarded; read for every message, hence a field. */
+  /** True while single partitions are paused or guarded; read for every message, hence a field. */
   guarded = false;
   /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
@@ -59,14 +59,14 @@ export class Gate implements ReceiptGate {
   lookAhead: { waits(partition: number, next: unknown): boolean } | undefined;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
-  /** What goes with the source through its runs. */
+  /** The companions of the source in its runs. */
   readonly companions: Set<Companion> = new Set();
 
   /** The stores that hold state of the flows of this run, each with the name of such a flow. */
   readonly stores: Map<object, string> = new Map();
 
   readonly #reasons = new Set<string>();
-  readonly #holds = new Map<number, Set<string>>();
+  readonly #pausedPartitions = new Map<number, Set<string>>();
   readonly #guards = new Set<(message: unknown) => boolean>();
   readonly #observers = new Set<() => void>();
   #wakes = new Set<() => void>();
@@ -79,15 +79,10 @@ export class Gate implements ReceiptGate {
     return [...this.#reasons];
   }
 
-  /** The partitions that are held. */
-  get held(): number[] {
-    return [...this.#holds.keys()];
-  }
-
-  /** Pauses the source, or holds one partition of it, for `reason`. */
+  /** Pauses the source, or one partition of it, for `reason`. */
   pause(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.add(reason);
-    else this.#holds.getOrInsertComputed(partition, () => new Set()).add(reason);
+    else this.#pausedPartitions.getOrInsertComputed(partition, () => new Set()).add(reason);
     this.#changed();
   }
 
@@ -95,14 +90,14 @@ export class Gate implements ReceiptGate {
   resume(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.delete(reason);
     else {
-      const reasons = this.#holds.get(partition);
+      const reasons = this.#pausedPartitions.get(partition);
       reasons?.delete(reason);
-      if (reasons?.size === 0) this.#holds.delete(partition);
+      if (reasons?.size === 0) this.#pausedPartitions.delete(partition);
     }
     this.#changed();
   }
 
-  /** Adds a test that every message must pass before it is handled; returns what removes it. */
+  /** Adds a test that every message must pass before it is handled; returns a function that removes it. */
   guard(admits: (message: unknown) => boolean): () => void {
     this.#guards.add(admits);
     this.#changed();
@@ -112,27 +107,27 @@ export class Gate implements ReceiptGate {
     };
   }
 
-  /** Returns whether `message` may be handled now; asked again after every change of the gate. */
+  /** Returns whether `message` may be handled now; it is tested again after every change of the gate. */
   admits(message: unknown): boolean {
-    if (this.#holds.size > 0) {
+    if (this.#pausedPartitions.size > 0) {
       const partition = (message as { partition?: unknown } | null | undefined)?.partition;
-      if (typeof partition === "number" && this.#holds.has(partition)) return false;
+      if (typeof partition === "number" && this.#pausedPartitions.has(partition)) return false;
     }
     for (const admits of this.#guards) if (!admits(message)) return false;
     return true;
   }
 
-  /** Asks the held messages again: what a guard depends on has changed. */
+  /** Tests the held messages again, since a guard may admit them now. */
   recheck(): void {
     this.#changed();
   }
 
-  /** Calls `wake` once, at the next change. Whoever waits again and again gives the same function. */
+  /** Calls `wake` once, at the next change. A caller that waits repeatedly passes the same function. */
   wait(wake: () => void): void {
     this.#wakes.add(wake);
   }
 
-  /** Calls `observer` at every change; returns what removes it. */
+  /** Calls `observer` at every change; returns a function that removes it. */
   observe(observer: () => void): () => void {
     this.#observers.add(observer);
     return () => void this.#observers.delete(observer);
@@ -168,37 +163,37 @@ export class Gate implements ReceiptGate {
     return this.#target?.parts?.();
   }
 
-  /** The first positions that the partitions still have; undefined when the source forgets nothing. */
+  /** The first positions that the partitions still have; undefined when the source deletes nothing. */
   beginnings(): Promise<ReadonlyMap<number, number>> | undefined {
     return this.#target?.beginnings?.();
   }
 
-  /** Has `prepare` called, and waited for, before reading begins. Returns what removes it. */
+  /** Calls `prepare` before reading begins, which waits for it. Returns a function that removes it. */
   beforeStart(prepare: StartPreparation): () => void {
     this.#preparations.add(prepare);
     return () => void this.#preparations.delete(prepare);
   }
 
-  /** For the feed: the partitions that it was given are about to be read. A rejection means: they cannot. */
+  /** For the feed: its assigned partitions are about to be read. A rejection means that they cannot be. */
   async prepareStart(partitions: readonly number[], total: number): Promise<void> {
     const preparations = [...this.#preparations];
     await Promise.all(preparations.map((prepare) => prepare(partitions, total)));
   }
 
-  /** Has `limit` asked wherever reading begins; the least answer counts. Returns what removes it. */
+  /** Calls `limit` wherever reading begins; the least answer counts. Returns a function that removes it. */
   limitStart(limit: StartLimit): () => void {
     this.#limits.add(limit);
     return () => void this.#limits.delete(limit);
   }
 
-  /** For the feed: where to begin a partition whose own beginning is `position`; there itself with `exact`. */
+  /** For the feed: where to begin a partition that would begin at `position`; with `exact`, that was chosen. */
   startAt(partition: number, position: number, exact = false): number {
     let start = position;
     for (const limit of this.#limits) start = Math.min(start, limit(partition, position, exact));
     return start;
   }
 
-  /** For the feed: a new epoch, in which what was handed out and is held back comes again. */
+  /** For the feed: starts an epoch in which messages that were handed out and held back come again. */
   renew(): void {
     this.epoch++;
   }
@@ -222,7 +217,7 @@ export class Gate implements ReceiptGate {
 
   #changed(): void {
     this.closed = this.#reasons.size > 0;
-    this.guarded = this.#holds.size > 0 || this.#guards.size > 0;
+    this.guarded = this.#pausedPartitions.size > 0 || this.#guards.size > 0;
     for (const observer of this.#observers) observer();
     const wakes = this.#wakes;
     this.#wakes = new Set();
@@ -232,7 +227,7 @@ export class Gate implements ReceiptGate {
 
 const gates = new WeakMap<object, Gate>();
 
-/** Returns the gate of a source object; a source that is no object (a string) gets one of its own. */
+/** Returns the gate of a source object; a source that is not an object (a string) gets a new one. */
 export function gateOf(source: unknown): Gate {
   if ((typeof source !== "object" && typeof source !== "function") || source === null) {
     return new Gate();

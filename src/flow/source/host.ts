@@ -1,4 +1,4 @@
-/** What a run offers to sources and sinks, and what goes with a source through it. */
+/** What sources and sinks get from a run, and the companions of a source in it. */
 import type { Clock } from "../../clock.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -15,7 +15,7 @@ export interface PartState {
 
 /** Sees the messages of a source whose gate is `attributed`. */
 export interface Witness {
-  /** A message is about to be handled; `receipt` tells when it is done. */
+  /** A message is about to be handled; `receipt` shows when it is done. */
   begin?(message: unknown, receipt: Receipt): void;
   /** There is no message now. */
   waits?(): void;
@@ -23,22 +23,22 @@ export interface Witness {
   ended?(): void;
 }
 
-/** What goes with a source through a run, and is made durable together with its positions. */
+/** Accompanies a source through a run, and is made durable together with its positions. */
 export interface Companion {
   /** Called before any source is opened; the run waits for it. */
   open(host: Host): void | Promise<void>;
   /** Called when the sources are open, before the first message; a throw ends the run. */
   start(): void;
   /**
-   * Takes what belongs to the positions that are acknowledged now and returns what writes it: after the
-   * stores were flushed and before the positions are committed.
+   * Takes a snapshot that belongs to the positions acknowledged now, and returns a function that writes it: it is
+   * called after the stores are flushed and before the positions are committed.
    */
   snapshot(): Commit | undefined;
   /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
   close(host: Host): void;
 }
 
-/** What the run that opens a source or a sink offers to it. */
+/** The run, as the sources and sinks that it opens see it. */
 export interface Host {
   /** The clock of the app. */
   readonly clock: Clock;
@@ -53,8 +53,8 @@ export interface Host {
   /** A position moves without a message: a commit will follow. Absent where one follows anyway. */
   moved?(): void;
   /**
-   * True when a commit would have nothing to flush or to write: what is acknowledged may be committed
-   * without one. Absent where that is not known.
+   * Returns true when a commit would have nothing to flush or to write: acknowledged positions may be committed
+   * without one. Absent where that is unknown.
    */
   isFlushed?(): boolean;
 }

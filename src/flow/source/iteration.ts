@@ -1,6 +1,6 @@
 /**
  * Iterators as `for await` treats them: hand-made ones too, which answer without a promise, with a thenable, or
- * with what is no answer at all.
+ * with what is not an answer at all.
  */
 
 /** An iterator that is being read. */
@@ -51,7 +51,7 @@ const NATIVE: ReadonlySet<unknown> = new Set([
 /**
  * Closes an iterator that has not come to its end. `reason` is what `return()` gets, where there is one.
  *
- * @throws {TypeError} If `return` is there and no function, or its answer is no object.
+ * @throws {TypeError} If `return` exists and is not a function, or its answer is not an object.
  */
 export function closeIterator(
   { iterator, async }: OpenIterator,

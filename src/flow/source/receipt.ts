@@ -1,20 +1,20 @@
 import { runDetached } from "../run/current.ts";
 
-/** Who is told that a message is done. */
+/** Called when a message is done. */
 export interface Acknowledged {
-  /** Called once, when the message and everything made from it has reached its sinks. */
+  /** Called once, when the message and everything made from it have reached their sinks. */
   (): void;
 }
 
-/** Who holds messages back on purpose: then it is no wonder if they are not done. */
+/** A stage that holds messages back on purpose, so that they are not expected to be done soon. */
 export interface Holder {
-  /** Returns whether the message of `partition` is among them that ends at the position `next`. */
+  /** Returns whether it holds the message of `partition` that ends at the position `next`. */
   holds(gate: object, partition: number, next: unknown): boolean;
 }
 
 /** The gate of a source, as far as a receipt knows it. */
 export interface ReceiptGate {
-  /** Those who hold messages of the source back. */
+  /** The stages that hold messages of the source back. */
   readonly holders: Set<Holder>;
 }
 
@@ -37,15 +37,15 @@ export class Receipt {
   origin: unknown = undefined;
   /** The gate of that source. */
   gate: ReceiptGate | undefined;
-  /** What the message belongs to, where its source's positions are held by a store. */
+  /** The root message that it belongs to, where a store holds the positions of its source. */
   root: Root | undefined;
   /** True where its source relies on it: a message acknowledged too early is lost for good. */
   positioned = false;
-  /** The run of that source: told when the message is done. */
+  /** The run of that source, which is notified when the message is done. */
   host: { delivered(): void } | undefined;
   /** What its source counts it in; see `Feed.isCurrent`. */
   tracker: object | undefined;
-  /** True for a value that user code has sent: nothing tells what it was made from. */
+  /** True for a value that user code has sent: it is unknown which messages it was made from. */
   sent = false;
   #open = 1;
   readonly #acknowledged: Acknowledged;
@@ -66,7 +66,7 @@ export class Receipt {
     this.#acknowledged = acknowledged;
   }
 
-  /** False where it acknowledges messages of which nobody can tell which one a value is made from. */
+  /** False where it acknowledges several messages, and it is unknown which of them a value was made from. */
   traceable = true;
 
   /** The receipts of the single messages that it acknowledges. */
@@ -104,7 +104,7 @@ export class Receipt {
     return sent;
   }
 
-  /** Calls `callback` when the message is done, after it has been acknowledged; at once when it is already. */
+  /** Calls `callback` when the message is done, after it has been acknowledged; at once if it is done already. */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
     (this.#callbacks ??= []).push(callback);

@@ -1,5 +1,5 @@
 import { describe } from "../../redact.ts";
-import { checkOptions } from "../../options.ts";
+import { callback, readOptions, type Rules, text } from "../../options.ts";
 import { END, type Feed, type FeedSource, openFeed, WAIT } from "./feed.ts";
 import type { Host } from "./host.ts";
 import { iterableFeed } from "./adapters.ts";
@@ -22,6 +22,10 @@ export interface ReplayableOptions<T, P> {
   /** Returns where a message ends: the position from which `read` continues after it. */
   position: (message: T) => P;
 }
+
+const RULES = { name: text, read: callback, position: callback } as const satisfies Rules<
+  ReplayableOptions<unknown, unknown>
+>;
 
 /**
  * Makes a source from something that can be read again from a position: a file by byte offset, an event stream by
@@ -59,18 +63,9 @@ export interface ReplayableOptions<T, P> {
  * @throws {TypeError} If an option is missing or of a wrong shape.
  */
 export function replayable<T, P>(options: ReplayableOptions<T, P>): FeedSource<T> {
-  checkOptions("replayable", options, ["name", "read", "position"]);
-  const { name, read, position } = options;
-  if (typeof name !== "string" || name === "") {
-    throw new TypeError(`Cannot make a replayable source named ${String(name)}: give it a name`);
-  }
-  if (typeof read !== "function" || typeof position !== "function") {
-    throw new TypeError(
-      `Cannot make the replayable source "${name}": read and position must be functions`,
-    );
-  }
+  readOptions("replayable", options, RULES, ["name", "read", "position"]);
   const source: FeedSource<T> & { readonly name: string } = {
-    name,
+    name: options.name,
     positioned: true,
     [openFeed]: (host: Host) => new ReplayableFeed(options, host),
   };

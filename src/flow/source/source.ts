@@ -1,7 +1,7 @@
 import type { FeedSource } from "./feed.ts";
 
 /**
- * What messages come from: anything iterable or async-iterable (one message an element), a
+ * Where messages come from: anything iterable or async-iterable (one message an element), a
  * `ReadableStream` (one a chunk), or one of the library's own sources (Topic, Proxy, `merge(…)`). Iterators are read as
  * `for await` reads them: promises among the elements of an iterable are awaited.
  *

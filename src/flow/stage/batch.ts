@@ -10,6 +10,11 @@ import type { Emit, Maybe } from "./stage.ts";
  *
  * - A message is accepted at once, and acknowledged when its batch is done.
  * - Batches pass one after the other, also when the time is up while the source is silent.
+ *
+ * The example of a stage that holds messages back: it keeps their receipts in a `SharedReceipt`, says in `output` which
+ * messages a batch is made from, releases the receipt when the batch is done, and passes on what it has when
+ * `flowRun.holders` asks for it, since nothing else can come. With exact state such stages are refused
+ * (`state_checks.ts`).
  */
 export class Batcher<T> {
   #emit: Emit<T[]> = () => {};

@@ -4,16 +4,18 @@ import {
   number,
   type Read,
   readOptions,
+  type Rule,
   type Rules,
 } from "../../options.ts";
+import { refusal } from "../../refusal.ts";
 import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
 import { isSink, type Sink } from "./sink.ts";
 
-/** What follows an error once there are no retries left. */
+/** The policy for an error once all retries have failed. */
 export type ExhaustedPolicy = "stop" | "skip" | { readonly deadLetter: Sink<FlowFailure> };
 
 /**
- * What follows an error: `"stop"` ends the app, `"skip"` continues without the message or the value, `deadLetter`
+ * How an error is handled: `"stop"` ends the app, `"skip"` continues without the message or the value, `deadLetter`
  * writes the error (with the message) to a sink and continues, `retry` repeats the step. An error about several
  * messages (behind `batch()`) is written once for each of them.
  */
@@ -23,7 +25,7 @@ export type ErrorPolicy =
 
 /**
  * A policy, or a function that chooses one for each error. Sinks with `close()`, streams and topics that it
- * chooses stay open until the app ends: it makes them once, not for each error.
+ * chooses stay open until the app ends: create them once, not for each error.
  */
 export type OnError<Args = unknown> =
   | ErrorPolicy
@@ -31,6 +33,12 @@ export type OnError<Args = unknown> =
 
 /** What a policy may be, in words. */
 export const POLICIES = '"stop", "skip", { deadLetter }, { retry, otherwise? } or a function';
+
+/** A policy, or a function that chooses one. */
+export const errorPolicy: Rule = (value, what) => {
+  checkPolicy(value, () => new TypeError(refusal(what, POLICIES, value)));
+  return value;
+};
 
 /**
  * Checks an error policy.

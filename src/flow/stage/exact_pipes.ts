@@ -18,7 +18,7 @@ export interface ExactPipe<A, B> {
   /** For the types only: always absent. */
   readonly messages?: (input: A) => B;
   /**
-   * What makes it one.
+   * Makes it a pipe.
    *
    * @internal
    */
@@ -163,7 +163,7 @@ export function flatMap<A, B>(
  * @param max How many messages make a batch.
  * @param time How long the first message of a batch waits for others, at most.
  * @throws {RangeError} If `max` is not a positive integer, or `time` is not positive.
- * @throws {TypeError} If `time` is no duration.
+ * @throws {TypeError} If `time` is not a duration.
  */
 export function batch<A>(
   max: number,

@@ -1,8 +1,8 @@
 import { PipeError } from "../../errors.ts";
 import type { OpaquePipe, StreamPair } from "../../types.ts";
 import { type Attribution, onBehalf } from "../run/attribution.ts";
-import { Debts, type PipePromise } from "./debts.ts";
-import { Inlet } from "./inlet.ts";
+import { type PipePromise, Unacknowledged } from "./unacknowledged.ts";
+import { PipeInput } from "./pipe_input.ts";
 import { assertObject, giveUpIterator, openIterator } from "../source/iteration.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
@@ -59,7 +59,7 @@ export function isStreamPair(value: unknown): value is StreamPair<unknown, unkno
 
 /**
  * Drives an opaque stage: messages go in one by one, what comes out goes on one by one, and receipts
- * follow by {@linkcode Debts}. An error in the stage ends the app, since it cannot be asked again.
+ * follow by {@linkcode Unacknowledged}. An error in the stage ends the app, since it cannot be asked again.
  */
 class OpaqueStage {
   /** What is being passed on; undefined while the stage is waited for. */
@@ -72,7 +72,7 @@ class OpaqueStage {
   readonly #pipe: OpaquePipe<unknown, unknown>;
   readonly #promise: PipePromise | undefined;
   readonly #place: StagePlace;
-  readonly #debts: Debts;
+  readonly #inputs: Unacknowledged;
   readonly #passedOn = Promise.withResolvers<void>();
   /** True once the stage has ended or failed by itself. */
   #over = false;
@@ -87,7 +87,7 @@ class OpaqueStage {
     this.#pipe = pipe;
     this.#promise = promise;
     this.#place = place;
-    this.#debts = new Debts(promise);
+    this.#inputs = new Unacknowledged(promise);
   }
 
   /** Sets where values go; returns where messages come in. */
@@ -135,7 +135,7 @@ class OpaqueStage {
     if (this.#settling !== undefined) await this.#settling;
     flowRun.goOn();
     if (this.ended) return;
-    this.#debts.give(input);
+    this.#inputs.add(input);
     await this.#unlessOver(opaque.give(message, this));
   }
 
@@ -150,7 +150,7 @@ class OpaqueStage {
   /** A pipe function asks for a message: of what it had before it may have put out something just now. */
   #asks(): void {
     if (this.#promise === undefined) return this.#asked();
-    if (this.#promise === "untilEnd" || this.#debts.settled) return;
+    if (this.#promise === "untilEnd" || this.#inputs.isEmpty) return;
     this.#settling ??= quiet(this).then(() => {
       this.#settling = undefined;
       this.#asked();
@@ -158,7 +158,7 @@ class OpaqueStage {
   }
 
   #asked(): void {
-    if (!this.#place.flowRun.dead) this.#debts.asked();
+    if (!this.#place.flowRun.dead) this.#inputs.asked();
   }
 
   /** Passes on what comes out, until the stage ends. */
@@ -179,7 +179,7 @@ class OpaqueStage {
         await this.passing;
         this.passing = undefined;
         if (opaque.asking) {
-          if (this.#promise === undefined) this.#debts.asked();
+          if (this.#promise === undefined) this.#inputs.asked();
         } else if (flowRun.dead) break;
         else if (eventLoop.mustYield) {
           this.passing = eventLoop.yielded(); // a pipe that never asks must not starve the others
@@ -187,7 +187,7 @@ class OpaqueStage {
           this.passing = undefined;
         }
       }
-      if (!flowRun.dead) this.#debts.settle();
+      if (!flowRun.dead) this.#inputs.acknowledge();
     } catch (error) {
       this.#over = this.reading;
       this.#die(error);
@@ -202,10 +202,10 @@ class OpaqueStage {
 
   async #pass(value: unknown): Promise<void> {
     const { flowRun, output } = this.#place;
-    const receipt = this.#debts.answer();
+    const receipt = this.#inputs.output();
     receipt?.retain();
     output.receipt = receipt;
-    output.from = this.#debts.from;
+    output.from = this.#inputs.from;
     try {
       const done = this.#emit(value);
       if (done !== undefined) await done;
@@ -223,12 +223,12 @@ class OpaqueStage {
   }
 }
 
-/** Why a message is refused that nobody knew of when the flow was bound. */
+/** Why a message is refused that could not be foreseen when the flow was bound. */
 const NO_PROMISE =
-  "what it was given comes from a source with positions, where a pipe that nobody can see into could lose " +
-  "it; use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
+  "its input comes from a source with positions, and an opaque pipe could lose messages that it holds back; " +
+  "use map(), filter() or flatMap(), or promise sequential(pipe) or untilEnd(pipe)";
 
-/** Who is told that a stage wants a message. */
+/** Called when a stage wants a message. */
 interface Asking {
   /** It asks, and may have put out something that was not read yet. */
   asks(): void;
@@ -238,9 +238,9 @@ interface Asking {
 
 function open(pipe: OpaquePipe<unknown, unknown>, asking: Asking): Opaque {
   if (isStreamPair(pipe)) return openPair(pipe, asking);
-  const inlet = new Inlet<unknown>();
-  inlet.onAsked = () => asking.asks();
-  const made: unknown = pipe(inlet);
+  const input = new PipeInput<unknown>();
+  input.onAsked = () => asking.asks();
+  const made: unknown = pipe(input);
   if (isStreamPair(made)) return openPair(made, asking);
   const iterable = made as Partial<AsyncIterable<unknown>> | null | undefined;
   if (typeof iterable?.[Symbol.asyncIterator] !== "function") {
@@ -253,13 +253,13 @@ function open(pipe: OpaquePipe<unknown, unknown>, asking: Asking): Opaque {
   return {
     next: () => outputs.asked.next(),
     get asking() {
-      return inlet.asking;
+      return input.asking;
     },
-    asks: () => inlet.asks(),
-    give: (message) => inlet.give(message),
-    end: () => inlet.end(),
+    asks: () => input.asks(),
+    give: (message) => input.give(message),
+    end: () => input.end(),
     dispose(over) {
-      inlet.end();
+      input.end();
       if (!over) giveUpIterator(outputs);
     },
   };

@@ -1,5 +1,5 @@
 import type { OpaquePipe } from "../../types.ts";
-import type { PipePromise } from "./debts.ts";
+import type { PipePromise } from "./unacknowledged.ts";
 import { isStreamPair, type OpaqueStageOptions } from "./opaque_pipe.ts";
 
 /**
@@ -64,8 +64,8 @@ export function sequential<A, B>(pipe: OpaquePipe<A, B>): PromisedPipe<A, B> {
 }
 
 /**
- * Acknowledges the messages of a pipe only when it ends without an error: for pipes that hold messages back as long
- * as they like. After a crash, all of them are delivered again. On a Topic, the pipe ends when the app stops.
+ * Acknowledges the messages of a pipe only when it ends without an error: for pipes that hold messages back for
+ * any time. After a crash, all of them are delivered again. On a Topic, the pipe ends when the app stops.
  *
  * It is unknown which messages an output was made from. So an error behind the pipe has no `origin`, and a Topic
  * refuses it as a dead letter, unless the output is one of the messages itself.

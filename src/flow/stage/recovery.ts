@@ -44,7 +44,7 @@ export class Recovery {
     readonly host: RecoveryHost,
     /** Opens a dead-letter sink for one value, made from the message of `receipt`. */
     readonly openSink: (sink: unknown, receipt: Receipt | undefined) => Emit<unknown>,
-    /** What a policy function is told, and what counts the attempts. */
+    /** The context that a policy function gets, which counts the attempts. */
     readonly context: Context = flowRun.context,
   ) {
     this.stops = onError === "stop";
@@ -262,7 +262,7 @@ export function deadLetterSink(onError: OnError): unknown {
 /** What was read has never been, since the flow goes on without the message. */
 function readError({ flow, reader }: UndoLog): TypeError {
   return new TypeError(
-    `Cannot go on after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
+    `Cannot continue after an error in flow "${flow}": flow "${reader}" has read writes that were undone, so its state ` +
       'would be based on values that never existed; use onError "stop", or keys that only one flow uses',
   );
 }

@@ -2,13 +2,13 @@ import type { SinkObject } from "../../types.ts";
 import { openSink, type SinkTarget } from "../source/feed.ts";
 
 /**
- * What results go to: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or one of the
+ * Where results go: a function, a `WritableStream`, a `Writable` of Node, an object with `write`, or one of the
  * library's own sinks (Topic, Proxy, Cache).
  *
- * - What a function, or `write`, returns is awaited where it is a promise. Of what it does not return nobody
- *   knows: give a stream itself, not `(value) => stream.write(value)`.
- * - A value is written to a `Writable` of Node when that calls back for it. `Writable.toWeb(stream)` says so when
- *   the value is in its buffer, so a crash may lose what was committed: give the stream itself.
+ * - A promise that a function, or `write`, returns is awaited. A promise that it does not return cannot be: give a
+ *   stream itself, not `(value) => stream.write(value)`.
+ * - A value is written to a `Writable` of Node once the stream calls back for it. `Writable.toWeb(stream)` resolves
+ *   when the value is in its buffer, so a crash may lose committed values: give the stream itself.
  * - A method needs its object: `(value) => list.push(value)`, not `list.push`.
  * - A stream, of either kind, stays open unless it is wrapped in `closeAtEnd()`.
  *
@@ -35,7 +35,7 @@ export function isSinkObject(value: unknown): value is SinkObject<unknown> {
   return typeof (value as Partial<SinkObject<unknown>> | null | undefined)?.write === "function";
 }
 
-/** A generator function would never run, and a class of ours is no sink before it is made. */
+/** A generator function would never run, and a class of ours is not a sink until it is constructed. */
 function isSinkFunction(value: unknown): value is (value: unknown) => unknown {
   if (typeof value !== "function" || isTarget(value.prototype)) return false;
   return !/Generator/.test((value as { [Symbol.toStringTag]?: string })[Symbol.toStringTag] ?? "");

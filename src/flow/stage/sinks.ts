@@ -1,4 +1,5 @@
 import { isSinkObject, isTarget } from "./sink.ts";
+import { settledWithin } from "../../clock.ts";
 import { openSink, type SinkPort, type SinkTarget } from "../source/feed.ts";
 import type { Host } from "../source/host.ts";
 import { type FlowRun, LATE } from "../run/flow_run.ts";
@@ -11,7 +12,7 @@ import type { NodeSink, SinkObject } from "../../types.ts";
 
 /**
  * Makes a sink of a `WritableStream`, or of a `Writable` of Node, that is closed when the app ends. A bare
- * stream as a sink is only released, since whoever opens closes.
+ * stream as a sink is released, not closed: whoever opened it closes it.
  *
  * @example
  * ```ts
@@ -147,7 +148,7 @@ export class Sinks {
     if (isNodeWritable(sink)) return nodePort(sink, false);
     const { write, flush, close } = sink as SinkObject<unknown>;
     return {
-      write: isWriter(sink)
+      write: isDenoWriter(sink)
         ? (value) => writeFully(sink, value)
         : (value) => write.call(sink, value) as Maybe,
       ...(flush !== undefined && { flush: async () => await flush.call(sink) }),
@@ -163,7 +164,8 @@ export class Sinks {
    * own patience.
    */
   async flush(timeoutMs: number): Promise<void> {
-    this.host.signal.throwIfAborted();
+    const { clock, signal } = this.host;
+    signal.throwIfAborted();
     if (this.stuck !== undefined) throw this.stuck;
     if (!this.flushes) return;
     const waiting = new Set([...this.#opened.values()].filter(({ port }) => port.flush));
@@ -176,38 +178,21 @@ export class Sinks {
         waiting.delete(opened);
       }
     }));
-    const late = await this.#race(flushed, waiting, timeoutMs);
-    this.host.signal.throwIfAborted();
-    if (late !== undefined) {
+    // Limits in ascending order: at each, all sinks with that limit are done, or one is late.
+    const limits = [...waiting].map((opened) => opened.flushLimit(timeoutMs)).sort((a, b) => a - b);
+    const began = clock.monotonic();
+    for (const ms of limits) {
+      await settledWithin(clock, began + ms - clock.monotonic(), flushed, signal);
+      signal.throwIfAborted();
+      const late = waiting.values().find((opened) => opened.flushLimit(timeoutMs) === ms);
+      if (late === undefined) continue;
       const which = `${late.name} of flow "${late.flow}"`;
-      const ms = late.flushLimit(timeoutMs);
       throw this.stuck = new Error(`flush() of ${which} has not settled after ${ms} ms`);
     }
     for (const result of await flushed) if (result.status === "rejected") throw result.reason;
     for (const [sink, { brief, unflushed }] of this.#opened) {
       if (brief && !unflushed) this.#opened.delete(sink);
     }
-  }
-
-  /** Waits for `flushed`, but not beyond the hard end; returns the first that is `waiting` past its limit. */
-  async #race(
-    flushed: Promise<unknown>,
-    waiting: ReadonlySet<OpenSink>,
-    timeoutMs: number,
-  ): Promise<OpenSink | undefined> {
-    const { clock, signal } = this.host;
-    const { promise, resolve } = Promise.withResolvers<OpenSink | undefined>();
-    const over = () => resolve(undefined);
-    const cancels = [...waiting].map((opened) =>
-      clock.timer(() => {
-        if (waiting.has(opened)) resolve(opened);
-      }, opened.flushLimit(timeoutMs))
-    );
-    signal.addEventListener("abort", over, { once: true });
-    const late = await Promise.race([flushed.then(() => undefined), promise]);
-    for (const cancel of cancels) cancel();
-    signal.removeEventListener("abort", over);
-    return late;
   }
 
   /** Closes what was opened; a sink that cannot be closed fails the run, and the others are closed. */
@@ -225,16 +210,16 @@ export class Sinks {
 }
 
 /** A writer of Deno, an open file for instance: it may take a part of the bytes that it is given. */
-interface Writer {
+interface DenoWriter {
   readonly writable: WritableStream<Uint8Array>;
   write(bytes: Uint8Array): Promise<number>;
 }
 
-function isWriter(sink: unknown): sink is Writer {
-  return (sink as Partial<Writer>).writable instanceof WritableStream;
+function isDenoWriter(sink: unknown): sink is DenoWriter {
+  return (sink as Partial<DenoWriter>).writable instanceof WritableStream;
 }
 
-async function writeFully(sink: Writer, value: unknown): Promise<void> {
+async function writeFully(sink: DenoWriter, value: unknown): Promise<void> {
   let rest = value as Uint8Array;
   do {
     const taken = await sink.write(rest);

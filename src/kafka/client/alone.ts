@@ -15,7 +15,7 @@ export interface Readers {
 export interface AloneOptions {
   /** Asks who reads the topic now. */
   readonly readers: () => Promise<Readers>;
-  /** Is told for whom it waits. */
+  /** Called with the members that it waits for. */
   readonly status: (status: BrokerStatus) => void;
   /** The time. */
   readonly clock: Clock;

@@ -1,6 +1,16 @@
 /**
  * The part of Kafka that a Topic needs: a small interface in front of a client library, or of a broker in memory.
- * Both implementations pass the same contract suite.
+ *
+ * To use another client library:
+ * - implement {@linkcode Broker}, with {@linkcode Membership} and {@linkcode Producer}, in a folder of its own, as
+ *   `memory/broker.ts` does in little;
+ *   `topic/topic_connection.ts` makes the broker of a Topic from the options of `connection.ts`;
+ * - take what implementations share from the files beside this one: `safe_handlers.ts` (errors of callbacks),
+ *   `start_of.ts` (asking where an assignment starts), `alone.ts` (`exclusive`), `record_check.ts` (checks, and the
+ *   partition of a key), `status.ts` and `errors.ts` (events and errors); and the codec from `../records/`
+ *   (`writeBatch`, `readBatches`), if the library gives the bytes of a batch;
+ * - register `testBrokerContract` and `testTopicContract` (in `tests/_support/`) for it, as
+ *   `tests/kafka/kafka_broker_test.ts` and `topic_kafka_test.ts` do: they pass for both implementations.
  */
 import type { UndecodableBatchError } from "../records/undecodable_batch_error.ts";
 import type { BrokerStatus } from "./status.ts";
@@ -107,7 +117,7 @@ export interface GroupHandlers {
    * settles; without it only by a commit that is started before this function returns.
    */
   revoking(assignment: Assignment, canCommit: boolean): void | Promise<void>;
-  /** Something about the connection or the group changed. */
+  /** The state of the connection or of the group has changed. */
   status(status: BrokerStatus): void;
 }
 

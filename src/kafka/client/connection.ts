@@ -1,12 +1,12 @@
 import type { Duration } from "../../duration.ts";
 
-/** How to reach the brokers, in kafkajs's words. */
+/** How to reach the brokers, by the option names of kafkajs. */
 export interface ConnectionOptions {
   /** The addresses of some brokers, as `host:port`; the others are found through them. */
   brokers?: string[] | undefined;
   /** The name under which the brokers log this client. @default {"slipstream"} */
   clientId?: string | undefined;
-  /** TLS: `true` for the certificates that the system trusts, or with certificates of one's own. @default {false} */
+  /** TLS: `true` for the certificates that the system trusts, or an object with your own certificates. @default {false} */
   ssl?: boolean | TlsOptions | undefined;
   /** How to authenticate. Without TLS only to this machine; see `saslWithoutTls`. */
   sasl?: SaslOptions | undefined;
@@ -22,7 +22,7 @@ export interface ConnectionOptions {
   metadataMaxAge?: Duration | undefined;
 }
 
-/** TLS with certificates of one's own, in the words of Node's `tls.connect`. */
+/** TLS with your own certificates, by the option names of Node's `tls.connect`. */
 export interface TlsOptions {
   /** Certificates, as PEM, of the authorities that may have signed the brokers'. */
   ca?: string | string[] | undefined;

@@ -38,7 +38,7 @@ export function sizeOf(record: ProducerRecord): number {
 /**
  * Checks a record's time.
  *
- * @throws {RangeError} If it is no whole number of milliseconds.
+ * @throws {RangeError} If it is not a whole number of milliseconds.
  */
 export function checkTimestamp(topic: string, timestamp: number | undefined): void {
   if (timestamp === undefined || (Number.isSafeInteger(timestamp) && timestamp >= 0)) return;
@@ -73,7 +73,7 @@ export function checkText(text: string, what: string): void {
  * `otherwise`.
  *
  * @throws {TypeError} If key, value or a header are no bytes, or UTF-8 cannot hold the name of a header.
- * @throws {RangeError} If the time is no whole number of milliseconds.
+ * @throws {RangeError} If the time is not a whole number of milliseconds.
  * @throws {KafkaError} If the partition does not exist, or the record is larger than the topic takes.
  */
 export function checkRecord(

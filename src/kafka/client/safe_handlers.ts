@@ -2,7 +2,7 @@ import type { GroupHandlers } from "./broker.ts";
 import type { BrokerStatus } from "./status.ts";
 
 /**
- * Returns handlers that throw nothing into the client that calls them: what they throw is told as the
+ * Returns handlers that throw nothing into the client that calls them: their errors are reported as the
  * status `"failed"`, and no more records are asked for.
  */
 export function safeHandlers(handlers: GroupHandlers): GroupHandlers {

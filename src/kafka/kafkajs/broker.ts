@@ -1,6 +1,13 @@
 import { type ReadTopicOptions, readTopicOptions } from "../topic/check_options.ts";
 import type { Admin } from "kafkajs";
-import { type Clock, delay, systemClock } from "../../clock.ts";
+import {
+  abortable,
+  type Clock,
+  delay,
+  linked,
+  type LinkedSignal,
+  systemClock,
+} from "../../clock.ts";
 import type {
   AskOptions,
   Broker,
@@ -20,17 +27,16 @@ import type { TopicLimits } from "../client/record_check.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { type Readers, untilAlone } from "../client/alone.ts";
 import { safeHandlers } from "../client/safe_handlers.ts";
-import { abortable, linked, type LinkedSignal } from "../client/patience.ts";
 import { isConnectionFailure, isNotYet, toKafkaError, typeOf } from "./failures.ts";
 import { SharedConnect, type Wait } from "./shared_connect.ts";
 import { askPermissions } from "./permissions.ts";
 import { checkKnown, createTopic, partitionsOf } from "./topics.ts";
 
-/** With what a {@linkcode KafkaBroker} is made. */
+/** Options of a {@linkcode KafkaBroker}. */
 export interface KafkaBrokerOptions extends ConnectionOptions {
   /** How long the first connection may take. @default {60_000} */
   startTimeout?: Duration | undefined;
-  /** Is told when the brokers cannot be reached. */
+  /** Called when the brokers cannot be reached. */
   onStatus?: ((status: BrokerStatus) => void) | undefined;
   /** The time. @default {systemClock} */
   clock?: Clock | undefined;
@@ -45,7 +51,7 @@ const TOPIC_RESOURCE = 2;
 /** How long a question is asked again that the brokers cannot answer yet, and how often. */
 const NOT_YET_MS = 10_000, NOT_YET_PAUSE_MS = 100;
 
-interface Opened {
+interface OpenAdmin {
   readonly admin: Admin;
   /** Keeps the process running while something is asked; returns what ends that. */
   readonly use: () => () => void;
@@ -71,7 +77,7 @@ export class KafkaBroker implements Broker {
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   readonly #open = new Set<Membership | Producer>();
-  #opening: SharedConnect<Opened> | undefined;
+  #opening: SharedConnect<OpenAdmin> | undefined;
   /** How many requests are in flight. */
   #asking = 0;
 
@@ -172,7 +178,7 @@ export class KafkaBroker implements Broker {
     }, until.signal);
   }
 
-  /** What a group has committed, by partition. */
+  /** The committed positions of a group, by partition. */
   committed(groupId: string, topic: string): Promise<Positions> {
     return this.#ask(`Cannot find the positions of group "${groupId}"`, topic, async (admin) => {
       const [found] = await admin.fetchOffsets({ groupId, topics: [topic] });
@@ -262,7 +268,7 @@ export class KafkaBroker implements Broker {
     return linked([signal, this.#closing.signal]);
   }
 
-  async #connect(wait: Partial<Wait> = {}): Promise<Opened> {
+  async #connect(wait: Partial<Wait> = {}): Promise<OpenAdmin> {
     const { brokers = [], startTimeout = 60_000, onStatus } = this.#options;
     const { status = onStatus, signal = this.#closing.signal } = wait;
     const ms = wait.startTimeoutMs ?? startTimeout;
@@ -274,11 +280,11 @@ export class KafkaBroker implements Broker {
     });
   }
 
-  #begin(): SharedConnect<Opened> {
+  #begin(): SharedConnect<OpenAdmin> {
     const forget = () => {
       if (this.#opening === opening) this.#opening = undefined;
     };
-    const opening = new SharedConnect<Opened>(this.#clock, async (attempt) => {
+    const opening = new SharedConnect<OpenAdmin>(this.#clock, async (attempt) => {
       askPermissions(this.#options.brokers ?? []);
       const { createClient, reach } = await import("./client.ts");
       const client = createClient(this.#options);

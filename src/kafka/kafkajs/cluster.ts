@@ -69,3 +69,28 @@ export function versionsOf(cluster: Cluster): ApiVersions | null {
   return (cluster as unknown as { readonly brokerPool: { readonly versions: ApiVersions | null } })
     .brokerPool.versions;
 }
+
+/** The connections of a kafkajs client to the coordinators of groups. */
+interface Coordinator {
+  leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;
+}
+
+/**
+ * Leaves a group as `memberId`, over a connection of its own: on the one on which the member joins, a
+ * coordinator answers nothing before it has answered that.
+ */
+export async function leaveGroup(
+  kafka: Kafka,
+  { groupId, topic }: { readonly groupId: string; readonly topic: string },
+  memberId: string,
+): Promise<void> {
+  const cluster = createCluster(kafka);
+  try {
+    await cluster.connect();
+    await cluster.addMultipleTargetTopics([topic]); // finds the brokers
+    const coordinator = await cluster.findGroupCoordinator({ groupId }) as unknown as Coordinator;
+    await coordinator.leaveGroup({ groupId, memberId });
+  } finally {
+    await cluster.disconnect();
+  }
+}

@@ -8,7 +8,7 @@ import { type Client, ENDLESS } from "./client.ts";
 export interface MembershipContext {
   /** A client that no other member uses. */
   readonly client: Client;
-  /** What is told of the group; they throw nothing. */
+  /** The callbacks of the group; they throw nothing. */
   readonly handlers: GroupHandlers;
   /** The time. */
   readonly clock: Clock;

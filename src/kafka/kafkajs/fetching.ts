@@ -59,7 +59,7 @@ export interface Response {
   parse(answer: Answer): Promise<Answer>;
 }
 
-/** Is told of a partition of which a batch was cut off, and nothing else came: it has so many bytes. */
+/** Called for a partition whose only batch was cut off, with the number of its bytes. */
 export type CutOff = (partition: number, bytes: number) => void;
 
 /** Returns how the answer to a fetch is read that asks of each partition of one topic what `asked` says. */

@@ -1,5 +1,5 @@
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
-import { type Clock, settledWithin } from "../../clock.ts";
+import { abortable, type Clock, settledWithin } from "../../clock.ts";
 import type {
   Assignment,
   GroupHandlers,
@@ -7,15 +7,14 @@ import type {
   Membership,
   Positions,
 } from "../client/broker.ts";
-import { abortable } from "../client/patience.ts";
 import { startOf } from "../client/start_of.ts";
 import type { Client } from "./client.ts";
+import { leaveGroup } from "./cluster.ts";
 import { Commits } from "./commits.ts";
 import { createConsumer, type MembershipContext } from "./consumer.ts";
 import { toKafkaError, typeOf } from "./failures.ts";
 import { END_MS } from "./client_lifetime.ts";
 import { cameWith } from "./fetching.ts";
-import { leaveGroup } from "./leaving.ts";
 import { BrokerHealth } from "./broker_health.ts";
 import { watchRequests } from "./requests.ts";
 
@@ -165,7 +164,7 @@ export class KafkaMembership implements Membership {
   #leaveJoin(): void {
     const memberId = this.#joining;
     if (memberId === undefined) return;
-    this.#leaving ??= leaveGroup(this.#client, this.#options, memberId).catch(() => {}); // it times out
+    this.#leaving ??= leaveGroup(this.#client.kafka, this.#options, memberId).catch(() => {}); // it times out
   }
 
   async #position(assignment: Assignment): Promise<void> {

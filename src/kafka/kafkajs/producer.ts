@@ -1,8 +1,7 @@
-import { type Clock, delay, systemClock } from "../../clock.ts";
+import { abortable, type Clock, delay, systemClock, withDeadline } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
 import { checkRecord, inWords, keyText, type TopicLimits } from "../client/record_check.ts";
-import { abortable } from "../client/patience.ts";
 import type { BrokerStatus } from "../client/status.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
 import type { Client } from "./client.ts";
@@ -227,8 +226,9 @@ export class KafkaProducer implements Producer {
       return sender;
     };
     try {
-      const sent = abortable(send(), this.#dropping.signal);
-      const sender = await within(this.#clock, deadline, sent);
+      const leftMs = deadline - this.#clock.monotonic();
+      const { signal } = this.#dropping;
+      const sender = await withDeadline(this.#clock, leftMs, send(), () => NO_ANSWER, signal);
       if (!sender.isConnected) this.#discard();
       return outcomes;
     } catch (error) {
@@ -300,19 +300,5 @@ export class KafkaProducer implements Producer {
     if (!(error instanceof KafkaError)) return toKafkaError(what + when, error, place);
     const { retriable, message } = error; // one of ours, which names no record
     return new KafkaError(`${what}${when}: ${message}`, { retriable, ...place, cause: error });
-  }
-}
-
-async function within<T>(clock: Clock, deadline: number, promise: Promise<T>): Promise<T> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const cancel = clock.timer(
-    () => reject(NO_ANSWER),
-    Math.max(0, deadline - clock.monotonic()),
-  );
-  promise.catch(() => {});
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    cancel();
   }
 }

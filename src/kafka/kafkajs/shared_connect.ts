@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import { type Clock, withDeadline } from "../../clock.ts";
 import type { BrokerStatus } from "../client/status.ts";
 
 /** How one caller waits for a connection. */
@@ -7,7 +7,7 @@ export interface Wait {
   readonly startTimeoutMs: number;
   /** Ends the waiting. */
   readonly signal: AbortSignal;
-  /** Is told that the brokers are away, or back. */
+  /** Called when the brokers are away, or back. */
   readonly status?: ((status: BrokerStatus) => void) | undefined;
 }
 
@@ -68,22 +68,18 @@ export class SharedConnect<T> {
         reject(error); // it concerns nobody else
       }
     };
-    const expire = () => {
+    const expired = () => {
       const error = late(this.#away?.type === "away" ? this.#away.error : undefined);
       tell({ type: "away", error });
-      reject(error);
+      return error;
     };
-    const abort = () => reject(signal.reason);
     signal.throwIfAborted();
-    signal.addEventListener("abort", abort, { once: true });
-    const cancel = this.#clock.timer(expire, startTimeoutMs);
     this.#waiting.add(tell);
     if (this.#away) tell(this.#away);
     try {
-      return await Promise.race([this.opened, failed]);
+      const opened = Promise.race([this.opened, failed]);
+      return await withDeadline(this.#clock, startTimeoutMs, opened, expired, signal);
     } finally {
-      cancel();
-      signal.removeEventListener("abort", abort);
       this.#waiting.delete(tell);
       if (this.#waiting.size === 0 && !this.#settled) this.#ended.abort();
     }

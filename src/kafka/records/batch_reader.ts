@@ -117,7 +117,7 @@ class BatchReader {
       this.#fetched.missing = size - left;
       return undefined;
     }
-    // One that is no batch ends with the bytes, or where it says that it does.
+    // One that is not a batch ends with the bytes, or where it says that it does.
     return at + (size > FORMAT_AT ? Math.min(size, left) : left);
   }
 
@@ -165,12 +165,12 @@ class BatchReader {
     const indexes: RecordIndex[] = [];
     let taken = 0;
     const taking = inSteps(() => {
-      const index = new RecordIndex(body, head, this.#options.from, indexes.at(-1)?.progress);
+      const index = new RecordIndex(body, head, this.#options.from, indexes.at(-1)?.continuation);
       indexes.push(index);
-      const at = index.progress?.at ?? body.length;
+      const at = index.continuation?.at ?? body.length;
       spend((at - taken) / CHECKED_FOR_ONE);
       taken = at;
-      if (index.progress !== undefined) return undefined;
+      if (index.continuation !== undefined) return undefined;
       this.#fetched.add(head, indexes);
       return true;
     });

@@ -39,7 +39,7 @@ export class ByteReader {
     return n >>> 1 ^ -(n & 1);
   }
 
-  /** Reads a number of 64 bits of variable length; one that is no safe integer is refused. */
+  /** Reads a number of 64 bits of variable length; one that is not a safe integer is refused. */
   varlong(): number {
     const byte = this.bytes[this.at]!;
     if (byte < 128) {
@@ -79,7 +79,7 @@ export class ByteReader {
   }
 }
 
-/** Reads a number of 64 bits of a view; one that is no safe integer is refused. */
+/** Reads a number of 64 bits of a view; one that is not a safe integer is refused. */
 export function safeInt64(view: DataView, at: number): number {
   return safe(view.getInt32(at) * HIGH + view.getUint32(at + 4));
 }

@@ -10,7 +10,7 @@ const NO_HEADERS: readonly Header[] = [];
 const INDEXED_AT_ONCE = 1 << 13;
 
 /** How far the records of a batch are indexed. */
-interface Progress {
+interface Continuation {
   /** Where the next record begins. */
   readonly at: number;
   /** Its number in the batch. */
@@ -26,7 +26,7 @@ export class RecordIndex {
   /** How many bytes their keys and values have. */
   readonly bytes: number;
   /** Where the batch goes on, which another index has; undefined at its end. */
-  readonly progress: Progress | undefined;
+  readonly continuation: Continuation | undefined;
   readonly #places: Uint32Array;
   readonly #reader: ByteReader;
   readonly #head: BatchHead;
@@ -35,20 +35,20 @@ export class RecordIndex {
    * Indexes records whose offset is at least `from`.
    *
    * @param body The records of the batch, not compressed any more.
-   * @param progress Where the index before this one ends; undefined for the first.
+   * @param continuation Where the index before this one ends; undefined for the first.
    * @throws {RangeError} If they are not what the head says, to the last byte.
    */
-  constructor(body: Uint8Array, head: BatchHead, from: number, progress?: Progress) {
+  constructor(body: Uint8Array, head: BatchHead, from: number, continuation?: Continuation) {
     const { count, baseOffset, lastOffset, baseTimestamp } = head;
     // Before a place is allocated for each: the count may be anything.
     if (count * LEAST_RECORD_BYTES > body.length) {
       throw new RangeError(`it has ${count} records in ${body.length} bytes`);
     }
-    const first = progress?.record ?? 0;
+    const first = continuation?.record ?? 0;
     const stop = Math.min(count, first + INDEXED_AT_ONCE);
     const places = new Uint32Array(stop - first);
-    const reader = new ByteReader(body, progress?.at ?? 0);
-    let length = 0, bytes = 0, before = progress?.offset ?? baseOffset - 1;
+    const reader = new ByteReader(body, continuation?.at ?? 0);
+    let length = 0, bytes = 0, before = continuation?.offset ?? baseOffset - 1;
     for (let i = first; i < stop; i++) {
       const size = reader.varint();
       const begin = reader.at, end = begin + size;
@@ -76,7 +76,7 @@ export class RecordIndex {
       bytes += (keyLength > 0 ? keyLength : 0) + (valueLength > 0 ? valueLength : 0);
     }
     const { at } = reader;
-    if (stop < count) this.progress = { at, record: stop, offset: before };
+    if (stop < count) this.continuation = { at, record: stop, offset: before };
     else if (at !== body.length) throw new RangeError("bytes follow its last record");
     this.length = length;
     this.bytes = bytes;

@@ -6,11 +6,11 @@ export interface UndecodablePlace {
   readonly lastOffset: number;
   /** The batch as it came. */
   readonly bytes: Uint8Array;
-  /** What it was refused for. */
+  /** The reason. */
   readonly cause: unknown;
 }
 
-/** A record batch cannot be decoded: it is damaged, too large, or written in a way that is not known here. */
+/** A record batch cannot be decoded: it is damaged, too large, or in an unknown format. */
 export class UndecodableBatchError extends Error {
   /** The name of the class. */
   override readonly name = "UndecodableBatchError";

@@ -1,34 +1,21 @@
 import {
   anything,
   callback,
-  checkOptions,
   duration,
   flag,
   must,
+  nested,
   number,
   oneOf,
   type Read,
   readOptions,
+  type Rule,
   type Rules,
   withMethods,
 } from "../../options.ts";
 import type { TlsOptions } from "../client/connection.ts";
 import type { TopicOptions } from "./topic_options.ts";
 import { checkStartOffset } from "./positions.ts";
-
-/** The options of Node's `tls.connect` that `ssl` takes. */
-const TLS_NAMES = [
-  "ca",
-  "cert",
-  "key",
-  "passphrase",
-  "servername",
-  "rejectUnauthorized",
-] as const satisfies (keyof TlsOptions)[];
-
-/** What `sasl` takes, with a password and with a token. */
-const PASSWORD_NAMES = ["mechanism", "username", "password"] as const;
-const TOKEN_NAMES = ["mechanism", "oauthBearerProvider"] as const;
 
 const integer = (least: number) => number({ least, integer: true });
 const wholeMs = (least: number) => duration({ least, whole: true });
@@ -38,18 +25,57 @@ const identifier = must(
 );
 
 // What may hold a secret is not shown.
+const secret = (be: string, fits: (value: unknown) => boolean) => must(be, fits, { secret: true });
+
+/** Addresses; credentials in one are refused, since kafkajs would take them for the host and the port. */
+const addresses: Rule = (value, what) => {
+  const given = Array.isArray(value) &&
+    value.find((each) => typeof each === "string" && each.includes("@"));
+  if (!given) return secret('a list of addresses like "host:9092"', isAddresses)(value, what);
+  const shown = `***${given.slice(given.lastIndexOf("@"))}`;
+  throw new TypeError(
+    `Cannot use ${what} as it must be addresses like "host:9092": "${shown}" has credentials, which ` +
+      'belong in "sasl"',
+  );
+};
+
+/** The options of Node's `tls.connect` that `ssl` takes. */
+const TLS_RULES = {
+  ca: anything,
+  cert: anything,
+  key: anything,
+  passphrase: anything,
+  servername: anything,
+  rejectUnauthorized: anything,
+} as const satisfies Rules<TlsOptions>;
+
+/** True or false, or TLS options. */
+const ssl: Rule = (value, what) =>
+  isObject(value)
+    ? nested(TLS_RULES)(value, what)
+    : secret("a boolean or an object", (it) => typeof it === "boolean")(value, what);
+
+/** Credentials: a name and a password, or a token. */
+const sasl: Rule = (value, what) => {
+  if (isObject(value)) {
+    const hasToken = value.mechanism === "oauthbearer";
+    nested(hasToken ? TOKEN_RULES : PASSWORD_RULES)(value, what);
+  }
+  return credentials(value, what);
+};
+const PASSWORD_RULES = { mechanism: anything, username: anything, password: anything } as const;
+const TOKEN_RULES = { mechanism: anything, oauthBearerProvider: anything } as const;
+const credentials = secret(
+  'an object with a mechanism ("plain", "scram-sha-256", "scram-sha-512" with username and ' +
+    'password, or "oauthbearer" with oauthBearerProvider)',
+  isSasl,
+);
+
 const RULES = {
-  brokers: must('a list of addresses like "host:9092"', isAddresses, { secret: true }),
+  brokers: addresses,
   clientId: identifier,
-  ssl: must("a boolean or an object", (value) => typeof value === "boolean" || isObject(value), {
-    secret: true,
-  }),
-  sasl: must(
-    'an object with a mechanism ("plain", "scram-sha-256", "scram-sha-512" with username and ' +
-      'password, or "oauthbearer" with oauthBearerProvider)',
-    isSasl,
-    { secret: true },
-  ),
+  ssl,
+  sasl,
   saslWithoutTls: oneOf("refuse", "allow"),
   connectionTimeout: wholeMs(1),
   authenticationTimeout: wholeMs(1),
@@ -98,9 +124,6 @@ export function readTopicOptions<O extends object>(
   const rules = Object.fromEntries(
     Object.entries(RULES).filter(([name]) => !without.includes(name)),
   );
-  checkOptions(owner, options, Object.keys(rules));
-  checkNested(owner, options);
-  checkAddresses(owner, options);
   const read = readOptions<TopicOptions, object>(owner, options, rules) as TopicOptions;
   const { offset, heartbeatInterval, sessionTimeout } = read;
   if (offset !== undefined) checkStartOffset(owner, offset);
@@ -112,26 +135,6 @@ export function readTopicOptions<O extends object>(
   }
   checkSasl(owner, options);
   return read as ReadTopicOptions<O>;
-}
-
-/** Checks the names inside `ssl` and `sasl`; what they are set to may be a secret, and is not shown. */
-function checkNested(owner: string, { ssl, sasl }: { ssl?: unknown; sasl?: unknown }): void {
-  if (isObject(ssl)) checkOptions(`"ssl" of ${owner}`, ssl, TLS_NAMES);
-  if (!isObject(sasl)) return;
-  const hasToken = sasl.mechanism === "oauthbearer";
-  checkOptions(`"sasl" of ${owner}`, sasl, hasToken ? TOKEN_NAMES : PASSWORD_NAMES);
-}
-
-/** Refuses addresses with credentials in them, which kafkajs would take for the host and the port. */
-function checkAddresses(owner: string, { brokers }: { brokers?: unknown }): void {
-  if (!Array.isArray(brokers)) return;
-  const given = brokers.find((broker) => typeof broker === "string" && broker.includes("@"));
-  if (given === undefined) return;
-  const shown = `***${given.slice(given.lastIndexOf("@"))}`;
-  throw new TypeError(
-    `Cannot configure ${owner} as "brokers" must be addresses like "host:9092": ` +
-      `"${shown}" has credentials, which belong in "sasl"`,
-  );
 }
 
 interface Sensitive {

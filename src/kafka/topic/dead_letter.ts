@@ -123,13 +123,13 @@ export type DeadLetterOrigin = SinkTarget<never> & {
  * ```
  *
  * @param topics The topics, each once.
- * @throws {TypeError} If something is no topic. From the sink: if a message is no dead letter, or of a topic that was not given.
+ * @throws {TypeError} If something is not a topic. From the sink: if a message is not a dead letter, or of a topic that was not given.
  */
 export function redrive(...topics: DeadLetterOrigin[]): SinkTarget<Message<unknown, unknown>> {
   for (const topic of topics) {
     if (typeof topic?.[openSink] === "function" && typeof topic.name === "string") continue;
     throw new TypeError(
-      `Cannot send dead letters back to ${
+      `Cannot redrive dead letters to ${
         describe(topic)
       }: write sink: redrive(topic), with the topics that ` +
         "they came from",
@@ -155,7 +155,7 @@ export function redrive(...topics: DeadLetterOrigin[]): SinkTarget<Message<unkno
           const port = ports.get(origin);
           if (port !== undefined) return port.write(new RawRecord(unmarked(letter)));
           throw new TypeError(
-            `Cannot send a dead letter back to topic "${origin}": pass that topic to redrive()`,
+            `Cannot redrive a dead letter to topic "${origin}": pass that topic to redrive()`,
           );
         },
         flush: () => all("flush"),
@@ -170,7 +170,7 @@ function originOf(letter: Message<unknown, unknown>): string {
   const name = letter.headers.get(`${PREFIX}topic`);
   if (name) return decoder.decode(name);
   throw new TypeError(
-    `Cannot send a message back: offset ${letter.offset} of topic "${letter.topic}" is not a dead letter of a topic`,
+    `Cannot redrive offset ${letter.offset} of topic "${letter.topic}": it is not a dead letter`,
   );
 }
 

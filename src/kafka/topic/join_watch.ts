@@ -1,9 +1,9 @@
 import { type Clock, remind } from "../../clock.ts";
 
-/** After how long without an assignment it is told what it waits for. */
+/** After how long without an assignment the cause is reported. */
 export const JOINING_AFTER_MS = 3_000;
 
-/** Tells what a member waits for that has no assignment: when that takes long, and again when it has taken twice as long. */
+/** Reports what a member without an assignment waits for: when it takes long, and whenever it has taken twice as long. */
 export class JoinWatch {
   readonly #clock: Clock;
   readonly #signal: AbortSignal;

@@ -72,9 +72,9 @@ export class Message<K = string, V = string, R extends Keys = "optional"> {
   }
 
   /**
-   * The key; null when it has none, unless the topic says that each message has one.
+   * The key; null when it has none, unless the topic has `keys: "required"`.
    *
-   * @throws {CodecError} If it cannot be decoded, or has to be there and is not.
+   * @throws {CodecError} If it cannot be decoded, or is required and missing.
    */
   get key(): R extends "required" ? K : K | null {
     return this.#readKey() as R extends "required" ? K : K | null;
@@ -125,8 +125,8 @@ export class Message<K = string, V = string, R extends Keys = "optional"> {
   }
 
   /**
-   * Decodes key and value now, but for what is decoded synchronously when it is read. Resolves when that is
-   * done, with or without an error; undefined when no codec answered with a promise.
+   * Decodes key and value now, unless their codecs are synchronous: those decode when key or value is first read.
+   * Resolves when it is done, with or without an error; undefined when no codec returned a promise.
    */
   decoded(): Promise<void> | undefined {
     const { key: keyCodec, value: valueCodec } = this.#codecs;

@@ -1,4 +1,5 @@
 import { checkDefaults, defaultsOf } from "../../defaults.ts";
+import { redactText } from "../../redact.ts";
 import type { Keys } from "./message.ts";
 import type { TopicDefaults, TopicOptions } from "./topic_options.ts";
 import { type ReadTopicOptions, readTopicOptions } from "./check_options.ts";
@@ -58,4 +59,22 @@ export function toSettings<K, V>(
   merged: TopicOptions<K, V, Keys>,
 ): Settings<K, V> {
   return readTopicOptions(`topic "${topic}"`, { ...BUILT_IN, ...merged }) as Settings<K, V>;
+}
+
+const SECRETS = new Set(["password", "passphrase", "key", "oauthBearerProvider"]);
+const HIDDEN = new Set(["app", "codec", "keyCodec", "broker", "onStatus"]);
+
+/** Returns options as they may be printed: passwords, keys and tokens as `***`, without objects that do things. */
+export function redactOptions(options: object): Record<string, unknown> {
+  const shown = Object.entries(options).filter(([name]) => !HIDDEN.has(name));
+  return Object.fromEntries(shown.map(([name, value]) => [name, mask(value)]));
+}
+
+function mask(value: unknown): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(mask);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [name, SECRETS.has(name) ? "***" : mask(inner)]),
+  );
 }

@@ -58,7 +58,7 @@ export function toRecord<K, V>(
     if (letter !== undefined) return copied(letter);
     if (untraceable.has(output)) {
       throw new TypeError(
-        `Cannot keep a dead letter in topic "${topic}": it is unknown which messages untilEnd(pipe) ` +
+        `Cannot store a dead letter in topic "${topic}": it is unknown which messages untilEnd(pipe) ` +
           'made it from; use onError "stop" or "skip", or a pipe that is exact or sequential',
       );
     }

@@ -15,9 +15,8 @@ import type { Host } from "../../flow/source/host.ts";
 import { type Gate, gateOf } from "../../flow/source/gate.ts";
 import type { Positions, Producer, RecordPlace, TopicSpec } from "../client/broker.ts";
 import { redactText } from "../../redact.ts";
-import { redactOptions } from "./redact.ts";
 import type { Codecs, Keys, Message } from "./message.ts";
-import { mergeOptions, type Settings, toSettings } from "./options.ts";
+import { mergeOptions, redactOptions, type Settings, toSettings } from "./options.ts";
 import type { TopicOptions } from "./topic_options.ts";
 import { type OutgoingMessage, type TopicInput, toRecord } from "./outgoing.ts";
 import { checkStartOffset, type SeekPosition } from "./positions.ts";
@@ -41,7 +40,7 @@ export interface PartitionOffsets {
 const text = new TextCodec();
 
 /**
- * A Kafka topic: a source, a sink, and something to send to.
+ * A Kafka topic: a source, a sink, and a target of `send()`.
  *
  * - As a source it is one member of its group. A message is committed once it, and all before it in its partition,
  *   are done; uncommitted messages are delivered again.
@@ -166,7 +165,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     else this.#sought = addSeek(this.#sought, position);
   }
 
-  /** Creates the topic if it is missing; resolves to whether it was created. */
+  /** Creates the topic if it is missing; resolves to true if it was created. */
   ensure(spec: TopicSpec = {}): Promise<boolean> {
     return this.#connection.ensure(spec);
   }

@@ -9,7 +9,7 @@ import type {
 } from "../client/broker.ts";
 import { KafkaBroker } from "../kafkajs/broker.ts";
 import type { Settings } from "./options.ts";
-import { linked, type LinkedSignal } from "../client/patience.ts";
+import { linked, type LinkedSignal } from "../../clock.ts";
 
 /**
  * The way of one topic to its brokers: nothing is connected before the first use.

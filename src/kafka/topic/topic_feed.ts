@@ -26,7 +26,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   receipt: Receipt | undefined;
   /** Why the message that was just polled could not be read. */
   failure: Error | undefined;
-  /** Is told of what fails after {@linkcode TopicFeed.cancel}. */
+  /** Called with errors after {@linkcode TopicFeed.cancel}. */
   onLate?: (error: unknown) => void;
   readonly #context: FeedContext<K, V>;
   readonly #gate: Gate;

@@ -1,4 +1,4 @@
-import { delay } from "../../clock.ts";
+import { delay, linked } from "../../clock.ts";
 import type { Commit, Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import type { Resumption } from "../../flow/state/state.ts";
@@ -8,7 +8,6 @@ import { JoinWatch } from "./join_watch.ts";
 import { tellLoss } from "./loss.ts";
 import type { Codecs, Message } from "./message.ts";
 import type { Settings } from "./options.ts";
-import { linked } from "../client/patience.ts";
 import { type PartitionReader, PartitionReaders } from "./partition_reader.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
 import { Prefetch } from "./prefetch.ts";
@@ -235,7 +234,7 @@ export class TopicMember<K, V> {
 
   async #assign(assignment: Assignment): Promise<Positions> {
     this.#latest = assignment;
-    this.#joinWatch.begin("where its partitions begin");
+    this.#joinWatch.begin("the start positions of its partitions");
     await this.#joining;
     const { clock } = this.#host;
     const patience = clock.monotonic() + this.#context.settings.sessionTimeout;

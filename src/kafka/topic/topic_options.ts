@@ -46,7 +46,7 @@ export interface TopicDefaults extends ConnectionOptions {
   processingTimeout?: Duration | undefined;
   /** How long the first connection may take. @default {60_000} */
   startTimeout?: Duration | undefined;
-  /** Whether a topic that is missing is created, with the brokers' defaults. @default {true} */
+  /** Whether a missing topic is created, with the brokers' defaults. @default {true} */
   allowAutoTopicCreation?: boolean | undefined;
   /** How batches are compressed. @default {"none"} */
   compression?: Compression | undefined;
@@ -69,9 +69,9 @@ export interface TopicDefaults extends ConnectionOptions {
    * @default {120_000}
    */
   deliveryTimeout?: Duration | undefined;
-  /** Sends nothing, and reports to `onStatus` what it would send. @default {false} */
+  /** Sends nothing, and reports each message to `onStatus` instead. @default {false} */
   dry?: boolean | undefined;
-  /** Called with what happens to the connection and the group. */
+  /** Called with the events of the connection and the group. */
   onStatus?: ((status: BrokerStatus) => void) | undefined;
 }
 

@@ -59,7 +59,7 @@ export class TopicSink<K, V> implements SinkPort<TopicInput<K, V>> {
 
   /** Takes the result of a message that is handled again: a header of its record says so. */
   correct(output: TopicInput<K, V>, { epoch }: Correction): void | Promise<void> {
-    if (isFlowFailure(output)) return this.write(output); // an error is no result of a message
+    if (isFlowFailure(output)) return this.write(output); // an error is not a result of a message
     const mark = (record: ProducerRecord): ProducerRecord => ({
       ...record,
       headers: [...record.headers, [CORRECTION_HEADER, encoder.encode(String(epoch))]],

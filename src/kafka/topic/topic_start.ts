@@ -35,13 +35,13 @@ export interface StartOptions {
   readonly late: boolean;
   /** Seeks that nobody has carried out yet, by partition: they count most. */
   readonly sought: ReadonlyMap<number, SeekPosition>;
-  /** Is told what is lost. */
+  /** Called with the offsets that are lost. */
   readonly status: (status: BrokerStatus) => void;
   /** Knows where the flows were whose positions stores hold: that counts more than all but seeks. */
   readonly resumption?: Resumption | undefined;
   /** Gets ready for the start; `total` is how many partitions the topic has. */
   readonly prepare: (total: number) => Promise<void>;
-  /** Says where to start at the latest: something before it is to be handled again, unless it was sought. */
+  /** Returns where to start at the latest: something before it is to be handled again, unless it was sought. */
   readonly limit: (partition: number, position: number) => number;
 }
 
@@ -66,7 +66,7 @@ export interface Start {
  * - The end, or a time, is looked up once in the life of a group, by who reads partition 0, and committed
  *   for all partitions in one request. So a partition without a commit was added after that if partition 0
  *   has one, and starts at its beginning; else it has to wait for that commit: the result is undefined.
- * - A commit that the log has left behind moves to its beginning, and what is lost is told.
+ * - A commit that the log has left behind moves to its beginning, and the loss is reported.
  */
 export async function findStart(
   broker: Broker,

@@ -5,7 +5,7 @@ import type { Batch } from "../../../src/cache/resident/journal.ts";
 import { emptyState } from "../../../src/cache/resident/load.ts";
 import { ManualClock, settle } from "../../../src/testing/mod.ts";
 
-Deno.test("GroupCommit.save() that fails, and that nobody waits for, is no unhandled rejection", async () => {
+Deno.test("GroupCommit.save() that fails, and that nobody waits for, is not an unhandled rejection", async () => {
   const sent: PromiseWithResolvers<void>[] = [];
   const journal = {
     send: () => {

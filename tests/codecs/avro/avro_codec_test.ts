@@ -144,7 +144,7 @@ Deno.test("AvroCodec decodes a recursive record", () => {
   assertEquals(codec.decode(codec.encode(value)), value);
 });
 
-Deno.test("AvroCodec.encode() takes the default of a missing field and leaves out what is no field", () => {
+Deno.test("AvroCodec.encode() takes the default of a missing field and leaves out values that are not a field", () => {
   const codec = new AvroCodec(record({ name: "a", type: ["int", "null"], default: 3 }));
   assertEquals(codec.decode(codec.encode({ other: 1 })), { a: 3 });
 });

@@ -2,9 +2,8 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { ProducerRecord } from "../../../src/kafka/client/broker.ts";
 import { MAX_BATCH_BYTES } from "../../../src/kafka/records/batch_format.ts";
-import { writeBatch } from "../../../src/kafka/records/batch_writer.ts";
+import { headerName, writeBatch } from "../../../src/kafka/records/batch_writer.ts";
 import { ByteWriter } from "../../../src/kafka/records/byte_writer.ts";
-import { headerName } from "../../../src/kafka/records/header_names.ts";
 import {
   all,
   batchOf,
@@ -137,7 +136,7 @@ Deno.test("writeBatch() takes times before the first record's, and the last time
   assertEquals(all(fetched).map(({ timestamp }) => timestamp), times);
 });
 
-Deno.test("writeBatch() refuses times that are no safe integers, or too far apart, and writes nothing", () => {
+Deno.test("writeBatch() refuses times that are not safe integers, or too far apart, and writes nothing", () => {
   const times = [[NaN], [0.5], [Infinity], [2 ** 53], [0, 2 ** 53], [-(2 ** 52), 2 ** 53 - 1]];
   for (const timestamps of times) {
     const writer = new ByteWriter();

@@ -73,7 +73,7 @@ Deno.test("ByteReader.varint() reads negative numbers, and refuses more than 32 
   }
 });
 
-Deno.test("ByteReader.varlong() refuses more than 64 bits, and what is no safe integer", () => {
+Deno.test("ByteReader.varlong() refuses more than 64 bits, and values that are not a safe integer", () => {
   const read = (hex: string) => new ByteReader(Uint8Array.fromHex(hex)).varlong();
   assertThrows(() => read("ffffffffffffffffff02"), RangeError, "more than 64 bits");
   assertThrows(() => read("ffffffffffffffffff8100"), RangeError, "more than 64 bits");

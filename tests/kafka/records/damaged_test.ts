@@ -152,7 +152,7 @@ Deno.test("records that do not agree with their lengths are refused", async () =
   }
 });
 
-Deno.test("a length that is no batch's is refused, whatever it is", async () => {
+Deno.test("a length that is not a batch's is refused, whatever it is", async () => {
   for (const length of [-(2 ** 31), -13, -1, 0, 1, 4, 5, 48]) {
     const batch = await batchOf(few(), { baseOffset: 30 });
     new DataView(batch.buffer).setInt32(8, length);

@@ -9,3 +9,8 @@ export interface Compressor {
    */
   decompress(bytes: Uint8Array, most: number): Uint8Array | Promise<Uint8Array>;
 }
+
+/** Returns the error of what becomes larger than allowed. */
+export function tooLarge(most: number): RangeError {
+  return new RangeError(`it would have more than ${most} bytes when decompressed`);
+}

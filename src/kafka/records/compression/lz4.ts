@@ -8,11 +8,10 @@
  * frames.
  */
 import { inSteps, spend } from "./yielding.ts";
-import type { Compressor } from "./compressor.ts";
+import { type Compressor, tooLarge } from "./compressor.ts";
 import { decodeBlock, encodeBlock, mostEncoded } from "./lz4_block.ts";
 import { wordAt } from "./words.ts";
 import { xxh32 } from "./xxh32.ts";
-import { tooLarge } from "./too_large.ts";
 
 const MAGIC = 0x184d2204;
 /** Where the flags stand, and what the checksum of the head covers begins. */
@@ -42,7 +41,9 @@ interface Frame {
 }
 
 function readFrame(bytes: Uint8Array): Frame {
-  if (bytes.length < 7 || wordAt(bytes, 0) !== MAGIC) throw new RangeError("it is no lz4 frame");
+  if (bytes.length < 7 || wordAt(bytes, 0) !== MAGIC) {
+    throw new RangeError("it is not an lz4 frame");
+  }
   const flags = bytes[FLAGS_AT]!, descriptor = bytes[FLAGS_AT + 1]!;
   const code = descriptor >>> 4;
   if ((flags & 0xc2) !== VERSION || (descriptor & 0x8f) !== 0 || code < SMALLEST_BLOCKS) {

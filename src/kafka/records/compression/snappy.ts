@@ -7,9 +7,8 @@
  * WebAssembly of `@platformatic/wasm-utils` 0.2 fails on everything after some thousand damaged blocks.
  */
 import { inSteps, spend } from "./yielding.ts";
-import type { Compressor } from "./compressor.ts";
+import { type Compressor, tooLarge } from "./compressor.ts";
 import { hashOf, wordAt } from "./words.ts";
-import { tooLarge } from "./too_large.ts";
 
 /** The beginning of a stream; two numbers of its version follow. */
 const MAGIC = [0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0];

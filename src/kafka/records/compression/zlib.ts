@@ -7,8 +7,7 @@ import { Readable, type Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import zlib from "node:zlib";
 import { inSteps, mustYield, spend, yielded } from "./yielding.ts";
-import type { Compressor } from "./compressor.ts";
-import { tooLarge } from "./too_large.ts";
+import { type Compressor, tooLarge } from "./compressor.ts";
 
 /** Up to so many bytes are compressed or decompressed at once: a stream costs 100 µs. */
 const SMALL_BYTES = 1 << 14;

@@ -86,7 +86,7 @@ Deno.test("the commit commits the positions of before the flush, and never overl
   });
   const streaming = app.stream();
   await settle();
-  assertEquals(source.watermark, 4);
+  assertEquals(source.ackedTo, 4);
   assertEquals(source.committed, []);
   flushes.shift()!();
   await settle();

@@ -3,25 +3,26 @@ import { takenFrom } from "./origins.ts";
 import type { Taken } from "../run/delivery.ts";
 import { type Receipt, SharedReceipt } from "../source/receipt.ts";
 
-/** The promise of a pipe's author about the messages in it; see promised.ts. */
+/** The promise of a pipe's author about the messages in it; see pipe_promises.ts. */
 export type PipePromise = "sequential" | "untilEnd";
 
 /**
- * Which inputs of an opaque stage are still owed an output. The engine cannot see which inputs such a stage makes an
- * output from, so its author's promise decides when an input is acknowledged; without one, it is when an output that
- * came after it is in its sinks and the stage asks for more, or when the stage ends without an error.
+ * The inputs of an opaque stage that are not acknowledged yet. The engine cannot see which inputs such a stage makes
+ * an output from, so its author's promise decides when an input is acknowledged; without one, it is when an output
+ * that came after it is in its sinks and the stage asks for more, or when the stage ends without an error.
  */
-export class Debts {
-  /** Stands for all inputs of the group, for those who work on its outputs. */
+export class Unacknowledged {
+  /** Stands for all of these inputs, for those who work on outputs. */
   #group: SharedReceipt | undefined;
-  #answered = false;
+  /** True when an output has come after them, without a promise. */
+  #followed = false;
   #from: Taken[] = [];
 
   /** What the author of the stage promises. */
   constructor(readonly promise: PipePromise | undefined) {}
 
-  /** True when nothing is owed. */
-  get settled(): boolean {
+  /** True when there are none. */
+  get isEmpty(): boolean {
     return this.#group === undefined && this.#from.length === 0;
   }
 
@@ -30,9 +31,9 @@ export class Debts {
     return this.promise === "untilEnd" && this.#group !== undefined ? undefined : this.#from;
   }
 
-  /** The stage was given what is in `input`. */
-  give(input: Delivery): void {
-    if (this.#answered) this.settle();
+  /** The stage was given the message in `input`. */
+  add(input: Delivery): void {
+    if (this.#followed) this.acknowledge();
     if (this.promise === "sequential") this.#from.push(...takenFrom(input));
     const { receipt } = input;
     if (receipt === undefined) return;
@@ -43,19 +44,19 @@ export class Debts {
   }
 
   /** The stage put out a value; returns the receipt to work under. */
-  answer(): Receipt | undefined {
-    this.#answered = this.promise === undefined;
+  output(): Receipt | undefined {
+    this.#followed = this.promise === undefined;
     return this.#group;
   }
 
-  /** The stage asks for more: what came before is done when the outputs are. */
+  /** The stage asks for more: inputs before an output are done when the outputs are. */
   asked(): void {
-    if (this.#answered || this.promise === "sequential") this.settle();
+    if (this.#followed || this.promise === "sequential") this.acknowledge();
   }
 
-  /** Nothing is owed any more. */
-  settle(): void {
-    this.#answered = false;
+  /** Acknowledges all of them, once the outputs are done. */
+  acknowledge(): void {
+    this.#followed = false;
     this.#from = [];
     const group = this.#group;
     this.#group = undefined;

@@ -1,4 +1,4 @@
-import { ROOT } from "../format.ts";
+import { WRITERS } from "../format.ts";
 import type { Calls } from "./calls.ts";
 
 /** The row of a writer that does not come back goes after this time. */
@@ -9,10 +9,10 @@ const EXPIRE_MS = 24 * 3_600_000;
  * writer, so that after a lost answer it can be told whether it was applied, and one that was given up is
  * refused when it arrives late.
  */
-export class Writer {
+export class AtomicWriter {
   readonly #kv: Deno.Kv;
   readonly #calls: Calls;
-  readonly #key: Deno.KvKey = [ROOT, "w", crypto.randomUUID()];
+  readonly #key: Deno.KvKey = [...WRITERS, crypto.randomUUID()];
   #versionstamp: string | null = null;
   #attempt = 0;
   #unsure = false;

@@ -1,11 +1,11 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
-import { KeyQueue, type Place } from "../../src/cache/key_queue.ts";
+import { type KeyLock, KeyLocks } from "../../src/cache/key_locks.ts";
 
-/** A transaction that is in flight: it holds the keys of its place, or waits for them. */
-interface Step {
+/** A transaction that is in flight: it holds the keys of its lock, or waits for them. */
+interface Nested {
   keys: string[];
-  place: Place;
+  lock: KeyLock;
 }
 
 /**
@@ -13,44 +13,44 @@ interface Step {
  * waits for no one and has no inner one ends, until no one can.
  */
 class World {
-  readonly queue = new KeyQueue();
-  readonly stacks: Step[][] = [[], [], [], []];
+  readonly locks = new KeyLocks();
+  readonly stacks: Nested[][] = [[], [], [], []];
   /** In the order in which they entered. */
-  entered: Step[] = [];
+  entered: Nested[] = [];
 
-  enter(stack: Step[], keys: string[]): Step {
-    const step = { keys, place: this.queue.enter(new Set(keys), stack.at(-1)?.place) };
-    stack.push(step);
-    this.entered.push(step);
-    return step;
+  enter(stack: Nested[], keys: string[]): Nested {
+    const nested = { keys, lock: this.locks.request(new Set(keys), stack.at(-1)?.lock) };
+    stack.push(nested);
+    this.entered.push(nested);
+    return nested;
   }
 
-  leave(stack: Step[]): void {
-    const step = stack.pop()!;
-    step.place.leave();
-    this.entered = this.entered.filter((other) => other !== step);
+  leave(stack: Nested[]): void {
+    const nested = stack.pop()!;
+    nested.lock.release();
+    this.entered = this.entered.filter((other) => other !== nested);
   }
 
-  waits(step: Step, entered = this.entered): boolean {
-    const before = entered.slice(0, entered.indexOf(step));
-    return before.some((other) => other.keys.some((key) => step.keys.includes(key)));
+  waits(nested: Nested, entered = this.entered): boolean {
+    const before = entered.slice(0, entered.indexOf(nested));
+    return before.some((other) => other.keys.some((key) => nested.keys.includes(key)));
   }
 
-  waitsForEver(step: Step): boolean {
+  waitsForEver(nested: Nested): boolean {
     const stacks = this.stacks.map((stack) => [...stack]);
     let entered = this.entered;
     for (;;) {
       const ending = stacks.find((stack) =>
         stack.length > 0 && !this.waits(stack.at(-1)!, entered)
       );
-      if (ending === undefined) return entered.includes(step);
+      if (ending === undefined) return entered.includes(nested);
       const ended = ending.pop();
       entered = entered.filter((other) => other !== ended);
     }
   }
 }
 
-Deno.test("Place.deadlock() is told of exactly the places that would wait for ever", () => {
+Deno.test("KeyLock.deadlock() is told of exactly the locks that would be waited for without end", () => {
   const key: fc.Arbitrary<string> = fc.constantFrom("a", "b", "c", "d", "e");
   const keys = fc.uniqueArray(key, { minLength: 1, maxLength: 2 });
   const moves = fc.array(fc.record({ at: fc.nat(3), keys, leaves: fc.boolean() }), {
@@ -69,14 +69,14 @@ Deno.test("Place.deadlock() is told of exactly the places that would wait for ev
           world.leave(stack);
           continue;
         }
-        const step = world.enter(stack, keys);
-        const deadlock = step.place.deadlock();
-        assertEquals(deadlock !== undefined, world.waitsForEver(step));
+        const nested = world.enter(stack, keys);
+        const deadlock = nested.lock.deadlock();
+        assertEquals(deadlock !== undefined, world.waitsForEver(nested));
         if (deadlock === undefined) continue;
-        found[deadlock.holder]++;
+        found[deadlock.owner]++;
         assertEquals(keys.includes(deadlock.key), true);
         const own = stack.slice(0, -1).some((outer) => outer.keys.includes(deadlock.key));
-        assertEquals(deadlock.holder, own ? "outer" : "other");
+        assertEquals(deadlock.owner, own ? "outer" : "other");
         world.leave(stack);
       }
     }),

@@ -1,5 +1,5 @@
-/** Where an opaque stage takes its messages from, one at a time, when it asks for them. */
-export class Inlet<T> implements AsyncIterableIterator<T, void, void> {
+/** The messages of an opaque stage, as a pipe function reads them: one at a time, when it asks for one. */
+export class PipeInput<T> implements AsyncIterableIterator<T, void, void> {
   /** True when nothing more is given, or nothing more is taken. */
   ended = false;
   /** Called when the stage asks for a message. */
