@@ -1,5 +1,5 @@
 import type { FlowSpec, GraphSpec } from "./simulated_graph.ts";
-import type { Value } from "./values.ts";
+import { keyOf, type Value } from "./values.ts";
 
 /** One way of a value through the sinks of the flow that made it. */
 export interface Output {
@@ -33,7 +33,8 @@ export interface FlowRecord {
   readonly last: Map<string, readonly number[]>;
   /** The values on which a pipe has failed, and not succeeded since. */
   readonly inPipes: Map<Value, { failures: number; settled: boolean }>;
-  running: Fate | undefined;
+  /** What it handles now: one, unless it is concurrent. */
+  readonly running: Set<Fate>;
   /** True after an error that stops. */
   dead: boolean;
 }
@@ -55,7 +56,7 @@ export class Ledger {
       fates: new Map<Value, Fate>(),
       last: new Map(),
       inPipes: new Map(),
-      running: undefined,
+      running: new Set<Fate>(),
       dead: false,
     }]));
     for (const { name, reads } of graph.flows) {
@@ -119,6 +120,19 @@ export class Ledger {
     );
   }
 
+  /** Returns whether a flow may take messages ahead, or another one of the source does. */
+  isAhead(source: string): boolean {
+    return this.readers.get(source)!.some((flow) => this.flow(flow).spec.concurrency !== undefined);
+  }
+
+  /** Returns whether one flow handles two messages one after the other. */
+  isInLine(flow: string, value: Value, other: Value): boolean {
+    const { concurrency } = this.flow(flow).spec;
+    if (concurrency === undefined) return true;
+    const key = keyOf(value, concurrency.keys);
+    return key !== undefined && key === keyOf(other, concurrency.keys);
+  }
+
   /** Returns whether a flow may have taken a value before the first user function sees it. */
   isBlind(flow: string): boolean {
     const first = this.flow(flow).spec.pipes[0]?.kind;
@@ -172,18 +186,37 @@ export class Ledger {
   }
 
   /** Returns whether a value that a flow begins to handle comes after those of the same path. */
-  inOrder(flow: string, { path, order }: Value): boolean {
+  inOrder(flow: string, value: Value): boolean {
+    const { order } = value;
     const { last } = this.flow(flow);
+    const path = this.#line(flow, value);
+    if (path === undefined) return true;
     const before = last.get(path);
     last.set(path, order);
     const place = order.findIndex((n, index) => n !== before?.[index]);
     return before === undefined || order[place]! > before[place]!;
   }
 
+  /** Whose order a value keeps in a flow: those of its path with the same keys in concurrent flows; if any. */
+  #line(flow: string, { id, path }: Value): string | undefined {
+    let line = path;
+    const flows = path.split(">").slice(1).map((name) => [name, id.indexOf(`>${name}.`)] as const);
+    for (const [name, end] of [...flows, [flow, id.length] as const]) {
+      const { concurrency } = this.flow(name).spec;
+      if (concurrency === undefined) continue;
+      const key = keyOf({ id: id.slice(0, end) }, concurrency.keys);
+      if (key === undefined) return undefined;
+      line += ` ${key}`;
+    }
+    return line;
+  }
+
   /** What a flow has begun, beside `current`, and not finished. */
   unfinished(flow: string, current: Fate): Fate[] {
+    const [value] = current.taken;
     return [...new Set(this.flow(flow).fates.values())].filter((fate) =>
-      fate !== current && !(fate.settled && fate.outputs.every((output) => this.sunk(output)))
+      fate !== current && this.isInLine(flow, value!, fate.taken[0]!) &&
+      !(fate.settled && fate.outputs.every((output) => this.sunk(output)))
     );
   }
 

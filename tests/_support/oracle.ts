@@ -52,6 +52,7 @@ export class Oracle {
         (this.#ledger.flow(other).entered.has(each) || this.#ledger.isBlind(other))
       );
       if (others || this.#ledger.isBlind(flow)) continue; // lock-step: what one flow has begun, all finish
+      if (this.#ledger.isAhead(source)) continue; // a pause acts on reading
       this.#must(!this.#paused.get(source), `${flow} takes ${each.id} while ${source} is paused`);
       const partition = `${source}/${each.partition}`;
       this.#must(
@@ -96,7 +97,8 @@ export class Oracle {
     const id = taken.map((value) => value.id).join("+");
     this.trace.push(`${flow} begins ${id}`);
     this.#must(!this.over, `${flow} is called for ${id} after the end`);
-    this.#must(record.running === undefined, `${flow} is called for ${id} during another call`);
+    const { max = 1 } = record.spec.concurrency ?? {};
+    this.#must(record.running.size < max, `${flow} is called for ${id} during ${max} other calls`);
     this.#must(!record.dead, `${flow} is called for ${id} after it failed`);
     const before = record.fates.get(taken[0]!);
     const fate = this.#ledger.fate(flow, taken);
@@ -112,7 +114,7 @@ export class Oracle {
     }
     fate.calls++;
     fate.running = true;
-    record.running = fate;
+    record.running.add(fate);
     return fate;
   }
 
@@ -299,14 +301,14 @@ export class Oracle {
       this.#must(!done || !value.handed, `${value.id} is done and never acknowledged`);
     }
     for (const [name, { running }] of this.#ledger.flows) {
-      this.#must(running === undefined, `${name} is still in a call at the end`);
+      this.#must(running.size === 0, `${name} is still in a call at the end`);
     }
     if (!this.graph.tight) this.broken.push(...this.#ledger.undrained());
   }
 
   #stops(flow: string, fate: Fate): void {
     fate.running = false;
-    this.#ledger.flow(flow).running = undefined;
+    this.#ledger.flow(flow).running.delete(fate);
   }
 
   #must(holds: boolean, otherwise: string): void {

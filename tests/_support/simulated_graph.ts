@@ -36,6 +36,13 @@ export interface FlowSpec {
   readonly handler: "plain" | "async" | "generator" | "async generator";
   readonly sinks: readonly SinkSpec[];
   readonly policy: PolicySpec;
+  /** How it handles its messages concurrently; undefined where it does not. */
+  readonly concurrency?: {
+    readonly max: number;
+    readonly ahead: number;
+    /** How many keys the messages have; none with 0. */
+    readonly keys: number;
+  };
 }
 
 /** A flow that is not connected yet. */
@@ -108,10 +115,16 @@ function drawFlow(
   { failureRate, cyclic }: { failureRate: number; cyclic: boolean },
   random: Random,
 ): Draft {
+  const max = 1 + random.integer(4);
+  const concurrency = random.chance(0.3)
+    ? { max, ahead: max + random.integer(8), keys: random.integer(5) }
+    : undefined;
+  const pipes = drawPipes(cyclic, random);
   return {
     name,
     reads,
-    pipes: drawPipes(cyclic, random),
+    pipes: concurrency ? pipes.filter(({ kind }) => kind === "map" || kind === "filter") : pipes,
+    ...(concurrency && { concurrency }),
     handler: random.pick(HANDLERS),
     sinks: times(random.integer(3), () => ({ kind: random.pick(SINKS) })),
     policy: {

@@ -15,7 +15,11 @@ import { Oracle } from "./oracle.ts";
 import { PlannedError, SimulatedFlows, type World } from "./simulated_flows.ts";
 import type { FlowSpec, GraphSpec, SourceSpec } from "./simulated_graph.ts";
 import { SimulatedSource } from "./simulated_source.ts";
-import type { Value } from "./values.ts";
+import { keyOf, type Value } from "./values.ts";
+
+function concurrencyOf({ max, ahead, keys }: NonNullable<FlowSpec["concurrency"]>) {
+  return { max, ahead, by: keys === 0 ? "none" : (value: Value) => keyOf(value, keys) };
+}
 
 /** One run of a graph on the engine, watched by an oracle. */
 export class Simulation implements World {
@@ -280,6 +284,7 @@ export class Simulation implements World {
       name: flow.name,
       sink: flow.sinks.map((sink, index) => user.sink(flow, sink, index)),
       onError: user.policy(flow),
+      ...(flow.concurrency && { concurrency: concurrencyOf(flow.concurrency) }),
     });
   }
 }

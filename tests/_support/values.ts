@@ -56,6 +56,14 @@ export function madeValue(
   return value;
 }
 
+/** The key of a message in a flow that handles messages concurrently; undefined where there are none. */
+export function keyOf({ id }: Pick<Value, "id">, keys: number): number | undefined {
+  if (keys === 0) return undefined;
+  let sum = 0;
+  for (const letter of id) sum = (sum * 31 + letter.charCodeAt(0)) % 65_521;
+  return sum % keys;
+}
+
 /** What a pipe makes of a value. */
 export function mappedValue(value: Value, by: string): Value {
   return { ...value, id: `${value.id}|${by}` };

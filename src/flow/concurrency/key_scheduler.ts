@@ -94,6 +94,10 @@ export class KeyScheduler implements Consumer {
     this.#free.push(this.#makeSlot());
   }
 
+  get #isDead(): boolean {
+    return this.#slots[0]!.chain.flowRun.dead;
+  }
+
   /** How many messages are being handled, or wait for a retry. */
   get open(): number {
     return this.#running + this.#resting;
@@ -143,29 +147,29 @@ export class KeyScheduler implements Consumer {
   }
 
   /** See {@linkcode Consumer.drop}. */
-  drop(): void {
+  drop(lookAhead: LookAhead): void {
     this.#tails.clear();
     const ready = [...this.#ready];
     this.#ready.clear();
     for (const work of ready) {
-      const kept = this.#keep(work);
+      const kept = this.#keep(work, lookAhead);
       if (kept !== undefined) this.#ready.pushBack(kept);
     }
     for (const { work } of this.#slots) {
       if (work?.key === undefined) continue;
       if (work.next === undefined) this.#tails.set(work.key, work);
-      else work.next = this.#keep(work.next) ?? void this.#tails.set(work.key, work);
+      else work.next = this.#keep(work.next, lookAhead) ?? void this.#tails.set(work.key, work);
     }
   }
 
-  /** Drops what nobody has begun of a message and those of its key that follow; returns the first that is left. */
-  #keep(first: Work): Work | undefined {
+  /** Drops what nobody has begun of works of one key; returns the first that is left. */
+  #keep(first: Work, lookAhead: LookAhead): Work | undefined {
     let kept: Work | undefined;
     let last: Work | undefined;
     for (let work: Work | undefined = first; work !== undefined; work = work.next) {
-      if (!work.inFlight.begun) {
+      if (work.lookAhead === lookAhead && !work.inFlight.begun) {
         this.#waiting--;
-        work.lookAhead.settle(work.inFlight, true);
+        lookAhead.settle(work.inFlight, true);
         continue;
       }
       kept ??= work;
@@ -232,7 +236,7 @@ export class KeyScheduler implements Consumer {
   #begin(work: Work): void {
     const { inFlight, lookAhead, failure } = work;
     this.#waiting--;
-    if (!inFlight.begun && !lookAhead.isCurrent(inFlight)) {
+    if (this.#isDead || !inFlight.begun && !lookAhead.isCurrent(inFlight)) {
       this.#next(work);
       return lookAhead.settle(inFlight, true);
     }

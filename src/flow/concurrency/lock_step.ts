@@ -25,7 +25,7 @@ export class LockStep implements Consumer {
   }
 
   /** See {@linkcode Consumer.drop}. */
-  drop(): void {
+  drop(_lookAhead: LookAhead): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     for (const [inFlight, lookAhead] of waiting) {

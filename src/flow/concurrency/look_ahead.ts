@@ -7,8 +7,8 @@ export interface Consumer {
   readonly wants: boolean;
   /** Takes a message; the look-ahead is told when it is done with it. */
   take(inFlight: InFlight, lookAhead: LookAhead): void;
-  /** Gives up what no consumer has begun: what one has begun, all finish. */
-  drop(): void;
+  /** Gives up what no consumer has begun of a source: what one has begun, all finish. */
+  drop(lookAhead: LookAhead): void;
   /** Returns whether a message that it was given is being handled now: neither waiting nor in a retry. */
   handles(inFlight: InFlight): boolean;
 }
@@ -251,7 +251,7 @@ export class LookAhead {
 
   /** Gives up what no consumer has begun. */
   drop(): void {
-    for (const consumer of this.#consumers) consumer.drop();
+    for (const consumer of this.#consumers) consumer.drop(this);
   }
 
   /** Returns whether the message of a partition that ends at `next` waits: for its key, a slot or a retry. */

@@ -297,6 +297,10 @@ export class Hub<T> implements LookAheadHost {
     let pending: [Branch<T>, Promise<void>][] | undefined;
     for (const branch of this.branches) {
       if (branch.scheduler !== undefined) continue;
+      if (branch.flowRun.dead) { // beside others that have begun the message
+        failed = true;
+        continue;
+      }
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       const { delivery } = branch;
       delivery.root = message;
