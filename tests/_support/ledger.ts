@@ -200,8 +200,10 @@ export class Ledger {
   /** Whose order a value keeps in a flow: those of its path with the same keys in concurrent flows; if any. */
   #line(flow: string, { id, path }: Value): string | undefined {
     let line = path;
-    const flows = path.split(">").slice(1).map((name) => [name, id.indexOf(`>${name}.`)] as const);
-    for (const [name, end] of [...flows, [flow, id.length] as const]) {
+    let at = 0;
+    for (const name of [...path.split(">").slice(1), flow]) {
+      at = (id + `>${flow}.`).indexOf(`>${name}.`, at + 1);
+      const end = at;
       const { concurrency } = this.flow(name).spec;
       if (concurrency === undefined) continue;
       const key = keyOf({ id: id.slice(0, end) }, concurrency.keys);

@@ -74,11 +74,12 @@ export class MessageLine {
     else entries.splice(index, 0, message);
   }
 
-  /** Passes over the messages that are in a cut. */
-  advance(): void {
+  /** Passes over the messages that are in a cut, and returns them. */
+  advance(): readonly RootMessage[] {
     const open = this.#entries.findIndex((message) => !message.cut);
     const passed = this.#entries.splice(0, open < 0 ? this.#entries.length : open);
     this.position = passed.at(-1)?.next ?? this.position;
+    return passed;
   }
 
   /** The positions after messages that are in a cut, behind one that is not. */

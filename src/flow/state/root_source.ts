@@ -122,7 +122,7 @@ export class RootSource implements Root, Resumption, GroupSource {
       return;
     }
     for (const [partition, line] of this.#lines) {
-      line.advance();
+      for (const { next } of line.advance()) this.#passed(partition, next);
       yield [partition, { position: line.position, done: line.cut }];
     }
   }
@@ -196,7 +196,7 @@ export class RootSource implements Root, Resumption, GroupSource {
     return this.#ahead.get(branch)?.has(partition) ?? false;
   }
 
-  /** What a flow has done behind its position, and the source has not given once more yet. */
+  /** What a flow has done behind its position before, and the source gives once more. */
   doneBefore(branch: object, partition: number): Iterable<unknown> {
     return this.#kept.get(branch)?.done.get(partition)?.values() ?? [];
   }
@@ -214,11 +214,18 @@ export class RootSource implements Root, Resumption, GroupSource {
   }
 
   #hasDone(branch: object, partition: number, next: unknown): boolean {
-    const done = this.#kept.get(branch)?.done;
-    const there = done?.get(partition);
-    if (!there?.delete(comparable(next))) return false;
-    if (there.size === 0 && done!.delete(partition)) this.#again--;
-    return true;
+    return this.#kept.get(branch)?.done.get(partition)?.has(comparable(next)) ?? false;
+  }
+
+  /** A message does not come once more. */
+  #passed(partition: number, next: unknown): void {
+    if (this.#again === 0) return;
+    for (const { done } of this.#kept.values()) {
+      const there = done.get(partition);
+      if (!there?.delete(comparable(next)) || there.size > 0) continue;
+      done.delete(partition);
+      this.#again--;
+    }
   }
 
   #catchUp(branch: object, partition: number): void {

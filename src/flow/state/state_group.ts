@@ -22,7 +22,7 @@ export interface GroupSource {
   snapshot(): Snapshot;
   /** Returns whether the position of a flow in a partition is ahead of the source. */
   isAhead(branch: object, partition: number): boolean;
-  /** What a flow has done behind its position, and the source has not given once more yet. */
+  /** What a flow has done behind its position before, and the source gives once more. */
   doneBefore(branch: object, partition: number): Iterable<unknown>;
 }
 
@@ -258,7 +258,7 @@ export class StateGroup implements StateDriver {
       for (const [partition, progress] of root.progress()) {
         const last = written.get(partition);
         const { position } = progress;
-        const done = [...progress.done ?? [], ...root.doneBefore(branch, partition)];
+        const done = [...new Set([...progress.done ?? [], ...root.doneBefore(branch, partition)])];
         const isSame = last?.position === position && done.length === 0 && !last?.done?.length;
         if (isSame || root.isAhead(branch, partition)) continue;
         written.set(partition, { position, done });
