@@ -78,7 +78,7 @@ export class KeyScheduler implements Consumer {
   readonly #returning = new Deque<() => void>();
   readonly #free: Slot[] = [];
   readonly #slots: Slot[] = [];
-  /** What is taken of the sources of the flow. */
+  /** What is taken of the sources of the flow; first the one that a message was taken of longest ago. */
   readonly #lookAheads = new Set<LookAhead>();
   /** How many are being handled, but for those that wait for a retry. */
   #running = 0;
@@ -113,6 +113,12 @@ export class KeyScheduler implements Consumer {
     return this.#slots.filter(({ work }) => work !== undefined);
   }
 
+  /** It gets messages of this source. */
+  read(lookAhead: LookAhead): void {
+    this.#lookAheads.delete(lookAhead);
+    this.#lookAheads.add(lookAhead);
+  }
+
   /** See {@linkcode Consumer.wants}. */
   get wants(): boolean {
     return this.#running < this.#options.max && this.#ready.length === 0 &&
@@ -121,7 +127,7 @@ export class KeyScheduler implements Consumer {
 
   /** See {@linkcode Consumer.take}. */
   take(inFlight: InFlight, lookAhead: LookAhead): void {
-    this.#lookAheads.add(lookAhead);
+    this.read(lookAhead); // the next slot is for another source
     let key: unknown;
     let failure: Error | undefined = inFlight.failure;
     if (failure === undefined) {
@@ -299,7 +305,7 @@ export class KeyScheduler implements Consumer {
   /** A slot is free: whatever is ready takes it, else its sources are read. */
   #freed(): void {
     this.#pump();
-    for (const lookAhead of this.#lookAheads) lookAhead.changed();
+    for (const lookAhead of [...this.#lookAheads]) lookAhead.changed();
   }
 
   /** The key of a message is free for the next one. */

@@ -105,6 +105,7 @@ export class Hub<T> implements LookAheadHost {
     branch.scheduler = scheduler;
     this.lookAhead ??= new LookAhead(this, !(this.feed instanceof ProxyQueue));
     this.lookAhead.add(scheduler, ahead, span);
+    scheduler.read(this.lookAhead);
     this.gate.lookAhead = this.lookAhead;
     return branch;
   }
