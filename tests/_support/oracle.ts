@@ -98,7 +98,8 @@ export class Oracle {
     this.trace.push(`${flow} begins ${id}`);
     this.#must(!this.over, `${flow} is called for ${id} after the end`);
     const { max = 1 } = record.spec.concurrency ?? {};
-    this.#must(record.running.size < max, `${flow} is called for ${id} during ${max} other calls`);
+    const running = record.running.values().filter((fate) => !waitsForRetry(fate)).toArray().length;
+    this.#must(running < max, `${flow} is called for ${id} during ${running} other calls`);
     this.#must(!record.dead, `${flow} is called for ${id} after it failed`);
     const before = record.fates.get(taken[0]!);
     const fate = this.#ledger.fate(flow, taken);
@@ -314,4 +315,11 @@ export class Oracle {
   #must(holds: boolean, otherwise: string): void {
     if (!holds) this.broken.push(otherwise);
   }
+}
+
+/** Returns whether a value that a call has given waits to be written again: others may have its turn meanwhile. */
+function waitsForRetry({ outputs }: Fate): boolean {
+  return outputs.some(({ sinks }) =>
+    sinks.some(({ failures, writing, settled }) => failures > 0 && !writing && !settled)
+  );
 }
