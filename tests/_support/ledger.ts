@@ -133,6 +133,11 @@ export class Ledger {
     return key !== undefined && key === keyOf(other, concurrency.keys);
   }
 
+  /** True when a flow has failed on one message while others were in it: those are not acknowledged either. */
+  get isCut(): boolean {
+    return this.flows.values().some(({ dead, spec }) => dead && spec.concurrency !== undefined);
+  }
+
   /** Returns whether a flow may have taken a value before the first user function sees it. */
   isBlind(flow: string): boolean {
     const first = this.flow(flow).spec.pipes[0]?.kind;
