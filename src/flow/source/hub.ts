@@ -61,6 +61,8 @@ export class Hub<T> implements LookAheadHost {
   /** Nothing more is read, and what is in flight is waited for. */
   #ending = false;
   #begun = false;
+  /** A flow that failed has left: what others have begun is not done without it. */
+  #isCut = false;
   #arrived = 0;
   /** How many messages are left of the turn. */
   #left = TURN;
@@ -131,6 +133,7 @@ export class Hub<T> implements LookAheadHost {
   leave(branch: Branch<T>): void {
     if (branch.ended) return;
     branch.ended = true;
+    if (branch.flowRun.dead) this.#isCut = true;
     this.branches = this.branches.filter((other) => other !== branch);
     if (branch.isOver !== undefined) this.#arrived--;
     branch.isOver?.();
@@ -294,7 +297,7 @@ export class Hub<T> implements LookAheadHost {
     receipt: Receipt | undefined,
     failure: Error | undefined,
   ): boolean | Promise<boolean> {
-    let failed = false;
+    let failed = this.#isCut;
     let pending: [Branch<T>, Promise<void>][] | undefined;
     for (const branch of this.branches) {
       if (branch.scheduler !== undefined) continue;
