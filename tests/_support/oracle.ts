@@ -100,7 +100,8 @@ export class Oracle {
     const { max = 1 } = record.spec.concurrency ?? {};
     const running = record.running.values().filter((fate) => !waitsForRetry(fate)).toArray().length;
     this.#must(running < max, `${flow} is called for ${id} during ${running} other calls`);
-    this.#must(!record.dead, `${flow} is called for ${id} after it failed`);
+    // Beside a call that fails, others may begin until its policy has been asked.
+    this.#must(!record.dead || max > 1, `${flow} is called for ${id} after it failed`);
     const before = record.fates.get(taken[0]!);
     const fate = this.#ledger.fate(flow, taken);
     this.#must(
