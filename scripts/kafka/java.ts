@@ -61,8 +61,11 @@ export async function jars(note: (text: string) => void = () => {}): Promise<str
   }
 }
 
-/** The broker as a Java process. */
-export async function java(note: (text: string) => void): Promise<Runtime | undefined> {
+/** The broker as a Java process, with a heap of `heapMb` megabytes. */
+export async function java(
+  note: (text: string) => void,
+  heapMb = 512,
+): Promise<Runtime | undefined> {
   const folderOfJars = await jars(note);
   if (folderOfJars === undefined) return undefined;
   const classPath = ["-cp", `${folderOfJars}/*`];
@@ -78,7 +81,7 @@ export async function java(note: (text: string) => void): Promise<Runtime | unde
       if (!formatted.success) {
         throw new Error(`Cannot format the broker's storage: ${formatted.error}`);
       }
-      const tuning = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+      const tuning = [`-Xmx${heapMb}m`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
       const broker = ["java", ...tuning, ...classPath, "kafka.Kafka", file];
       return {
         start: () => start(folder, broker, detached),
