@@ -200,6 +200,7 @@ steady("lingerMs sends a batch that is not full", async (clock, step) => {
   let at: number | undefined;
   const queue = new BatchQueue({
     clock,
+    maxInFlight: 1,
     lingerMs: 100,
     batchSize: 10,
     bufferMemory: 1_000,

@@ -3,6 +3,7 @@ import { TextLineStream } from "@std/streams/text-line-stream";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { jars } from "../kafka/java.ts";
 
 const PACKAGE = "slipstream-async[cache,kafka]==1.0.5";
 const KAFKATS = "npm:@kafkats/client@0.12.0";
@@ -19,6 +20,15 @@ const programs = {
     const run = ["run", "--allow-all", "--no-lock", "--no-config"];
     await command(Deno.execPath(), ["cache", "--no-lock", "--no-config", KAFKATS]);
     return [Deno.execPath(), ...run, path("kafkats.mjs"), KAFKATS];
+  },
+  /** Kafka Streams, whose jars Maven gets. */
+  async streams(): Promise<[program: string, ...args: string[]]> {
+    const notes: string[] = [];
+    const folder = await jars((text) => void notes.push(text), "kafka-streams");
+    if (folder === undefined) throw new Error(["Java and Maven are needed", ...notes].join(": "));
+    const classes = join(tmpdir(), "slipstream-bench", "streams");
+    await command("javac", ["-cp", `${folder}/*`, "-d", classes, path("Streams.java")]);
+    return ["java", "-cp", `${folder}/*:${classes}`, "Streams"];
   },
 };
 

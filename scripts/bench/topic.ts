@@ -19,7 +19,9 @@ export interface Value {
 export const KEYS = 1_000;
 
 const COUNT = 300_000;
-const PARTITIONS = 4;
+/** How many partitions the topics have. */
+export const PARTITIONS = 4;
+
 const BATCH = 1_000;
 const decoder = new TextDecoder();
 

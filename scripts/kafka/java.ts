@@ -5,11 +5,12 @@ const VERSION = "4.1.0";
 
 const CLUSTER_ID = "c2xpcHN0cmVhbS10ZXN0MQ";
 
-const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+const pom = (artifact: string) =>
+  `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>slipstream</groupId><artifactId>kafka</artifactId><version>1</version>
   <dependencies><dependency>
-    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version>
+    <groupId>org.apache.kafka</groupId><artifactId>${artifact}</artifactId><version>${VERSION}</version>
   </dependency></dependencies>
 </project>`;
 
@@ -33,19 +34,25 @@ wait`;
 const END = `{ ps -p "$1" -o args= || tr '\\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null |
 grep -qF "$2/server.properties" && kill -9 "$1"`;
 
+/** What Kafka publishes for Java, as far as it is used here, and the folder of its jars. */
+const folders = { "kafka_2.13": `kafka-${VERSION}`, "kafka-streams": `kafka-streams-${VERSION}` };
+
 /**
- * The broker's jars, fetched once and kept outside the repository; undefined without Java or Maven, and
- * `note` is told when Maven cannot get them.
+ * The jars of an artifact of Kafka, by default of the broker, fetched once and kept outside the repository; undefined
+ * without Java or Maven, and `note` is told when Maven cannot get them.
  */
-export async function jars(note: (text: string) => void = () => {}): Promise<string | undefined> {
+export async function jars(
+  note: (text: string) => void = () => {},
+  artifact: keyof typeof folders = "kafka_2.13",
+): Promise<string | undefined> {
   if (!(await run("java", ["-version"])).success) return undefined;
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
-  const folder = `${cache}/slipstream/kafka-${VERSION}`;
+  const folder = `${cache}/slipstream/${folders[artifact]}`;
   if (await Deno.stat(folder).catch(() => undefined)) return folder;
   await Deno.mkdir(`${cache}/slipstream`, { recursive: true });
   const work = await Deno.makeTempDir({ dir: `${cache}/slipstream` });
   try {
-    await Deno.writeTextFile(`${work}/pom.xml`, POM);
+    await Deno.writeTextFile(`${work}/pom.xml`, pom(artifact));
     const goal = ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime"];
     const args = [...goal, `-DoutputDirectory=${work}/jars`];
     const fetched = await run("mvn", args, { cwd: work, timeoutMs: 300_000 });
@@ -61,8 +68,11 @@ export async function jars(note: (text: string) => void = () => {}): Promise<str
   }
 }
 
-/** The broker as a Java process. */
-export async function java(note: (text: string) => void): Promise<Runtime | undefined> {
+/** The broker as a Java process, with a heap of `heapMb` megabytes. */
+export async function java(
+  note: (text: string) => void,
+  heapMb = 512,
+): Promise<Runtime | undefined> {
   const folderOfJars = await jars(note);
   if (folderOfJars === undefined) return undefined;
   const classPath = ["-cp", `${folderOfJars}/*`];
@@ -78,7 +88,7 @@ export async function java(note: (text: string) => void): Promise<Runtime | unde
       if (!formatted.success) {
         throw new Error(`Cannot format the broker's storage: ${formatted.error}`);
       }
-      const tuning = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+      const tuning = [`-Xmx${heapMb}m`, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
       const broker = ["java", ...tuning, ...classPath, "kafka.Kafka", file];
       return {
         start: () => start(folder, broker, detached),

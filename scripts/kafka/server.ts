@@ -1,11 +1,15 @@
 import { freePorts, waitUntilAnswering } from "./ports.ts";
 import { findRuntime } from "./find_runtime.ts";
-import type { Installation, Running } from "./runtime.ts";
+import type { Installation, Running, Runtime } from "./runtime.ts";
 
 /** What a broker is started with. */
 export interface KafkaServerOptions {
   /** Lines of `server.properties` that are added to ours, or replace them. */
   properties?: Record<string, string>;
+  /** Its place among the controllers of a cluster; by default it is alone. */
+  node?: ClusterNode;
+  /** The way to run it. @default {the first that {@linkcode findRuntime} finds} */
+  runtime?: Runtime;
   /** More listeners: ports by name; their protocols are named in `properties`. */
   listeners?: Record<string, number>;
   /** Folders that `properties` name files of, readable for everybody. */
@@ -14,6 +18,14 @@ export interface KafkaServerOptions {
   detached?: boolean;
   /** Is told why a container engine that is installed is not used. */
   note?: (text: string) => void;
+}
+
+/** One of the brokers of a cluster, each of which is a controller too. */
+export interface ClusterNode {
+  /** Its number. */
+  id: number;
+  /** The ports of all controllers, by the number of their broker. */
+  controllers: ReadonlyMap<number, number>;
 }
 
 /** Properties that make one broker quick to start and its groups quick to rebalance. */
@@ -54,16 +66,18 @@ export class KafkaServer implements AsyncDisposable {
    */
   static async start(options: KafkaServerOptions = {}): Promise<KafkaServer> {
     const { listeners, reads = [], detached = false, note } = options;
-    const runtime = await findRuntime(note);
-    const [client, controller] = freePorts(2) as [number, number];
+    const runtime = options.runtime ?? await findRuntime(note);
+    const [client, alone] = freePorts(2) as [number, number];
+    const { id, controllers } = options.node ?? { id: 1, controllers: new Map([[1, alone]]) };
+    const voters = [...controllers].map(([id, port]) => `${id}@127.0.0.1:${port}`);
     const folder = await Deno.makeTempDir({ prefix: "slipstream-kafka-" });
     const clients = Object.entries({ PLAINTEXT: client, ...listeners });
     const at = (host: string) => clients.map(([name, port]) => `${name}://${host}:${port}`);
     const properties = {
       "process.roles": "broker,controller",
-      "node.id": "1",
-      "controller.quorum.voters": `1@127.0.0.1:${controller}`,
-      "listeners": [...at(runtime.host), `CONTROLLER://127.0.0.1:${controller}`].join(),
+      "node.id": String(id),
+      "controller.quorum.voters": voters.join(),
+      "listeners": [...at(runtime.host), `CONTROLLER://127.0.0.1:${controllers.get(id)}`].join(),
       "advertised.listeners": at("127.0.0.1").join(),
       "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
       "controller.listener.names": "CONTROLLER",

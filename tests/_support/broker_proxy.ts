@@ -1,7 +1,12 @@
 import { Buffer } from "node:buffer";
 
-/** What becomes of the answer to a request: passed on, changed before, or lost together with the connection. */
-export type Fate = "pass" | "lose" | ((answer: Buffer) => void);
+/**
+ * What becomes of the answer to a request: passed on, lost together with the connection, or whatever a function says
+ * that may change it. Answers that follow on the same connection wait for it.
+ */
+export type Fate = Settled | ((answer: Buffer) => Settled | void | Promise<Settled | void>);
+
+type Settled = "pass" | "lose";
 
 /** Kafka's number of requests to produce. */
 export const PRODUCE = 0;
@@ -50,8 +55,8 @@ export class BrokerProxy implements AsyncDisposable {
     });
     const back = eachFrame(server, async (frame) => {
       const fate = fates.shift()!;
-      if (fate === "lose") return end();
-      if (typeof fate === "function") fate(frame);
+      const settled = typeof fate === "function" ? await fate(frame) : fate;
+      if (settled === "lose") return end();
       this.#readdress(frame);
       await write(client, frame);
     });

@@ -13,19 +13,20 @@ class World {
   readonly batches: number[][] = [];
   readonly queue: BatchQueue;
   #next = 0;
-  #confirm = () => {};
+  readonly #confirm: (() => void)[] = [];
 
   constructor({ latencyMs, ...options }: Partial<BatchQueueOptions> & { latencyMs?: number } = {}) {
     this.queue = new BatchQueue({
       clock: this.clock,
       lingerMs: 5,
+      maxInFlight: 1,
       batchSize: 1_000,
       maxBytes: () => 1_000_000,
       bufferMemory: 1_000_000,
       deliver: (batch) => {
         this.batches.push(batch.map(({ partition }) => partition));
         return new Promise((resolve) => {
-          if (latencyMs === undefined) this.#confirm = resolve;
+          if (latencyMs === undefined) this.#confirm.push(resolve);
           else this.clock.timer(resolve, latencyMs);
         });
       },
@@ -44,9 +45,9 @@ class World {
     return { record, partition: this.#next++, bytes: 100 };
   }
 
-  /** Confirms the batch in flight. */
-  async confirm(): Promise<void> {
-    this.#confirm();
+  /** Confirms a batch, by default the last one. */
+  async confirm(batch = this.#confirm.length - 1): Promise<void> {
+    this.#confirm[batch]?.();
     await settle();
   }
 }
@@ -165,6 +166,38 @@ Deno.test("BatchQueue delivers what was added during a delivery when it has ling
   assertEquals(world.batches, [[0], [1], [2]]);
   await world.confirm();
   assertEquals(world.clock.pending, 0);
+});
+
+Deno.test("BatchQueue has several batches in flight: full ones, and what has lingered or is flushed", async () => {
+  const world = new World({ batchSize: 2, maxInFlight: 3 });
+  for (let i = 0; i < 3; i++) world.add();
+  assertEquals(world.batches, [[0, 1]]);
+  await world.clock.tick(5);
+  assertEquals(world.batches, [[0, 1], [2]]);
+  for (let i = 0; i < 3; i++) world.add();
+  assertEquals(world.batches, [[0, 1], [2], [3, 4]]);
+  await world.clock.tick(5);
+  const flushed = watch(world.queue.flush());
+  assertEquals(world.batches.length, 3); // as many as may be
+  await world.confirm(2);
+  assertEquals([world.batches.slice(3), flushed.settled], [[[5]], false]);
+  for (const batch of [3, 1]) await world.confirm(batch);
+  assertEquals(flushed.settled, false); // the first is not confirmed
+  await world.confirm(0);
+  assertEquals([flushed.settled, world.clock.pending], [true, 0]);
+});
+
+Deno.test("BatchQueue.confirmed() has what is sent while a batch is in flight linger, to share a batch", async () => {
+  const world = new World({ maxInFlight: 3 });
+  void world.queue.confirmed(world.entry());
+  await settle();
+  for (let i = 0; i < 3; i++) {
+    void world.queue.confirmed(world.entry());
+    await settle();
+  }
+  assertEquals(world.batches, [[0]]);
+  await world.clock.tick(5);
+  assertEquals(world.batches, [[0], [1, 2, 3]]);
 });
 
 Deno.test("BatchQueue keeps no record longer than lingerMs and two deliveries", async () => {

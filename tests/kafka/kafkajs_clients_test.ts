@@ -1,5 +1,5 @@
 /** What becomes of kafkajs's clients when something fails, without a broker. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type {
   GroupHandlers,
   JoinOptions,
@@ -237,6 +237,185 @@ Deno.test("KafkaProducer sends a batch with numbers of a new id when the broker 
   await clock.tick(1_000);
   await sent;
   assertEquals(numbersOf(asked), [[1, 0, "a"], [1, 1, "b"], [2, 0, "b"]]);
+  await writer.close();
+});
+
+/** Sends a value for itself, each in a batch of its own; notes its place, or why it was refused. */
+function sender(writer: Producer, clock: ManualClock) {
+  const outcomes = new Map<string, number | string>();
+  const sending: Promise<void>[] = [];
+  return {
+    outcomes,
+    async send(...values: string[]) {
+      for (const value of values) {
+        sending.push(
+          writer.send(record("k", value)).then(
+            ({ offset }) => void outcomes.set(value, offset),
+            (error) => void outcomes.set(value, error.message),
+          ),
+        );
+        await clock.tick(5); // as long as it lingers, behind what is in flight
+      }
+    },
+    settled: () => Promise.all(sending),
+  };
+}
+
+/** Requests that are answered by hand, in any order. */
+class Asked {
+  readonly requests: {
+    readonly batch: SentBatch;
+    readonly store: () => void;
+    readonly refuse: (code: number) => void;
+    readonly lose: () => void;
+  }[] = [];
+
+  readonly send: NonNullable<StubOptions["send"]> = ([batch]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Map<number, number> | void>();
+    this.requests.push({
+      batch: batch!,
+      store: resolve,
+      refuse: (code) => resolve(new Map([[0, code]])),
+      lose: () => reject(Object.assign(new Error("reset"), { code: "ECONNRESET" })),
+    });
+    return promise;
+  };
+
+  get values(): string[] {
+    return this.requests.map(({ batch }) => batch.values.join());
+  }
+}
+
+/** Opens a producer that has sent "a", and has "b" to "e" in flight, as requests 1 to 4. */
+async function withFourInFlight(options: Partial<ProducerOptions> = {}) {
+  const asked = new Asked();
+  const { clock, producer } = open({ send: asked.send }, options);
+  const writer = await producer;
+  const { send, settled, outcomes } = sender(writer, clock);
+  await send("a", "b", "c", "d", "e");
+  assertEquals(asked.values, ["a"]); // alone: no broker knows this producer yet
+  asked.requests[0]!.store();
+  await clock.tick(0);
+  assertEquals(asked.values, ["a", "b", "c", "d", "e"]);
+  return { asked, clock, writer, send, settled, outcomes };
+}
+
+Deno.test("KafkaProducer has five batches of a partition in flight at most", async () => {
+  const { asked, clock, writer, send, settled, outcomes } = await withFourInFlight();
+  await send("f", "g", "h");
+  assertEquals(asked.values.slice(5), ["f"]);
+  asked.requests[1]!.store();
+  await clock.tick(0);
+  // What lingered meanwhile follows in one batch.
+  assertEquals(asked.values.slice(6), ["g,h"]);
+  for (const { store } of asked.requests) store();
+  await settled();
+  assertEquals(outcomes, new Map([..."abcdefgh"].map((value, i) => [value, i])));
+  await writer.close();
+});
+
+Deno.test("KafkaProducer sends again, in order and with their numbers, a batch whose answer is lost and those after it", async () => {
+  const { asked, clock, writer, settled } = await withFourInFlight();
+  asked.requests[1]!.lose();
+  await clock.tick(500);
+  assertEquals(asked.requests.length, 5); // before all are answered nothing is sent
+  asked.requests[2]!.store(); // the broker had stored the one before
+  asked.requests[3]!.refuse(NOT_LEADER);
+  asked.requests[4]!.refuse(OUT_OF_ORDER);
+  await clock.tick(100);
+  assertEquals(asked.values.slice(5), ["b"]);
+  asked.requests[5]!.store();
+  await clock.tick(0);
+  assertEquals(asked.values.slice(6), ["d", "e"]);
+  for (const { store } of asked.requests) store();
+  await settled();
+  const batches = asked.requests.map(({ batch }) => batch);
+  assertEquals(numbersOf(batches.slice(5)), [[1, 1, "b"], [1, 3, "d"], [1, 4, "e"]]);
+  await writer.close();
+});
+
+Deno.test("KafkaProducer gives batches after one that is refused other numbers", async () => {
+  const { asked, clock, writer, settled, outcomes } = await withFourInFlight();
+  asked.requests[1]!.refuse(UNAUTHORIZED);
+  asked.requests[2]!.refuse(OUT_OF_ORDER);
+  asked.requests[3]!.lose(); // not stored either: those before it are not
+  asked.requests[4]!.refuse(OUT_OF_ORDER);
+  await clock.tick(0);
+  assertEquals(asked.values.slice(5), ["c"]);
+  asked.requests[5]!.store();
+  await clock.tick(0);
+  for (const { store } of asked.requests) store();
+  await settled();
+  assertEquals(numbersOf(asked.requests.map(({ batch }) => batch).slice(5)), [
+    [2, 0, "c"],
+    [2, 1, "d"],
+    [2, 2, "e"],
+  ]);
+  assertEquals([...outcomes.keys()], ["a", "b", "c", "d", "e"]);
+  assertStringIncludes(String(outcomes.get("b")), "Cannot send");
+  await writer.close();
+});
+
+Deno.test("KafkaProducer gives up with a batch those after it that may be stored: numbered anew they could be twice", async () => {
+  const { asked, clock, writer, settled, outcomes } = await withFourInFlight({
+    deliveryTimeoutMs: 1_000,
+  });
+  asked.requests[1]!.lose();
+  asked.requests[2]!.lose();
+  asked.requests[3]!.refuse(OUT_OF_ORDER);
+  asked.requests[4]!.refuse(OUT_OF_ORDER);
+  await clock.tick(900);
+  assertEquals(asked.values.slice(5), ["b"]);
+  await clock.tick(86); // its time is over, and it is not answered
+  assertEquals(asked.values.slice(6), ["d"]);
+  for (const { store } of asked.requests) store();
+  await clock.tick(0);
+  for (const { store } of asked.requests) store();
+  await settled();
+  assertEquals(numbersOf(asked.requests.map(({ batch }) => batch).slice(6)), [
+    [2, 0, "d"],
+    [2, 1, "e"],
+  ]);
+  for (const value of ["b", "c"]) {
+    assertStringIncludes(String(outcomes.get(value)), "within 1000 ms: ");
+  }
+  await writer.close();
+});
+
+Deno.test("KafkaProducer halves a batch that is too large while others follow it", async () => {
+  const TOO_LARGE = 10;
+  const asked = new Asked();
+  const { clock, producer } = open({ send: asked.send });
+  const writer = await producer;
+  const { send, settled, outcomes } = sender(writer, clock);
+  await send("a");
+  const both = ["b", "big"].map((value) => send(value)); // in the same tick
+  await Promise.all(both);
+  await send("c");
+  asked.requests[0]!.store();
+  await clock.tick(0);
+  assertEquals(asked.values, ["a", "b,big", "c"]);
+  asked.requests[1]!.refuse(TOO_LARGE);
+  asked.requests[2]!.refuse(OUT_OF_ORDER);
+  await clock.tick(0);
+  asked.requests[3]!.store(); // b
+  await clock.tick(0);
+  asked.requests[4]!.refuse(TOO_LARGE); // big
+  asked.requests[5]!.refuse(OUT_OF_ORDER);
+  await clock.tick(0);
+  asked.requests[6]!.store();
+  await settled();
+  assertEquals(numbersOf(asked.requests.map(({ batch }) => batch)), [
+    [1, 0, "a"],
+    [1, 1, "b", "big"],
+    [1, 3, "c"],
+    [1, 1, "b"],
+    [1, 2, "big"],
+    [1, 3, "c"],
+    [2, 0, "c"],
+  ]);
+  assertEquals([...outcomes.keys()].toSorted(), ["a", "b", "big", "c"]);
+  assertStringIncludes(String(outcomes.get("big")), "MESSAGE_TOO_LARGE");
   await writer.close();
 });
 

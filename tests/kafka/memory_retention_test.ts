@@ -3,6 +3,7 @@ import { gateOf } from "../../src/flow/source/gate.ts";
 import { MemoryBroker } from "../../src/kafka/memory/broker.ts";
 import { tellLoss } from "../../src/kafka/topic/loss.ts";
 import { PartitionLog } from "../../src/kafka/memory/log.ts";
+import type { BrokerRecord } from "../../src/kafka/client/broker.ts";
 import type { BrokerStatus } from "../../src/kafka/client/status.ts";
 import { Topic } from "../../src/kafka/topic/topic.ts";
 import { ManualClock } from "../../src/testing/manual_clock.ts";
@@ -88,6 +89,26 @@ Deno.test("PartitionLog keeps the newest maxRecords after every append", () => {
       assertEquals(records.length, log.high - log.low);
     }
   }
+});
+
+Deno.test("PartitionLog keeps copies of the bytes of records, small and large", () => {
+  const log = new PartitionLog(1_000);
+  const sizes = [0, 1, 100, 1_024, 1_025, 8_192, 100_000];
+  const given = Array.from({ length: 200 }, (_, i) => {
+    const bytes = (step: number) =>
+      new Uint8Array(sizes[(i + step) % sizes.length]!).fill(i + step);
+    return { key: bytes(1), value: bytes(2), headers: [["h", bytes(3)]] as const };
+  });
+  for (const record of given) log.append(record, 0);
+  const expected = structuredClone(given);
+  for (const { key, value, headers } of given) {
+    for (const bytes of [key, value, headers[0]![1]]) bytes.fill(255);
+  }
+  const { records } = log.read(0, 1_000, Infinity);
+  assertEquals(
+    records.map(({ key, value, headers }) => ({ key, value, headers })),
+    expected as unknown as Pick<BrokerRecord, "key" | "value" | "headers">[],
+  );
 });
 
 Deno.test("PartitionLog holds no record that it dropped", async () => {

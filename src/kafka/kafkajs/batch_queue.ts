@@ -20,6 +20,8 @@ export interface BatchQueueOptions {
   readonly batchSize: number;
   /** The most bytes in a batch now; a record that has more goes alone. */
   readonly maxBytes: () => number;
+  /** How many batches may be in flight at once. */
+  readonly maxInFlight: number;
   /** How many bytes may be in flight before `add()` asks to be awaited. */
   readonly bufferMemory: number;
   /** Sends a batch; never rejects: what is refused is passed to {@linkcode BatchQueue.fail}. */
@@ -33,24 +35,34 @@ const ROOM_BELOW = 3;
 /** How much of the memory may be left when there is room again. */
 const ROOM_PART = ROOM_BELOW / BATCHES_AHEAD;
 
-/** Gathers records into batches and delivers one batch at a time, in order. */
+/** A batch that is being delivered. */
+interface Delivery {
+  /** How many entries were added before its first. */
+  readonly begin: number;
+  /** Its bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * Gathers records into batches and delivers them in order, a few at a time. While one is in flight, another
+ * follows as soon as it is full, has lingered, or is waited for.
+ */
 export class BatchQueue {
   readonly #options: BatchQueueOptions;
   #entries: Entry[] = [];
   /** The bytes of the entries. */
   #waiting = 0;
-  /** The bytes of the batch that is being delivered. */
+  /** The bytes of the batches that are being delivered. */
   #underWay = 0;
-  /** The number of its entries. */
-  #inFlight = 0;
   /** How many entries were ever added. */
   #added = 0;
-  #delivering: Promise<void> | undefined;
+  /** What is being delivered, in order. */
+  readonly #inFlight = new Map<Promise<void>, Delivery>();
   #flushing = 0;
   #closed = false;
   #error: Error | undefined;
   #cancelLinger: (() => void) | undefined;
-  /** The entries have lingered while a batch was in flight: they follow it at once. */
+  /** The entries have lingered while no other batch could be in flight: they follow at once. */
   #overdue = false;
   #room: PromiseWithResolvers<void> | undefined;
 
@@ -82,7 +94,7 @@ export class BatchQueue {
     entry.refuse = reject;
     this.#push(entry);
     // What is sent in the same tick shares a batch.
-    queueMicrotask(() => this.#deliver());
+    queueMicrotask(() => this.#deliverOrLinger(this.#inFlight.size === 0));
     return promise;
   }
 
@@ -95,8 +107,8 @@ export class BatchQueue {
     this.#flushing++;
     try {
       while (this.#settled < count) {
-        this.#deliver();
-        await this.#delivering;
+        while (this.#begin < count && this.#deliver());
+        await Promise.race(this.#inFlight.keys());
       }
     } finally {
       this.#flushing--;
@@ -122,9 +134,15 @@ export class BatchQueue {
     await this.flush().catch(() => {});
   }
 
-  /** How many of the entries added are confirmed, refused or dropped: the oldest ones. */
+  /** How many entries were added before those that wait. */
+  get #begin(): number {
+    return this.#added - this.#entries.length;
+  }
+
+  /** How many of the entries added are confirmed, refused or dropped, with all before them. */
   get #settled(): number {
-    return this.#added - this.#entries.length - this.#inFlight;
+    const [oldest] = this.#inFlight.values();
+    return oldest?.begin ?? this.#begin;
   }
 
   #push(entry: Entry): void {
@@ -151,24 +169,30 @@ export class BatchQueue {
 
   #lingered(): void {
     this.#cancelLinger = undefined;
-    if (this.#delivering) this.#overdue = true;
-    else this.#deliver();
+    this.#overdue = !this.#deliver();
   }
 
-  #deliver(): void {
-    if (this.#delivering || this.#entries.length === 0) return;
+  /** Delivers a batch if there is one, and one more may be in flight; returns whether it did. */
+  #deliver(): boolean {
+    if (this.#inFlight.size >= this.#options.maxInFlight || this.#entries.length === 0) {
+      return false;
+    }
     this.#cancelLinger?.();
     this.#cancelLinger = undefined;
     this.#overdue = false;
-    const batch = this.#take();
+    const begin = this.#begin;
+    const [batch, bytes] = this.#take();
+    this.#underWay += bytes;
     // Now, not when it is delivered: what follows is made while the brokers write.
     this.#makeRoom();
-    this.#delivering = this.#options.deliver(batch).finally(() => this.#delivered());
+    const delivered = this.#options.deliver(batch).finally(() => this.#delivered(delivered));
+    this.#inFlight.set(delivered, { begin, bytes });
+    return true;
   }
 
-  #delivered(): void {
-    this.#delivering = undefined;
-    this.#underWay = this.#inFlight = 0;
+  #delivered(delivered: Promise<void>): void {
+    this.#underWay -= this.#inFlight.get(delivered)!.bytes;
+    this.#inFlight.delete(delivered);
     if (this.#error) {
       this.#entries = this.#entries.filter((entry) => entry.refuse);
       this.#waiting = this.#entries.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -187,8 +211,8 @@ export class BatchQueue {
     this.#room = undefined;
   }
 
-  /** Cuts the next batch: as many records, and as many bytes, as one may have. */
-  #take(): Entry[] {
+  /** Cuts the next batch off: as many records, and as many bytes, as one may have. */
+  #take(): [batch: Entry[], bytes: number] {
     const { batchSize } = this.#options;
     const maxBytes = this.#options.maxBytes();
     let bytes = 0, count = 0;
@@ -198,8 +222,6 @@ export class BatchQueue {
       count++;
     }
     this.#waiting -= bytes;
-    this.#underWay = bytes;
-    this.#inFlight = count;
-    return this.#entries.splice(0, count);
+    return [this.#entries.splice(0, count), bytes];
   }
 }

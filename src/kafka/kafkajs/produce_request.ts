@@ -27,6 +27,10 @@ export interface ProduceRequest {
   readonly compression: Compression;
   /** The batches. */
   readonly batches: readonly PartitionBatch[];
+  /** Once it aborts nothing is sent. */
+  readonly signal: AbortSignal;
+  /** Is called when the request has its place in the connection: what is sent after this is read after it. */
+  readonly passed: () => void;
 }
 
 /** What became of a batch: the offset of its first record, or why it is not stored. */
@@ -44,22 +48,25 @@ const DUPLICATE = 46;
 /** Buffers that no request is being written to. */
 const writers: ByteWriter[] = [];
 
-/** Sends the request and resolves to what became of each batch, by partition. */
+/** Sends the request and resolves to what became of each batch that the answer names, by partition. */
 export async function produce(
   broker: BrokerConnection,
   request: ProduceRequest,
 ): Promise<Map<number, Outcome>> {
   const apiVersion = versionOf(PRODUCE, broker.versions);
   const to = writers.pop() ?? new ByteWriter();
+  await write(to, request);
+  request.signal.throwIfAborted();
   const answer = await broker.connectionPool.send({
     request: {
       apiKey: PRODUCE.apiKey,
       apiName: PRODUCE.name,
       apiVersion,
-      encode: async () => {
-        await write(to, request);
+      encode: () => {
+        // Only a fixed number of steps, the same for all requests, lies between this and the socket.
+        request.passed();
         const buffer = Buffer.from(to.bytes.buffer, 0, to.at);
-        return { buf: buffer, buffer };
+        return Promise.resolve({ buf: buffer, buffer });
       },
     },
     response: {

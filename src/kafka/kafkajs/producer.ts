@@ -1,4 +1,4 @@
-import { abortable, type Clock, delay, systemClock, withDeadline } from "../../clock.ts";
+import { abortable, type Clock, systemClock, withDeadline } from "../../clock.ts";
 import type { Producer, ProducerOptions, ProducerRecord, RecordPlace } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
 import { checkRecord, inWords, keyText, type TopicLimits } from "../client/record_check.ts";
@@ -6,30 +6,14 @@ import type { BrokerStatus } from "../client/status.ts";
 import { BatchQueue, type Entry } from "./batch_queue.ts";
 import type { Client } from "./client.ts";
 import { createCluster } from "./cluster.ts";
-import { isRetriable, toKafkaError, typeOf } from "./failures.ts";
-import type { Outcome } from "./produce_request.ts";
+import { type Answered, Deliveries, NO_ANSWER } from "./deliveries.ts";
+import { isRetriable, toKafkaError } from "./failures.ts";
+import { type Batch, MAX_IN_FLIGHT } from "./partition_queue.ts";
 import { Sender } from "./sender.ts";
 import { Sequences } from "./sequences.ts";
 
 /** The most bytes of a batch, as Java's `max.request.size`, also where a topic takes more. */
 const MAX_REQUEST_BYTES = 1_048_576;
-
-/** Refusals that may concern one record of a batch only: the batch is halved until that one is alone. */
-const OF_ONE_RECORD = [
-  "MESSAGE_TOO_LARGE",
-  "RECORD_LIST_TOO_LARGE",
-  "INVALID_RECORD",
-  "INVALID_TIMESTAMP",
-];
-
-/** Refusals of a batch whose number does not follow that of the last one that the broker knows of. */
-const OF_NUMBERS = [
-  "OUT_OF_ORDER_SEQUENCE_NUMBER",
-  "UNKNOWN_PRODUCER_ID",
-  "INVALID_PRODUCER_EPOCH",
-];
-
-const NO_ANSWER = new KafkaError("no answer", { retriable: true });
 
 /** A client that is connected, or just being. */
 interface Opened extends Pick<Client, "lifetime"> {
@@ -39,18 +23,14 @@ interface Opened extends Pick<Client, "lifetime"> {
 /** Says what a topic takes now. */
 export type LimitsOf = () => Promise<TopicLimits>;
 
-/**
- * Writes to one topic, idempotently: one batch at a time, to all of its partitions at once.
- *
- * What a broker has refused, or has not answered, is sent again with the same sequence numbers, and nothing
- * else is: what was stored and not answered is stored once.
- */
+/** Writes to one topic, idempotently: each record is stored once, in order, while the producer lives. */
 export class KafkaProducer implements Producer {
   readonly #create: () => Client;
   readonly #options: ProducerOptions;
   readonly #limitsOf: LimitsOf;
   readonly #clock: Clock;
   readonly #queue: BatchQueue;
+  readonly #deliveries: Deliveries;
   readonly #sequences = new Sequences();
   readonly #ended = new Set<Promise<void>>();
   /** Aborts when what is left is dropped. */
@@ -58,7 +38,6 @@ export class KafkaProducer implements Producer {
   #limits: TopicLimits;
   #client: Opened | undefined;
   #sticky = 0;
-  #away = false;
   /** Is called when the producer is closed, which waits for it. */
   ended: () => Promise<void> = () => Promise.resolve();
 
@@ -74,11 +53,21 @@ export class KafkaProducer implements Producer {
     this.#limits = limits;
     this.#limitsOf = limitsOf;
     this.#clock = clock;
+    this.#deliveries = new Deliveries({
+      clock,
+      deliveryTimeoutMs: options.deliveryTimeoutMs,
+      signal: this.#dropping.signal,
+      sequences: this.#sequences,
+      send: (batches, answered, deadline) => this.#send(batches, answered, deadline),
+      refuse: (entry, error, late) => this.#queue.fail(entry, this.#refusal(entry, error, late)),
+      tell: (status) => this.#tell(status),
+    });
     this.#queue = new BatchQueue({
       ...options,
       clock,
+      maxInFlight: MAX_IN_FLIGHT,
       maxBytes: () => Math.min(this.#limits.maxBytes, MAX_REQUEST_BYTES),
-      deliver: (batch) => this.#deliver(batch),
+      deliver: (batch) => this.#deliveries.deliver(batch),
     });
   }
 
@@ -146,101 +135,31 @@ export class KafkaProducer implements Producer {
     return checkRecord(record, this.#limits, this.#sticky, compression);
   }
 
-  /** Sends a batch until all of it is confirmed, refused or too late. Entries that fail are failed one by one. */
-  async #deliver(entries: readonly Entry[]): Promise<void> {
-    const deadline = this.#clock.monotonic() + this.#options.deliveryTimeoutMs;
-    /** The batches of each partition that are left, in order. */
-    const left = new Map<number, (readonly Entry[])[]>();
-    for (const [partition, batch] of Map.groupBy(entries, (entry) => entry.partition)) {
-      left.set(partition, [batch]);
-    }
-    for (let pause = 100; left.size > 0;) {
-      const outcomes = await this.#write(left, deadline);
-      const late = this.#clock.monotonic() + pause >= deadline;
-      let again: Outcome | undefined;
-      for (const [partition, batches] of left) {
-        const outcome = outcomes.get(partition) ?? { error: NO_ANSWER };
-        if (this.#settle(partition, batches, outcome, late)) again ??= outcome;
-        if (batches.length === 0) left.delete(partition);
-      }
-      if (again === undefined) {
-        const stored = outcomes.values().some(({ offset }) => offset !== undefined);
-        if (this.#away && stored) this.#tell({ type: "back" });
-        this.#away &&= !stored;
-        continue;
-      }
-      if (!this.#away) this.#tell({ type: "away", error: again.error });
-      this.#away = true;
-      await delay(this.#clock, pause, this.#dropping.signal).catch(() => {});
-      pause = Math.min(pause * 2, 2_000);
-    }
-  }
-
-  /** Confirms, fails or halves the first of the batches of a partition; returns whether it is to be sent again. */
-  #settle(
-    partition: number,
-    batches: (readonly Entry[])[],
-    { offset, error }: Outcome,
-    late: boolean,
-  ): boolean {
-    const batch = batches[0]!;
-    if (offset !== undefined) {
-      this.#sequences.stored(partition, batch.length);
-      for (const [i, entry] of batch.entries()) {
-        entry.confirm?.({ partition, offset: offset < 0 ? offset : offset + i });
-      }
-      batches.shift();
-      return false;
-    }
-    const type = typeOf(error) ?? "";
-    if (batch.length > 1 && OF_ONE_RECORD.includes(type)) {
-      const half = batch.length >> 1;
-      batches.splice(0, 1, batch.slice(0, half), batch.slice(half));
-      return false;
-    }
-    const renews = OF_NUMBERS.includes(type);
-    const again = !late && (renews || isRetriable(error));
-    if (renews || !again) this.#sequences.renew(partition);
-    if (again) return true;
-    for (const entry of batch) this.#queue.fail(entry, this.#refusal(entry, error, late));
-    batches.shift();
-    return false;
-  }
-
-  /** Sends the first batch to each partition, once, and returns what became of each. */
-  async #write(
-    left: ReadonlyMap<number, readonly (readonly Entry[])[]>,
+  /** Sends a batch to each of some partitions, once. */
+  async #send(
+    batches: ReadonlyMap<number, Batch>,
+    answered: Answered,
     deadline: number,
-  ): Promise<ReadonlyMap<number, Outcome>> {
-    const records = new Map(
-      left.entries().map(([partition, [batch]]) => [partition, batch!.map((it) => it.record)]),
-    );
-    const outcomes = new Map<number, Outcome>();
+  ): Promise<void> {
+    this.#dropping.signal.throwIfAborted();
     const abandoned = new AbortController();
-    const { connected, lifetime } = this.#opened();
+    const client = this.#opened();
+    const { connected, lifetime } = client;
     const unused = lifetime.use();
     const send = async () => {
-      this.#dropping.signal.throwIfAborted();
       const sender = await connected;
-      await sender.send(records, outcomes, abandoned.signal);
+      await sender.send(batches, answered, abandoned.signal);
       return sender;
     };
     try {
       const leftMs = deadline - this.#clock.monotonic();
       const { signal } = this.#dropping;
       const sender = await withDeadline(this.#clock, leftMs, send(), () => NO_ANSWER, signal);
-      if (!sender.isConnected) this.#discard();
-      return outcomes;
+      if (!sender.isConnected) this.#discard(client);
     } catch (error) {
       abandoned.abort(error);
-      this.#discard();
-      // A copy: what is answered later comes too late.
-      return new Map(
-        left.keys().map((partition) => [
-          partition,
-          outcomes.get(partition) ?? { error },
-        ]),
-      );
+      this.#discard(client);
+      throw error;
     } finally {
       unused();
     }
@@ -271,10 +190,10 @@ export class KafkaProducer implements Producer {
     return { connected: connect().finally(unused), lifetime };
   }
 
-  #discard(): void {
-    const client = this.#client;
+  /** Ends a client, unless another has taken its place, and this one has been ended. */
+  #discard(client = this.#client): void {
+    if (!client || client !== this.#client) return;
     this.#client = undefined;
-    if (!client) return;
     const { connected, lifetime } = client;
     const disconnected = connected.then((open) => open.disconnect());
     const ended = lifetime.close(this.#clock, disconnected);

@@ -1,10 +1,12 @@
 import type { Cluster } from "kafkajs";
 import type { Clock } from "../../clock.ts";
-import type { ProducerOptions, ProducerRecord } from "../client/broker.ts";
+import type { ProducerOptions } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
 import type { BrokerConnection } from "./cluster.ts";
+import type { Answered } from "./deliveries.ts";
 import { isConnectionFailure, typeOf } from "./failures.ts";
-import { type Outcome, type PartitionBatch, produce } from "./produce_request.ts";
+import type { Batch } from "./partition_queue.ts";
+import { type PartitionBatch, produce } from "./produce_request.ts";
 import type { Sequences } from "./sequences.ts";
 
 const NO_LEADER = new KafkaError("the partition has no leader", { retriable: true });
@@ -12,12 +14,22 @@ const NO_LEADER = new KafkaError("the partition has no leader", { retriable: tru
 /** A broker must be told; without transactions it means nothing. */
 const TRANSACTION_TIMEOUT_MS = 60_000;
 
-/** Sends batches to the leaders of their partitions, over one client of kafkajs. */
+/**
+ * Sends batches to the leaders of their partitions, over one client of kafkajs.
+ *
+ * - What is sent while something else is in flight follows it on the same connection, in order.
+ */
 export class Sender {
   readonly #cluster: Cluster;
   readonly #options: Pick<ProducerOptions, "topic" | "compression">;
   readonly #sequences: Sequences;
   readonly #clock: Clock;
+  /** Settles when all leaders that have been asked for are known. */
+  #finding: Promise<void> = Promise.resolve();
+  /** Settle, by leader, when all requests to it have been passed to its connection. */
+  readonly #passing = new Map<number, Promise<void>>();
+  /** The brokers whose connections are not used any more. */
+  readonly #forgotten = new WeakSet<BrokerConnection>();
   /** Whether a leader was not where it was thought to be. */
   #stale = false;
 
@@ -51,68 +63,98 @@ export class Sender {
   }
 
   /**
-   * Sends a batch to each of some partitions, once, and tells in `outcomes` what became of each as soon as it
-   * is known. Resolves when all brokers have answered, or have failed to. Once `signal` aborts nothing is sent.
+   * Sends a batch to each of some partitions, once, and tells `answered` what became of each as soon as it is
+   * known. Resolves when all brokers have answered, or have failed to. Once `signal` aborts nothing is sent.
    */
   async send(
-    records: ReadonlyMap<number, readonly ProducerRecord[]>,
-    outcomes: Map<number, Outcome>,
+    batches: ReadonlyMap<number, Batch>,
+    answered: Answered,
     signal: AbortSignal,
   ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const before = this.#finding;
+    this.#finding = promise;
+    const sending: Promise<void>[] = [];
+    try {
+      await before;
+      for (const [leader, led] of await this.#byLeader(batches, answered, signal)) {
+        sending.push(this.#sendTo(leader, led, answered, signal));
+      }
+    } finally {
+      resolve();
+    }
+    await Promise.all(sending);
+  }
+
+  /** Gives numbers to batches that have none, and groups all by who leads their partitions now. */
+  async #byLeader(
+    batches: ReadonlyMap<number, Batch>,
+    answered: Answered,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<number, readonly PartitionBatch[]>> {
+    signal.throwIfAborted();
     await this.#refresh();
-    if (this.#sequences.needsId(records.keys())) {
+    signal.throwIfAborted();
+    const unnumbered = batches.entries().filter(([, { producer }]) => producer === undefined)
+      .map(([partition]) => partition);
+    if (this.#sequences.needsId(unnumbered)) {
       const id = await this.#newId();
       signal.throwIfAborted();
       this.#sequences.give(id);
     }
-    signal.throwIfAborted();
     const leaders = new Map(
       this.#cluster.findTopicPartitionMetadata(this.#options.topic)
         .map(({ partitionId, leader }) => [partitionId, leader]),
     );
     const led = new Map<number, PartitionBatch[]>();
-    for (const [partition, its] of records) {
+    for (const [partition, batch] of batches) {
+      const { entries } = batch;
+      const producer = batch.producer ??= this.#sequences.take(partition, entries.length)!;
       const leader = leaders.get(partition) ?? -1;
       if (leader < 0) {
         this.#stale = true;
-        outcomes.set(partition, { error: NO_LEADER });
+        answered(new Map([[partition, { error: NO_LEADER }]]));
         continue;
       }
-      const producer = this.#sequences.of(partition);
-      led.getOrInsertComputed(leader, () => []).push({ partition, producer, records: its });
+      const records = entries.map((entry) => entry.record);
+      led.getOrInsertComputed(leader, () => []).push({ partition, producer, records });
     }
-    await Promise.all(
-      led.entries().map(([leader, batches]) => this.#sendTo(leader, batches, outcomes, signal)),
-    );
+    return led;
   }
 
   async #sendTo(
     leader: number,
     batches: readonly PartitionBatch[],
-    outcomes: Map<number, Outcome>,
+    answered: Answered,
     signal: AbortSignal,
   ): Promise<void> {
+    const { promise, resolve: passed } = Promise.withResolvers<void>();
+    const before = this.#passing.get(leader);
+    this.#passing.set(leader, promise);
     let broker: BrokerConnection | undefined;
     try {
+      await before;
+      signal.throwIfAborted();
       const nodeId = leader as unknown as string; // as kafkajs itself asks
       broker = await this.#cluster.findBroker({ nodeId }) as unknown as BrokerConnection;
       signal.throwIfAborted();
       const now = this.#clock.now();
-      const answers = await produce(broker, { ...this.#options, now, batches });
-      for (const { partition } of batches) {
-        const outcome = answers.get(partition) ?? { error: NO_LEADER };
-        if (outcome.error !== undefined) this.#stale = true;
-        outcomes.set(partition, outcome);
-      }
+      const outcomes = await produce(broker, { ...this.#options, now, batches, signal, passed });
+      this.#stale ||= batches.some(({ partition }) => outcomes.get(partition)?.error !== undefined);
+      answered(outcomes);
     } catch (error) {
       this.#stale = true;
       if (broker !== undefined && isConnectionFailure(error)) this.#forget(broker);
-      for (const { partition } of batches) outcomes.set(partition, { error });
+      answered(new Map(batches.map(({ partition }) => [partition, { error }])));
+    } finally {
+      passed();
     }
   }
 
   /** Has the next request to a broker use another connection: this one may never answer. */
   #forget(broker: BrokerConnection): void {
+    if (this.#forgotten.has(broker)) return; // another is known by its address
+    this.#forgotten.add(broker);
     this.#cluster.removeBroker(broker.connectionPool);
     void broker.disconnect().catch(() => {});
   }

@@ -7,13 +7,12 @@ export type ProducerId = Pick<ProducerState, "producerId" | "producerEpoch">;
 const SEQUENCES = 2 ** 31;
 
 /**
- * Numbers the batches of each partition, so that a broker stores one once however often it is sent.
+ * Numbers the batches of each partition, so that a broker stores one once however often it is sent, and stores
+ * none before those with lower numbers.
  *
- * - A batch has the same numbers until it is known to be stored, or certainly is not: whoever sends it again
- *   sends the same records.
- * - A partition whose last batch was given up, of which nobody may know what became, goes on with an id that
- *   it has never had: with the old one the broker could take the next batch for that one. The id stands in
- *   each batch, so that others keep theirs.
+ * - A partition where a batch is missing, since it was given up, goes on with an id that it has never had: with
+ *   the old one the broker could take the next batch for that one. The id stands in each batch, so that others
+ *   keep theirs.
  */
 export class Sequences {
   readonly #partitions = new Map<number, { readonly id: ProducerId; next: number }>();
@@ -31,23 +30,25 @@ export class Sequences {
     this.#id = id;
   }
 
-  /** Returns the numbers of the next batch of a partition. */
-  of(partition: number): ProducerState {
-    const { id, next } = this.#partitions.getOrInsertComputed(
+  /** Returns the numbers of the next batch of a partition, with so many records; undefined without an id. */
+  take(partition: number, count: number): ProducerState | undefined {
+    if (this.needsId([partition])) return undefined;
+    const numbers = this.#partitions.getOrInsertComputed(
       partition,
       () => ({ id: this.#id!, next: 0 }),
     );
-    return { ...id, baseSequence: next };
+    const baseSequence = numbers.next;
+    numbers.next = after(baseSequence, count);
+    return { ...numbers.id, baseSequence };
   }
 
-  /** The next batch of a partition, with so many records, is stored. */
-  stored(partition: number, count: number): void {
-    const numbers = this.#partitions.get(partition)!;
-    numbers.next = (numbers.next + count) % SEQUENCES;
-  }
-
-  /** The next batch of a partition is given up, or the broker does not know the numbers before it. */
+  /** A batch of a partition is missing: the next one has another id. */
   renew(partition: number): void {
     if (this.#partitions.delete(partition)) this.#id = undefined;
   }
+}
+
+/** Returns the number of the record that is so many after that with the number `sequence`. */
+export function after(sequence: number, count: number): number {
+  return (sequence + count) % SEQUENCES;
 }

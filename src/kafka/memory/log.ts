@@ -1,4 +1,5 @@
 import type { BrokerRecord, ProducerRecord } from "../client/broker.ts";
+import { Copies } from "./copies.ts";
 
 /** Records that follow each other, and how many bytes their keys and values have. */
 export interface Slice {
@@ -11,6 +12,7 @@ export interface Slice {
 /** One partition: records in the order of their offsets, the oldest of which are dropped. */
 export class PartitionLog {
   readonly #maxRecords: number;
+  readonly #copies = new Copies();
   /** The records, behind the places of those that were dropped. */
   #records: (BrokerRecord | undefined)[] = [];
   #dropped = 0;
@@ -38,10 +40,10 @@ export class PartitionLog {
     const offset = this.#high++;
     this.#records.push({
       offset,
-      key: key && key.slice(),
-      value: value && value.slice(),
+      key: this.#copies.of(key),
+      value: this.#copies.of(value),
       timestamp,
-      headers: headers.map(([name, bytes]) => [name, bytes && bytes.slice()]),
+      headers: headers.map(([name, bytes]) => [name, this.#copies.of(bytes)]),
     });
     if (this.#records.length - this.#dropped > this.#maxRecords) this.#drop();
     return offset;

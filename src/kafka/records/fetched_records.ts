@@ -6,8 +6,8 @@ import type { UndecodableBatchError } from "./undecodable_batch_error.ts";
 /**
  * What was fetched from one partition.
  *
- * Keys and values are views of the bytes that came: who keeps one for long copies it, or it keeps all of the
- * fetch. Headers are copies.
+ * Keys and values are views of copies of a few kilobytes, so that who keeps one does not keep all of the fetch.
+ * Headers are copies.
  */
 export class FetchedRecords implements Records {
   /** How many records there are. */

@@ -9,6 +9,9 @@ const NO_HEADERS: readonly Header[] = [];
 /** So many records are indexed at once: what takes a millisecond or less. */
 const INDEXED_AT_ONCE = 1 << 13;
 
+/** Records are copied in blocks that have so many bytes, or one record: who keeps one keeps no more than its block. */
+const BLOCK_BYTES = 1 << 12;
+
 /** How far the records of a batch are indexed. */
 interface Continuation {
   /** Where the next record begins. */
@@ -19,7 +22,10 @@ interface Continuation {
   readonly offset: number;
 }
 
-/** Where the records of a batch, or some of them, are: all are checked, and each is made when it is asked for. */
+/**
+ * Where the records of a batch, or some of them, are: all are checked, and each is made when it is asked for, of a
+ * copy of its bytes.
+ */
 export class RecordIndex {
   /** How many records there are. */
   readonly length: number;
@@ -28,8 +34,14 @@ export class RecordIndex {
   /** Where the batch goes on, which another index has; undefined at its end. */
   readonly continuation: Continuation | undefined;
   readonly #places: Uint32Array;
-  readonly #reader: ByteReader;
+  readonly #body: Uint8Array;
+  /** Where the last record ends. */
+  readonly #end: number;
   readonly #head: BatchHead;
+  /** Reads the copied block, which has the records from the first of these numbers up to the second. */
+  #block = new ByteReader(new Uint8Array());
+  #blockFirst = 0;
+  #blockEnd = 0;
 
   /**
    * Indexes records whose offset is at least `from`.
@@ -81,15 +93,17 @@ export class RecordIndex {
     this.length = length;
     this.bytes = bytes;
     this.#places = places;
-    this.#reader = reader;
+    this.#body = body;
+    this.#end = at;
     this.#head = head;
   }
 
   /** Returns a record; the index must be below the length. */
   at(index: number): BrokerRecord {
-    const reader = this.#reader;
+    if (index < this.#blockFirst || index >= this.#blockEnd) this.#copyFrom(index);
+    const reader = this.#block;
     const { baseTimestamp, appendTime, baseOffset } = this.#head;
-    reader.at = this.#places[index]!;
+    reader.at = this.#places[index]! - this.#places[this.#blockFirst]!;
     const delta = reader.varlong();
     const offset = baseOffset + reader.varint();
     const keyLength = reader.pass();
@@ -107,6 +121,17 @@ export class RecordIndex {
       valueEnd,
     );
   }
+
+  #copyFrom(first: number): void {
+    const places = this.#places;
+    const begin = places[first]!;
+    let end = first + 1;
+    while (end < this.length && places[end]! - begin < BLOCK_BYTES) end++;
+    const bytes = this.#body.subarray(begin, end < this.length ? places[end] : this.#end);
+    this.#block = new ByteReader(new Uint8Array(bytes));
+    this.#blockFirst = first;
+    this.#blockEnd = end;
+  }
 }
 
 function passHeaders(reader: ByteReader, end: number): void {
@@ -120,7 +145,7 @@ function passHeaders(reader: ByteReader, end: number): void {
   }
 }
 
-/** A record that was fetched. Its key and its value are views of the fetch; its headers, which are few, are copies. */
+/** A record that was fetched. Its key and its value are views of its block; its headers, which are few, are copies. */
 class FetchedRecord implements BrokerRecord {
   readonly offset: number;
   readonly timestamp: number;
