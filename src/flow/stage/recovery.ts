@@ -151,7 +151,7 @@ export class Recovery {
     const { attempt } = context;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
-    flowRun.goOn();
+    this.#goOn(failure);
     try {
       while (typeof policy === "object" && "retry" in policy) {
         const again = await this.#retry(policy.retry, failure, step, wrap);
@@ -174,6 +174,13 @@ export class Recovery {
       return;
     }
     throw final(failure);
+  }
+
+  /** Goes on after a wait; where the flow has failed on another message meanwhile, this failure is told, too. */
+  #goOn(failure: FlowFailure): void {
+    const { flowRun } = this;
+    if (flowRun.dead && flowRun.whole !== flowRun) throw final(failure);
+    flowRun.goOn();
   }
 
   async #choose(failure: FlowFailure): Promise<ErrorPolicy> {
@@ -212,7 +219,7 @@ export class Recovery {
       await this.flowRun.rest(() => delay(clock, delayMs, signal)).catch(() => {
         throw final(failure); // the hard end: what failed stays failed
       });
-      this.flowRun.goOn();
+      this.#goOn(failure);
       this.context.attempt = attempt + 1;
       try {
         await step();
