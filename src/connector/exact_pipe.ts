@@ -47,6 +47,7 @@ export function exactPipe<A, B>(
   }
   const pipe: ExactStage<A, B> = {
     holds: false,
+    repeats: true,
     [makeStage]: ({ flowRun, input, recovery }) =>
       stage((emit) => {
         let handling = false;

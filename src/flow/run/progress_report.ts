@@ -69,8 +69,9 @@ export class ProgressReport {
     if (round === this.#round) this.#tellOf(hub);
   }
 
-  #tellOf({ name, done, feed }: Hub<unknown>): void {
+  #tellOf({ name, done, feed, tickers }: Hub<unknown>): void {
     this.#status({ type: "progress", source: name, messages: done, lag: feed.lag?.() });
+    for (const { ticker } of tickers) ticker.tell(this.#status);
   }
 
   #tellEvictions(): void {

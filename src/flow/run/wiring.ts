@@ -1,6 +1,7 @@
 import { SourceError } from "../../errors.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
+import { runAs } from "./attribution.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "../source/hub.ts";
@@ -21,6 +22,9 @@ import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import type { Ticker } from "../source/ticker.ts";
+import type { Ticking } from "../stage/ticking.ts";
+import { assertTicks } from "../state/tick_checks.ts";
 import { RootSource } from "../state/root_source.ts";
 import { type Sinks, toSinks } from "../stage/sinks.ts";
 import { isStateKept, type StateStore } from "../state/state.ts";
@@ -99,6 +103,8 @@ export class Opened {
     const host = this.#host;
     const { name, handler, onError = host.onError } = binding;
     const hubs = binding.sources.map((source) => this.#hub(source, name));
+    const tickers: Ticker[] = [];
+    assertTicks(binding, hubs, onError);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
@@ -142,9 +148,13 @@ export class Opened {
         continue;
       }
       const exact = pipe as ExactStage<unknown, unknown>;
-      if (exact.holds) named();
-      const input = exact.holds ? new Delivery() : delivery;
-      const place = { flowRun, input, output: delivery, recovery: recovery.forPipe() };
+      const separate = exact.holds || exact.ticks !== undefined;
+      if (separate) named();
+      const input = separate ? new Delivery() : delivery;
+      const ticking = exact.ticks === undefined
+        ? undefined
+        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => tickers.push(ticker));
+      const place = { flowRun, input, output: delivery, recovery: recovery.forPipe(), ticking };
       stages.unshift(exact[makeStage](place, host.clock));
       delivery = input;
     }
@@ -158,6 +168,7 @@ export class Opened {
     const branches = hubs.map((hub) =>
       hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
     );
+    for (const ticker of tickers) branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
     flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
     if (binding.state !== undefined) {
       for (const branch of branches) this.#keepState(name, binding.state, branch);
@@ -263,6 +274,38 @@ export class Opened {
       this.#unobserve.set(hub, gate.observe(tell));
     }
     return hub;
+  }
+
+  /** What a stage of a flow is offered whose outputs belong to no message. */
+  #ticking(
+    binding: Binding,
+    hub: Hub<unknown>,
+    flowRun: FlowRun,
+    connect: (ticker: Ticker) => void,
+  ): Ticking {
+    const host = this.#host;
+    const { name: flow, state } = binding;
+    const isTracked = this.#tracked.has(binding);
+    return {
+      source: hub.name,
+      feed: hub.feed,
+      store: state,
+      clock: host.clock,
+      signal: host.signal,
+      stopping: host.stopping,
+      status: host.status,
+      silence: (partition) => hub.silence(partition),
+      commitSoon: () => host.commitSoon(),
+      fail: (error) => host.fail(error),
+      write: (sink, name, value, receipt) =>
+        host.sinks.openOnce(sink, flowRun, name, receipt)(value),
+      runAs(root, receipt, step) {
+        if (!isTracked) return step();
+        const { guard, undoLog, host: { pending } } = flowRun;
+        return runAs({ flow, root, receipt, guard, pending, undoLog, state }, step);
+      },
+      connect,
+    };
   }
 
   /** How long a call of the handler may take; where the source has a limit, it is told another one. */

@@ -1,4 +1,5 @@
 import { SourceError } from "../../errors.ts";
+import type { Clock } from "../../clock.ts";
 import { followsProxies, onBehalf, runAs, Standby } from "../run/attribution.ts";
 import { runDetached } from "../run/current.ts";
 import { type EventLoop, type Waiter, YIELD_EVERY } from "../run/event_loop.ts";
@@ -8,6 +9,8 @@ import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
+import { PendingSilence } from "./silence.ts";
+import type { Ticker } from "./ticker.ts";
 import type { RootSource } from "../state/root_source.ts";
 import { type Emit, type Maybe, TURN, type Turn, UNBUFFERED } from "../stage/turn.ts";
 
@@ -27,6 +30,9 @@ export interface HubHost {
   hubEnded(hub: Hub<unknown>): void;
 }
 
+/** The longest span between two looks that counts as silence, in milliseconds. */
+const LONGEST_SILENCE_MS = 2_000;
+
 /**
  * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
  * until all are done, acknowledges it, and asks for the next.
@@ -44,8 +50,14 @@ export class Hub<T> {
   done = 0;
   /** Set where stores hold the positions of its flows. */
   root: RootSource | undefined;
+  /** The work of its flows that belongs to no message. */
+  readonly tickers: { readonly branch: Branch<T>; readonly ticker: Ticker }[] = [];
 
   #stopping = false;
+  /** True once the source has ended, while tickers have something left. */
+  #exhausted = false;
+  /** Measured where tickers need it and the source does not tell it. */
+  #silence: PendingSilence | undefined;
   #inTurn = false;
   #arrived = 0;
   #left = 0;
@@ -76,6 +88,20 @@ export class Hub<T> {
     const branch = new Branch(this, flowRun, delivery);
     this.branches = [...this.branches, branch];
     return branch;
+  }
+
+  /** Has `ticker` work between the messages of `branch`. */
+  addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
+    this.tickers.push({ branch, ticker });
+    ticker.wake = this.#resume;
+    const { feed } = this;
+    if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
+    else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
+  }
+
+  /** For how long, in milliseconds, a partition was known to have nothing more; it never goes back. */
+  silence(partition: number): number {
+    return this.#silence?.ms ?? this.feed.silence?.(partition) ?? 0;
   }
 
   /** Hands out nothing more; the message in flight is finished. */
@@ -144,6 +170,17 @@ export class Hub<T> {
       if (root !== undefined && root.closed) return this.#waitFor(root);
       if (this.#left === 0) return true;
       if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return false;
+      this.#silence?.end();
+      if (this.tickers.length > 0 && feed.away !== true) {
+        const ticked = this.#tick();
+        if (ticked === true) continue;
+        if (ticked !== false) {
+          ticked.then(this.#goOn);
+          return false;
+        }
+        const full = this.tickers.find(({ ticker }) => ticker.full);
+        if (full !== undefined || this.#exhausted) return this.#rest();
+      }
 
       let message: T | typeof WAIT | typeof END;
       let receipt: Receipt | undefined;
@@ -157,11 +194,15 @@ export class Hub<T> {
         }
         if (message === WAIT) {
           for (const witness of gate.witnesses) witness.waits?.();
+          this.#silence?.begin();
           return this.#waitFor(feed);
         }
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
-          return this.#end();
+          if (this.tickers.length === 0) return this.#end();
+          this.#exhausted = true;
+          for (const { ticker } of this.tickers) ticker.ended();
+          continue;
         }
         receipt = feed.receipt;
         failure = feed.failure;
@@ -216,6 +257,50 @@ export class Hub<T> {
         this.#failed(branch, error);
       }
     }
+  }
+
+  /** Does one part of the work that belongs to no message; false when there is none now, true when it is done. */
+  #tick(): boolean | Promise<void> {
+    for (const { branch, ticker } of this.tickers) {
+      if (branch.ended || !ticker.due) continue;
+      this.#left--;
+      let receipt: Receipt | undefined;
+      if (this.root !== undefined) {
+        receipt = new Receipt(() => {});
+        receipt.gate = this.gate;
+        receipt.host = this.host;
+        this.root.enterTick(receipt);
+      }
+      try {
+        const done = ticker.tick(receipt);
+        if (done === undefined) {
+          receipt?.release();
+          return true;
+        }
+        this.host.eventLoop.waitBegins(branch);
+        return done.then(() => {
+          branch.over();
+          receipt?.release();
+        }, (error) => {
+          branch.over();
+          this.#failed(branch, error);
+        });
+      } catch (error) {
+        this.#failed(branch, error);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Waits for the work that belongs to no message; true when nothing is left of an exhausted source. */
+  #rest(): boolean {
+    const left = this.tickers.some(({ branch, ticker }) =>
+      !branch.ended && (ticker.pending || ticker.full)
+    );
+    if (this.#exhausted && !left) return this.#end();
+    this.#waiting = true; // a ticker wakes it
+    return false;
   }
 
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */

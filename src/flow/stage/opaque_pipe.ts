@@ -7,6 +7,7 @@ import { assertObject, giveUpIterator, openIterator } from "../source/iteration.
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
 import type { Recovery } from "./recovery.ts";
+import type { Ticking } from "./ticking.ts";
 import { type Emit, stage, type Turn } from "./turn.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
@@ -18,6 +19,8 @@ export interface StagePlace {
   readonly recovery: Recovery;
   /** Whom an opaque stage works for, where calls are attributed. */
   readonly work?: Attribution | undefined;
+  /** What a stage with ticks is offered. */
+  readonly ticking?: Ticking | undefined;
 }
 
 /** The inside of an opaque stage: takes messages and gives values, nobody sees how. */
