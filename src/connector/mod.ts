@@ -140,6 +140,7 @@ export type {
   Broker,
   BrokerRecord,
   Chunk,
+  EmptyAnswer,
   Compression,
   GroupHandlers,
   Header,
