@@ -22,13 +22,18 @@ export class Watermarks {
   readonly clocks: Map<number, PartitionClock> = new Map();
   readonly #outOfOrderness: number;
   readonly #prefix: string;
+  readonly #merged: boolean;
   readonly #unsaved = new Set<PartitionClock>();
   #least = -Infinity;
 
-  /** Rows begin with `prefix`. */
-  constructor(outOfOrderness: number, prefix: string) {
+  /** Rows begin with `prefix`; `merged` where windows have messages of all partitions. */
+  constructor(
+    { outOfOrderness, merged }: { readonly outOfOrderness: number; readonly merged: boolean },
+    prefix: string,
+  ) {
     this.#outOfOrderness = outOfOrderness;
     this.#prefix = prefix;
+    this.#merged = merged;
   }
 
   /** Reads what was stored. */
@@ -58,13 +63,13 @@ export class Watermarks {
   }
 
   /**
-   * Returns the clock of a partition. A new one begins with the least watermark of the others: it was not there when
-   * windows closed without it.
+   * Returns the clock of a partition. Where windows have messages of all partitions, a new one begins with the least
+   * watermark of the others: it was not there when windows closed without it.
    */
   of(partition: number, silence: number): PartitionClock {
     const known = this.clocks.get(partition);
     if (known !== undefined) return known;
-    const watermark = this.clocks.size === 0 ? -Infinity : this.#least;
+    const watermark = this.#merged && this.clocks.size > 0 ? this.#least : -Infinity;
     const estimate = watermark + this.#outOfOrderness;
     const clock = {
       partition,
@@ -94,29 +99,25 @@ export class Watermarks {
     this.#raise(clock, clock.estimate - this.#outOfOrderness);
   }
 
-  /** What the watermark would be if the silence so far were applied. */
+  /** What the watermark would be if the silence so far were applied; without a message, that of the others. */
   after(clock: PartitionClock, silence: number): number {
-    return clock.estimate + silence - clock.silence - this.#outOfOrderness;
-  }
-
-  /** Applies the silence so far. */
-  applySilence(clock: PartitionClock, silence: number): void {
-    clock.estimate += silence - clock.silence;
-    clock.silence = silence;
-    this.#unsaved.add(clock);
-    this.#raise(clock, clock.estimate - this.#outOfOrderness);
-  }
-
-  /** A partition without a message that is read to its end follows the others. */
-  follow(clock: PartitionClock): void {
+    if (clock.greatest > -Infinity) {
+      return clock.estimate + silence - clock.silence - this.#outOfOrderness;
+    }
     let least = Infinity;
     for (const other of this.clocks.values()) {
       if (other !== clock && other.watermark < least) least = other.watermark;
     }
-    if (least === Infinity || least <= clock.watermark) return;
-    clock.estimate = least + this.#outOfOrderness;
+    return this.#merged && least < Infinity ? least : -Infinity;
+  }
+
+  /** Applies the silence so far. */
+  applySilence(clock: PartitionClock, silence: number): void {
+    const after = this.after(clock, silence);
+    clock.estimate = after + this.#outOfOrderness;
+    clock.silence = silence;
     this.#unsaved.add(clock);
-    this.#raise(clock, least);
+    this.#raise(clock, after);
   }
 
   #raise(clock: PartitionClock, to: number): void {

@@ -63,7 +63,10 @@ export class WindowStage implements Ticker {
     this.#place = place;
     this.#ticking = ticking;
     const prefix = (of: string) => encodeKey([flow, "window", of]);
-    this.#watermarks = new Watermarks(settings.outOfOrderness, prefix("clock"));
+    this.#watermarks = new Watermarks(
+      { outOfOrderness: settings.outOfOrderness, merged: settings.scope === "source" },
+      prefix("clock"),
+    );
     this.#outbox = new Outbox(prefix("out"), store !== undefined);
     this.#windows = make({
       how: settings.how,
@@ -271,12 +274,8 @@ export class WindowStage implements Ticker {
 
   /** Partitions that are read and have had no message count too, where windows have messages of all. */
   #findPartitions(): void {
-    const { scope, advances } = this.#settings;
-    if (scope === "partition") return;
-    for (const { partition, caughtUp } of this.#ticking.feed.parts?.() ?? []) {
-      const clock = this.#clock(partition);
-      if (advances && caughtUp && clock.greatest === -Infinity) this.#watermarks.follow(clock);
-    }
+    if (this.#settings.scope === "partition") return;
+    for (const { partition } of this.#ticking.feed.parts?.() ?? []) this.#clock(partition);
     this.#windows.moved(ALL);
   }
 
@@ -285,21 +284,25 @@ export class WindowStage implements Ticker {
     const { advances, scope } = this.#settings;
     if (!advances || this.#windows.due) return;
     for (const clock of this.#watermarks.clocks.values()) {
-      if (clock.estimate === -Infinity) continue;
-      const of = scope === "partition" ? clock.partition : ALL;
-      const silence = this.#ticking.silence(clock.partition);
+      const { partition, watermark, greatest } = clock;
+      const of = scope === "partition" ? partition : ALL;
+      const silence = this.#ticking.silence(partition);
       const after = this.#watermarks.after(clock, silence);
-      if (after <= clock.watermark || after < this.#windows.next(of)) continue;
+      if (after <= watermark || after < this.#windows.next(of)) continue;
+      if (greatest === -Infinity && !this.#isReadToItsEnd(partition)) continue;
       this.#watermarks.applySilence(clock, silence);
       this.#windows.moved(of);
-      this.#ticking.status?.({
-        type: "idle_advance",
-        flow: this.#place.flowRun.flow,
-        source: this.#ticking.source,
-        partition: clock.partition,
-        watermark: clock.watermark,
-      });
+      const { flow } = this.#place.flowRun;
+      const { source, status } = this.#ticking;
+      status?.({ type: "idle_advance", flow, source, partition, watermark: clock.watermark });
     }
+  }
+
+  #isReadToItsEnd(partition: number): boolean {
+    for (const part of this.#ticking.feed.parts?.() ?? []) {
+      if (part.partition === partition) return part.caughtUp;
+    }
+    return false;
   }
 
   /** Looks at the silence again when the next window could close by it. */
