@@ -4,6 +4,7 @@ import type { Alignment } from "./alignment.ts";
 import { type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addTo,
+  addToOne,
   type Entry,
   type Parts,
   resultOf,
@@ -80,7 +81,7 @@ export class AlignedWindows implements Windows {
       if (entry.watermark >= spans[0]!.end + accept) return spans;
       const row = this.#row(scope, spans[0]!, entry);
       if (accept > 0) this.#closeFirst(row);
-      addTo([row], entry, this.#host);
+      addToOne(row, entry, this.#host);
       return void this.#added(row);
     }
     const rows: Row[] = [];

@@ -8,15 +8,31 @@ export interface Alignment {
 
 /** Windows of a fixed size that begin every so often, counted from the epoch. */
 export function fixedAlignment(size: number, every: number): Alignment {
+  if (size === every) {
+    return consecutive((time) => {
+      const start = Math.floor(time / size) * size;
+      return { start, end: start + size };
+    });
+  }
   return {
     of(time) {
-      const last = Math.floor(time / every) * every;
-      if (size === every) return [{ start: last, end: last + size }];
       const spans: Span[] = [];
-      for (let start = last; start > time - size; start -= every) {
+      for (let start = Math.floor(time / every) * every; start > time - size; start -= every) {
         spans.push({ start, end: start + size });
       }
       return spans.reverse();
+    },
+  };
+}
+
+/** Windows that follow each other: most messages are in the same one as the message before. */
+function consecutive(spanOf: (time: number) => Span): Alignment {
+  let current: readonly [Span] = [{ start: Infinity, end: -Infinity }];
+  return {
+    of(time) {
+      const [{ start, end }] = current;
+      if (!(time >= start && time < end)) current = [spanOf(time)];
+      return current;
     },
   };
 }
@@ -36,13 +52,7 @@ const HOUR_MS = 3_600_000;
 
 /** Windows of the calendar of a time zone: a day in which the clocks change has 23 or 25 hours. */
 export function calendarAlignment({ unit, timeZone = "UTC" }: CalendarSize): Alignment {
-  let current: Span = { start: Infinity, end: -Infinity };
-  return {
-    of(time) {
-      if (!(time >= current.start && time < current.end)) current = spanOf(time, unit, timeZone);
-      return [current];
-    },
-  };
+  return consecutive((time) => spanOf(time, unit, timeZone));
 }
 
 function spanOf(time: number, unit: CalendarSize["unit"], timeZone: string): Span {

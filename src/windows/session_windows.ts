@@ -3,7 +3,7 @@ import type { StateRows } from "../flow/state/state.ts";
 import { WindowDeadlines } from "./deadlines.ts";
 import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
-  addTo,
+  addToOne,
   type Entry,
   mergeParts,
   type Parts,
@@ -89,7 +89,7 @@ export class SessionWindows implements Windows {
     }
     if (near.length === 1) {
       const session = near[0]!;
-      addTo([session], entry, this.#host);
+      addToOne(session, entry, this.#host);
       session.start = Math.min(session.start, time);
       session.last = Math.max(session.last, time);
       this.#added(session);
@@ -109,7 +109,7 @@ export class SessionWindows implements Windows {
       given: [...new Set(near.flatMap(({ given }) => given))],
       live: true,
     };
-    addTo([session], entry, this.#host);
+    addToOne(session, entry, this.#host);
     for (const each of near) {
       each.live = false;
       this.#changed.delete(each);

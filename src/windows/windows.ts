@@ -96,9 +96,19 @@ export const TOLD_OPEN = 1;
 /** What a window has was given as final. */
 export const TOLD_FINAL = 2;
 
-/**
- * Adds what was read to several windows, or to none when that throws.
- */
+/** Adds what was read to one window. */
+export function addToOne(
+  target: { parts: Parts },
+  { partition, read }: Entry,
+  { how, careful }: WindowsHost,
+): void {
+  const { parts } = target;
+  const accumulator = find(parts, partition, how);
+  const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
+  put(parts, partition, how.add(base, read));
+}
+
+/** Adds what was read to several windows, or to none when that throws. */
 export function addTo(
   all: readonly { parts: Parts }[],
   { partition, read }: Entry,

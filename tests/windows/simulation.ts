@@ -134,21 +134,6 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     if (await live(world, true)) break;
     if (tries > 20) throw new Error("the program does not come to an end");
   }
-    console.log(
-      JSON.stringify(
-        world.trace.map((e) =>
-          e.type === "message"
-            ? `m ${e.message.partition}:${e.message.offset} ${e.message.key} t=${e.message.time}${
-              e.isAhead ? " ahead" : ""
-            }`
-            : JSON.stringify(e)
-        ),
-        null,
-        1,
-      ),
-      [...world.table.values()].map((r) => `${r.id} r${r.revision} ${r.final} ${r.value.ids}`),
-    );
-  }
   check(world);
 }
 
