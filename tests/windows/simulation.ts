@@ -62,6 +62,7 @@ export type Happened =
     /** How long the partition was silent, at most. */
     readonly silence: number;
   }
+  | { readonly type: "given"; readonly name: string }
   | { readonly type: "partition"; readonly partition: number }
   | { readonly type: "boot" };
 
@@ -152,6 +153,8 @@ function produce({ random, logs, plan }: World, now: number): void {
   const log = logs[partition]!;
   let time = now - random.integer(7_000);
   if (random.chance(0.1)) time = now - 10_000 - random.integer(50_000);
+  const nearest = random.pick(logs).at(-1);
+  if (nearest !== undefined && random.chance(0.1)) time = nearest.time - OUT_OF_ORDER;
   if (random.chance(0.05)) time = now + 2 * MAX_AHEAD + random.integer(150_000);
   const other = random.pick(logs).at(-1);
   if (other !== undefined && random.chance(0.15)) time = other.time;
@@ -182,6 +185,9 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
   trace.push({ type: "boot" });
+  const given = new Set(
+    trace.filter(({ type }) => type === "given").map((each) => (each as { name: string }).name),
+  );
   const follow = () => {
     for (const partition of world.logs.keys()) {
       const isKnown = trace.some((each) =>
@@ -215,7 +221,14 @@ async function live(world: World, last: boolean): Promise<boolean> {
     filter(({ fate }) => fate !== "filtered"),
     windowOf(plan, arrived),
     async (result) => {
+      const name = `${result.id} ${result.revision}`;
+      if (!dead && given.has(name)) {
+        world.failure ??= `${name} is given again, though that it was given is on disk`;
+      }
       if (random.chance(0.2)) await scheduler.turn("a handler");
+      if (random.chance(0.05)) await delay(clock, random.integer(20_000));
+      await cache.update(["given", name], (times = 0) => times as number + 1);
+      if (random.chance(0.2)) await scheduler.turn("a handler has written");
       if (plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
       return result;
     },
@@ -225,7 +238,12 @@ async function live(world: World, last: boolean): Promise<boolean> {
       sink: async (result: WindowResult<string, Value>) => {
         if (random.chance(0.2)) await scheduler.turn("a sink");
         if (!dead) receive(world, result);
+        const name = `${result.id} ${result.revision}`;
         if (random.chance(0.2)) await scheduler.turn("a sink is done");
+        if (!dead) {
+          trace.push({ type: "given", name });
+          given.add(name);
+        }
       },
     },
   );
@@ -255,7 +273,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
         await delay(clock, random.integer(60_000));
         app.resume(log);
       } else if (what < 0.9) world.offset += random.integer(10_000) - 5_000;
-      else if (what < 0.93 && plan.grows && world.logs.length < 3) {
+      else if (what < 0.96 && plan.grows && world.logs.length < 3) {
         world.logs.push([]);
         follow();
         log.follow();
@@ -276,6 +294,11 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const whole = await scheduler.run(streaming, { onStep, maxSteps: 300_000 });
   await scheduler.run(happening);
   leave();
+  if (last && !dead) {
+    for await (const [key, times] of cache.entries({ prefix: ["given"] })) {
+      if (times !== 1) world.failure ??= `${key} was written ${times} times`;
+    }
+  }
   await scheduler.run(cache.close().catch(() => {}));
   world.time = now();
   return whole && !dead;
@@ -327,6 +350,7 @@ function receive(world: World, result: WindowResult<string, Value>): void {
   if (known !== undefined && known !== content) {
     world.failure ??= `two contents of ${id} ${revision}: ${known} and ${content}`;
   }
+  if (replaces.includes(id)) world.failure ??= `${id} replaces itself`;
   contents.set(`${id} ${revision}`, content);
   for (const each of replaces) table.delete(each);
   if ((table.get(id)?.revision ?? 0) <= revision) table.set(id, result);

@@ -39,7 +39,7 @@ import {
   Working,
 } from "../state/state_checks.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { last, type Maybe, type Turn } from "../stage/turn.ts";
+import { isPromiseLike, last, type Maybe, type Turn } from "../stage/turn.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, GroupHost {
@@ -297,8 +297,10 @@ export class Opened {
       silence: (partition) => hub.silence(partition),
       commitSoon: () => host.commitSoon(),
       fail: (error) => host.fail(error),
-      write: (sink, name, value, receipt) =>
-        host.sinks.openOnce(sink, flowRun, name, receipt)(value),
+      write(sink, name, value, receipt) {
+        const done: unknown = host.sinks.openOnce(sink, flowRun, name, receipt)(value);
+        return isPromiseLike<void>(done) ? done : undefined;
+      },
       runAs(root, receipt, step) {
         if (!isTracked) return step();
         const { guard, undoLog, host: { pending } } = flowRun;
