@@ -366,6 +366,27 @@ Deno.test("rule 7: a sliding window has what is not after its message, whatever 
   ]);
 });
 
+Deno.test("rule 7: where partitions are merged, a sliding window waits until the least watermark is past its time", async () => {
+  const source = new WindowSource(2);
+  const window = sliding({
+    size: 10,
+    by: ({ key }: Timed) => key,
+    idle: "hold",
+    into: collect({ max: 9, of: ({ amount }: Timed) => amount }),
+  });
+  await using running = new Running<unknown>(
+    source,
+    window as ExactPipe<Timed, WindowResult<string, unknown>>,
+  );
+  source.send([{ key: "a", timestamp: 5, amount: 1 }], 1);
+  source.send([{ key: "a", timestamp: 5, amount: 2 }], 0);
+  assertEquals(await running.given(), []);
+  source.send([{ key: "a", timestamp: 5, amount: 3 }, at(6, "b")], 0); // before that of partition 1
+  source.send([at(6, "b")], 1);
+  const given = await running.given();
+  assertEquals(given.map((each) => (each as unknown[])[1]), [[2], [2, 3], [2, 3, 1]]);
+});
+
 Deno.test("rule 7: a sliding window without outOfOrderness is given at once", async () => {
   const seen: number[][] = [];
   const app = new App();
