@@ -20,7 +20,6 @@ import {
   closeAtEnd,
   type Context,
   deadLetter,
-  type ExactPipe,
   filter,
   flatMap,
   handle,
@@ -226,7 +225,7 @@ export function listsOfPipesFitTogether(): void {
     batch<number>(2),
     (some: number[]) => some.length,
     {
-      sink: (count) => isExactly<typeof count, number>(true),
+      sink: (length) => isExactly<typeof length, number>(true),
     },
   );
   // @ts-expect-error the second wants what the first does not give
