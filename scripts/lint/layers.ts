@@ -26,7 +26,16 @@ const interfaces = [
   "state/state.ts",
 ];
 const app = ["app.ts", "convert.ts", "handle.ts", "handle_options.ts", "policies.ts"];
-const folders = ["flow", "checkpoint", "windows", "cache", "codecs", "kafka", "connector", "testing"];
+const folders = [
+  "flow",
+  "checkpoint",
+  "windows",
+  "cache",
+  "codecs",
+  "kafka",
+  "connector",
+  "testing",
+];
 
 const mayImport: Record<Layer, readonly Layer[]> = {
   base: [],
