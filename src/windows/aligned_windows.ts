@@ -3,7 +3,6 @@ import type { StateRows } from "../flow/state/state.ts";
 import type { Alignment } from "./alignment.ts";
 import { type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
-  addTo,
   addToOne,
   type Entry,
   type Parts,
@@ -47,8 +46,8 @@ interface Scope {
 }
 
 /**
- * Windows with fixed bounds: tumbling, hopping, and those of the calendar. A message is added to each window that it
- * belongs to; those of all keys with the same bounds close together.
+ * Windows with fixed bounds that do not overlap: tumbling, and those of the calendar. Those of all keys with the same
+ * bounds close together.
  */
 export class AlignedWindows implements Windows {
   readonly #host: WindowsHost;
@@ -74,26 +73,14 @@ export class AlignedWindows implements Windows {
   }
 
   add(entry: Entry): readonly Span[] | undefined {
-    const spans = this.#alignment.of(entry.time);
+    const span = this.#alignment.of(entry.time);
     const { accept } = this.#host;
-    const scope = this.#scope(entry.scope);
-    if (spans.length === 1) {
-      if (entry.watermark >= spans[0]!.end + accept) return spans;
-      const row = this.#row(scope, spans[0]!, entry);
-      if (accept > 0) this.#closeFirst(row);
-      addToOne(row, entry, this.#host);
-      return void this.#added(row);
-    }
-    const rows: Row[] = [];
-    let late: Span[] | undefined;
-    for (const span of spans) {
-      if (entry.watermark >= span.end + accept) (late ??= []).push(span);
-      else rows.push(this.#row(scope, span, entry));
-    }
-    if (accept > 0) { for (const row of rows) this.#closeFirst(row); }
-    addTo(rows, entry, this.#host);
-    for (const row of rows) this.#added(row);
-    return late;
+    if (entry.watermark >= span.end + accept) return [span];
+    const row = this.#row(this.#scope(entry.scope), span, entry);
+    if (accept > 0) this.#closeFirst(row);
+    addToOne(row, entry, this.#host);
+    this.#added(row);
+    return undefined;
   }
 
   moved(scope: number): void {

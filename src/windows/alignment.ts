@@ -1,37 +1,25 @@
 import type { Span } from "./windows.ts";
 
-/** Which windows a time belongs to, in ascending order. */
+/** Which window a time belongs to. */
 export interface Alignment {
-  /** Yields the windows of a time. */
-  of(time: number): readonly Span[];
+  /** Returns the window of a time. */
+  of(time: number): Span;
 }
 
-/** Windows of a fixed size that begin every so often, counted from the epoch. */
-export function fixedAlignment(size: number, every: number): Alignment {
-  if (size === every) {
-    return consecutive((time) => {
-      const start = Math.floor(time / size) * size;
-      return { start, end: start + size };
-    });
-  }
-  return {
-    of(time) {
-      const spans: Span[] = [];
-      for (let start = Math.floor(time / every) * every; start > time - size; start -= every) {
-        spans.push({ start, end: start + size });
-      }
-      return spans.reverse();
-    },
-  };
+/** Windows of a fixed size, counted from the epoch. */
+export function fixedAlignment(size: number): Alignment {
+  return consecutive((time) => {
+    const start = Math.floor(time / size) * size;
+    return { start, end: start + size };
+  });
 }
 
 /** Windows that follow each other: most messages are in the same one as the message before. */
 function consecutive(spanOf: (time: number) => Span): Alignment {
-  let current: readonly [Span] = [{ start: Infinity, end: -Infinity }];
+  let current: Span = { start: Infinity, end: -Infinity };
   return {
     of(time) {
-      const [{ start, end }] = current;
-      if (!(time >= start && time < end)) current = [spanOf(time)];
+      if (!(time >= current.start && time < current.end)) current = spanOf(time);
       return current;
     },
   };

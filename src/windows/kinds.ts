@@ -7,6 +7,7 @@ import type { Into } from "./aggregate.ts";
 import { AlignedWindows } from "./aligned_windows.ts";
 import { calendarAlignment, type CalendarSize, fixedAlignment, UNITS } from "./alignment.ts";
 import { CountWindows } from "./count_windows.ts";
+import { HoppingWindows } from "./hopping_windows.ts";
 import { type KindOptions, readWindow, type WindowOptions } from "./options.ts";
 import type { WindowResult } from "./result.ts";
 import { SessionWindows } from "./session_windows.ts";
@@ -175,7 +176,7 @@ export function tumbling(options: object): ExactPipe<unknown, unknown> {
     merges: false,
   }, ({ size }) => {
     const alignment = typeof size === "number"
-      ? fixedAlignment(size, size)
+      ? fixedAlignment(size)
       : calendarAlignment(size as CalendarSize);
     return (host) => new AlignedWindows(host, alignment);
   });
@@ -185,7 +186,8 @@ export function tumbling(options: object): ExactPipe<unknown, unknown> {
 const MOST_WINDOWS = 10_000;
 
 /**
- * Windows of one size that begin every so often, and overlap: a message is in `size / every` of them.
+ * Windows of one size that begin every so often, and overlap: a message is in `size / every` of them, and added once, to
+ * a pane that these windows share.
  *
  * @throws {TypeError} If an option is missing, unknown or of a wrong shape.
  * @throws {RangeError} If a duration is out of bounds, or `every` longer than `size`.
@@ -212,10 +214,9 @@ export function hopping(options: object): ExactPipe<unknown, unknown> {
       }
       return { size, every };
     },
-    merges: false,
+    merges: true,
   }, ({ size, every }) => {
-    const alignment = fixedAlignment(size as number, every as number);
-    return (host) => new AlignedWindows(host, alignment);
+    return (host) => new HoppingWindows(host, size as number, every as number);
   });
 }
 

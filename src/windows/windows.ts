@@ -96,7 +96,7 @@ export const TOLD_OPEN = 1;
 /** What a window has was given as final. */
 export const TOLD_FINAL = 2;
 
-/** Adds what was read to one window. */
+/** Adds what was read to a window, or leaves that as it was when it throws. */
 export function addToOne(
   target: { parts: Parts },
   { partition, read }: Entry,
@@ -106,20 +106,6 @@ export function addToOne(
   const accumulator = find(parts, partition, how);
   const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
   put(parts, partition, how.add(base, read));
-}
-
-/** Adds what was read to several windows, or to none when that throws. */
-export function addTo(
-  all: readonly { parts: Parts }[],
-  { partition, read }: Entry,
-  { how, careful }: WindowsHost,
-): void {
-  if (!careful || !how.throws) {
-    for (const { parts } of all) put(parts, partition, how.add(find(parts, partition, how), read));
-    return;
-  }
-  const added = all.map(({ parts }) => how.add(copyIn(find(parts, partition, how)).value, read));
-  all.forEach(({ parts }, index) => put(parts, partition, added[index]));
 }
 
 function find(parts: Parts, partition: number, how: How<unknown, unknown>): unknown {

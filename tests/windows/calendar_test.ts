@@ -6,7 +6,7 @@ const HOUR = 3_600_000;
 const at = (text: string) => Temporal.Instant.from(text).epochMilliseconds;
 
 function spanOf(size: CalendarSize, time: string): [start: string, end: string, hours: number] {
-  const [{ start, end }] = calendarAlignment(size).of(at(time)) as [{ start: number; end: number }];
+  const { start, end } = calendarAlignment(size).of(at(time));
   const shown = (ms: number) =>
     Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(size.timeZone ?? "UTC")
       .toPlainDateTime()
@@ -90,7 +90,7 @@ Deno.test("windows of the calendar leave no gap and do not overlap, whatever the
   ];
   for (const timeZone of zones) {
     for (const unit of ["hour", "day", "week", "month"] as const) {
-      const spanAt = (time: number) => calendarAlignment({ unit, timeZone }).of(time)[0]!;
+      const spanAt = (time: number) => calendarAlignment({ unit, timeZone }).of(time);
       let { end } = spanAt(at("2026-01-01T00:00Z"));
       while (end < at("2027-01-01T00:00Z")) {
         const next = spanAt(end);

@@ -399,6 +399,26 @@ Deno.test("rule 7: a sliding window without outOfOrderness is given at once", as
   assertEquals(seen, [[1], [1, 2], [2, 11], [30]]);
 });
 
+Deno.test("rule 7: a message is added once, to the pane that hopping windows share", async () => {
+  let adds = 0;
+  const into = fold({
+    init: () => 0,
+    add(sum: number, { timestamp }: Timed) {
+      adds++;
+      return sum + timestamp;
+    },
+    merge: (first, second) => first + second,
+  });
+  const seen: number[][] = [];
+  const app = new App();
+  app.handle([at(1), at(2), at(12)], hopping({ size: 20, every: 4, into }), ({ start, value }) => {
+    seen.push([start, value]);
+  });
+  await app.stream();
+  assertEquals(adds, 3);
+  assertEquals(seen, [[-16, 3], [-12, 3], [-8, 3], [-4, 15], [0, 15], [4, 12], [8, 12], [12, 12]]);
+});
+
 Deno.test("rule 7: count windows close by their last message, and have an index", async () => {
   const seen: unknown[] = [];
   const app = new App();
@@ -657,6 +677,7 @@ Deno.test("a fold that fails leaves its windows as they were", async () => {
         if (timestamp === 15) throw new Error("no");
         return list;
       },
+      merge: (first, second) => [...first, ...second],
     }),
   };
   app.handle(
