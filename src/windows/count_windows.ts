@@ -1,9 +1,13 @@
 import { encodeKey } from "../cache/keys.ts";
 import type { StateRows } from "../flow/state/state.ts";
-import { copyIn } from "../cache/values.ts";
+import { divisorOf } from "./divisor.ts";
 import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
+  addToOne,
   type Entry,
+  mergeParts,
+  type Parts,
+  resultOf,
   type Span,
   TOLD_FINAL,
   TOLD_OPEN,
@@ -12,68 +16,82 @@ import {
   type WindowsHost,
 } from "./windows.ts";
 
-/** The messages of one key since its last window closed. */
+/** Messages that follow each other, and are in the same windows. */
+interface Pane {
+  parts: Parts;
+  count: number;
+  /** The least and the greatest of their times. */
+  start: number;
+  end: number;
+}
+
+/** The messages of one key that are in windows to come. */
 interface Counted {
   readonly scope: number;
   readonly key: unknown;
   readonly stored: string;
+  /** The number of the window that is open. */
   index: number;
+  /** The last one takes messages, or is full. */
+  panes: Pane[];
+  /** Messages since the last window closed. */
   count: number;
-  start: number;
-  end: number;
-  accumulator: unknown;
-  /** How many results were given of the window that is open: at an end of the source. */
+  /** How many results were given of the window that is open. */
   revision: number;
   told: number;
 }
+
+/** Every message of a key in the order of arrival: no partition is told from another. */
+const ONE = 0;
 
 /** Windows of a number of messages, in the order of arrival: they close by the last of them. */
 export class CountWindows implements Windows {
   readonly #host: WindowsHost;
   readonly #size: number;
+  readonly #every: number;
+  readonly #pane: number;
   readonly #scopes = new Map<number, Map<MapKey, Counted>>();
   readonly #changed = new Set<Counted>();
   readonly #unsaved = new Set<Counted>();
   #last: Iterator<Counted> | undefined;
   readonly due = false;
 
-  constructor(host: WindowsHost, size: number) {
+  constructor(host: WindowsHost, size: number, every: number) {
     this.#host = host;
     this.#size = size;
+    this.#every = every;
+    this.#pane = divisorOf(size, every);
   }
 
   get changed(): boolean {
     return this.#changed.size > 0;
   }
 
-  add({ scope, key, mapKey, time, read }: Entry): readonly Span[] | undefined {
-    const { how, careful } = this.#host;
+  add(entry: Entry): readonly Span[] | undefined {
+    const { scope, key, mapKey, time } = entry;
     const keys = this.#scope(scope);
-    const known = keys.get(mapKey);
-    const counted = known ?? this.#begin(scope, key);
-    const { accumulator } = counted;
-    const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
-    counted.accumulator = how.add(base, read);
-    if (known === undefined) keys.set(mapKey, counted);
-    counted.start = Math.min(counted.start, time);
-    counted.end = Math.max(counted.end, time);
+    const counted = keys.get(mapKey) ?? this.#begin(scope, key);
+    const last = counted.panes.at(-1);
+    const isOpen = last !== undefined && last.count < this.#pane;
+    const pane = isOpen ? last : { parts: [], count: 0, start: Infinity, end: -Infinity };
+    addToOne(pane, { ...entry, partition: ONE }, this.#host);
+    if (!isOpen) counted.panes.push(pane);
+    pane.count++;
+    pane.start = Math.min(pane.start, time);
+    pane.end = Math.max(pane.end, time);
+    keys.set(mapKey, counted);
     counted.told = UNTOLD;
     this.#unsaved.add(counted);
-    if (++counted.count < this.#size) {
+    if (++counted.count < this.#every) {
       if (this.#host.eager) this.#changed.add(counted);
       return undefined;
     }
     this.#host.closed();
     this.#give(counted, true);
-    Object.assign(counted, {
-      index: counted.index + 1,
-      count: 0,
-      start: Infinity,
-      end: -Infinity,
-      accumulator: how.init(),
-      revision: 0,
-      told: TOLD_FINAL,
-    });
+    const left = (this.#size - this.#every) / this.#pane;
+    counted.panes = left === 0 ? [] : counted.panes.slice(-left);
+    counted.index++;
+    counted.count = counted.revision = 0;
     return undefined;
   }
 
@@ -105,18 +123,16 @@ export class CountWindows implements Windows {
 
   load(rows: StateRows): void {
     for (const [stored, value] of rows.scan(this.#host.prefix)) {
-      const [scope, key, index, count, start, end, accumulator, revision, told] = value as [
+      const [scope, key, index, panes, count, revision, told] = value as [
         number,
         unknown,
         number,
+        Pane[],
         number,
-        number,
-        number,
-        unknown,
         number,
         number,
       ];
-      const counted = { scope, key, stored, index, count, start, end, accumulator, revision, told };
+      const counted = { scope, key, stored, index, panes, count, revision, told };
       this.#scope(scope).set(toMapKey(key), counted);
       if (told === UNTOLD && this.#host.eager) this.#changed.add(counted);
     }
@@ -124,8 +140,8 @@ export class CountWindows implements Windows {
 
   save(rows: StateRows): void {
     for (const counted of this.#unsaved) {
-      const { scope, key, stored, index, count, start, end, accumulator, revision, told } = counted;
-      rows.set(stored, [scope, key, index, count, start, end, accumulator, revision, told]);
+      const { scope, key, stored, index, panes, count, revision, told } = counted;
+      rows.set(stored, [scope, key, index, panes, count, revision, told]);
     }
     this.#unsaved.clear();
   }
@@ -145,22 +161,27 @@ export class CountWindows implements Windows {
       key,
       stored: this.#host.prefix + encodeKey([scope, ...partsOf(key), ALL]),
       index: 0,
+      panes: [],
       count: 0,
-      start: Infinity,
-      end: -Infinity,
-      accumulator: this.#host.how.init(),
       revision: 0,
       told: TOLD_FINAL,
     };
   }
 
   #give(counted: Counted, final: boolean): void {
-    const { scope, key, start, end, index, accumulator } = counted;
+    const { scope, key, index, panes } = counted;
+    const { how } = this.#host;
     this.#changed.delete(counted);
+    const parts = panes.slice(1).reduce<Parts>(
+      (all, pane) => mergeParts(all, pane.parts, how),
+      panes[0]!.parts,
+    );
+    const value = resultOf(parts, how);
     counted.told = final ? TOLD_FINAL : TOLD_OPEN;
-    const value = this.#host.how.result(accumulator);
     this.#unsaved.add(counted);
     const revision = ++counted.revision;
+    const start = Math.min(...panes.map((pane) => pane.start));
+    const end = Math.max(...panes.map((pane) => pane.end));
     this.#host.give({ scope, key, start, end, place: index, index, value, revision, final });
   }
 }

@@ -1,6 +1,7 @@
 import { encodeKey } from "../cache/keys.ts";
 import { copyIn } from "../cache/values.ts";
 import type { StateRows } from "../flow/state/state.ts";
+import { divisorOf } from "./divisor.ts";
 import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addToOne,
@@ -85,7 +86,7 @@ export class HoppingWindows implements Windows {
     this.#host = host;
     this.#size = size;
     this.#every = every;
-    this.#pane = divisor(size, every);
+    this.#pane = divisorOf(size, every);
   }
 
   get due(): boolean {
@@ -443,9 +444,4 @@ export class HoppingWindows implements Windows {
 
 function inOrderOf(hops: ReadonlyMap<number, Hop>): Hop[] {
   return [...hops.values()].sort((a, b) => a.start - b.start);
-}
-
-/** The greatest common divisor. */
-function divisor(a: number, b: number): number {
-  return b === 0 ? a : divisor(b, a % b);
 }

@@ -79,6 +79,13 @@ export interface SlidingOptions {
 export interface CountOptions {
   /** How many messages are in a window. */
   size: number;
+  /**
+   * After how many messages a window closes: with fewer than `size`, windows overlap. The first ones have what there
+   * is.
+   *
+   * @default {size}
+   */
+  every?: number | undefined;
 }
 
 const length = duration({ positive: true, whole: true });
@@ -181,6 +188,9 @@ export function tumbling(options: object): ExactPipe<unknown, unknown> {
     return (host) => new AlignedWindows(host, alignment);
   });
 }
+
+/** The most messages of a count window. */
+const MOST_MESSAGES = 1_000_000;
 
 /** The most windows that a message may be in. */
 const MOST_WINDOWS = 10_000;
@@ -288,12 +298,22 @@ export function countWindow<M, R>(
 ): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
 export function countWindow(options: object): ExactPipe<unknown, unknown> {
   return pipe("countWindow", options, {
-    rules: { size: number({ least: 1, integer: true }) },
-    sizes({ size }) {
-      needed("countWindow", "size", size);
-      return { size };
+    rules: {
+      size: number({ least: 1, most: MOST_MESSAGES, integer: true }),
+      every: number({ least: 1, integer: true }),
     },
-    merges: false,
+    sizes({ size, every = size }) {
+      needed("countWindow", "size", size);
+      if ((every as number) > (size as number)) {
+        throw new RangeError(
+          `Cannot make a countWindow(): every (${every}) must be at most size (${size})`,
+        );
+      }
+      return { size, every };
+    },
+    merges: ({ size, every = size }) => every !== size,
     final: "no message is late there",
-  }, ({ size }) => (host) => new CountWindows(host, size as number));
+  }, ({ size, every = size }) => (host) => {
+    return new CountWindows(host, size as number, every as number);
+  });
 }

@@ -111,7 +111,7 @@ export interface KindOptions {
   /** Returns what is stored of the options of this kind. */
   readonly sizes: (read: Readonly<Record<string, unknown>>) => Readonly<Record<string, unknown>>;
   /** Whether windows are made of others. */
-  readonly merges: boolean;
+  readonly merges: boolean | ((read: Readonly<Record<string, unknown>>) => boolean);
   /** Why late messages cannot be accepted. */
   readonly final?: string | undefined;
   /** Whether a window gives one result. */
@@ -138,7 +138,8 @@ export function readWindow(
         `aggregates, got ${describe(into)}`,
     );
   }
-  if (merges && how.merge === undefined) {
+  const isMerged = typeof merges === "function" ? merges(read) : merges;
+  if (isMerged && how.merge === undefined) {
     throw new TypeError(
       `Cannot make a ${kind}() window: its windows are made of others, so its fold() needs merge`,
     );

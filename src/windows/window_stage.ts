@@ -235,6 +235,15 @@ export class WindowStage implements Ticker {
   tick(receipt: Receipt | undefined): Maybe {
     const first = this.#outbox.first;
     if (first !== undefined) return this.#send(first, receipt);
+    try {
+      this.#work();
+    } catch (error) {
+      // An accumulator that cannot be merged or copied: it belongs to no message any more.
+      throw this.#place.flowRun.callError(error, undefined, this.#place.output);
+    }
+  }
+
+  #work(): void {
     if (this.#windows.due) return this.#windows.close(CHUNK);
     if (this.#eager && this.#windows.changed) {
       this.#windows.giveChanged(CHUNK);

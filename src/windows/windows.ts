@@ -105,7 +105,9 @@ export function addToOne(
   const { parts } = target;
   const accumulator = find(parts, partition, how);
   const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
-  put(parts, partition, how.add(base, read));
+  const added = how.add(base, read);
+  if (how.throws && parts.length === 0) how.result(added); // an error now where it is no plain data
+  put(parts, partition, added);
 }
 
 function find(parts: Parts, partition: number, how: How<unknown, unknown>): unknown {

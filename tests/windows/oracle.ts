@@ -3,8 +3,8 @@ import {
   COUNT,
   EVERY,
   GAP,
-  type Kind,
   OUT_OF_ORDER,
+  type Plan,
   SIZE,
   SLACK,
   type Value,
@@ -22,14 +22,14 @@ interface Judged {
 export function check(world: World): void {
   const { plan, table } = world;
   if (world.failure !== undefined) throw new Error(world.failure);
-  const { all, watermarks, bounds } = judge(world);
-  const want = windowsOf(plan.kind, plan.scope, plan.accept, all);
+  const { all, settled, bounds } = judge(world);
+  const want = windowsOf(plan, all);
   const scopeOf = (id: string) => id.split("/")[0]!;
   const watermarkOf = (id: string) => {
     const scope = scopeOf(id);
-    if (scope !== "*") return watermarks.get(Number(scope)) ?? -Infinity;
+    if (scope !== "*") return settled.get(Number(scope)) ?? -Infinity;
     return Math.min(
-      ...world.logs.keys().map((partition) => watermarks.get(partition) ?? -Infinity),
+      ...world.logs.keys().map((partition) => settled.get(partition) ?? -Infinity),
     );
   };
   for (const [id, { end, ids }] of want) {
@@ -85,6 +85,8 @@ function judge({ trace, logs, plan }: World) {
   const watermarks = new Map<number, number>();
   const greatest = new Map<number, number>();
   const estimates = new Map<number, number>();
+  /** The watermarks without what silence has added in the last process: that may be of its last moment. */
+  let settled = new Map<number, number>();
   /** What the estimates were before the silence of the last process. */
   let bounds = new Map<number, number>();
   const all: Judged[] = [];
@@ -94,6 +96,7 @@ function judge({ trace, logs, plan }: World) {
     if (each.type === "given") continue;
     if (each.type === "boot") {
       bounds = new Map(estimates);
+      settled = new Map(watermarks);
       continue;
     }
     if (each.type === "advance") {
@@ -127,8 +130,9 @@ function judge({ trace, logs, plan }: World) {
     estimates.set(partition, estimate);
     if (estimate > -Infinity) bounds.set(partition, estimate);
     watermarks.set(partition, Math.max(watermark, estimate - OUT_OF_ORDER));
+    settled.set(partition, Math.max(settled.get(partition) ?? -Infinity, estimate - OUT_OF_ORDER));
   }
-  return { all, watermarks, bounds };
+  return { all, settled, bounds };
 }
 
 interface Wanted {
@@ -137,9 +141,7 @@ interface Wanted {
 }
 
 function windowsOf(
-  kind: Kind,
-  scope: "partition" | "source",
-  accept: number,
+  { kind, scope, accept, every }: Plan,
   all: readonly Judged[],
 ): Map<string, Wanted> {
   const want = new Map<string, Wanted>();
@@ -148,10 +150,10 @@ function windowsOf(
   const add = (id: string, end: number, message: Logged) =>
     want.getOrInsertComputed(id, () => ({ end, ids: [] })).ids.push(idOf(message));
   if (kind === "tumbling" || kind === "hopping") {
-    const every = kind === "hopping" ? EVERY : SIZE;
+    const step = kind === "hopping" ? EVERY : SIZE;
     for (const { message, watermark } of all) {
-      const last = Math.floor(message.time / every) * every;
-      for (let start = last; start > message.time - SIZE; start -= every) {
+      const last = Math.floor(message.time / step) * step;
+      for (let start = last; start > message.time - SIZE; start -= step) {
         if (watermark >= start + SIZE + accept) continue;
         add(`${nameOf(message)}/${start}`, start + SIZE, message);
       }
@@ -197,10 +199,19 @@ function windowsOf(
   const counts = new Map<string, number>();
   for (const { message } of all) {
     const name = nameOf(message);
-    const count = counts.get(name) ?? 0;
-    counts.set(name, count + 1);
-    add(`${name}/${Math.floor(count / COUNT)}`, 0, message);
+    const number = counts.get(name) ?? 0;
+    counts.set(name, number + 1);
+    // Window n has the COUNT messages up to the one that closes it, and is there once a message after the last has come.
+    for (let index = Math.floor(number / every); index * every < number + COUNT; index++) {
+      if (number >= (index + 1) * every - COUNT) add(`${name}/${index}`, Infinity, message);
+    }
   }
-  for (const [id, { ids }] of want) if (ids.length < COUNT) want.set(id, { end: Infinity, ids });
+  for (const [id, { ids }] of want) {
+    const parts = id.split("/");
+    const index = Number(parts.pop());
+    const total = counts.get(parts.join("/"))!;
+    if (total >= (index + 1) * every) want.set(id, { end: 0, ids });
+    else if (total <= index * every) want.delete(id);
+  }
   return want;
 }

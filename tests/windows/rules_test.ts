@@ -435,6 +435,32 @@ Deno.test("rule 7: count windows close by their last message, and have an index"
   ]);
 });
 
+Deno.test("rule 7: count windows overlap with every", async () => {
+  const seen: unknown[] = [];
+  const app = new App();
+  const into = collect({ max: 9, of: ({ timestamp }: Timed) => timestamp });
+  app.handle(
+    [1, 2, 3, 4, 5, 6, 7].map((time) => at(time)),
+    countWindow({ size: 4, every: 2, into }),
+    ({ index, value, start, end, final }) => void seen.push([index, value, start, end, final]),
+  );
+  await app.stream();
+  assertEquals(seen, [
+    [0, [1, 2], 1, 2, true],
+    [1, [1, 2, 3, 4], 1, 4, true],
+    [2, [3, 4, 5, 6], 3, 6, true],
+    [3, [5, 6, 7], 5, 7, true],
+  ]);
+  const alone = fold({ init: () => 0, add: (sum: number, _: Timed) => sum + 1 });
+  countWindow({ size: 4, into: alone });
+  assertThrows(() => countWindow({ size: 4, every: 2, into: alone }), TypeError, "needs merge");
+  assertThrows(
+    () => countWindow({ size: 2, every: 4, into }),
+    RangeError,
+    "every (4) must be at most size (2)",
+  );
+});
+
 Deno.test("rule 7: merge is required where windows are made of others", () => {
   const alone = fold({ init: () => 0, add: (sum: number, _: Timed) => sum + 1 });
   assertThrows(() => session({ gap: 1, into: alone }), TypeError, "its fold() needs merge");
@@ -663,6 +689,21 @@ Deno.test("a message without key or time meets onError, and leaves nothing", asy
     "Cannot window a message without a timestamp",
     "Cannot window a message by the time NaN",
   ]);
+});
+
+Deno.test("an accumulator that cannot be stored is an error of its first message", async () => {
+  const app = new App();
+  const into = fold({
+    init: () => new Map<string, () => void>(),
+    add: (all, { key }: Timed) => all.set(key, () => {}),
+  });
+  app.handle([at(0)], tumbling({ size: 10, into }), () => {});
+  const error = await assertRejects(() => app.stream(), Error);
+  assertStringIncludes(
+    (error.cause as Error).message,
+    "Cannot keep the accumulator of fold() in a window",
+  );
+  assertEquals((error as HandlerError).input, at(0));
 });
 
 Deno.test("a fold that fails leaves its windows as they were", async () => {

@@ -48,6 +48,8 @@ export interface Plan {
   readonly accept: number;
   readonly idle: "advance" | "hold";
   readonly policy: "stop" | "skip" | "retry";
+  /** After how many messages a count window closes. */
+  readonly every: number;
   readonly partitions: number;
   readonly grows: boolean;
 }
@@ -106,6 +108,7 @@ export function planOf(random: Random): Plan {
     accept: accepts ? 15_000 + random.integer(15_000) : 0,
     idle: random.chance(0.8) ? "advance" : "hold",
     policy: random.pick<Plan["policy"]>(["stop", "skip", "retry"]),
+    every: random.pick([1, 2, COUNT, COUNT]),
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
   };
@@ -226,7 +229,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
         world.failure ??= `${name} is given again, though that it was given is on disk`;
       }
       if (random.chance(0.2)) await scheduler.turn("a handler");
-      if (random.chance(0.05)) await delay(clock, random.integer(20_000));
+      if (!last && random.chance(0.05)) await delay(clock, random.integer(20_000));
       await cache.update(["given", name], (times = 0) => times as number + 1);
       if (random.chance(0.2)) await scheduler.turn("a handler has written");
       if (plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
@@ -337,7 +340,7 @@ function windowOf(plan: Plan, arrived: (message: Logged) => string) {
     case "sliding":
       return sliding({ size: SIZE, ...common });
     case "countWindow":
-      return countWindow({ size: COUNT, ...common });
+      return countWindow({ size: COUNT, every: plan.every, ...common });
   }
 }
 
