@@ -53,7 +53,8 @@ export interface WindowOptions<M> {
     | { readonly accept: Duration; readonly then?: "drop" | Sink<Late<M>> | undefined }
     | undefined;
   /**
-   * How far the time of a message may be ahead of the clock. One beyond is counted in its window, and does not move
+   * How far the time of a message may be ahead of the clock; in a topic with `LogAppendTime`, of the time at which the
+   * broker has stored it, whenever it is read. One beyond is counted in its window, and does not move
    * the watermark: one wrong clock makes nothing else late.
    *
    * @default {{ days: 1 }}

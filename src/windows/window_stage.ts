@@ -1,5 +1,6 @@
 import { encodeKey } from "../cache/keys.ts";
 import { copyIn } from "../cache/values.ts";
+import type { Clock } from "../clock.ts";
 import { describe } from "../redact.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
@@ -142,7 +143,7 @@ export class WindowStage implements Ticker {
     const isCopied = this.#settings.late !== undefined && time < clock.watermark;
     const copy = isCopied ? copyOf(message) : undefined;
     const late = this.#windows.add(entry);
-    const counts = time <= this.#ticking.clock.now() + maxAhead;
+    const counts = time <= nowOf(this.#place.input.root, this.#ticking.clock) + maxAhead;
     if (!counts) this.#told.ahead++;
     if (late !== undefined) this.#late(copy, entry, late, receipt);
     this.#watermarks.arrived(clock, time, silence, counts);
@@ -368,6 +369,12 @@ export class WindowStage implements Ticker {
     const waiting = this.#outbox.size;
     status({ type: "windows", flow, source, closed, late, ahead, waiting, watermark, delayMs });
   }
+}
+
+/** What the time is when a message comes: by the broker that has stored it, where that has said so. */
+function nowOf(root: unknown, clock: Clock): number {
+  const { record } = (root ?? {}) as { record?: { appended?: boolean; timestamp: number } };
+  return record?.appended ? record.timestamp : clock.now();
 }
 
 function timestampOf(message: unknown): unknown {

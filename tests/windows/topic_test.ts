@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { App, MemoryCache, type StatusEvent } from "../../mod.ts";
+import { systemClock } from "../../src/clock.ts";
 import { count, tumbling } from "../../src/windows/mod.ts";
 import { until } from "../_support/processes.ts";
 import { kafka, memory, testOn } from "../_support/topic_fixture.ts";
@@ -57,3 +58,39 @@ for (const fixture of [memory, kafka]) {
     await streaming;
   });
 }
+
+testOn(kafka)(
+  "compares maxAhead with the time at which the broker has stored a message",
+  async ({ make, broker, name }) => {
+    await broker.ensure(name, { config: { "message.timestamp.type": "LogAppendTime" } });
+    const topic = make();
+    const stored = Date.now();
+    const hour = 3_600_000;
+    for (const time of [stored, stored + 3 * hour, stored + hour]) {
+      await topic.send({
+        key: "a",
+        value: `${time}`,
+      });
+    }
+    await using state = new MemoryCache({ maxBytes: Infinity });
+    const late: number[] = [];
+    // By this clock everything would be too far ahead.
+    const app = new App({ clock: { ...systemClock, now: () => 0 }, commit: { interval: 20 } });
+    const window = tumbling({
+      size: { minutes: 1 },
+      time: ({ value }: { value: string }) => Number(value),
+      maxAhead: { hours: 2 },
+      into: count(),
+      late: ({ time }) => late.push(time),
+    });
+    const seen: number[] = [];
+    app.handle(topic, window, ({ start }) => void seen.push(start), { name: "count", state });
+    const streaming = app.stream();
+    await until(() => seen.length === 1);
+    await app.close();
+    await streaming;
+    // The second did not move the watermark, so the third is not late; the first is closed by the third.
+    assertEquals(seen, [stored - stored % 60_000]);
+    assertEquals(late, []);
+  },
+);

@@ -18,6 +18,8 @@ export interface BrokerRecord {
   readonly value: Uint8Array | null;
   /** When it was produced, in milliseconds since the epoch. */
   readonly timestamp: number;
+  /** True where `timestamp` is when the broker has stored it (`message.timestamp.type=LogAppendTime`). */
+  readonly appended?: boolean | undefined;
   /** Its headers, in order. */
   readonly headers: readonly Header[];
 }
