@@ -1,8 +1,9 @@
 import type { StateRows } from "../flow/state/state.ts";
 
 /**
- * Compares the definition of a window with the one that its state was made with, and stores it where there is none.
+ * Compares the definition of a window with the one that its state was made with.
  *
+ * @returns Whether there is one.
  * @throws {TypeError} If they differ; the error says in what.
  */
 export function assertSameDefinition(
@@ -10,12 +11,12 @@ export function assertSameDefinition(
   rows: StateRows,
   key: string,
   definition: Readonly<Record<string, unknown>>,
-): void {
+): boolean {
   const [stored] = [...rows.scan(key)].map(([, value]) => value as Record<string, unknown>);
-  if (stored === undefined) return rows.set(key, definition);
+  if (stored === undefined) return false;
   const names = new Set([...Object.keys(stored), ...Object.keys(definition)]);
   const differences = [...names].filter((name) => shown(stored[name]) !== shown(definition[name]));
-  if (differences.length === 0) return;
+  if (differences.length === 0) return true;
   const each = differences.map((name) =>
     `${name} was ${shown(stored[name])} and is ${shown(definition[name])}`
   );

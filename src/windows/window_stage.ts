@@ -43,6 +43,8 @@ export class WindowStage implements Ticker {
   readonly #watermarks: Watermarks;
   readonly #outbox: Outbox;
   #emit: Emit<unknown> = () => {};
+  /** Stores the definition, where there is none yet. */
+  #define: (() => void) | undefined;
   /** A commit was asked for. */
   #asked = false;
   /** The source has ended. */
@@ -80,7 +82,9 @@ export class WindowStage implements Ticker {
       closed: () => this.#told.closed++,
     });
     if (store !== undefined) {
-      assertSameDefinition(flow, store.rows, prefix("definition"), settings.definition);
+      const key = prefix("definition");
+      const isDefined = assertSameDefinition(flow, store.rows, key, settings.definition);
+      if (!isDefined) this.#define = () => store.rows.set(key, settings.definition);
       this.#watermarks.load(store.rows);
       this.#windows.load(store.rows);
       this.#outbox.load(store.rows);
@@ -204,6 +208,8 @@ export class WindowStage implements Ticker {
   #save(): () => void {
     const { rows } = this.#ticking.store!;
     if (this.#settings.emit === "changes") this.#giveChanged();
+    this.#define?.();
+    this.#define = undefined;
     this.#watermarks.save(rows);
     this.#windows.save(rows);
     const saved = this.#outbox.save(rows);

@@ -19,6 +19,8 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   /** The positions after what is done. */
   readonly done: number[] = [];
   ended = false;
+  /** Its partitions are being given to others. */
+  away = false;
   readonly #logs: T[][];
   readonly #silence: number[] = [];
   #next: number[] = [];
@@ -62,6 +64,12 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   grow(): void {
     this.#logs.push([]);
     this.#begin();
+  }
+
+  /** Its partitions are given back. */
+  back(): void {
+    this.away = false;
+    this.#wakeUp();
   }
 
   /** Nothing more comes. */

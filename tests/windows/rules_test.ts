@@ -505,6 +505,18 @@ Deno.test("rule 8: a pause holds results back too", async () => {
   assertEquals(await running.given(), [["0/a/0", 1, 1, true]]);
 });
 
+Deno.test("rule 8: no tick begins while the partitions are given to others", async () => {
+  const source = new WindowSource();
+  await using running = new Running(source, minutes());
+  source.send([at(0)]);
+  await running.given();
+  source.away = true;
+  source.silent(MINUTE);
+  assertEquals(await running.given(), []);
+  source.back();
+  assertEquals(await running.given(), [["0/a/0", 1, 1, true]]);
+});
+
 Deno.test("rule 8: the dead letter of a failed result is the result", async () => {
   const letters: HandlerError[] = [];
   const seen: string[] = [];

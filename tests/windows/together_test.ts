@@ -156,6 +156,40 @@ Deno.test("a handler of results has the time limit of its flow", async () => {
   assertEquals((errors[0] as Error).name, "TimeoutError");
 });
 
+Deno.test("partitions that are added to a topic take part in windows of all partitions", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("in", { partitions: 1 });
+  await using source = new Topic("in", {
+    broker,
+    groupId: "g",
+    offset: "earliest",
+    maxWaitTimeInMs: 20,
+  });
+  await using state = open();
+  const base = Math.floor(Date.now() / MINUTE) * MINUTE - 10 * MINUTE;
+  const send = (partition: number, offset: number) =>
+    source.send({ value: "", partition, timestamp: base + offset });
+  await send(0, 0);
+  const seen: unknown[] = [];
+  const app = new App({ commit: { interval: 20 } });
+  app.handle(
+    source,
+    tumbling({ size: MINUTE, by: () => "all", idle: "hold", into: count() }),
+    ({ start, value }) => void seen.push([start - base, value]),
+    { name: "windows", state },
+  );
+  const streaming = app.stream();
+  await until(async () => (await source.lag()).get(0) === 0);
+  await broker.grow("in", 2);
+  await send(1, 5);
+  await send(1, MINUTE);
+  await send(0, MINUTE);
+  await until(() => seen.length === 1);
+  assertEquals(seen, [[0, 2]]); // the first minute has the message of the new partition
+  await app.close();
+  await streaming;
+});
+
 Deno.test("a Topic takes results, and late messages, and its dead letters are results", async () => {
   await using broker = new MemoryBroker();
   await broker.ensure("in", { partitions: 2 });

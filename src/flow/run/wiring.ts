@@ -24,7 +24,7 @@ import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Ticker } from "../source/ticker.ts";
 import type { Ticking } from "../stage/ticking.ts";
-import { assertTicks } from "../state/tick_checks.ts";
+import { assertOneTicker, assertTicks } from "../state/tick_checks.ts";
 import { RootSource } from "../state/root_source.ts";
 import { type Sinks, toSinks } from "../stage/sinks.ts";
 import { isStateKept, type StateStore } from "../state/state.ts";
@@ -153,7 +153,10 @@ export class Opened {
       const input = separate ? new Delivery() : delivery;
       const ticking = exact.ticks === undefined
         ? undefined
-        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => tickers.push(ticker));
+        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => {
+          assertOneTicker(tickers, name, exact.ticks!);
+          tickers.push(ticker);
+        });
       const place = { flowRun, input, output: delivery, recovery: recovery.forPipe(), ticking };
       stages.unshift(exact[makeStage](place, host.clock));
       delivery = input;

@@ -1,5 +1,6 @@
 import type { Binding } from "../run/binding.ts";
 import type { Hub } from "../source/hub.ts";
+import type { Ticker } from "../source/ticker.ts";
 import type { ExactStage } from "../stage/exact_pipes.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
@@ -68,4 +69,19 @@ export function assertTicks(
         "state, a Cache on disk",
     );
   }
+}
+
+/**
+ * Checks that a flow has its stages once.
+ *
+ * @throws {TypeError} If they were made a second time, to handle messages beside each other.
+ */
+export function assertOneTicker(known: readonly Ticker[], flow: string, window: string): void {
+  if (known.length === 0) return;
+  throw new TypeError(
+    `Cannot use ${window}() in flow ${
+      JSON.stringify(flow)
+    }: it takes messages in their order, one after the other, ` +
+      "so its flow cannot handle several at once; send the results to a Topic, and handle them in another flow",
+  );
 }
