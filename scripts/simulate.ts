@@ -1,15 +1,17 @@
 /**
- * Runs simulations with many seeds: `deno task simulate [delivery | checkpoint] [--seeds N] [--first N]`.
+ * Runs simulations with many seeds: `deno task simulate [delivery | checkpoint | windows] [--seeds N] [--first N]`.
  * A seed that fails is printed, with the command that replays it.
  */
 import { parseArgs } from "node:util";
 import { simulate } from "../src/testing/mod.ts";
 import { simulateCheckpoint } from "../tests/_support/checkpoint_simulation.ts";
 import { simulateDelivery } from "../tests/delivery/simulation.ts";
+import { simulateWindows } from "../tests/windows/simulation.ts";
 
 const simulations = {
   delivery: { run: simulateDelivery, shown: "nothing lost, state exact" },
   checkpoint: { run: simulateCheckpoint, shown: "every last result right" },
+  windows: { run: simulateWindows, shown: "each window has what came in time, once" },
 };
 
 const { values, positionals } = parseArgs({

@@ -52,6 +52,31 @@ export type StatusEvent =
     readonly ageMs: number;
     readonly waiting: number;
   }
+  /**
+   * Sent each second and after the last commit, for each flow with a window. Since the one before, `closed` windows
+   * have closed, `late` messages came too late for one, and `ahead` had a time too far ahead; `waiting` results wait
+   * for a commit or for the handler. `watermark` is the least of the partitions, `delayMs` how far it is behind the
+   * clock; undefined before the first message.
+   */
+  | {
+    readonly type: "windows";
+    readonly flow: string;
+    readonly source: string;
+    readonly closed: number;
+    readonly late: number;
+    readonly ahead: number;
+    readonly waiting: number;
+    readonly watermark: number | undefined;
+    readonly delayMs: number | undefined;
+  }
+  /** A partition was silent for so long that a window closes: its watermark has gone on with the clock. */
+  | {
+    readonly type: "idle_advance";
+    readonly flow: string;
+    readonly source: string;
+    readonly partition: number;
+    readonly watermark: number;
+  }
   /** Caches evicted entries (`maxBytes`) since the `progress` before. */
   | { readonly type: "evicted"; readonly entries: number }
   /**

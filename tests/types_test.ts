@@ -1,11 +1,25 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import type { Topic } from "../src/kafka/mod.ts";
+import {
+  collect,
+  count,
+  countWindow,
+  fold,
+  hopping,
+  mean,
+  session,
+  sliding,
+  sum,
+  top,
+  tumbling,
+} from "../src/windows/mod.ts";
 import {
   App,
   batch,
+  type Cache,
   closeAtEnd,
   type Context,
   deadLetter,
-  type ExactPipe,
   filter,
   flatMap,
   handle,
@@ -211,7 +225,7 @@ export function listsOfPipesFitTogether(): void {
     batch<number>(2),
     (some: number[]) => some.length,
     {
-      sink: (count) => isExactly<typeof count, number>(true),
+      sink: (length) => isExactly<typeof length, number>(true),
     },
   );
   // @ts-expect-error the second wants what the first does not give
@@ -255,28 +269,8 @@ export function sixPipesInferInlineLambdas(): void {
   );
 }
 
-/** A pipe with the signature that a window has: its lambdas stand in nested options. */
-interface Aggregate<M, R> {
-  readonly of?: (message: M) => R;
-}
-declare function count<M>(): Aggregate<M, number>;
-declare function sum<M>(number: (message: M) => number): Aggregate<M, number>;
-declare function tumbling<M, const I extends Record<string, Aggregate<M, unknown>>>(options: {
-  size: { minutes: number };
-  by: "key" | ((message: M) => unknown);
-  time: (message: M) => number;
-  into: I & Record<string, Aggregate<M, unknown>>;
-}): ExactPipe<
-  M,
-  {
-    key: string;
-    start: number;
-    value: { -readonly [Name in keyof I]: I[Name] extends Aggregate<M, infer R> ? R : never };
-  }
->;
-
 export function lambdasInNestedOptionsAreInferred(): void {
-  const clicks: { value: { at: number; amount: number } }[] = [];
+  const clicks: { key: string; value: { at: number; amount: number } }[] = [];
   handle(
     clicks,
     tumbling({
@@ -450,3 +444,88 @@ Deno.test("the compiler's message for a wrong sink names the two types", async (
     await Deno.remove(path);
   }
 });
+
+interface Click {
+  readonly at: number;
+  readonly amount: number;
+}
+declare const clicks: Topic<string, Click>;
+declare const cache: Cache<{ n: number; total: number }>;
+declare const results: Cache<{ n: number; total: number }>;
+
+export function windowsAreTypedFromTheMessageToTheHandler(): void {
+  handle(
+    clicks,
+    tumbling({
+      size: { minutes: 1 }, // hopping({ size, every }), session({ gap }), sliding({ size }), countWindow({ size, every? }); calendar: size: { unit: "day", timeZone: "Europe/Paris" }
+      by: "key", // the default; or a function
+      time: (m) => m.value.at, // default: message.timestamp
+      into: { n: count(), total: sum((m) => m.value.amount) }, // or one aggregate, or fold({ init, add, merge?, remove? })
+      outOfOrderness: { seconds: 5 }, // default 0
+      idle: "advance", // or "hold"
+      emit: "final", // or "changes", or { every: Duration }
+      late: "drop", // or a Sink<Late<M>>, or { accept: Duration, then?: … }
+    }),
+    ({ key, start, value }) => [[key, start], value],
+    { name: "clicks", state: cache, sink: results },
+  );
+
+  handle(
+    clicks,
+    tumbling({
+      size: { unit: "day", timeZone: "Europe/Paris" },
+      into: {
+        best: top(3, { by: (m) => m.value.amount, of: (m) => m.value }),
+        all: fold({
+          init: () => ({ sum: 0, last: "" }),
+          add: (all, m) => ({ sum: all.sum + m.value.amount, last: m.topic }),
+        }),
+      },
+    }),
+    ({ key, value, id, replaces }) => {
+      isExactly<typeof key, string>(true);
+      isExactly<typeof value, { best: Click[]; all: { sum: number; last: string } }>(true);
+      isExactly<typeof id, string>(true);
+      isExactly<typeof replaces, readonly string[]>(true);
+    },
+  );
+  handle(
+    clicks,
+    map(({ value, timestamp }) => ({ ...value, timestamp, half: value.amount / 2 })),
+    session({
+      gap: { minutes: 5 },
+      by: ({ amount }) => amount > 10,
+      into: mean(({ half }) => half),
+      late: {
+        accept: { minutes: 1 },
+        then: ({ message }) => void isExactly<typeof message.half, number>(true),
+      },
+    }),
+    ({ key, value }) => {
+      isExactly<typeof key, boolean>(true);
+      isExactly<typeof value, number>(true);
+    },
+  );
+  handle(
+    clicks,
+    sliding({
+      size: { seconds: 10 },
+      into: fold({ init: () => 0, add: (sum, m) => sum + m.value.amount }),
+    }),
+    ({ value }) => isExactly<typeof value, number>(true),
+  );
+  handle(
+    clicks,
+    hopping({ size: 10, every: 5, by: (m) => [m.key, m.partition] as const, into: { n: count() } }),
+    ({ key }) => isExactly<typeof key, readonly [string | null, number]>(true),
+  );
+  handle(
+    clicks,
+    countWindow({ size: 10, into: collect({ max: 10, of: (m) => m.offset }) }),
+    ({ value }) => isExactly<typeof value, number[]>(true),
+  );
+  // @ts-expect-error the messages have no such property
+  handle(clicks, tumbling({ size: 1, into: sum((m) => m.nothing) }), () => {});
+  // @ts-expect-error a sum needs numbers
+  handle(clicks, tumbling({ size: 1, into: sum((m) => m.topic) }), () => {});
+}

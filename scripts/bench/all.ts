@@ -9,6 +9,7 @@ import { recordBatches } from "./records.ts";
 import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
 import { topicThrough } from "./topic_through.ts";
+import { windows, windowsMemory } from "./windows.ts";
 
 /** The benchmarks, which run in rounds. */
 export const benchmarks: readonly Benchmark[] = [
@@ -19,10 +20,11 @@ export const benchmarks: readonly Benchmark[] = [
   ...topicThrough,
   ...checkpoint,
   ...delivery,
+  ...windows,
 ];
 
 /** The runs whose heap is measured. */
-export const memoryRuns: readonly MemoryRun[] = [...memory, ...cacheMemory];
+export const memoryRuns: readonly MemoryRun[] = [...memory, ...cacheMemory, ...windowsMemory];
 
 /** What is measured in other figures than messages a second. */
 export const observations: readonly Observation[] = topicFigures;

@@ -7,6 +7,7 @@ export type Layer =
   | "flow"
   | "app"
   | "checkpoint"
+  | "windows"
   | "cache"
   | "codecs"
   | "kafka"
@@ -25,7 +26,16 @@ const interfaces = [
   "state/state.ts",
 ];
 const app = ["app.ts", "convert.ts", "handle.ts", "handle_options.ts", "policies.ts"];
-const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "connector", "testing"];
+const folders = [
+  "flow",
+  "checkpoint",
+  "windows",
+  "cache",
+  "codecs",
+  "kafka",
+  "connector",
+  "testing",
+];
 
 const mayImport: Record<Layer, readonly Layer[]> = {
   base: [],
@@ -33,6 +43,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   flow: ["interfaces", "base"],
   app: ["flow", "interfaces", "base"],
   checkpoint: ["flow", "cache", "interfaces", "base"],
+  windows: ["flow", "cache", "interfaces", "base"],
   cache: ["interfaces", "base"],
   codecs: ["interfaces", "base"],
   kafka: ["codecs", "interfaces", "base"],

@@ -48,6 +48,7 @@ export function exactPipe<A, B>(
   const pipe: ExactStage<A, B> = {
     holds: false,
     single: true,
+    repeats: true,
     [makeStage]: ({ flowRun, input, recovery }) =>
       stage((emit) => {
         let handling = false;

@@ -141,6 +141,7 @@ export type {
   BrokerRecord,
   Chunk,
   Compression,
+  EmptyAnswer,
   GroupHandlers,
   Header,
   Instant,

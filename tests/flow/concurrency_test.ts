@@ -298,7 +298,7 @@ Deno.test("rule 9: what takes one message after the other is refused", () => {
           concurrency: { max: 2, by },
         }),
       TypeError,
-      'Cannot handle messages of flow "f" concurrently: batch(), exactPipe(), pipe functions',
+      'Cannot handle messages of flow "f" concurrently: batch(), windows, exactPipe(), pipe functions',
     );
   }
 });

@@ -5,11 +5,13 @@ import type {
   Change,
   KnownPosition,
   StateDriver,
+  StateRows,
   StateStore,
   StoredPosition,
   Writer,
 } from "../../flow/state/state.ts";
 import { encodeKey } from "../keys.ts";
+import { toRange } from "../range.ts";
 import { copyIn, copyOut } from "../values.ts";
 import type { Entry } from "./entry.ts";
 import { TableChange } from "./table_change.ts";
@@ -17,6 +19,10 @@ import type { Table } from "./table.ts";
 
 /** The space of the positions; no user can name it. */
 const POSITIONS = "$positions";
+/** The space of the rows of flows. */
+const ROWS = "$rows";
+/** Above every character of an encoded key. */
+const ABOVE = "\xff";
 /** What replaces the positions once the content no longer matches them. */
 const SALVAGED = encodeKey("salvaged");
 
@@ -59,7 +65,9 @@ export class ExactState implements StateStore {
   #dropped = false;
   /** Counts the changes. */
   #changes = 0;
-  readonly #notes = new Set<() => void>();
+  readonly #notes = new Set<() => void | (() => void)>();
+  /** Whom to tell once a cut is on disk. */
+  #unsaved: { readonly cut: number; readonly saved: () => void }[] = [];
 
   /** Begins undriven; a driven store takes up to `maxBytes` between two cuts. */
   constructor(store: DrivenStore, maxBytes: number) {
@@ -121,7 +129,7 @@ export class ExactState implements StateStore {
   }
 
   /** Has `note` write what belongs into every cut. */
-  beforeCut(note: () => void): () => void {
+  beforeCut(note: () => void | (() => void)): () => void {
     this.#notes.add(note);
     return () => void this.#notes.delete(note);
   }
@@ -129,7 +137,8 @@ export class ExactState implements StateStore {
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[], without: readonly Change[] = []): Commit {
     const again = without.toSorted((a, b) => b.order - a.order).map((change) => change.withdraw());
-    for (const note of this.#notes) runDetached(note);
+    const told = Array.from(this.#notes, (note) => runDetached(note))
+      .filter((saved) => saved !== undefined);
     const table = this.#store.table(POSITIONS);
     for (const { flow, source, partition, position, done = [] } of positions) {
       const row = [flow, source, partition, position, ...done.length > 0 ? [done] : []];
@@ -141,7 +150,34 @@ export class ExactState implements StateStore {
     for (const make of again.toReversed()) make();
     this.#changed.clear();
     for (const { by } of without) this.#changed.add(by);
-    return () => this.#store.save(cut);
+    this.#unsaved.push(...told.map((saved) => ({ cut, saved })));
+    return async () => {
+      await this.#store.save(cut);
+      const saved = this.#unsaved.filter((each) => each.cut <= cut);
+      this.#unsaved = this.#unsaved.filter((each) => each.cut > cut);
+      for (const each of saved) runDetached(each.saved);
+    };
+  }
+
+  /** Rows of flows, beside the content. */
+  get rows(): StateRows {
+    const table = this.#store.table(ROWS);
+    return {
+      *scan(prefix) {
+        const range = { ...toRange(), low: prefix, high: prefix + ABOVE };
+        const cursor = table.scan(range);
+        for (let entry = cursor.next(); entry !== undefined; entry = cursor.next()) {
+          const { key, value, cloned } = entry as Entry;
+          yield [key, copyOut(value, cloned)];
+        }
+      },
+      set(key, value) {
+        table.put({ key, put: { ...copyIn(value), expires: 0 } });
+      },
+      delete(key) {
+        table.put({ key, put: undefined });
+      },
+    };
   }
 
   /** Is driven no longer. */

@@ -16,14 +16,16 @@ export function assertConcurrent(
 ): void {
   const isSingle = (stage: unknown, index: number) => {
     const exact = stage as Partial<ExactStage<unknown, unknown>>;
-    if (exact[makeStage] !== undefined) return exact.holds || exact.single;
+    if (exact[makeStage] !== undefined) {
+      return exact.holds || exact.single || exact.ticks !== undefined;
+    }
     return typeof stage !== "function" || index < stages.length - 1 || toOpaque(stage)?.promise;
   };
   if (stages.some(isSingle)) {
     throw new TypeError(
       `Cannot handle messages of flow ${
         JSON.stringify(flow)
-      } concurrently: batch(), exactPipe(), pipe functions, ` +
+      } concurrently: batch(), windows, exactPipe(), pipe functions, ` +
         "TransformStreams and stream handlers take one message after the other; use map(), filter() or flatMap() " +
         "before a handler function, or let this flow write to a Proxy, and read that in a flow of its own",
     );

@@ -69,9 +69,10 @@ export class ProgressReport {
     if (round === this.#round) this.#tellOf(hub);
   }
 
-  #tellOf({ name, done, feed, load, lookAhead }: Hub<unknown>): void {
+  #tellOf({ name, done, feed, load, lookAhead, tickers }: Hub<unknown>): void {
     const lag = feed.lag?.();
     this.#status({ type: "progress", source: name, messages: done, lag, ...load });
+    for (const { ticker } of tickers) ticker.tell(this.#status);
     const blocked = lookAhead?.blocked;
     if (blocked === undefined) return;
     const { bound, oldest: { message, since }, waiting } = blocked;

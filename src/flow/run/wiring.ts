@@ -1,6 +1,7 @@
 import { SourceError } from "../../errors.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
+import { runAs } from "./attribution.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "../source/hub.ts";
@@ -21,6 +22,9 @@ import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import type { Ticker } from "../source/ticker.ts";
+import type { Ticking } from "../stage/ticking.ts";
+import { assertNotAhead, assertOneTicker, assertTicks } from "../state/tick_checks.ts";
 import { RootSource } from "../state/root_source.ts";
 import { type SinkLocks, type Sinks, toSinks } from "../stage/sinks.ts";
 import { KeyScheduler } from "../concurrency/key_scheduler.ts";
@@ -37,7 +41,14 @@ import {
   Working,
 } from "../state/state_checks.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { chain, type Emit, type FlowStage, flushAll, type Maybe } from "../stage/stage.ts";
+import {
+  chain,
+  type Emit,
+  type FlowStage,
+  flushAll,
+  isPromiseLike,
+  type Maybe,
+} from "../stage/stage.ts";
 
 /** What the wiring needs to know of the run. */
 export interface WiringHost extends Host, HubHost, FlowHost, RecoveryHost, GroupHost {
@@ -69,6 +80,8 @@ interface StagesOptions {
   readonly timeoutMs: number;
   /** The sinks that get one value at a time, where messages are handled concurrently. */
   readonly locks: SinkLocks | undefined;
+  /** Gets the work of its stages that belongs to no message. */
+  readonly tickers: Ticker[];
 }
 
 /** The stages of a flow for one message at a time. */
@@ -91,7 +104,9 @@ export function open(bindings: readonly Binding[], host: WiringHost, stalls: boo
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    if (isConcurrent) opened.countMessages({ stall: stalls });
+    const ticks = [...opened.hubs].some(({ tickers }) => tickers.length > 0);
+    if (isConcurrent) opened.countMessages({ stall: stalls || ticks });
+    for (const hub of opened.hubs) assertNotAhead(hub);
     assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -129,13 +144,15 @@ export class Opened {
     const host = this.#host;
     const { name, concurrency, onError = host.onError } = binding;
     const hubs = binding.sources.map((source) => this.#hub(source, name));
+    const tickers: Ticker[] = [];
+    assertTicks(binding, hubs, onError);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const timeoutMs = typeof binding.handler === "function"
       ? this.#timeout(binding, hubs)
       : Infinity;
     const make = (flowRun: FlowRun, locks?: SinkLocks) =>
-      this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks });
+      this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks, tickers });
     let branches: readonly Branch<unknown>[];
     let run: () => Promise<void>;
     let scheduler: KeyScheduler | undefined;
@@ -167,6 +184,7 @@ export class Opened {
         await Promise.all(branches.map((branch) => branch.run(() => {})));
       };
     }
+    for (const ticker of tickers) branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
     flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
     if (binding.state !== undefined) {
       for (const branch of branches) this.#keepState(name, binding.state, branch);
@@ -189,7 +207,8 @@ export class Opened {
   }
 
   /** Makes the stages of a flow for one message at a time. */
-  #stages(binding: Binding, { flowRun, hubs, writes, timeoutMs, locks }: StagesOptions): Stages {
+  #stages(binding: Binding, options: StagesOptions): Stages {
+    const { flowRun, hubs, writes, timeoutMs, locks, tickers } = options;
     const host = this.#host;
     const { name, handler, onError = host.onError } = binding;
     const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
@@ -230,9 +249,16 @@ export class Opened {
         continue;
       }
       const exact = pipe as ExactStage<unknown, unknown>;
-      if (exact.holds) named();
-      const input = exact.holds ? new Delivery() : delivery;
-      const place = { flowRun, input, output: delivery, recovery: recovery.forPipe() };
+      const separate = exact.holds || exact.ticks !== undefined;
+      if (separate) named();
+      const input = separate ? new Delivery() : delivery;
+      const ticking = exact.ticks === undefined
+        ? undefined
+        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => {
+          assertOneTicker(tickers, name, exact.ticks!);
+          tickers.push(ticker);
+        });
+      const place = { flowRun, input, output: delivery, recovery: recovery.forPipe(), ticking };
       stages.unshift(exact[makeStage](place, host.clock));
       delivery = input;
     }
@@ -346,6 +372,40 @@ export class Opened {
       this.#unobserve.set(hub, gate.observe(tell));
     }
     return hub;
+  }
+
+  /** What a stage of a flow is offered whose outputs belong to no message. */
+  #ticking(
+    binding: Binding,
+    hub: Hub<unknown>,
+    flowRun: FlowRun,
+    connect: (ticker: Ticker) => void,
+  ): Ticking {
+    const host = this.#host;
+    const { name: flow, state } = binding;
+    const isTracked = this.#tracked.has(binding);
+    return {
+      source: hub.name,
+      feed: hub.feed,
+      store: state,
+      clock: host.clock,
+      signal: host.signal,
+      stopping: host.stopping,
+      status: host.status,
+      silence: (partition) => hub.silence(partition),
+      commitSoon: () => host.commitSoon(),
+      fail: (error) => host.fail(error),
+      write(sink, name, value, receipt) {
+        const done: unknown = host.sinks.openOnce(sink, flowRun, name, receipt)(value);
+        return isPromiseLike<void>(done) ? done : undefined;
+      },
+      runAs(root, receipt, step) {
+        if (!isTracked) return step();
+        const { guard, undoLog, host: { pending } } = flowRun;
+        return runAs({ flow, root, receipt, guard, pending, undoLog, state }, step);
+      },
+      connect,
+    };
   }
 
   /** How long a call of the handler may take; where the source has a limit of its own, this one replaces it. */

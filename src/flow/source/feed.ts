@@ -88,6 +88,16 @@ export interface Feed<T> {
   lookAhead?(): Promise<void> | undefined;
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
+  /**
+   * For how long, in milliseconds, a partition was known to have nothing more than what is done: the sum of the spans
+   * between two answers that both say so, where no span counts for longer than an answer takes. It never goes back.
+   * Absent in a source of which only the time counts in which a message is waited for.
+   */
+  silence?(partition: number): number;
+  /** Called after an answer that may have changed {@linkcode Feed.silence}, or the partitions; set by the reader. */
+  onLook?: () => void;
+  /** True while its partitions are being given to others, or it has none yet. Absent where that cannot be. */
+  readonly away?: boolean;
   /** The first positions that the partitions still have; absent in a source that deletes nothing. */
   beginnings?(): Promise<ReadonlyMap<number, number>>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */

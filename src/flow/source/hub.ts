@@ -8,6 +8,8 @@ import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
+import { PendingSilence } from "./silence.ts";
+import type { Ticker } from "./ticker.ts";
 import type { RootSource } from "../state/root_source.ts";
 import type { InFlight } from "../concurrency/in_flight.ts";
 import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
@@ -37,6 +39,9 @@ export interface HubHost {
   hubEnded(hub: Hub<unknown>): void;
 }
 
+/** The longest span between two looks that counts as silence, in milliseconds. */
+const LONGEST_SILENCE_MS = 2_000;
+
 /**
  * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
  * until all are done, acknowledges it, and asks for the next.
@@ -56,6 +61,8 @@ export class Hub<T> implements LookAheadHost {
   root: RootSource | undefined;
   /** What is taken and not done, where a flow handles messages concurrently. */
   lookAhead: LookAhead | undefined;
+  /** The work of its flows that belongs to no message. */
+  readonly tickers: { readonly branch: Branch<T>; readonly ticker: Ticker }[] = [];
 
   #stopping = false;
   /** Nothing more is read, and what is in flight is waited for. */
@@ -63,6 +70,10 @@ export class Hub<T> implements LookAheadHost {
   #begun = false;
   /** A flow that failed has left: what others have begun is not done without it. */
   #isCut = false;
+  /** True once the source has ended, while tickers have something left. */
+  #exhausted = false;
+  /** Measured where tickers need it and the source does not tell it. */
+  #silence: PendingSilence | undefined;
   #arrived = 0;
   /** How many messages are left of the turn. */
   #left = TURN;
@@ -110,6 +121,20 @@ export class Hub<T> implements LookAheadHost {
     scheduler.read(this.lookAhead);
     this.gate.lookAhead = this.lookAhead;
     return branch;
+  }
+
+  /** Has `ticker` work between the messages of `branch`. */
+  addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
+    this.tickers.push({ branch, ticker });
+    ticker.wake = this.#resume;
+    const { feed } = this;
+    if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
+    else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
+  }
+
+  /** For how long, in milliseconds, a partition was known to have nothing more; it never goes back. */
+  silence(partition: number): number {
+    return this.#silence?.ms ?? this.feed.silence?.(partition) ?? 0;
   }
 
   /** Hands out nothing more, and drops what has not begun; what is in flight is finished. */
@@ -169,6 +194,17 @@ export class Hub<T> implements LookAheadHost {
       if (root !== undefined && root.closed) return this.#waitFor(root);
       if (this.#left === 0) return this.#turnOver();
       if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return;
+      this.#silence?.end();
+      if (this.tickers.length > 0 && feed.away !== true) {
+        const ticked = this.#tick();
+        if (ticked === true) continue;
+        if (ticked !== false) {
+          ticked.then(this.#pump);
+          return;
+        }
+        const full = this.tickers.find(({ ticker }) => ticker.full);
+        if (full !== undefined || this.#exhausted) return this.#rest();
+      }
 
       let message: T | typeof WAIT | typeof END;
       let receipt: Receipt | undefined;
@@ -182,11 +218,15 @@ export class Hub<T> implements LookAheadHost {
         }
         if (message === WAIT) {
           for (const witness of gate.witnesses) witness.waits?.();
+          this.#silence?.begin();
           return this.#waitFor(feed);
         }
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
-          return this.#end();
+          if (this.tickers.length === 0) return this.#end();
+          this.#exhausted = true;
+          for (const { ticker } of this.tickers) ticker.ended();
+          continue;
         }
         receipt = feed.receipt;
         failure = feed.failure;
@@ -283,6 +323,49 @@ export class Hub<T> implements LookAheadHost {
     );
     const isFor = (consumer: Consumer) => !old.some(({ scheduler }) => scheduler === consumer);
     lookAhead.take(message, receipt, failure, gate.epoch, isFor);
+  }
+
+  /** Does one part of the work that belongs to no message; false when there is none now, true when it is done. */
+  #tick(): boolean | Promise<void> {
+    for (const { branch, ticker } of this.tickers) {
+      if (branch.ended || !ticker.due) continue;
+      this.#left--;
+      let receipt: Receipt | undefined;
+      if (this.root !== undefined) {
+        receipt = new Receipt(() => {});
+        receipt.gate = this.gate;
+        receipt.host = this.host;
+        this.root.enterTick(receipt);
+      }
+      try {
+        const done = ticker.tick(receipt);
+        if (done === undefined) {
+          receipt?.release();
+          return true;
+        }
+        this.host.eventLoop.waitBegins(branch);
+        return done.then(() => {
+          branch.over();
+          receipt?.release();
+        }, (error) => {
+          branch.over();
+          this.#failed(branch, error);
+        });
+      } catch (error) {
+        this.#failed(branch, error);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Waits for the work that belongs to no message; ends when nothing is left of an exhausted source. */
+  #rest(): void {
+    const left = this.tickers.some(({ branch, ticker }) =>
+      !branch.ended && (ticker.pending || ticker.full)
+    );
+    if (this.#exhausted && !left) return this.#end();
+    this.#waiting = true; // a ticker wakes it
   }
 
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */

@@ -35,6 +35,10 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   readonly waits?: boolean;
   /** True when it takes one message after the other. */
   readonly single?: boolean;
+  /** Its name, when it takes messages into a state of its own and its outputs belong to none of them: a window. */
+  readonly ticks?: string;
+  /** True when what it has passed on may come again after an error. */
+  readonly repeats?: boolean;
 }
 
 /**
@@ -139,6 +143,7 @@ export function flatMap<A, B>(
   }
   const pipe: ExactStage<A, B> = {
     holds: false,
+    repeats: true,
     [makeStage]: (place) => flatMapStage(toElements, place),
   };
   return pipe;

@@ -8,6 +8,7 @@ import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
 import type { Recovery } from "./recovery.ts";
 import { type Emit, type FlowStage, stage } from "./stage.ts";
+import type { Ticking } from "./ticking.ts";
 
 /** Where a stage stands: it reads what `input` holds and says in `output` what its values are made of. */
 export interface StagePlace {
@@ -18,6 +19,8 @@ export interface StagePlace {
   readonly recovery: Recovery;
   /** Whom an opaque stage works for, where calls are attributed. */
   readonly work?: Attribution | undefined;
+  /** What a stage with ticks is offered. */
+  readonly ticking?: Ticking | undefined;
 }
 
 /** The inside of an opaque stage: takes messages and gives values, nobody sees how. */

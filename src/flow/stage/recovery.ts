@@ -151,7 +151,8 @@ export class Recovery {
     const { attempt } = context;
     let failure = error as HandlerError | SinkError;
     let policy = await this.#choose(failure);
-    this.#goOn(failure);
+    // Where the flow has failed on another message meanwhile, this failure is told, too.
+    if (policy !== "stop" || flowRun.whole === flowRun) flowRun.goOn();
     try {
       while (typeof policy === "object" && "retry" in policy) {
         const again = await this.#retry(policy.retry, failure, step, wrap);
@@ -174,13 +175,6 @@ export class Recovery {
       return;
     }
     throw final(failure);
-  }
-
-  /** Goes on after a wait; where the flow has failed on another message meanwhile, this failure is told, too. */
-  #goOn(failure: FlowFailure): void {
-    const { flowRun } = this;
-    if (flowRun.dead && flowRun.whole !== flowRun) throw final(failure);
-    flowRun.goOn();
   }
 
   async #choose(failure: FlowFailure): Promise<ErrorPolicy> {
@@ -219,7 +213,7 @@ export class Recovery {
       await this.flowRun.rest(() => delay(clock, delayMs, signal)).catch(() => {
         throw final(failure); // the hard end: what failed stays failed
       });
-      this.#goOn(failure);
+      this.flowRun.goOn();
       this.context.attempt = attempt + 1;
       try {
         await step();

@@ -91,6 +91,12 @@ export class RootSource implements Root, Resumption, GroupSource {
     for (const group of this.#groups) group.enter(message);
   }
 
+  /** Work begins that belongs to no message, and moves no position. */
+  enterTick(receipt: Receipt): void {
+    receipt.root = this;
+    for (const group of this.#groups) group.enter();
+  }
+
   /** A message is done. */
   leave(): void {
     for (const group of this.#groups) group.leave();

@@ -76,12 +76,31 @@ export interface StateStore {
    * @param without Changes that are not in the cut; nothing that is in it was written over them.
    */
   cut(positions: readonly StoredPosition[], without?: readonly Change[]): Commit;
-  /** Has `note` write what belongs into every cut, just before it; returns what takes that back. */
-  beforeCut(note: () => void): () => void;
+  /**
+   * Has `note` write what belongs into every cut, just before it; what it returns is called once that cut is on disk.
+   * Returns what takes that back.
+   */
+  beforeCut(note: () => void | (() => void)): () => void;
+  /** Rows that belong to the cuts, and that no user sees; those of a flow begin with its name. */
+  readonly rows: StateRows;
   /** Is driven no longer: it writes when it likes, as before. */
   release(): void;
   /** Is driven no longer, and forgets what is not on disk: it would be half of a message. */
   drop(): void;
+}
+
+/** Rows of a store, by encoded keys, which are in the order of strings. They are written before a cut. */
+export interface StateRows {
+  /** Yields the rows whose keys begin with `prefix`, each with a copy of its value. */
+  scan(prefix: string): Iterable<readonly [key: string, value: unknown]>;
+  /**
+   * Writes a row; the value is copied.
+   *
+   * @throws {TypeError} If something in the value cannot be stored.
+   */
+  set(key: string, value: unknown): void;
+  /** Deletes a row, if it is there. */
+  delete(key: string): void;
 }
 
 /** Who decides when a store is cut. */

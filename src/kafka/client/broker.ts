@@ -28,6 +28,8 @@ export interface BrokerRecord {
   readonly value: Uint8Array | null;
   /** When it was produced, in milliseconds since the epoch. */
   readonly timestamp: number;
+  /** True where `timestamp` is when the broker has stored it (`message.timestamp.type=LogAppendTime`). */
+  readonly appended?: boolean | undefined;
   /** Its headers, in order. */
   readonly headers: readonly Header[];
 }
@@ -103,6 +105,18 @@ export interface Chunk {
   readonly high: number;
 }
 
+/** The answer to a fetch at the end of a partition. */
+export interface EmptyAnswer {
+  /** The generation in which it was asked. */
+  readonly generation: number;
+  /** The epoch of the partition in which it was asked; see {@linkcode Membership.seek}. */
+  readonly epoch: number;
+  /** The partition. */
+  readonly partition: number;
+  /** The position, which is the end of the partition: its high watermark. */
+  readonly position: number;
+}
+
 /** The callbacks of a member of a group. An error that one of them throws is reported as the status `"failed"`. */
 export interface GroupHandlers {
   /**
@@ -112,6 +126,11 @@ export interface GroupHandlers {
   assigned(assignment: Assignment): Promise<Positions>;
   /** Records have arrived; a promise is backpressure, and is awaited no longer than the generation lasts. */
   records(chunk: Chunk): void | Promise<void>;
+  /**
+   * A fetch from `position` was answered with nothing, and the partition ends there. Absent where nobody asks: then
+   * a broker need not look.
+   */
+  atEnd?(answer: EmptyAnswer): void;
   /**
    * The assignment ends. With `canCommit` its positions can be committed until the returned promise
    * settles; without it only by a commit that is started before this function returns.

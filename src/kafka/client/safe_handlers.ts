@@ -30,6 +30,15 @@ export function safeHandlers(handlers: GroupHandlers): GroupHandlers {
         return never; // the generation ends it
       }
     },
+    ...(handlers.atEnd && {
+      atEnd(answer) {
+        try {
+          handlers.atEnd!(answer);
+        } catch (error) {
+          fail(error);
+        }
+      },
+    }),
     revoking: (assignment, canCommit) =>
       Promise.try(() => handlers.revoking(assignment, canCommit)).catch(fail),
   };

@@ -62,13 +62,16 @@ export interface Response {
 /** Called for a partition whose only batch was cut off, with the number of its bytes. */
 export type CutOff = (partition: number, bytes: number) => void;
 
+/** Is told of a partition that ends at the position that was asked for. */
+export type AtEnd<T> = (partition: number, asked: Asked<T>) => void;
+
 /** Returns how the answer to a fetch is read that asks of each partition of one topic what `asked` says. */
 export function fetchResponse<T>(
   apiVersion: number,
   asked: ReadonlyMap<number, Asked<T>>,
-  cutOff: CutOff,
+  { cutOff, atEnd }: { readonly cutOff: CutOff; readonly atEnd: AtEnd<T> },
 ): Response {
-  return { decode: (bytes) => readAnswer(bytes, apiVersion, asked, cutOff), parse };
+  return { decode: (bytes) => readAnswer(bytes, apiVersion, asked, { cutOff, atEnd }), parse };
 }
 
 const decoder = new TextDecoder();
@@ -78,7 +81,7 @@ async function readAnswer<T>(
   bytes: Uint8Array,
   apiVersion: number,
   asked: ReadonlyMap<number, Asked<T>>,
-  cutOff: CutOff,
+  { cutOff, atEnd }: { readonly cutOff: CutOff; readonly atEnd: AtEnd<T> },
 ): Promise<Answer> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = apiVersion >= 7 ? 10 : 4; // the throttle time; the error and the session
@@ -112,6 +115,7 @@ async function readAnswer<T>(
         const { missing, next, failure } = fetched;
         if (missing > 0 && next === from) cutOff(partition, size + missing);
         const last = failure?.lastOffset ?? next - 1;
+        if (last < from && high === from) atEnd(partition, { from, tag });
         if (last >= from) messages = [stand(last, { tag, fetched, high })];
       }
       const highWatermark = String(high);

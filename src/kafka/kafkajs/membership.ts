@@ -83,6 +83,11 @@ export class KafkaMembership implements Membership {
             assignment: this.#assignment,
             epoch: this.#epochs.get(partition) ?? 0,
           }),
+          atEnd: (partition, position, { assignment, epoch }) => {
+            if (assignment === undefined || assignment !== this.#assignment) return;
+            const { generation } = assignment;
+            this.#handlers.atEnd?.({ generation, epoch, partition, position });
+          },
         });
       },
       candidate: () => ({ exclusive: options.exclusive === true, held: this.#held }),

@@ -9,6 +9,8 @@ export interface RequestHooks<T> {
   syncs(generation: number): void;
   /** It asks for records of a partition; what this returns comes with them. */
   fetches(partition: number): T;
+  /** It was answered that a partition ends at the position that it asked for, with what `fetches` had returned. */
+  atEnd(partition: number, position: number, tag: T): void;
 }
 
 interface FetchRequest {
@@ -78,7 +80,10 @@ function watch<T>(
       const response: Response = fetchResponse(
         made.request.apiVersion,
         asked,
-        (partition, bytes) => void wanted.set(partition, bytes),
+        {
+          cutOff: (partition, bytes) => void wanted.set(partition, bytes),
+          atEnd: (partition, { from, tag }) => hooks.atEnd(partition, from, tag),
+        },
       );
       return { ...made, response };
     };

@@ -122,9 +122,28 @@ export class MemoryMembership implements Membership {
         if (room) await this.#room(room);
         if (!isCurrent()) return;
       }
-      if (idle) await new Promise<void>((resolve) => this.#wake = resolve);
+      if (idle) await this.#idle(assignment);
       else await new Promise<void>((resolve) => clock.macrotask(resolve));
     }
+  }
+
+  /** Waits for records; where somebody asks, the fetches in between are answered with nothing, as a broker does. */
+  async #idle({ partitions, generation }: Assignment): Promise<void> {
+    const { atEnd } = this.#handlers;
+    let cancel = () => {};
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      if (atEnd !== undefined) {
+        cancel = this.#context.clock.timer(resolve, this.#options.maxWaitTimeInMs);
+      }
+    });
+    for (const partition of atEnd === undefined ? [] : partitions) {
+      const position = this.#positions.get(partition)!;
+      if (this.#paused.has(partition) || position < this.#context.logs[partition]!.high) continue;
+      atEnd!({ generation, epoch: this.#epochs.get(partition) ?? 0, partition, position });
+    }
+    await woken;
+    cancel();
   }
 
   #deliver(assignment: Assignment, partition: number): "nothing" | void | Promise<void> {

@@ -119,6 +119,7 @@ export class RecordIndex {
       keyEnd,
       valueLength,
       valueEnd,
+      appendTime !== undefined,
     );
   }
 
@@ -154,6 +155,7 @@ class FetchedRecord implements BrokerRecord {
   readonly #keyEnd: number;
   readonly #valueLength: number;
   readonly #valueEnd: number;
+  readonly #appended: boolean;
 
   constructor(
     bytes: Uint8Array,
@@ -163,6 +165,7 @@ class FetchedRecord implements BrokerRecord {
     keyEnd: number,
     valueLength: number,
     valueEnd: number,
+    appended: boolean,
   ) {
     this.#bytes = bytes;
     this.offset = offset;
@@ -171,6 +174,11 @@ class FetchedRecord implements BrokerRecord {
     this.#keyEnd = keyEnd;
     this.#valueLength = valueLength;
     this.#valueEnd = valueEnd;
+    this.#appended = appended;
+  }
+
+  get appended(): boolean {
+    return this.#appended;
   }
 
   get key(): Uint8Array | null {

@@ -28,6 +28,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   failure: Error | undefined;
   /** Called with errors after {@linkcode TopicFeed.cancel}. */
   onLate?: (error: unknown) => void;
+  /** Is told when {@linkcode TopicFeed.silence} may have changed. */
+  onLook?: () => void;
   readonly #context: FeedContext<K, V>;
   readonly #gate: Gate;
   readonly #member: TopicMember<K, V>;
@@ -56,6 +58,7 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
       changed: () => this.#wakeUp(),
       assigned: () => this.#ready.resolve(),
       status: (status) => this.#status(status),
+      looked: () => this.onLook,
     });
     this.#prefetch = this.#member.prefetch;
     this.#partitions = this.#member.partitions;
@@ -126,6 +129,16 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   /** Resolves after the first assignment, or when there will be none. */
   ready(): Promise<void> {
     return this.#ready.promise;
+  }
+
+  /** For how long a partition has had nothing new; see {@linkcode PartitionSilence}. */
+  silence(partition: number): number {
+    return this.#member.silence.of(partition);
+  }
+
+  /** True while it has no partitions, or they are being given to others. */
+  get away(): boolean {
+    return this.#member.away;
   }
 
   /** The partitions that this member reads. */

@@ -3,13 +3,21 @@ import type { Commit, Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
-import type { Assignment, Broker, Chunk, Membership, Positions } from "../client/broker.ts";
+import type {
+  Assignment,
+  Broker,
+  Chunk,
+  EmptyAnswer,
+  Membership,
+  Positions,
+} from "../client/broker.ts";
 import { JoinWatch } from "./join_watch.ts";
 import { tellLoss } from "./loss.ts";
 import type { Codecs, Message } from "./message.ts";
 import type { Settings } from "./options.ts";
 import { type PartitionReader, PartitionReaders } from "./partition_reader.ts";
 import { checkStartOffset, lookUp, type SeekPosition } from "./positions.ts";
+import { PartitionSilence } from "./partition_silence.ts";
 import { Prefetch } from "./prefetch.ts";
 import { partitionsToSeek, Seeks } from "./seeks.ts";
 import type { BrokerStatus } from "../client/status.ts";
@@ -51,6 +59,8 @@ export interface MemberHooks {
   readonly assigned: () => void;
   /** Something about the connection or the group changed. */
   readonly status: (status: BrokerStatus) => void;
+  /** The silence of a partition may have changed; undefined where nobody asks for it. */
+  readonly looked: () => (() => void) | undefined;
 }
 
 /**
@@ -72,6 +82,8 @@ export class TopicMember<K, V> {
   readonly #hooks: MemberHooks;
   readonly #joinWatch: JoinWatch;
   readonly #seeks: Seeks;
+  /** For how long partitions have had nothing new. */
+  readonly silence: PartitionSilence;
   /** The broker, once it is connected. */
   broker: Broker | undefined;
   #joining: Promise<Membership> | undefined;
@@ -93,6 +105,7 @@ export class TopicMember<K, V> {
     this.#gate = gate;
     this.#hooks = hooks;
     this.#seeks = new Seeks(context.sought);
+    this.silence = new PartitionSilence(host.clock, context.settings.maxWaitTimeInMs);
     const { topic, groupId } = context;
     const { signal } = this.#aborted;
     this.#joinWatch = new JoinWatch(host.clock, signal, (waitedMs, waitsFor) => {
@@ -146,6 +159,7 @@ export class TopicMember<K, V> {
       {
         assigned: (assignment) => this.#assign(assignment),
         records: (chunk) => this.#receive(chunk),
+        ...(this.#hooks.looked() && { atEnd: (answer) => this.#atEnd(answer) }),
         revoking: (assignment, canCommit) => this.#revoke(assignment, canCommit),
         status: (status) => this.#told(status),
       },
@@ -323,6 +337,7 @@ export class TopicMember<K, V> {
     if (exact && decided.size > 0) this.#host.commit().catch(() => {}); // the run is told
     this.#hooks.assigned();
     this.#hooks.changed();
+    this.#hooks.looked()?.();
   }
 
   #receive(given: Chunk): void | Promise<void> {
@@ -334,10 +349,26 @@ export class TopicMember<K, V> {
     const reader = this.partitions.get(partition)!;
     if (epoch < reader.epoch) return;
     void tellLoss(this.broker!, chunk, reader.see(chunk), this.#hooks.status);
+    this.silence.answered(partition, false);
     if (chunk.records.length === 0) return this.#pass(chunk, reader);
     const room = this.prefetch.add(chunk);
     this.#hooks.changed();
     return room;
+  }
+
+  /** A fetch was answered with nothing: the partition is silent if everything before its end is done. */
+  #atEnd({ generation, epoch, partition, position }: EmptyAnswer): void {
+    if (generation !== this.#assignment?.generation || this.#assignment !== this.#latest) return;
+    const reader = this.partitions.get(partition)!;
+    if (this.#seeks.moves(partition) || epoch < reader.epoch) return;
+    const before = this.silence.of(partition);
+    this.silence.answered(partition, reader.position === position && !this.#gate.closed);
+    if (this.silence.of(partition) > before) this.#hooks.looked()?.();
+  }
+
+  /** True while it has no partitions, or they are being given to others. */
+  get away(): boolean {
+    return this.#assignment === undefined || this.#assignment !== this.#latest;
   }
 
   /** Nothing visible was fetched: the position moves on when all before it is acknowledged. */

@@ -1,0 +1,37 @@
+import type { Clock } from "../../clock.ts";
+import type { StatusEvent } from "../../status.ts";
+import type { Feed } from "../source/feed.ts";
+import type { Receipt } from "../source/receipt.ts";
+import type { Ticker } from "../source/ticker.ts";
+import type { StateStore } from "../state/state.ts";
+import type { Maybe } from "./stage.ts";
+
+/** What a stage is offered whose outputs belong to no message of its source; see {@linkcode Ticker}. */
+export interface Ticking {
+  /** The name of the source. */
+  readonly source: string;
+  /** The source while it is read. */
+  readonly feed: Feed<unknown>;
+  /** The store that holds the positions of the flow; undefined where nothing of it outlives the run. */
+  readonly store: StateStore | undefined;
+  /** The time. */
+  readonly clock: Clock;
+  /** Aborts when the run is over. */
+  readonly signal: AbortSignal;
+  /** Aborts when the run begins to stop: no tick begins any more. */
+  readonly stopping: AbortSignal;
+  /** Tells what happens, where somebody listens. */
+  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** For how long a partition was silent, in milliseconds; see `Hub.silence`. */
+  silence(partition: number): number;
+  /** Runs a commit soon. */
+  commitSoon(): void;
+  /** Ends the run with an error. */
+  fail(error: unknown): void;
+  /** Writes a value to a sink of the stage's own. */
+  write(sink: unknown, name: string, value: unknown, receipt: Receipt | undefined): Maybe;
+  /** Runs a step of a tick, whose message is `root`. */
+  runAs(root: unknown, receipt: Receipt | undefined, step: () => Maybe): Maybe;
+  /** Has the hub call `ticker`; called once, before the first message. */
+  connect(ticker: Ticker): void;
+}

@@ -1,0 +1,100 @@
+import type { Binding } from "../run/binding.ts";
+import type { Hub } from "../source/hub.ts";
+import type { Ticker } from "../source/ticker.ts";
+import type { ExactStage } from "../stage/exact_pipes.ts";
+import type { OnError } from "../stage/error_policy.ts";
+import { toOpaque } from "../stage/pipe_promises.ts";
+import { ProxyQueue } from "../proxy/proxy_queue.ts";
+
+type Stage = ExactStage<unknown, unknown>;
+
+/**
+ * Checks a flow with a window: its messages must come one by one, each with its place in the source, and what it
+ * has taken in must be held by a store where the source relies on that.
+ *
+ * @throws {TypeError} If it could not be exact; the error says what to write.
+ */
+export function assertTicks(
+  { name, pipes, replays, state }: Binding,
+  hubs: readonly Hub<unknown>[],
+  onError: OnError,
+): void {
+  const place = pipes.findIndex((pipe) => (pipe as Stage).ticks !== undefined);
+  if (place < 0) return;
+  const window = `${(pipes[place] as Stage).ticks}()`;
+  const refused = (why: string) =>
+    new TypeError(`Cannot use ${window} in flow ${JSON.stringify(name)}: ${why}`);
+  if (pipes.some((pipe, index) => index !== place && (pipe as Stage).ticks !== undefined)) {
+    throw refused(
+      "a flow has one window; send its results to a Topic, and read that in another flow",
+    );
+  }
+  if (hubs.length > 1) {
+    throw refused(
+      "it reads a merge, whose sources have no common order; window each of them in a flow of its own",
+    );
+  }
+  const { feed, gate, positioned } = hubs[0]!;
+  if (feed instanceof ProxyQueue) {
+    throw refused(
+      "it reads a Proxy, whose messages have no position; use it in the flow before the Proxy",
+    );
+  }
+  for (const pipe of pipes.slice(0, place)) {
+    if (toOpaque(pipe) !== undefined || (pipe as Stage).holds) {
+      throw refused(
+        "batch(), pipe functions and TransformStreams before it hold messages back, so nobody could tell which " +
+          "messages it has; use map(), filter() or flatMap() there",
+      );
+    }
+    if ((pipe as Stage).repeats && onError !== "stop") {
+      throw refused(
+        "flatMap() before it may pass elements on again after an error, and they would count twice; set " +
+          'onError: "stop", or use map() there and flatMap() in a flow of its own',
+      );
+    }
+  }
+  if (gate.corrector !== undefined && replays !== "skip") {
+    throw refused(
+      `checkpoint ${
+        JSON.stringify(gate.corrector)
+      } corrects its source, and windows do not follow corrections ` +
+        'yet; set replays: "skip" to keep what was counted first',
+    );
+  }
+  const acknowledged = positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined;
+  if (acknowledged && state === undefined) {
+    throw refused(
+      "its source has positions, so windows in memory would be lost after a crash; set the options name and " +
+        "state, a Cache on disk",
+    );
+  }
+}
+
+/**
+ * Checks that a flow has its stages once.
+ *
+ * @throws {TypeError} If they were made a second time, to handle messages beside each other.
+ */
+export function assertOneTicker(known: readonly Ticker[], flow: string, window: string): void {
+  if (known.length === 0) return;
+  throw new TypeError(
+    `Cannot use ${window}() in flow ${
+      JSON.stringify(flow)
+    }: it takes messages in their order, one after the other, ` +
+      "so its flow cannot handle several at once; send the results to a Topic, and handle them in another flow",
+  );
+}
+
+/**
+ * Checks a source that a flow with a window reads.
+ *
+ * @throws {TypeError} If another flow takes its messages ahead: the window must see what it has not taken.
+ */
+export function assertNotAhead({ name, tickers, lookAhead }: Hub<unknown>): void {
+  if (tickers.length === 0 || lookAhead === undefined) return;
+  throw new TypeError(
+    `Cannot use a window of source "${name}": another flow handles its messages concurrently; read it a second time ` +
+      "there, or let that flow read a Proxy",
+  );
+}

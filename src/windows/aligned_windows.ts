@@ -1,0 +1,288 @@
+import { encodeKey } from "../cache/keys.ts";
+import type { StateRows } from "../flow/state/state.ts";
+import type { Alignment } from "./alignment.ts";
+import { type MapKey, partsOf, toMapKey } from "./window_key.ts";
+import {
+  addToOne,
+  type Entry,
+  type Parts,
+  resultOf,
+  type Span,
+  TOLD_FINAL,
+  TOLD_OPEN,
+  UNTOLD,
+  type Windows,
+  type WindowsHost,
+} from "./windows.ts";
+
+/** A window of one key. */
+interface Row {
+  readonly bucket: Bucket;
+  readonly key: unknown;
+  readonly mapKey: MapKey;
+  /** The key of its row. */
+  readonly stored: string;
+  parts: Parts;
+  revision: number;
+  told: number;
+  closed: boolean;
+  /** True where a row of it may be in the store. */
+  saved: boolean;
+  gone: boolean;
+}
+
+/** The windows of all keys that begin and end at the same time. */
+interface Bucket extends Span {
+  readonly scope: number;
+  readonly rows: Map<MapKey, Row>;
+  /** Those that are open, in the order in which they came. */
+  readonly open: Set<Row>;
+}
+
+/** The windows of one scope, and when the next of them is due. */
+interface Scope {
+  readonly buckets: Map<number, Bucket>;
+  due: number;
+}
+
+/**
+ * Windows with fixed bounds that do not overlap: tumbling, and those of the calendar. Those of all keys with the same
+ * bounds close together.
+ */
+export class AlignedWindows implements Windows {
+  readonly #host: WindowsHost;
+  readonly #alignment: Alignment;
+  readonly #scopes = new Map<number, Scope>();
+  readonly #due = new Set<number>();
+  readonly #changed = new Set<Row>();
+  readonly #unsaved = new Set<Row>();
+  /** What is still to be looked at once the source has ended. */
+  #last: Iterator<Row> | undefined;
+
+  constructor(host: WindowsHost, alignment: Alignment) {
+    this.#host = host;
+    this.#alignment = alignment;
+  }
+
+  get due(): boolean {
+    return this.#due.size > 0;
+  }
+
+  get changed(): boolean {
+    return this.#changed.size > 0;
+  }
+
+  add(entry: Entry): readonly Span[] | undefined {
+    const span = this.#alignment.of(entry.time);
+    const { accept } = this.#host;
+    if (entry.watermark >= span.end + accept) return [span];
+    const row = this.#row(this.#scope(entry.scope), span, entry);
+    if (accept > 0) this.#closeFirst(row);
+    addToOne(row, entry, this.#host);
+    this.#added(row);
+    return undefined;
+  }
+
+  moved(scope: number): void {
+    const known = this.#scopes.get(scope);
+    if (known !== undefined && this.#host.closing(scope) >= known.due) this.#due.add(scope);
+  }
+
+  next(scope: number): number {
+    let next = Infinity;
+    for (const { end, open } of this.#scopes.get(scope)?.buckets.values() ?? []) {
+      if (open.size > 0 && end < next) next = end;
+    }
+    return next;
+  }
+
+  close(most: number): void {
+    for (const scope of this.#due) {
+      const watermark = this.#host.closing(scope);
+      const { buckets } = this.#scopes.get(scope)!;
+      const inOrder = [...buckets.values()].filter(({ end }) => end <= watermark)
+        .sort((a, b) => a.end - b.end);
+      for (const bucket of inOrder) {
+        for (const row of bucket.open) {
+          if (most-- === 0) return;
+          this.#close(row);
+        }
+        if (watermark < bucket.end + this.#host.accept) continue;
+        for (const row of bucket.rows.values()) {
+          if (most-- === 0) return;
+          this.#forget(row);
+        }
+        buckets.delete(bucket.start);
+      }
+      this.#due.delete(scope);
+      this.#setDue(this.#scopes.get(scope)!);
+    }
+  }
+
+  giveChanged(most: number): void {
+    for (const row of this.#changed) {
+      if (most-- === 0) return;
+      this.#give(row);
+    }
+  }
+
+  giveOpen(most: number): boolean {
+    this.#last ??= this.#rows();
+    for (;;) {
+      const { value: row, done } = this.#last.next();
+      if (done) return false;
+      if (row.told === TOLD_FINAL) continue;
+      this.#give(row, true);
+      if (--most === 0) return true;
+    }
+  }
+
+  load(rows: StateRows): void {
+    for (const [stored, value] of rows.scan(this.#host.prefix)) {
+      const [scope, start, end, key, parts, revision, told, closed] = value as [
+        number,
+        number,
+        number,
+        unknown,
+        Parts,
+        number,
+        number,
+        boolean,
+      ];
+      const bucket = this.#bucket(this.#scope(scope), scope, { start, end });
+      const mapKey = toMapKey(key);
+      const row: Row = {
+        bucket,
+        key,
+        mapKey,
+        stored,
+        parts,
+        revision,
+        told,
+        closed,
+        saved: true,
+        gone: false,
+      };
+      bucket.rows.set(mapKey, row);
+      if (!closed) bucket.open.add(row);
+      if (told === UNTOLD && this.#host.eager) this.#changed.add(row);
+    }
+    for (const scope of this.#scopes.values()) this.#setDue(scope);
+    for (const scope of this.#scopes.keys()) this.moved(scope);
+  }
+
+  save(rows: StateRows): void {
+    for (const row of this.#unsaved) {
+      const { bucket: { scope, start, end }, key, stored, parts, revision, told, closed } = row;
+      if (!row.gone) {
+        rows.set(stored, [scope, start, end, key, parts, revision, told, closed]);
+        row.saved = true;
+      } else if (row.saved) rows.delete(stored);
+    }
+    this.#unsaved.clear();
+  }
+
+  *#rows(): Generator<Row, undefined> {
+    for (const { buckets } of this.#scopes.values()) {
+      const inOrder = [...buckets.values()].sort((a, b) => a.end - b.end);
+      for (const { rows } of inOrder) yield* rows.values();
+    }
+    return undefined;
+  }
+
+  #scope(scope: number): Scope {
+    let known = this.#scopes.get(scope);
+    if (known === undefined) {
+      this.#scopes.set(scope, known = { buckets: new Map(), due: Infinity });
+    }
+    return known;
+  }
+
+  #bucket({ buckets }: Scope, scope: number, { start, end }: Span): Bucket {
+    let bucket = buckets.get(start);
+    if (bucket === undefined) {
+      bucket = { scope, start, end, rows: new Map(), open: new Set() };
+      buckets.set(start, bucket);
+    }
+    return bucket;
+  }
+
+  /** The window of a message; a new one is not among the others before something was added to it. */
+  #row(scope: Scope, span: Span, { scope: number, key, mapKey }: Entry): Row {
+    const bucket = scope.buckets.get(span.start);
+    const known = bucket?.rows.get(mapKey);
+    if (known !== undefined) return known;
+    const stored = this.#host.prefix + encodeKey([number, ...partsOf(key), span.start]);
+    return {
+      bucket: bucket ?? this.#bucket(scope, number, span),
+      key,
+      mapKey,
+      stored,
+      parts: [],
+      revision: 0,
+      told: UNTOLD,
+      closed: false,
+      saved: false,
+      gone: false,
+    };
+  }
+
+  /** An accepted message comes after what has closed, also where that has not been given yet. */
+  #closeFirst(row: Row): void {
+    const { bucket } = row;
+    if (row.closed || row.parts.length === 0) return;
+    if (this.#host.closing(bucket.scope) >= bucket.end) this.#close(row);
+  }
+
+  #added(row: Row): void {
+    const { bucket } = row;
+    if (row.parts.length === 1 && !bucket.rows.has(row.mapKey)) {
+      bucket.rows.set(row.mapKey, row);
+      bucket.open.add(row);
+      const scope = this.#scopes.get(bucket.scope)!;
+      if (bucket.end < scope.due) {
+        scope.due = bucket.end;
+        this.moved(bucket.scope);
+      }
+    }
+    row.told = UNTOLD;
+    this.#unsaved.add(row);
+    if (this.#host.eager) this.#changed.add(row);
+    else if (row.closed) this.#give(row);
+  }
+
+  #close(row: Row): void {
+    row.closed = true;
+    row.bucket.open.delete(row);
+    this.#unsaved.add(row);
+    this.#host.closed();
+    if (row.told !== TOLD_FINAL) this.#give(row);
+    if (this.#host.accept === 0) this.#forget(row);
+  }
+
+  #give(row: Row, final: boolean = row.closed): void {
+    const { bucket: { scope, start, end }, key, parts } = row;
+    this.#changed.delete(row);
+    const value = resultOf(parts, this.#host.how);
+    row.told = final ? TOLD_FINAL : TOLD_OPEN;
+    this.#unsaved.add(row);
+    const revision = ++row.revision;
+    this.#host.give({ scope, key, start, end, place: start, value, revision, final });
+  }
+
+  #forget(row: Row): void {
+    if (this.#changed.has(row)) this.#give(row);
+    row.gone = true;
+    row.bucket.rows.delete(row.mapKey);
+    this.#unsaved.add(row);
+  }
+
+  /** Finds when the next window of a scope closes, or can be forgotten. */
+  #setDue(scope: Scope): void {
+    scope.due = Infinity;
+    for (const [start, { end, rows, open }] of scope.buckets) {
+      if (rows.size === 0) scope.buckets.delete(start);
+      else scope.due = Math.min(scope.due, open.size > 0 ? end : end + this.#host.accept);
+    }
+  }
+}

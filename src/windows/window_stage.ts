@@ -1,0 +1,411 @@
+import { encodeKey } from "../cache/keys.ts";
+import { copyIn } from "../cache/values.ts";
+import type { Clock } from "../clock.ts";
+import { describe } from "../redact.ts";
+import type { Receipt } from "../flow/source/receipt.ts";
+import type { Ticker } from "../flow/source/ticker.ts";
+import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
+import type { Ticking } from "../flow/stage/ticking.ts";
+import type { Emit, Maybe } from "../flow/stage/stage.ts";
+import type { StatusEvent } from "../status.ts";
+import { assertSameDefinition } from "./definition.ts";
+import type { WindowSettings } from "./options.ts";
+import { Outbox, type OutboxItem } from "./outbox.ts";
+import type { Late } from "./result.ts";
+import { type PartitionClock, Watermarks } from "./watermarks.ts";
+import { ALL, toMapKey, windowId } from "./window_key.ts";
+import type { Content, Entry, Span, Windows, WindowsHost } from "./windows.ts";
+
+/** So many windows are looked at in one tick. */
+const CHUNK = 128;
+/** How long a result waits for others before a commit is asked for, in milliseconds. */
+const LINGER_MS = 50;
+/** While windows are open, the silence is looked at so often at least, and at most, in milliseconds. */
+const LEAST_LOOK_MS = 10;
+const MOST_LOOK_MS = 1_000;
+/** The name of the sink of late messages, in errors. */
+const LATE = "the sink for late messages";
+
+/** Makes the windows of a kind. */
+export type MakeWindows = (host: WindowsHost) => Windows;
+
+/**
+ * A window in a flow. Its messages end here: they are added to what is in memory, and to the rows of the next cut.
+ * Results begin here, as ticks of the source: once the cut that holds a result is on disk, it goes to the handler, and
+ * the next cut no longer has it.
+ */
+export class WindowStage implements Ticker {
+  wake: () => void = () => {};
+  readonly #settings: WindowSettings;
+  readonly #place: StagePlace;
+  readonly #ticking: Ticking;
+  readonly #windows: Windows;
+  readonly #watermarks: Watermarks;
+  readonly #outbox: Outbox;
+  #emit: Emit<unknown> = () => {};
+  /** Stores the definition, where there is none yet. */
+  #define: (() => void) | undefined;
+  /** A commit was asked for. */
+  #asked = false;
+  /** The source has ended. */
+  #ending = false;
+  /** It has, and everything that was open was given. */
+  #given = false;
+  /** The time for results of windows that have changed has come. */
+  #eager = false;
+  #cancelLook: (() => void) | undefined;
+  #cancelEvery: (() => void) | undefined;
+  #cancelAsk: (() => void) | undefined;
+  #told = { closed: 0, late: 0, ahead: 0 };
+
+  constructor(settings: WindowSettings, make: MakeWindows, place: StagePlace) {
+    const ticking = place.ticking!;
+    const { flow } = place.flowRun;
+    const { store } = ticking;
+    this.#settings = settings;
+    this.#place = place;
+    this.#ticking = ticking;
+    const prefix = (of: string) => encodeKey([flow, "window", of]);
+    this.#watermarks = new Watermarks(
+      { outOfOrderness: settings.outOfOrderness, merged: settings.scope === "source" },
+      prefix("clock"),
+    );
+    this.#outbox = new Outbox(prefix("out"), store !== undefined);
+    this.#windows = make({
+      how: settings.how,
+      accept: settings.accept,
+      eager: settings.emit !== "final",
+      careful: !place.recovery.stops,
+      prefix: prefix("windows"),
+      closing: (scope) => this.#watermarks.closing(scope),
+      give: (content) => this.#give(content),
+      closed: () => this.#told.closed++,
+    });
+    if (store !== undefined) {
+      const key = prefix("definition");
+      const isDefined = assertSameDefinition(flow, store.rows, key, settings.definition);
+      if (!isDefined) this.#define = () => store.rows.set(key, settings.definition);
+      this.#watermarks.load(store.rows);
+      this.#windows.load(store.rows);
+      this.#outbox.load(store.rows);
+      const leave = store.beforeCut(() => this.#save());
+      ticking.signal.addEventListener("abort", leave, { once: true });
+    }
+    const { stopping, signal } = ticking;
+    for (const end of [stopping, signal]) {
+      end.addEventListener("abort", () => this.#cancelTimers(), { once: true });
+    }
+    ticking.connect(this);
+  }
+
+  /** Sets where results go; returns where messages come in. */
+  into(emit: Emit<unknown>): Emit<unknown> {
+    this.#emit = emit;
+    const { flowRun, input, recovery } = this.#place;
+    const failed = (message: unknown, error: unknown) => flowRun.callError(error, message, input);
+    if (recovery.stops) {
+      return (message) => {
+        try {
+          this.#add(message);
+        } catch (error) {
+          throw failed(message, error);
+        }
+      };
+    }
+    return (message) => recovery.guard(() => this.#add(message), (error) => failed(message, error));
+  }
+
+  #add(message: unknown): void {
+    const { by, time: timeOf, how, scope, maxAhead } = this.#settings;
+    const { receipt } = this.#place.input;
+    const partition = receipt?.partition ?? 0;
+    const time = timeOf === undefined ? timestampOf(message) : timeOf(message);
+    if (typeof time !== "number" || !Number.isFinite(time)) {
+      throw new TypeError(
+        `Cannot window a message by the time ${
+          describe(time)
+        }: option "time" must return milliseconds since the ` +
+          "epoch as a number",
+      );
+    }
+    const key = by === undefined ? keyOf(message) : by(message);
+    const mapKey = toMapKey(key);
+    const read = how.read(message);
+    const silence = this.#ticking.silence(partition);
+    const clock = this.#clock(partition);
+    const entry: Entry = {
+      partition,
+      scope: scope === "partition" ? partition : ALL,
+      key,
+      mapKey,
+      time,
+      read,
+      arrival: clock.arrivals,
+      watermark: clock.watermark,
+    };
+    // What cannot be copied is an error before anything is added.
+    const isCopied = this.#settings.late !== undefined && time < clock.watermark;
+    const copy = isCopied ? copyOf(message) : undefined;
+    const late = this.#windows.add(entry);
+    const counts = time <= nowOf(this.#place.input.root, this.#ticking.clock) + maxAhead;
+    if (!counts) this.#told.ahead++;
+    if (late !== undefined) this.#late(copy, entry, late, receipt);
+    this.#watermarks.arrived(clock, time, silence, counts);
+    this.#windows.moved(entry.scope);
+    if (this.#windows.changed) this.#setEvery();
+    if (this.#cancelLook === undefined) this.#setLook();
+  }
+
+  #clock(partition: number): PartitionClock {
+    const { scope, how } = this.#settings;
+    const { clocks } = this.#watermarks;
+    if (
+      scope === "source" && how.merge === undefined && clocks.size > 0 && !clocks.has(partition)
+    ) {
+      throw new TypeError(
+        "Cannot merge the partitions of a source: fold() needs merge where windows have messages of several",
+      );
+    }
+    return this.#watermarks.of(partition, this.#ticking.silence(partition));
+  }
+
+  #late(
+    message: unknown,
+    { key, time, partition, watermark }: Entry,
+    windows: readonly Span[],
+    receipt: Receipt | undefined,
+  ): void {
+    this.#told.late++;
+    if (this.#settings.late === undefined) return;
+    const late: Late<unknown> = {
+      message,
+      key,
+      time,
+      latenessMs: watermark - time,
+      partition,
+      position: receipt?.next,
+      windows: windows.map(({ start, end }) => ({ start, end })),
+    };
+    this.#outbox.add("late", late);
+    this.#ask();
+  }
+
+  #give({ scope, key, place, value, replaces = [], ...rest }: Content): void {
+    const id = windowId(scope, key, place);
+    const result = { key, value, id, replaces: replaces.map((each) => windowId(scope, key, each)) };
+    this.#outbox.add("result", { ...result, ...rest });
+    this.#ask();
+  }
+
+  /** Asks for a commit, soon: what waits leaves after it. */
+  #ask(): void {
+    if (this.#asked || !this.#outbox.stored || this.#ticking.stopping.aborted) return;
+    this.#asked = true;
+    this.#cancelAsk = this.#ticking.clock.timer(() => this.#ticking.commitSoon(), LINGER_MS);
+  }
+
+  /** Writes everything that has changed, just before a cut. */
+  #save(): () => void {
+    const { rows } = this.#ticking.store!;
+    if (this.#settings.emit === "changes") this.#giveChanged();
+    this.#define?.();
+    this.#define = undefined;
+    this.#watermarks.save(rows);
+    this.#windows.save(rows);
+    const saved = this.#outbox.save(rows);
+    this.#asked = false;
+    return () => {
+      saved();
+      this.wake();
+    };
+  }
+
+  #giveChanged(): void {
+    while (this.#windows.changed && !this.#outbox.full) this.#windows.giveChanged(CHUNK);
+  }
+
+  get due(): boolean {
+    if (this.#outbox.first !== undefined) return true;
+    if (this.#outbox.full) return false;
+    return this.#windows.due || (this.#eager && this.#windows.changed) ||
+      (this.#ending && !this.#given);
+  }
+
+  get full(): boolean {
+    return this.#outbox.full;
+  }
+
+  get pending(): boolean {
+    return this.due || this.#outbox.size > 0;
+  }
+
+  tick(receipt: Receipt | undefined): Maybe {
+    const first = this.#outbox.first;
+    if (first !== undefined) return this.#send(first, receipt);
+    try {
+      this.#work();
+    } catch (error) {
+      // An accumulator that cannot be merged or copied: it belongs to no message any more.
+      throw this.#place.flowRun.callError(error, undefined, this.#place.output);
+    }
+  }
+
+  #work(): void {
+    if (this.#windows.due) return this.#windows.close(CHUNK);
+    if (this.#eager && this.#windows.changed) {
+      this.#windows.giveChanged(CHUNK);
+      if (!this.#windows.changed) this.#eager = false;
+      return;
+    }
+    this.#given = !this.#windows.giveOpen(CHUNK);
+  }
+
+  #send({ type, value }: OutboxItem, receipt: Receipt | undefined): Maybe {
+    const { output, recovery, flowRun } = this.#place;
+    output.root = value;
+    output.receipt = receipt;
+    output.from = undefined;
+    if (receipt !== undefined) receipt.origin = value;
+    const step = () => {
+      if (type === "result") return this.#emit(value);
+      const write = () => this.#ticking.write(this.#settings.late, LATE, value, receipt);
+      return recovery.guard(write, (error) => flowRun.sinkError(error));
+    };
+    const done = this.#ticking.runAs(value, receipt, step);
+    if (done === undefined) return this.#outbox.shift();
+    return done.then(() => this.#outbox.shift());
+  }
+
+  ended(): void {
+    this.#ending = true;
+    this.#cancelTimers();
+  }
+
+  looked(): void {
+    if (this.#ending || this.#ticking.stopping.aborted) return;
+    this.#findPartitions();
+    this.#advance();
+    if (this.due) this.wake();
+  }
+
+  /** Partitions that are read and have had no message count too, where windows have messages of all. */
+  #findPartitions(): void {
+    if (this.#settings.scope === "partition") return;
+    for (const { partition } of this.#ticking.feed.parts?.() ?? []) this.#clock(partition);
+    this.#windows.moved(ALL);
+  }
+
+  /** Applies the silence so far where a window closes by it. */
+  #advance(): void {
+    const { advances, scope } = this.#settings;
+    if (!advances || this.#windows.due) return;
+    for (const clock of this.#watermarks.clocks.values()) {
+      const { partition, watermark, greatest } = clock;
+      const of = scope === "partition" ? partition : ALL;
+      const silence = this.#ticking.silence(partition);
+      const after = this.#watermarks.after(clock, silence);
+      if (after <= watermark || after < this.#windows.next(of)) continue;
+      if (greatest === -Infinity && !this.#isReadToItsEnd(partition)) continue;
+      this.#watermarks.applySilence(clock, silence);
+      this.#windows.moved(of);
+      const { flow } = this.#place.flowRun;
+      const { source, status } = this.#ticking;
+      status?.({ type: "idle_advance", flow, source, partition, watermark: clock.watermark });
+    }
+  }
+
+  #isReadToItsEnd(partition: number): boolean {
+    for (const part of this.#ticking.feed.parts?.() ?? []) {
+      if (part.partition === partition) return part.caughtUp;
+    }
+    return false;
+  }
+
+  /** Looks at the silence again when the next window could close by it. */
+  #setLook(): void {
+    const { feed, clock, stopping } = this.#ticking;
+    if (!this.#settings.advances || feed.silence !== undefined) return;
+    if (this.#ending || stopping.aborted || this.#cancelLook !== undefined) return;
+    let wait = Infinity;
+    for (const each of this.#watermarks.clocks.values()) {
+      const of = this.#settings.scope === "partition" ? each.partition : ALL;
+      const left = this.#windows.next(of) -
+        this.#watermarks.after(each, this.#ticking.silence(each.partition));
+      wait = Math.min(wait, left);
+    }
+    if (wait === Infinity) return;
+    const bounded = Math.max(LEAST_LOOK_MS, Math.min(wait, MOST_LOOK_MS));
+    this.#cancelLook = clock.timer(() => {
+      this.#cancelLook = undefined;
+      this.looked();
+      this.#setLook();
+    }, bounded);
+  }
+
+  #setEvery(): void {
+    const { emit } = this.#settings;
+    if (emit === "changes") {
+      if (!this.#outbox.stored) this.#eager = true;
+      return;
+    }
+    if (typeof emit !== "number" || this.#eager || this.#cancelEvery !== undefined) return;
+    if (this.#ending || this.#ticking.stopping.aborted) return;
+    this.#cancelEvery = this.#ticking.clock.timer(() => {
+      this.#cancelEvery = undefined;
+      this.#eager = true;
+      this.wake();
+    }, emit);
+  }
+
+  #cancelTimers(): void {
+    this.#cancelLook?.();
+    this.#cancelEvery?.();
+    if (this.#ticking.stopping.aborted || this.#ticking.signal.aborted) this.#cancelAsk?.();
+  }
+
+  tell(status: (event: StatusEvent) => void): void {
+    const { flow } = this.#place.flowRun;
+    const { source, clock } = this.#ticking;
+    const { closed, late, ahead } = this.#told;
+    const all = [...this.#watermarks.clocks.values()].map(({ watermark }) => watermark);
+    const least = Math.min(...all);
+    const watermark = Number.isFinite(least) ? least : undefined;
+    const delayMs = watermark === undefined ? undefined : clock.now() - watermark;
+    this.#told = { closed: 0, late: 0, ahead: 0 };
+    const waiting = this.#outbox.size;
+    status({ type: "windows", flow, source, closed, late, ahead, waiting, watermark, delayMs });
+  }
+}
+
+/** What the time is when a message comes: by the broker that has stored it, where that has said so. */
+function nowOf(root: unknown, clock: Clock): number {
+  const { record } = (root ?? {}) as { record?: { appended?: boolean; timestamp: number } };
+  return record?.appended ? record.timestamp : clock.now();
+}
+
+function timestampOf(message: unknown): unknown {
+  const time = (message as { timestamp?: unknown } | null | undefined)?.timestamp;
+  if (time !== undefined) return time;
+  throw new TypeError(
+    'Cannot window a message without a timestamp: set option "time" to a function that returns its time',
+  );
+}
+
+function keyOf(message: unknown): unknown {
+  const key = (message as { key?: unknown } | null | undefined)?.key;
+  if (key !== undefined && key !== null) return key;
+  throw new TypeError(
+    'Cannot window a message without a key: set option "by" to a function that returns one',
+  );
+}
+
+/** A copy of a message that can be stored; of a `Message` its fields. */
+function copyOf(message: unknown): unknown {
+  try {
+    return copyIn(message).value;
+  } catch (error) {
+    const { topic, partition, offset, timestamp, key, value } = message as Record<string, unknown>;
+    if (topic === undefined) throw error;
+    return copyIn({ topic, partition, offset, timestamp, key, value }).value;
+  }
+}

@@ -1,0 +1,146 @@
+import type { StateRows } from "../flow/state/state.ts";
+import { copyIn } from "../cache/values.ts";
+import type { How } from "./aggregate.ts";
+import type { MapKey } from "./window_key.ts";
+
+/** A message on its way into its windows. */
+export interface Entry {
+  /** Its partition in the source. */
+  readonly partition: number;
+  /** Whose windows it belongs to: its partition's, or those of all. */
+  readonly scope: number;
+  readonly key: unknown;
+  readonly mapKey: MapKey;
+  readonly time: number;
+  /** What the aggregates have read of it. */
+  readonly read: unknown;
+  /** Its number among the messages of its partition. */
+  readonly arrival: number;
+  /** The watermark of its partition, before it. */
+  readonly watermark: number;
+}
+
+/** When a window begins and ends. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A result before it is given. */
+export interface Content extends Span {
+  readonly scope: number;
+  readonly key: unknown;
+  readonly place: number | string;
+  readonly value: unknown;
+  readonly revision: number;
+  readonly final: boolean;
+  readonly replaces?: readonly number[];
+  readonly index?: number;
+}
+
+/** What windows of all kinds are made with. */
+export interface WindowsHost {
+  readonly how: How<unknown, unknown>;
+  /** How long a closed window is kept, in event time. */
+  readonly accept: number;
+  /** True where results are given when a window has changed, not only when it closes. */
+  readonly eager: boolean;
+  /** True where the flow goes on after errors, so that a message that failed must leave nothing. */
+  readonly careful: boolean;
+  /** What rows begin with. */
+  readonly prefix: string;
+  /** The watermark by which windows of a scope close. */
+  closing(scope: number): number;
+  /** Gives a result. */
+  give(content: Content): void;
+  /** A window has closed. */
+  closed(): void;
+}
+
+/** The windows of one flow: in memory, with rows for what has changed since the last cut. */
+export interface Windows {
+  /**
+   * Adds a message.
+   *
+   * @returns The windows that it is too late for; an empty list where it is too late for any.
+   * @throws What the user's code throws; then nothing was added.
+   */
+  add(entry: Entry): readonly Span[] | undefined;
+  /** The watermark of a scope has moved. */
+  moved(scope: number): void;
+  /** When the next window of a scope closes; Infinity when none is open. */
+  next(scope: number): number;
+  /** True while something closes, or can be forgotten. */
+  readonly due: boolean;
+  /** Closes and forgets what is due, up to a number of windows. */
+  close(most: number): void;
+  /** True while windows have changed that give results before they close. */
+  readonly changed: boolean;
+  /** Gives results of those, up to a number. */
+  giveChanged(most: number): void;
+  /** The source has ended: gives results of what is open, up to a number; false when nothing was left. */
+  giveOpen(most: number): boolean;
+  /** Reads what was stored. */
+  load(rows: StateRows): void;
+  /** Writes what has changed. */
+  save(rows: StateRows): void;
+}
+
+/** What has been added to one window: an accumulator for each partition, in their order. */
+export type Parts = [partition: number, accumulator: unknown][];
+
+/** Nothing was given of a window, or it has changed since. */
+export const UNTOLD = 0;
+/** What a window has was given while it was open. */
+export const TOLD_OPEN = 1;
+/** What a window has was given as final. */
+export const TOLD_FINAL = 2;
+
+/** Adds what was read to a window, or leaves that as it was when it throws. */
+export function addToOne(
+  target: { parts: Parts },
+  { partition, read }: Entry,
+  { how, careful }: WindowsHost,
+): void {
+  const { parts } = target;
+  const accumulator = find(parts, partition, how);
+  const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
+  const added = how.add(base, read);
+  if (how.throws && parts.length === 0) how.result(added); // an error now where it is no plain data
+  put(parts, partition, added);
+}
+
+function find(parts: Parts, partition: number, how: How<unknown, unknown>): unknown {
+  for (const [of, accumulator] of parts) if (of === partition) return accumulator;
+  return how.init();
+}
+
+function put(parts: Parts, partition: number, accumulator: unknown): void {
+  for (const part of parts) {
+    if (part[0] !== partition) continue;
+    part[1] = accumulator;
+    return;
+  }
+  parts.push([partition, accumulator]);
+  if (parts.length > 1) parts.sort((a, b) => a[0] - b[0]);
+}
+
+/** Merges the parts of two windows, those of `first` before those of `second`. */
+export function mergeParts(first: Parts, second: Parts, how: How<unknown, unknown>): Parts {
+  const merged: Parts = first.map(([partition, accumulator]) => [partition, accumulator]);
+  for (const [partition, accumulator] of second) {
+    const known = merged.find(([of]) => of === partition);
+    if (known === undefined) merged.push([partition, accumulator]);
+    else known[1] = how.merge!(known[1], accumulator);
+  }
+  return merged.sort((a, b) => a[0] - b[0]);
+}
+
+/** The result of a window: its parts are merged in the order of their partitions. */
+export function resultOf(parts: Parts, how: How<unknown, unknown>): unknown {
+  let accumulator = parts[0]![1];
+  for (let index = 1; index < parts.length; index++) {
+    accumulator = how.merge!(accumulator, parts[index]![1]);
+  }
+  return how.result(accumulator);
+}

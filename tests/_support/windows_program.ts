@@ -1,0 +1,57 @@
+/**
+ * The program that `windows/kill_test.ts` kills: counts and adds up the messages of a file of JSON lines in tumbling
+ * windows, with exact state on disk, and appends each result to another file. Arguments: input, output, path of the
+ * cache, and "end" if the input is complete; else it waits at its end.
+ */
+import { App, Cache, replayable } from "../../mod.ts";
+import { count, sum, tumbling } from "../../src/windows/mod.ts";
+
+export interface Line {
+  readonly key: string;
+  readonly timestamp: number;
+  readonly amount: number;
+}
+
+const [input, output, path, complete] = Deno.args as [string, string, string, string?];
+const lines: Line[] = (await Deno.readTextFile(input)).trim().split("\n").map((line) =>
+  JSON.parse(line)
+);
+
+const source = replayable({
+  name: "lines",
+  async *read(from: number = 0, signal) {
+    for (let next = from; next < lines.length; next++) {
+      if (next % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      yield { ...lines[next]!, next: next + 1 };
+    }
+    if (complete === "end") return;
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  },
+  position: ({ next }) => next,
+});
+
+await using state = await Cache.open(path, { maxBytes: Infinity });
+const app = new App({
+  commit: { interval: 20 },
+  onStatus: ({ type }) => {
+    if (type === "started") console.log("started");
+  },
+});
+app.handle(
+  source,
+  tumbling({
+    size: { seconds: 10 },
+    outOfOrderness: { seconds: 2 },
+    idle: "hold",
+    maxAhead: Infinity,
+    into: { n: count(), total: sum((line) => line.amount) },
+  }),
+  ({ id, revision, final, value }) => ({ id, revision, final, value }),
+  {
+    name: "count",
+    state,
+    sink: (result) =>
+      Deno.writeTextFileSync(output, JSON.stringify(result) + "\n", { append: true }),
+  },
+);
+await app.stream();

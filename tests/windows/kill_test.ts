@@ -1,0 +1,79 @@
+import { assertEquals } from "@std/assert";
+import { Random } from "../../src/testing/mod.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
+import type { Line } from "../_support/windows_program.ts";
+
+const KILLS = 6;
+const MESSAGES = 40_000;
+const SIZE = 10_000;
+const OUT_OF_ORDER = 2_000;
+
+Deno.test("each message is in its window once though the program is killed again and again", async () => {
+  await using folder = await temporaryFolder();
+  const [input, output, path] = ["input", "output", "state"].map((name) =>
+    `${folder.path}/${name}`
+  );
+  const random = new Random(7);
+  const lines = Array.from({ length: MESSAGES }, (_, n): Line => ({
+    key: `key ${random.integer(50)}`,
+    timestamp: n * 10 + 100_000 - random.integer(4_000),
+    amount: random.integer(100),
+  }));
+  await Deno.writeTextFile(input!, lines.map((line) => JSON.stringify(line) + "\n").join(""));
+  await Deno.writeTextFile(output!, "");
+
+  let kills = 0;
+  for (let life = 0; life < KILLS; life++) {
+    const { child, started } = start(input!, output!, path!);
+    await started;
+    await new Promise((resolve) => setTimeout(resolve, 20 + random.integer(150)));
+    child.kill("SIGKILL");
+    if ((await child.status).signal === "SIGKILL") kills++;
+  }
+  assertEquals(kills, KILLS);
+  const { child, started } = start(input!, output!, path!, "end");
+  await started;
+  assertEquals((await child.status).code, 0);
+
+  const contents = new Map<string, string>();
+  const last = new Map<string, { revision: number; value: unknown }>();
+  for (const line of (await Deno.readTextFile(output!)).trim().split("\n")) {
+    const { id, revision, value } = JSON.parse(line);
+    const known = contents.get(`${id} ${revision}`);
+    contents.set(`${id} ${revision}`, JSON.stringify(value));
+    if (known !== undefined) assertEquals(JSON.stringify(value), known); // one content
+    if ((last.get(id)?.revision ?? 0) <= revision) last.set(id, { revision, value });
+  }
+  const found = new Map([...last].map(([id, { value }]) => [id, value]));
+  assertEquals(found, expected(lines));
+});
+
+/** Computed from the order of the input alone. */
+function expected(lines: readonly Line[]): Map<string, unknown> {
+  const windows = new Map<string, { n: number; total: number }>();
+  let greatest = -Infinity;
+  for (const { key, timestamp, amount } of lines) {
+    const start = timestamp - timestamp % SIZE;
+    if (greatest - OUT_OF_ORDER < start + SIZE) {
+      const window = windows.getOrInsertComputed(
+        `0/${encodeURIComponent(key)}/${start}`,
+        () => ({ n: 0, total: 0 }),
+      );
+      window.n++;
+      window.total += amount;
+    }
+    greatest = Math.max(greatest, timestamp);
+  }
+  return windows;
+}
+
+function start(...args: string[]) {
+  const script = new URL("../_support/windows_program.ts", import.meta.url).href;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--unstable-kv", script, ...args],
+    stdout: "piped",
+  }).spawn();
+  const told = Promise.withResolvers<void>();
+  const reading = child.stdout.pipeTo(new WritableStream({ write: () => told.resolve() }));
+  return { child, started: Promise.race([told.promise, reading]) };
+}

@@ -1,0 +1,217 @@
+import type { WindowResult } from "../../src/windows/mod.ts";
+import {
+  COUNT,
+  EVERY,
+  GAP,
+  OUT_OF_ORDER,
+  type Plan,
+  SIZE,
+  SLACK,
+  type Value,
+  type World,
+} from "./simulation.ts";
+import type { Logged } from "./simulated_log.ts";
+
+/** A message that was counted somewhere, and the watermark of its partition before it. */
+interface Judged {
+  readonly message: Logged;
+  readonly watermark: number;
+}
+
+/** Compares what the sink has with what the order of the messages says; throws where they differ. */
+export function check(world: World): void {
+  const { plan, table } = world;
+  if (world.failure !== undefined) throw new Error(world.failure);
+  const { all, settled, bounds } = judge(world);
+  const want = windowsOf(plan, all);
+  const scopeOf = (id: string) => id.split("/")[0]!;
+  const watermarkOf = (id: string) => {
+    const scope = scopeOf(id);
+    if (scope !== "*") return settled.get(Number(scope)) ?? -Infinity;
+    return Math.min(
+      ...world.logs.keys().map((partition) => settled.get(partition) ?? -Infinity),
+    );
+  };
+  for (const [id, { end, ids }] of want) {
+    const given = table.get(id);
+    // At the end nothing came for five sizes, so it must have closed unless its time is still to come.
+    const bound = plan.idle === "hold"
+      ? watermarkOf(id)
+      : Math.max(watermarkOf(id), silentBound(world, scopeOf(id), bounds));
+    const mustBe = plan.kind === "countWindow"
+      ? end < Infinity
+      : plan.kind === "sliding"
+      ? end < bound
+      : end <= bound;
+    if (given === undefined || !given.final) {
+      if (mustBe) throw new Error(`${id} has not closed; it has ${ids}, the time is ${bound}`);
+      continue;
+    }
+    const found = given.value.ids.toSorted().join(" ");
+    const wanted = ids.toSorted().join(" ");
+    if (found !== wanted) throw new Error(`${id} has ${found}, and should have ${wanted}`);
+    if (given.value.n !== ids.length) throw new Error(`${id} counts ${given.value.n}: ${ids}`);
+    const folded = ids.reduce((sum, each) => sum + Number(each.split(":")[1]), 0);
+    if (given.value.folded !== folded) {
+      throw new Error(`${id} folds to ${given.value.folded}: ${ids}`);
+    }
+  }
+  for (const [id, given] of table) {
+    if (!want.has(id)) throw new Error(`${id} should not be: ${show(given)}`);
+  }
+}
+
+function show({ value }: WindowResult<string, Value>): string {
+  return value.ids.join(" ");
+}
+
+/** How far silence must have brought the watermark of a scope: the last process saw 100 seconds of it. */
+function silentBound(
+  { logs }: World,
+  scope: string,
+  bounds: ReadonlyMap<number, number>,
+): number {
+  const of = (partition: number) => {
+    const estimate = bounds.get(partition);
+    return estimate === undefined ? undefined : estimate - OUT_OF_ORDER + 5 * SIZE - 3 * SLACK;
+  };
+  if (scope !== "*") return of(Number(scope)) ?? -Infinity;
+  // One without a message follows the others.
+  return Math.min(...logs.keys().map(of).filter((bound) => bound !== undefined));
+}
+
+/** Goes through what has happened, and says by which watermark each message was judged. */
+function judge({ trace, logs, plan }: World) {
+  const watermarks = new Map<number, number>();
+  const greatest = new Map<number, number>();
+  const estimates = new Map<number, number>();
+  /** The watermarks without what silence has added in the last process: that may be of its last moment. */
+  let settled = new Map<number, number>();
+  /** What the estimates were before the silence of the last process. */
+  let bounds = new Map<number, number>();
+  const all: Judged[] = [];
+  const least = () =>
+    Math.min(...logs.keys().filter((p) => watermarks.has(p)).map((p) => watermarks.get(p)!));
+  for (const each of trace) {
+    if (each.type === "given") continue;
+    if (each.type === "boot") {
+      bounds = new Map(estimates);
+      settled = new Map(watermarks);
+      continue;
+    }
+    if (each.type === "advance") {
+      const { partition, watermark, silence } = each;
+      // One without a message follows the others.
+      const others = logs.keys().filter((other) => other !== partition && watermarks.has(other));
+      const limit = greatest.has(partition)
+        ? estimates.get(partition)! - OUT_OF_ORDER + silence
+        : Math.min(...others.map((other) => watermarks.get(other)!));
+      if (watermark > limit) {
+        throw new Error(
+          `the watermark of ${partition} ran to ${watermark}; its messages and ${silence} ms of silence justify ${limit}`,
+        );
+      }
+      watermarks.set(partition, Math.max(watermarks.get(partition) ?? -Infinity, watermark));
+      estimates.set(partition, watermark + OUT_OF_ORDER);
+      continue;
+    }
+    if (each.type === "partition") {
+      // One that appears begins where the others are, where a window has messages of all.
+      const known = plan.scope === "source" && watermarks.size > 0 ? least() : -Infinity;
+      watermarks.set(each.partition, known);
+      continue;
+    }
+    const { message, isAhead } = each;
+    const { partition, time } = message;
+    const watermark = watermarks.get(partition)!;
+    all.push({ message, watermark });
+    if (!isAhead) greatest.set(partition, Math.max(greatest.get(partition) ?? -Infinity, time));
+    const estimate = greatest.get(partition) ?? -Infinity;
+    estimates.set(partition, estimate);
+    if (estimate > -Infinity) bounds.set(partition, estimate);
+    watermarks.set(partition, Math.max(watermark, estimate - OUT_OF_ORDER));
+    settled.set(partition, Math.max(settled.get(partition) ?? -Infinity, estimate - OUT_OF_ORDER));
+  }
+  return { all, settled, bounds };
+}
+
+interface Wanted {
+  readonly end: number;
+  readonly ids: string[];
+}
+
+function windowsOf(
+  { kind, scope, accept, every }: Plan,
+  all: readonly Judged[],
+): Map<string, Wanted> {
+  const want = new Map<string, Wanted>();
+  const nameOf = ({ partition, key }: Logged) => `${scope === "source" ? "*" : partition}/${key}`;
+  const idOf = ({ partition, offset }: Logged) => `${partition}:${offset}`;
+  const add = (id: string, end: number, message: Logged) =>
+    want.getOrInsertComputed(id, () => ({ end, ids: [] })).ids.push(idOf(message));
+  if (kind === "tumbling" || kind === "hopping") {
+    const step = kind === "hopping" ? EVERY : SIZE;
+    for (const { message, watermark } of all) {
+      const last = Math.floor(message.time / step) * step;
+      for (let start = last; start > message.time - SIZE; start -= step) {
+        if (watermark >= start + SIZE + accept) continue;
+        add(`${nameOf(message)}/${start}`, start + SIZE, message);
+      }
+    }
+    return want;
+  }
+  if (kind === "session") {
+    const inTime = all.filter(({ message, watermark }) => message.time >= watermark - accept);
+    const open = new Map<string, { id: string; last: number }>();
+    for (const { message } of inTime.toSorted((a, b) => a.message.time - b.message.time)) {
+      const name = nameOf(message);
+      let current = open.get(name);
+      if (current === undefined || message.time >= current.last + GAP) {
+        open.set(name, current = { id: `${name}/${message.time}`, last: message.time });
+      }
+      current.last = message.time;
+      add(current.id, 0, message);
+      want.set(current.id, { end: message.time + GAP, ids: want.get(current.id)!.ids });
+    }
+    return want;
+  }
+  if (kind === "sliding") {
+    // The number of a message among those of its partition is a part of its name.
+    const arrivals = new Map<number, number>();
+    const numbered = all.map(({ message, watermark }) => {
+      const arrival = arrivals.get(message.partition) ?? 0;
+      arrivals.set(message.partition, arrival + 1);
+      return { message, watermark, arrival };
+    }).filter(({ message, watermark }) => message.time >= watermark);
+    for (const { message, arrival } of numbered) {
+      const { time, partition, offset } = message;
+      const id = `${nameOf(message)}/${time}:${partition}:${arrival}`;
+      for (const { message: other } of numbered) {
+        if (nameOf(other) !== nameOf(message) || other.time <= time - SIZE) continue;
+        const isBefore = other.time < time || (other.time === time &&
+          (other.partition < partition ||
+            (other.partition === partition && other.offset <= offset)));
+        if (isBefore) add(id, time, other);
+      }
+    }
+    return want;
+  }
+  const counts = new Map<string, number>();
+  for (const { message } of all) {
+    const name = nameOf(message);
+    const number = counts.get(name) ?? 0;
+    counts.set(name, number + 1);
+    // Window n has the COUNT messages up to the one that closes it, and is there once a message after the last has come.
+    for (let index = Math.floor(number / every); index * every < number + COUNT; index++) {
+      if (number >= (index + 1) * every - COUNT) add(`${name}/${index}`, Infinity, message);
+    }
+  }
+  for (const [id, { ids }] of want) {
+    const parts = id.split("/");
+    const index = Number(parts.pop());
+    const total = counts.get(parts.join("/"))!;
+    if (total >= (index + 1) * every) want.set(id, { end: 0, ids });
+    else if (total <= index * every) want.delete(id);
+  }
+  return want;
+}

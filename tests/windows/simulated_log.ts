@@ -1,0 +1,144 @@
+import type { Clock } from "../../src/clock.ts";
+import { delay } from "../../src/clock.ts";
+import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import type { Gate } from "../../src/flow/source/gate.ts";
+import type { Host, PartState } from "../../src/flow/source/host.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
+import type { Resumption } from "../../src/flow/state/state.ts";
+import { PartitionSilence } from "../../src/kafka/topic/partition_silence.ts";
+import type { Random } from "../../src/testing/mod.ts";
+
+/** A message of a simulated log. */
+export interface Logged {
+  readonly partition: number;
+  readonly offset: number;
+  readonly key: string;
+  readonly time: number;
+  /** "filtered" never reaches the window, "poison" fails there. */
+  readonly fate: "counted" | "filtered" | "poison";
+}
+
+/** How long a fetch waits at the end of a partition. */
+export const FETCH_WAIT = 3_000;
+
+/** A log with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
+export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
+  readonly name = "log";
+  readonly positioned = true;
+  receipt: Receipt | undefined;
+  onLook?: () => void;
+  dead = false;
+  /** The brokers are away: no fetch is answered. */
+  outage = false;
+  readonly #logs: readonly Logged[][];
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #silence: PartitionSilence;
+  readonly #fetched: number[] = [];
+  readonly #handed: number[] = [];
+  /** Everything before is done. */
+  readonly done: number[] = [];
+  readonly #ended = new AbortController();
+  #gate: Gate | undefined;
+  #resumption: Resumption | undefined;
+  #wake: () => void = () => {};
+
+  constructor(logs: readonly Logged[][], clock: Clock, random: Random) {
+    this.#logs = logs;
+    this.#clock = clock;
+    this.#random = random;
+    this.#silence = new PartitionSilence(clock, FETCH_WAIT);
+  }
+
+  [openFeed](_host: Host, gate: Gate): Feed<Logged> {
+    this.#gate = gate;
+    return this;
+  }
+
+  resumeBy(resumption: Resumption): void {
+    this.#resumption = resumption;
+  }
+
+  ready(): Promise<void> {
+    this.follow();
+    return Promise.resolve();
+  }
+
+  /** Reads partitions that are new. */
+  follow(): void {
+    for (let partition = this.done.length; partition < this.#logs.length; partition++) {
+      const start = this.#resumption!.start(partition, 0) as number;
+      this.#resumption!.began(partition, start, false);
+      this.#fetched[partition] = this.#handed[partition] = this.done[partition] = start;
+      void this.#fetch(partition);
+    }
+    this.onLook?.();
+  }
+
+  async #fetch(partition: number): Promise<void> {
+    const log = this.#logs[partition]!;
+    const { signal } = this.#ended;
+    const pass = (ms: number) => delay(this.#clock, ms, signal);
+    try {
+      for (;;) {
+        const from = this.#fetched[partition]!;
+        let waited = 0;
+        while (this.outage || this.#gate!.closed || (log.length === from && waited < FETCH_WAIT)) {
+          const step = this.#random.integer(FETCH_WAIT) + 1;
+          await pass(Math.min(step, 1_000));
+          waited += Math.min(step, 1_000);
+        }
+        if (log.length > from) {
+          const count = 1 + this.#random.integer(log.length - from);
+          this.#fetched[partition] = from + count;
+          this.#silence.answered(partition, false);
+          this.#wakeUp();
+          await pass(this.#random.integer(200));
+        } else {
+          this.#silence.answered(partition, this.done[partition] === from);
+          this.onLook?.();
+        }
+      }
+    } catch {
+      // it has ended
+    }
+  }
+
+  silence(partition: number): number {
+    return this.#silence.of(partition);
+  }
+
+  parts(): PartState[] {
+    return this.done.map((_, partition) => ({
+      partition,
+      caughtUp: this.#handed[partition]! >= this.#logs[partition]!.length,
+    }));
+  }
+
+  poll(): Logged | typeof WAIT | typeof END {
+    if (this.#ended.signal.aborted) return END;
+    const ready = this.done.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
+    if (this.dead || ready.length === 0) return WAIT;
+    const partition = this.#random.pick(ready);
+    const offset = this.#handed[partition]!++;
+    this.receipt = new Receipt(() => this.done[partition] = offset + 1, offset + 1, partition);
+    return this.#logs[partition]![offset]!;
+  }
+
+  wait(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  #wakeUp(): void {
+    const wake = this.#wake;
+    this.#wake = () => {};
+    wake();
+  }
+
+  snapshot(): undefined {}
+
+  cancel(): void {
+    this.#ended.abort(new Error("cancelled"));
+    this.#wakeUp();
+  }
+}

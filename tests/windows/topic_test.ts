@@ -1,0 +1,96 @@
+import { assert, assertEquals } from "@std/assert";
+import { App, MemoryCache, type StatusEvent } from "../../mod.ts";
+import { systemClock } from "../../src/clock.ts";
+import { count, tumbling } from "../../src/windows/mod.ts";
+import { until } from "../_support/processes.ts";
+import { kafka, memory, testOn } from "../_support/topic_fixture.ts";
+
+const SIZE = 300;
+
+for (const fixture of [memory, kafka]) {
+  const test = testOn(fixture);
+
+  test("closes the last windows of all partitions though nothing comes any more", async ({ make, broker, name }) => {
+    await broker.ensure(name, { partitions: 2 });
+    const topic = make();
+    const now = Math.floor(Date.now() / SIZE) * SIZE;
+    for (const partition of [0, 1]) {
+      await topic.send({ key: "a", value: "1", partition, timestamp: now });
+      await topic.send({ key: "a", value: "2", partition, timestamp: now + SIZE - 1 });
+    }
+    await using state = new MemoryCache({ maxBytes: Infinity });
+    const app = new App({ commit: { interval: 50 }, onStatus: (event) => events.push(event) });
+    const events: StatusEvent[] = [];
+    const seen: [string, number][] = [];
+    app.handle(topic, tumbling({ size: SIZE, into: count() }), ({ id, value, final }) => {
+      if (final) seen.push([id, value]);
+    }, { name: "count", state });
+    const streaming = app.stream();
+    await until(() => seen.length === 2);
+    await app.close();
+    await streaming;
+    assertEquals(seen.sort(), [[`0/a/${now}`, 2], [`1/a/${now}`, 2]]);
+    const advances = events.filter(({ type }) => type === "idle_advance");
+    assert(advances.length >= 2, "the watermarks have gone on");
+  });
+
+  test("keeps windows open with idle hold until a message moves the watermark", async ({ make, broker, name }) => {
+    await broker.ensure(name, { partitions: 1 });
+    const topic = make();
+    const now = Math.floor(Date.now() / SIZE) * SIZE;
+    await topic.send({ key: "a", value: "1", timestamp: now });
+    await using state = new MemoryCache({ maxBytes: Infinity });
+    const app = new App({ commit: { interval: 50 } });
+    const seen: string[] = [];
+    app.handle(
+      topic,
+      tumbling({ size: SIZE, idle: "hold", into: count() }),
+      ({ id }) => void seen.push(id),
+      { name: "count", state },
+    );
+    const streaming = app.stream();
+    await until(async () => (await topic.lag()).values().every((lag) => lag === 0));
+    await new Promise((resolve) => setTimeout(resolve, 3 * SIZE)); // what holds must hold for a while
+    assertEquals(seen, []);
+    await topic.send({ key: "a", value: "2", timestamp: now + SIZE });
+    await until(() => seen.length === 1);
+    await app.close();
+    await streaming;
+  });
+}
+
+testOn(kafka)(
+  "compares maxAhead with the time at which the broker has stored a message",
+  async ({ make, broker, name }) => {
+    await broker.ensure(name, { config: { "message.timestamp.type": "LogAppendTime" } });
+    const topic = make();
+    const stored = Date.now();
+    const hour = 3_600_000;
+    for (const time of [stored, stored + 3 * hour, stored + hour]) {
+      await topic.send({
+        key: "a",
+        value: `${time}`,
+      });
+    }
+    await using state = new MemoryCache({ maxBytes: Infinity });
+    const late: number[] = [];
+    // By this clock everything would be too far ahead.
+    const app = new App({ clock: { ...systemClock, now: () => 0 }, commit: { interval: 20 } });
+    const window = tumbling({
+      size: { minutes: 1 },
+      time: ({ value }: { value: string }) => Number(value),
+      maxAhead: { hours: 2 },
+      into: count(),
+      late: ({ time }) => late.push(time),
+    });
+    const seen: number[] = [];
+    app.handle(topic, window, ({ start }) => void seen.push(start), { name: "count", state });
+    const streaming = app.stream();
+    await until(() => seen.length === 1);
+    await app.close();
+    await streaming;
+    // The second did not move the watermark, so the third is not late; the first is closed by the third.
+    assertEquals(seen, [stored - stored % 60_000]);
+    assertEquals(late, []);
+  },
+);
