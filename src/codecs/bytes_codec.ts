@@ -1,8 +1,8 @@
 import { assertBytes, type Codec } from "./codec.ts";
 
 /**
- * Leaves bytes as they are. What is decoded is a copy: the bytes that a codec is given are a view of all that
- * was fetched with them, which whoever keeps one would keep.
+ * Leaves bytes as they are. What is decoded is a copy: the bytes that a codec is given are a view of a block of
+ * records, which whoever keeps one would keep.
  *
  * @example
  * ```ts
