@@ -1,8 +1,8 @@
 import { assertBytes, type Codec } from "./codec.ts";
 
 /**
- * Leaves bytes as they are. Decoding copies them: a codec gets a view of the whole fetched buffer, and keeping the
- * view would keep all of the buffer in memory.
+ * Leaves bytes as they are. Decoding copies them: a codec gets a view of a block of records, and keeping the view would
+ * keep all of the block in memory.
  *
  * @example
  * ```ts

@@ -140,7 +140,9 @@ export class Sender {
       signal.throwIfAborted();
       const now = this.#clock.now();
       const outcomes = await produce(broker, { ...this.#options, now, batches, signal, passed });
-      this.#stale ||= batches.some(({ partition }) => outcomes.get(partition)?.error !== undefined);
+      this.#stale ||= batches.some(({ partition }) =>
+        outcomes.get(partition)?.offset === undefined
+      );
       answered(outcomes);
     } catch (error) {
       this.#stale = true;
