@@ -98,7 +98,7 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    *
    * See `docs/concurrency.md` for what a handler may assume.
    */
-  concurrency?: ConcurrencyOptions<I> | undefined;
+  concurrency?: ConcurrencyOptions<NoInfer<I>> | undefined;
 }
 
 /**

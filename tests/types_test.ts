@@ -3,6 +3,7 @@ import {
   App,
   batch,
   closeAtEnd,
+  type ConcurrencyOptions,
   type Context,
   deadLetter,
   type ExactPipe,
@@ -104,6 +105,16 @@ export function resultsGiveInlineSinksTheirParameter(): void {
     sink: (place) => isExactly<typeof place, string>(true),
   });
   handle([1], (n) => n, { sink: [(n) => n.toFixed(), (n) => n.toFixed(), { write: (n) => n }] });
+}
+
+export function theOptionByGetsTheMessagesOfTheSource(): void {
+  const concurrency: ConcurrencyOptions | undefined = { max: 2, by: "none" };
+  handle(quakes, ({ place }) => isExactly<typeof place, string>(true), { concurrency });
+  handle(quakes, map(({ magnitude }) => magnitude), (n) => isExactly<typeof n, number>(true), {
+    concurrency: { max: 2, by: ({ place }) => isExactly<typeof place, string>(true) },
+  });
+  // @ts-expect-error the source gives no numbers
+  handle(quakes, ({ place }) => place, { concurrency: { max: 2, by: (n: number) => n } });
 }
 
 export function resultsFitNamedSinks(): void {
