@@ -2,6 +2,7 @@
 import type { Benchmark, MemoryRun, Observation } from "./benchmark.ts";
 import { cache, cacheMemory } from "./cache.ts";
 import { checkpoint } from "./checkpoint.ts";
+import { concurrency } from "./concurrency.ts";
 import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
@@ -19,6 +20,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...topicThrough,
   ...checkpoint,
   ...delivery,
+  ...concurrency,
 ];
 
 /** The runs whose heap is measured. */
