@@ -168,7 +168,7 @@ function zipf(count: number): number[] {
   const sums: number[] = [];
   for (let k = 1; k <= 1_000; k++) sums.push((sums.at(-1) ?? 0) + k ** -0.8);
   keys = Array.from({ length: count }, () => {
-    const at = random.integer(2 ** 30) / 2 ** 30 * sums.at(-1)!;
+    const at = random.number() * sums.at(-1)!;
     return sums.findIndex((sum) => at < sum);
   });
   return keys;
