@@ -28,6 +28,7 @@
 export { App, type AppOptions, type StreamOptions } from "./src/app.ts";
 export { app, handle, stream } from "./src/handle.ts";
 export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
+export type { ConcurrencyOptions } from "./src/flow/concurrency/options.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/source/source.ts";
 export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";
 export { type PipePromise } from "./src/flow/stage/unacknowledged.ts";

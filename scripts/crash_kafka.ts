@@ -1,11 +1,14 @@
 /**
  * Kills a program with exact state on a real broker, at random moments, and checks what it did:
- * `deno task crash:kafka [--rounds N] [--seed N]`.
+ * `deno task crash:kafka [--rounds N] [--seed N] [--concurrent]`.
  *
  * Topic → Cache with exact state → Topic, as in `deno task soak`. Each life of the program ends with SIGKILL:
  * while it starts, while it joins its group, or while it works. The last one runs to the end. Then the counts
  * must be those of what was sent, and every message must have its output, in order per key and with the
  * exact count; an output may be there more than once.
+ *
+ * With `--concurrent` up to 32 messages are handled at the same time, each for a random time, and some fail at first
+ * after they have written. There are few keys then, so that messages of one key often meet.
  */
 import { parseArgs } from "node:util";
 import { Cache } from "@slipstream/slipstream";
@@ -27,6 +30,15 @@ import type { Workplace } from "./soak/workplace.ts";
 const SESSION_MS = 6_000;
 const PATIENCE_MS = 90_000;
 
+/** What is handled: one message after the other as fast as it goes, or several at the same time. */
+interface Load {
+  readonly max?: number;
+  readonly keys?: number;
+  /** How many messages are sent at once, ten times a second. */
+  readonly batch?: number;
+}
+const CONCURRENT: Load = { max: 32, keys: 200, batch: 300 };
+
 /** A life of the program, which reports to the loop. */
 class Life implements AsyncDisposable {
   readonly program: Program<CountingReport>;
@@ -36,10 +48,11 @@ class Life implements AsyncDisposable {
   readonly working: Promise<unknown>;
   messages = 0;
 
-  constructor({ brokers, input, output, folder }: Workplace) {
+  constructor({ brokers, input, output, folder }: Workplace, { max }: Load) {
     const [started, working] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const path = `${folder}/counts`;
-    const args = { brokers, input, output, path, sessionTimeout: SESSION_MS, intervalMs: 100 };
+    const times = { sessionTimeout: SESSION_MS, intervalMs: 100 };
+    const args = { brokers, input, output, path, ...times, max };
     this.program = new Program("counting", args, (report: CountingReport) => {
       if (report.type === "started") started.resolve();
       if (report.type !== "progress") return;
@@ -58,11 +71,16 @@ class Life implements AsyncDisposable {
 const WORDS = { spawned: "was spawned", started: "began to join", working: "began to work" };
 
 /** Sends a batch at once, for who was killed while it started, and more as soon as the program reads. */
-async function sendDuring(life: Life, sender: Sender, over: AbortSignal): Promise<void> {
-  await sender.send();
+async function sendDuring(
+  life: Life,
+  sender: Sender,
+  { batch }: Load,
+  over: AbortSignal,
+): Promise<void> {
+  await sender.send(batch);
   await life.started;
   while (!over.aborted) {
-    await sender.send();
+    await sender.send(batch);
     await delay(100);
   }
 }
@@ -71,15 +89,16 @@ async function sendDuring(life: Life, sender: Sender, over: AbortSignal): Promis
 async function kill(
   place: Workplace,
   sender: Sender,
+  load: Load,
   { rounds, seed, signal }: { rounds: number; seed: number; signal: AbortSignal },
 ): Promise<void> {
   const random = new Random(seed);
   for (let round = 1; round <= rounds; round++) {
     const since = random.pick(["spawned", "started", "working", "working"] as const);
     const ms = random.integer(1_000);
-    await using life = new Life(place);
+    await using life = new Life(place, load);
     const over = new AbortController();
-    const sending = sendDuring(life, sender, over.signal);
+    const sending = sendDuring(life, sender, load, over.signal);
     try {
       if (since !== "spawned") await deadline(life[since], PATIENCE_MS, { signal });
       await delay(ms, { signal });
@@ -97,10 +116,10 @@ async function kill(
 }
 
 /** Lets the program run to the end of its topic, and end in good order. */
-async function finish(place: Workplace, signal: AbortSignal): Promise<void> {
+async function finish(place: Workplace, load: Load, signal: AbortSignal): Promise<void> {
   const { brokers, input } = place;
   await using topic = new Topic(input, { brokers, groupId: input });
-  await using life = new Life(place);
+  await using life = new Life(place, load);
   const ended = life.program.ending().then((how) => Promise.reject(new Error(how)));
   ended.catch(() => {}); // whoever awaits it is told
   const committed = async () => [...(await topic.lag()).values()].every((lag) => lag === 0);
@@ -134,13 +153,14 @@ async function readOutputs({ brokers, output }: Workplace): Promise<OutputCheck>
 /** Runs the loop, and returns what was wrong. */
 async function crash(
   place: Workplace,
+  load: Load,
   rounds: number,
   seed: number,
   signal: AbortSignal,
 ): Promise<string[]> {
-  await using sender = await Sender.open(place.brokers, place.input);
-  await kill(place, sender, { rounds, seed, signal });
-  await finish(place, signal);
+  await using sender = await Sender.open(place.brokers, place.input, load.keys);
+  await kill(place, sender, load, { rounds, seed, signal });
+  await finish(place, load, signal);
   const { findings } = await deadline(readOutputs(place), PATIENCE_MS, { signal });
   await using cache = await Cache.open<number>(`${place.folder}/counts`, { maxBytes: Infinity });
   const counts = new Map<string, number>();
@@ -149,13 +169,14 @@ async function crash(
   console.log(
     `rounds ${rounds}, sent ${sent}, outputs found ${findings.found}, again ${findings.again}`,
   );
-  return [...wrongCounts(counts, truth(sent)), ...wrongOutputs(findings, sent)];
+  return [...wrongCounts(counts, truth(sent, load.keys)), ...wrongOutputs(findings, sent)];
 }
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       rounds: { type: "string", default: "6" },
+      concurrent: { type: "boolean", default: false },
       seed: { type: "string", default: `${Math.floor(Math.random() * 1e6)}` },
     },
   });
@@ -170,7 +191,7 @@ async function main(): Promise<number> {
   }
   console.log(`seed ${seed}`);
   return await runChecked(
-    (place, signal) => crash(place, rounds, seed, signal),
+    (place, signal) => crash(place, values.concurrent ? CONCURRENT : {}, rounds, seed, signal),
     "counts exact, every output there",
   );
 }

@@ -14,7 +14,7 @@ const steps: Record<string, string[]> = {
   "lint, direction of imports": ["lint"],
   "types": ["check", "--frozen", "mod.ts", "src", "tests", "examples", "scripts"],
   "docs on every export": ["doc", "--lint", ...entries],
-  "examples in docs": ["test", "--doc", "--allow-all", "README.md", "mod.ts", "src"],
+  "examples in docs": ["test", "--doc", "--allow-all", "README.md", "docs", "mod.ts", "src"],
   "publish, dry run": ["publish", "--dry-run", "--allow-dirty"],
 };
 

@@ -76,7 +76,7 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    * - Other flows cannot write to the cache, unless they read only Proxies that such flows write to, or sources
    *   that commit nothing.
    * - Code outside of flows may write to it. Its writes are on disk with the next cut, which is taken when no message
-   *   of its flows is in flight, so it waits for the longest one.
+   *   of its flows is in flight, so it waits for the longest one; with `concurrency` it waits for none.
    * - A handler must not wait for a message of another flow of the same cache: while a cut is due, no message begins.
    * - After an error of the app, the cache can only be closed and opened again: see `Cache.dropped`.
    * - Positions are stored under the names of the flow and of its source. Under another name it is a new flow: with a
@@ -84,21 +84,23 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    */
   state?: StateCache | undefined;
   /**
-   * Handles several messages at the same time: those of one key one after the other, in their order, through to the
-   * end of their sinks. Without it a flow handles one message after the other.
+   * Handles several messages at the same time; those of one key are still handled one after the other, in order, to
+   * the end of their sinks. Without this option a flow handles one message after the other.
    *
-   * - A message waits while another one of its key is handled. When a message waits for a retry, others of its key
-   *   wait too, and no others.
-   * - Messages are committed up to the first one that is not done. If the process is killed, those behind it that are
-   *   done are handled again, unless the flow has a `state`, which knows them.
-   * - A `WritableStream`, a Topic, a Cache and an object with `write()` get one value after the other, those of one
-   *   key in order; a function as a sink is called concurrently.
-   * - `batch()`, pipe functions, `TransformStream`s and stream handlers are refused, and so is a source that a
-   *   `Checkpoint` watches.
+   * - A message that waits for a retry delays later ones of its key, and no others.
+   * - Positions are committed up to the first message that is not done. If the process is killed, messages behind it
+   *   that are done are handled again, unless the flow has a `state`, which remembers them.
+   * - With `state`, where `onError` continues: a call that meets an entry written by a call that may still fail, for
+   *   another message, is undone and runs again. That is no attempt, and side effects may be repeated. So write
+   *   entries that many messages share at the end of the handler.
+   * - A `WritableStream`, a Topic, a Cache and an object with `write()` get one value at a time; a function as a sink
+   *   is called concurrently. Either way the results of one key arrive in order.
+   * - `batch()`, `exactPipe()`, pipe functions, `TransformStream`s and stream handlers are refused, and so is a source
+   *   that a `Checkpoint` watches.
    *
    * See `docs/concurrency.md` for what a handler may assume.
    */
-  concurrency?: ConcurrencyOptions<I> | undefined;
+  concurrency?: ConcurrencyOptions<NoInfer<I>> | undefined;
 }
 
 /**

@@ -3,7 +3,7 @@ import { elide, readExample, root, runDeno } from "./_support/examples.ts";
 import { brokers, forget, kafkaTest } from "./_support/kafka.ts";
 
 /** The examples whose output is not the same every time: each has a test of its own in tests/examples. */
-const live = ["source_sse"];
+const live = ["source_sse", "http_enrich"];
 
 /** What examples share: chooses the broker, prints nothing. */
 const shared = "broker";

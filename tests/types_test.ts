@@ -18,6 +18,7 @@ import {
   batch,
   type Cache,
   closeAtEnd,
+  type ConcurrencyOptions,
   type Context,
   deadLetter,
   filter,
@@ -118,6 +119,16 @@ export function resultsGiveInlineSinksTheirParameter(): void {
     sink: (place) => isExactly<typeof place, string>(true),
   });
   handle([1], (n) => n, { sink: [(n) => n.toFixed(), (n) => n.toFixed(), { write: (n) => n }] });
+}
+
+export function theOptionByGetsTheMessagesOfTheSource(): void {
+  const concurrency: ConcurrencyOptions | undefined = { max: 2, by: "none" };
+  handle(quakes, ({ place }) => isExactly<typeof place, string>(true), { concurrency });
+  handle(quakes, map(({ magnitude }) => magnitude), (n) => isExactly<typeof n, number>(true), {
+    concurrency: { max: 2, by: ({ place }) => isExactly<typeof place, string>(true) },
+  });
+  // @ts-expect-error the source gives no numbers
+  handle(quakes, ({ place }) => place, { concurrency: { max: 2, by: (n: number) => n } });
 }
 
 export function resultsFitNamedSinks(): void {

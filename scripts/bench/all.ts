@@ -2,6 +2,7 @@
 import type { Benchmark, MemoryRun, Observation } from "./benchmark.ts";
 import { cache, cacheMemory } from "./cache.ts";
 import { checkpoint } from "./checkpoint.ts";
+import { concurrency } from "./concurrency.ts";
 import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
@@ -21,6 +22,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...checkpoint,
   ...delivery,
   ...windows,
+  ...concurrency,
 ];
 
 /** The runs whose heap is measured. */

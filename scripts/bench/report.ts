@@ -13,7 +13,7 @@ export function jsonLine(
   });
 }
 
-const WIDTHS = [18, 14, 20, 20] as const;
+const WIDTHS = [20, 14, 20, 20] as const;
 
 /** The first line of the table. */
 export const header: string = row(["", "messages/s", "of the floor", "of the peer"]);

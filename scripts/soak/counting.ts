@@ -2,8 +2,9 @@
  * The program under test: counts the messages of a topic by key, in a Cache on disk with exact state, and
  * sends on how many there were. What it reports is in {@linkcode CountingReport}.
  */
-import { App, Cache } from "@slipstream/slipstream";
+import { App, Cache, retry } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
+import { delay } from "@std/async/delay";
 import { CommitWatch } from "./commits.ts";
 import { resultOf } from "./messages.ts";
 import { say, saying } from "./program.ts";
@@ -19,6 +20,8 @@ export interface CountingArguments {
   readonly sessionTimeout: number;
   /** Milliseconds between two commits. */
   readonly intervalMs: number;
+  /** How many messages are handled at the same time: each takes a random time then, and some fail at first. */
+  readonly max?: number | undefined;
 }
 
 /** What the program reports. */
@@ -68,12 +71,21 @@ async function count(): Promise<void> {
       else if (event.type === "commit_failed") trouble(`commit_failed ${event.error}`);
     },
   });
-  app.handle(source, async ({ key, value }) => {
+  const { max } = args;
+  app.handle(source, async ({ key, value }, { attempt }) => {
+    if (max !== undefined) await delay(randomMs());
     const count = await counts.update(key!, (count = 0) => count + 1);
+    if (max !== undefined && attempt === 1 && Math.random() < 0.02) throw new Error("not yet");
     messages++;
     watch.delivered();
     return [key, resultOf(value, count)] as const;
-  }, { name: "count", state: counts, sink });
+  }, {
+    name: "count",
+    state: counts,
+    sink,
+    concurrency: max === undefined ? undefined : { max },
+    onError: max === undefined ? "stop" : retry({ attempts: 1, minDelay: 20 }),
+  });
 
   const progress = setInterval(() => report({ type: "progress", messages }), 100);
   const vitals = () =>
@@ -91,6 +103,11 @@ async function count(): Promise<void> {
     clearInterval(measuring);
     vitals();
   }
+}
+
+/** How long a message takes: one in 200 much longer than the others. */
+function randomMs(): number {
+  return Math.random() * (Math.random() < 0.005 ? 1_000 : 10);
 }
 
 function report(report: CountingReport): void {

@@ -6,18 +6,21 @@ export const PARTITIONS = 4;
 
 const FILLER = " ".padEnd(64, "·");
 
-/** A message: the n-th of its key. Each can be computed from its number, so the truth is one number. */
-export function messageOf(number: number): { key: string; value: string; partition: number } {
-  const index = number % KEYS;
-  const n = Math.floor(number / KEYS) + 1;
+/** A message: the n-th of its key, with so many keys. Each can be computed from its number, so the truth is one number. */
+export function messageOf(
+  number: number,
+  keys = KEYS,
+): { key: string; value: string; partition: number } {
+  const index = number % keys;
+  const n = Math.floor(number / keys) + 1;
   return { key: `key ${index}`, value: `${n}${FILLER}`, partition: index % PARTITIONS };
 }
 
 /** Returns how many of the first `sent` messages have each key. */
-export function truth(sent: number): Map<string, number> {
+export function truth(sent: number, keys = KEYS): Map<string, number> {
   const counts = new Map<string, number>();
-  for (let index = 0; index < Math.min(sent, KEYS); index++) {
-    counts.set(`key ${index}`, Math.ceil((sent - index) / KEYS));
+  for (let index = 0; index < Math.min(sent, keys); index++) {
+    counts.set(`key ${index}`, Math.ceil((sent - index) / keys));
   }
   return counts;
 }

@@ -7,21 +7,23 @@ const BATCH = 2_000;
 /** Sends the messages in order with another client than ours, and knows how many the broker has. */
 export class Sender implements AsyncDisposable {
   readonly #topic: string;
+  readonly #keys: number | undefined;
   readonly #producer: kafkajs.Producer;
   #sent = 0;
 
-  private constructor(topic: string, producer: kafkajs.Producer) {
+  private constructor(topic: string, producer: kafkajs.Producer, keys: number | undefined) {
     this.#topic = topic;
+    this.#keys = keys;
     this.#producer = producer;
   }
 
-  /** Connects. */
-  static async open(brokers: string[], topic: string): Promise<Sender> {
+  /** Connects; the messages have so many `keys`. */
+  static async open(brokers: string[], topic: string, keys?: number): Promise<Sender> {
     const client = new kafkajs.Kafka({ brokers, logLevel: kafkajs.logLevel.NOTHING });
     const createPartitioner = kafkajs.Partitioners.DefaultPartitioner;
     const producer = client.producer({ idempotent: true, createPartitioner });
     await producer.connect();
-    return new Sender(topic, producer);
+    return new Sender(topic, producer, keys);
   }
 
   /** How many messages were sent and confirmed. */
@@ -31,7 +33,7 @@ export class Sender implements AsyncDisposable {
 
   /** Sends the next batch. */
   async send(count = BATCH): Promise<void> {
-    const messages = Array.from({ length: count }, (_, i) => messageOf(this.#sent + i));
+    const messages = Array.from({ length: count }, (_, i) => messageOf(this.#sent + i, this.#keys));
     await this.#producer.send({ topic: this.#topic, acks: -1, messages });
     this.#sent += count;
   }

@@ -8,8 +8,10 @@ import {
   filter,
   flatMap,
   map,
+  MemoryCache,
   type Pipe,
   Proxy,
+  replayable,
   sequential,
   type StatusEvent,
 } from "../../mod.ts";
@@ -181,6 +183,25 @@ Deno.test("rule 2: reading stops at ahead, and blocked says what everything wait
   assertEquals(calls.ended, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
+Deno.test("rule 2: one partition does not take all of the look-ahead", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("in", { partitions: 4 });
+  await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  for (let n = 0; n < 400; n++) await topic.send({ value: `${n}`, partition: Math.floor(n / 100) });
+  const open = new Map<number, number>();
+  let most = 0;
+  const app = new App();
+  app.handle(topic, async ({ partition }) => {
+    open.set(partition, 1);
+    most = Math.max(most, open.size);
+    await rest();
+    open.delete(partition);
+    if (most === 4) queueMicrotask(() => void app.close());
+  }, { concurrency: { max: 4, by: "partition" } });
+  await app.stream();
+  assertEquals(most, 4);
+});
+
 Deno.test("rule 2: span bounds what is done behind one that is not", async () => {
   let read = 0;
   const source = function* () {
@@ -268,6 +289,34 @@ Deno.test("rule 5: each message has a context of its own, and a send without awa
   }
   await streamed;
   assertEquals(attempts.toSorted(), [[0, 1], [1, 1], [1, 2], [1, 3], [2, 1]]);
+});
+
+Deno.test("rule 5: a call that met what another one has taken back gives no result from that", async () => {
+  const source = replayable<{ n: number; next: number }, number>({
+    name: "numbers",
+    read: async function* (from = 0) {
+      for (let n = from; n < 60; n++) yield { n, next: n + 1 };
+    },
+    position: ({ next }) => next,
+  });
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const counts: number[] = [];
+  const app = new App();
+  app.handle(source, async ({ n }) => {
+    for (let turn = n % 3; turn > 0; turn--) await rest();
+    const count = (await Array.fromAsync(state.keys())).length;
+    await state.set(`m${n}`, 1);
+    for (let turn = n % 5; turn > 0; turn--) await rest();
+    return count;
+  }, {
+    name: "count",
+    state,
+    sink: (count) => void counts.push(count),
+    concurrency: { max: 16, by: "none" },
+    onError: { retry: { attempts: 2 } },
+  });
+  await app.stream();
+  assertEquals(counts.length, 60); // calls that were taken back have given none
 });
 
 Deno.test("rule 7: a flow that a checkpoint watches is refused, and the error says what to do", async () => {
@@ -440,7 +489,7 @@ Deno.test("a source without keys needs the option by, and max must be there", ()
   assertThrows(() => bind({ max: 2 }), TypeError, 'without the option "by"');
   assertThrows(() => bind({}), TypeError, "must be an integer >= 1");
   assertThrows(() => bind({ max: 0, by }), RangeError, "must be an integer >= 1");
-  assertThrows(() => bind({ max: 4, by, ahead: 3 }), RangeError, "ahead must be at least max");
+  assertThrows(() => bind({ max: 4, by, ahead: 3 }), RangeError, "must be at least max, which is 4");
   assertThrows(() => bind({ max: 2, by, order: 1 }), TypeError, 'Cannot use option "order"');
 });
 

@@ -38,6 +38,12 @@ Deno.test("messageOf() numbers the messages of each key, and truth() counts them
   assertEquals(truth(2).size, 2);
 });
 
+Deno.test("messageOf() and truth() take another number of keys", () => {
+  const keys = [0, 1, 2, 3, 4, 5, 6].map((number) => messageOf(number, 3).key);
+  assertEquals(keys, ["key 0", "key 1", "key 2", "key 0", "key 1", "key 2", "key 0"]);
+  assertEquals([...truth(7, 3).values()], [3, 2, 2]);
+});
+
 Deno.test("OutputCheck finds nothing wrong in outputs that come in order, also more than once", () => {
   assertEquals(seen(1, 2, 3), { found: 3, again: 0, faults: [] });
   assertEquals(seen(1, 2, 3, 2, 3, 4), { found: 4, again: 2, faults: [] });

@@ -246,7 +246,7 @@ export class KeyScheduler implements Consumer {
       this.#next(work);
       return lookAhead.settle(inFlight, true);
     }
-    inFlight.begun = true;
+    lookAhead.begin(inFlight);
     if (work.key !== undefined) this.#buildOnLast(work);
     const slot = this.#free.pop() ?? this.#makeSlot();
     const { chain: { delivery, emit, flowRun } } = slot;

@@ -48,7 +48,7 @@ export class LockStep implements Consumer {
         lookAhead.settle(inFlight, true);
         continue;
       }
-      inFlight.begun = true;
+      lookAhead.begin(inFlight);
       this.#handling = inFlight;
       const done = this.#deliver(inFlight);
       if (typeof done === "boolean") {

@@ -23,6 +23,8 @@ export interface LookAheadHost {
   dropped(receipt: Receipt | undefined): void;
   /** Nothing is in flight any more. */
   emptied(): void;
+  /** A partition may be read again that had too much waiting. */
+  recheck(): void;
   /** The time. */
   now(): number;
 }
@@ -31,6 +33,8 @@ export interface LookAheadHost {
 class Span {
   readonly entries: InFlight[] = [];
   head = 0;
+  /** How many messages of it wait that nobody has begun. */
+  waiting = 0;
   /** Everything up to this position is done. */
   #done: unknown;
   /** The assignment of the newest message that was added. */
@@ -103,6 +107,14 @@ function isAfter(position: unknown, other: unknown): boolean {
   return typeof position === "number" && typeof other === "number" && position > other;
 }
 
+/** The bounds of a flow; see `ConcurrencyOptions`. */
+export interface Bounds {
+  readonly ahead: number;
+  readonly span: number;
+  /** How many messages of one partition may wait while there are others to read. */
+  readonly share: number;
+}
+
 /** The message that everything behind it waits for. */
 export interface Blocked {
   readonly bound: "ahead" | "span";
@@ -127,6 +139,10 @@ export class LookAhead {
   #ahead = Infinity;
   #span = Infinity;
   #count = 0;
+  /** How many messages of a partition may wait while others are read. */
+  #share = Infinity;
+  /** The partitions that have too much waiting. */
+  readonly #full = new Set<number>();
   #wake: (() => void) | undefined;
 
   /** Behind a Proxy receipts tell positions of other sources (`isPositioned` is false). */
@@ -135,8 +151,12 @@ export class LookAhead {
   }
 
   /** Adds a consumer, with the bounds of its flow; the least of all count. */
-  add(consumer: Consumer, ahead: number = Infinity, span: number = Infinity): void {
+  add(
+    consumer: Consumer,
+    { ahead, span, share }: Bounds = { ahead: Infinity, span: Infinity, share: Infinity },
+  ): void {
     this.#consumers.push(consumer);
+    this.#share = Math.min(this.#share, share);
     this.#ahead = Math.min(this.#ahead, ahead);
     this.#span = Math.min(this.#span, span);
   }
@@ -189,7 +209,9 @@ export class LookAhead {
       this.isPositioned,
     );
     const consumers = isFor === undefined ? this.#consumers : this.#consumers.filter(isFor);
-    this.#spans.getOrInsertComputed(inFlight.partition, () => new Span()).add(inFlight);
+    const span = this.#spans.getOrInsertComputed(inFlight.partition, () => new Span());
+    span.add(inFlight);
+    if (consumers.length > 0) span.waiting++;
     this.taken++;
     inFlight.consumers = consumers.length;
     if (consumers.length === 0) { // all have done it before
@@ -217,6 +239,30 @@ export class LookAhead {
     this.#spans.clear();
   }
 
+  /** Returns whether messages of a partition are to be read: not while too many of them wait, and others could begin. */
+  admits(partition: number): boolean {
+    const { waiting = 0 } = this.#spans.get(partition) ?? {};
+    if (waiting < this.#share) return true;
+    this.#full.add(partition);
+    return false;
+  }
+
+  /** A consumer begins with a message. */
+  begin(inFlight: InFlight): void {
+    if (inFlight.begun) return;
+    inFlight.begun = true;
+    this.#left(inFlight.partition);
+  }
+
+  /** A message of a partition waits no longer. */
+  #left(partition: number): void {
+    const span = this.#spans.get(partition);
+    if (span === undefined) return;
+    span.waiting = Math.max(0, span.waiting - 1); // a move may have forgotten it
+    if (span.waiting > this.#share / 2) return;
+    if (this.#full.delete(partition)) this.#host.recheck();
+  }
+
   /** Returns whether a consumer may begin with a message. */
   isCurrent(inFlight: InFlight): boolean {
     return this.#host.isCurrent(inFlight);
@@ -236,7 +282,10 @@ export class LookAhead {
       this.#host.settled(receipt);
       if (receipt === undefined || receipt.done) this.#done(inFlight);
       else receipt.whenDone(() => this.#done(inFlight));
-    } else if (!inFlight.begun) this.#host.dropped(receipt);
+    } else if (!inFlight.begun) {
+      this.#left(inFlight.partition);
+      this.#host.dropped(receipt);
+    }
     this.changed();
     if (this.taken === 0) this.#host.emptied();
   }

@@ -7,28 +7,35 @@ import { refusal } from "../../refusal.ts";
  * @typeParam I The messages of the source.
  */
 export interface ConcurrencyOptions<I = unknown> {
-  /** How many messages are handled at the same time, at most; over all sources, where several are merged. */
+  /** The maximum number of messages handled at the same time, counted over all sources of a merge. */
   max: number;
   /**
-   * Messages of one key are handled one after the other, in the order of the source, to the end of their sinks. The
-   * key is that of the message (`"key"`), its partition, none at all, or what a function returns for a message as
-   * the source gave it, before any pipe: a string, a number, a bigint, a boolean, bytes or plain data. A message
-   * without a key (`null` or `undefined`) keeps the order of its partition.
+   * Which messages keep their order: those of one key are handled one after the other, in the order of the source, to
+   * the end of their sinks.
+   *
+   * - `"key"`: by the key of the message. One without a key (`null` or `undefined`) keeps the order of its partition.
+   * - `"partition"`: by its partition. A source without partitions, and a Proxy, counts as one.
+   * - `"none"`: no order is kept.
+   * - A function returns the key of a message as the source gave it, before any pipe: a string, a number, a bigint,
+   *   a boolean, bytes, a `Date` or plain data, where equal data is one key; `null` or `undefined` for none. Any other
+   *   value is an error that meets `onError`, and so is what the function throws.
    *
    * @default {"\"key\" for a Topic; other sources require it"}
    */
   by?: "key" | "partition" | "none" | ConcurrencyKey<I>["key"] | undefined;
   /**
-   * How many messages may be taken from a source and not done: those that wait for their key or a slot, those being
-   * handled, and those that wait for a retry. At this bound reading stops; see the status event `"blocked"`.
+   * The maximum number of messages in flight, for each source: taken from it and not done, because they wait for their
+   * key or for a slot, are being handled, or wait for a retry. At this bound the source is not read; see the status
+   * event `"blocked"`. If several flows read the source, the least bound counts. At least `max`; may be `Infinity`.
    *
    * @default {16 * max}
    */
   ahead?: number | undefined;
   /**
-   * How many messages of one partition may lie between its acknowledged position and the newest one taken. They are
-   * done already, but wait for one before them; if the process is killed, they are handled again. At this bound
-   * reading stops.
+   * The maximum number of messages of one partition from its acknowledged position to the newest one taken. Those of
+   * them that are done wait for an earlier one to be committed; if the process is killed, they are handled again,
+   * unless the flow has a `state`. At this bound the source is not read. Each takes about 200 bytes, with a `state`
+   * about 500. If several flows read the source, the least bound counts. May be `Infinity`.
    *
    * @default {100_000}
    */

@@ -80,6 +80,8 @@ export class Hub<T> implements LookAheadHost {
   /** The seeks of the gate that were noticed. */
   #seeks = 0;
   #waiting = false;
+  /** Reads all partitions again, however much of one waits. */
+  #unguard: () => void = () => {};
   /** Goes on for the flow, where there is one. */
   #again: Standby | undefined;
   /** A message that the gate keeps back. */
@@ -112,15 +114,27 @@ export class Hub<T> implements LookAheadHost {
   connectConcurrent(
     flowRun: FlowRun,
     scheduler: KeyScheduler,
-    { ahead, span }: Concurrency,
+    { max, by, ahead, span }: Concurrency,
   ): Branch<T> {
     const branch = this.connect(flowRun);
     branch.scheduler = scheduler;
-    this.lookAhead ??= new LookAhead(this, !(this.feed instanceof ProxyQueue));
-    this.lookAhead.add(scheduler, ahead, span);
+    this.lookAhead ??= this.#lookAhead();
+    const share = Math.max(1, by === "partition" ? ahead / max : ahead / 2);
+    this.lookAhead.add(scheduler, { ahead, span, share });
     scheduler.read(this.lookAhead);
     this.gate.lookAhead = this.lookAhead;
     return branch;
+  }
+
+  #lookAhead(): LookAhead {
+    const { feed, gate } = this;
+    const lookAhead = new LookAhead(this, !(feed instanceof ProxyQueue));
+    if (feed.partitioned) {
+      this.#unguard = gate.guard((message) =>
+        lookAhead.admits((message as { readonly partition: number }).partition)
+      );
+    }
+    return lookAhead;
   }
 
   /** Has `ticker` work between the messages of `branch`. */
@@ -471,6 +485,11 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** See {@linkcode LookAheadHost}. */
+  recheck(): void {
+    this.gate.recheck();
+  }
+
+  /** See {@linkcode LookAheadHost}. */
   emptied(): void {
     if (this.#ending && !this.ended) return this.#end();
     if (this.feed instanceof ProxyQueue) this.feed.onIdle();
@@ -526,6 +545,7 @@ export class Hub<T> implements LookAheadHost {
       return;
     }
     this.ended = true;
+    this.#unguard();
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
     for (const branch of this.branches) branch.isOver?.();

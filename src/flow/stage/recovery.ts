@@ -62,6 +62,7 @@ export class Recovery {
     // In a flow without state nobody is asked whether anything is to be taken back.
     const message = this.flowRun.undoLog && currentMessage();
     if (!message?.undoLog || !message.state) return this.#try(step, wrap);
+    if (message.undoLog.overtaken) throw OVERTAKEN; // the call around it is run again
     const tries = message.undoLog.begin();
     let done: Maybe;
     try {
