@@ -34,7 +34,10 @@ export class CheckpointAlgorithm implements ChainLink {
     this.corrections = new Corrections(state, this.outages, () => this.#correctOrSettle());
     state.tracker.listeners.add({
       moved: (partition, position) => this.#moved(partition, position),
-      caughtUp: () => this.#settle(),
+      caughtUp: () => {
+        state.history.corrected(state.clock.now());
+        this.#settle();
+      },
     });
     for (const dependency of settings.dependencies) dependency.times = state.times;
   }
@@ -50,6 +53,7 @@ export class CheckpointAlgorithm implements ChainLink {
   /** A run begins, and the record is loaded. */
   begin(): void {
     const { state, outages } = this;
+    state.noteOutages();
     state.frontier = this.#leastFrontier();
     this.#settle();
     if (this.#settings.mode === "wait") this.#held = new HeldMessages(state);
@@ -234,7 +238,10 @@ export class CheckpointAlgorithm implements ChainLink {
       if (time < known.frontier && !again) {
         state.tell({ type: "late", dependency: name, marker: state.times.markerOf(time)! });
       }
-      if (state.results.markStale(time)) corrections.schedule(name);
+      if (state.results.markStale(time)) {
+        state.history.stale(time);
+        corrections.schedule(name);
+      }
     }
     for (const part of parts) known.store(time, part, position);
     return this.#advance();

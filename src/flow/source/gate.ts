@@ -76,6 +76,11 @@ export class Gate implements ReceiptGate {
     return [...this.#holds.keys()];
   }
 
+  /** Returns why a partition is held; empty while it is not. */
+  heldFor(partition: number): string[] {
+    return [...this.#holds.get(partition) ?? []];
+  }
+
   /** Pauses the source, or holds one partition of it, for `reason`. */
   pause(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.add(reason);

@@ -33,6 +33,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   readonly holds: boolean;
   /** True when it does so until others come, however long that takes. */
   readonly waits?: boolean;
+  /** What it is called in a topology. */
+  readonly name?: string;
 }
 
 /**
@@ -60,6 +62,7 @@ export function map<A, B>(
     throw new TypeError(`Cannot map: the mapper must be a function, got ${change}`);
   }
   const pipe: ExactStage<A, B> = {
+    name: called("map", change),
     holds: false,
     [makeStage]: (place) => stage((emit) => calling(change, place, (result) => emit(result))),
   };
@@ -91,6 +94,7 @@ export function filter<A>(
     throw new TypeError(`Cannot filter: the predicate must be a function, got ${test}`);
   }
   const pipe: ExactStage<A, A> = {
+    name: called("filter", test),
     holds: false,
     [makeStage]: (place) =>
       stage((emit) =>
@@ -136,6 +140,7 @@ export function flatMap<A, B>(
     );
   }
   const pipe: ExactStage<A, B> = {
+    name: called("flatMap", toElements),
     holds: false,
     [makeStage]: (place) => flatMapStage(toElements, place),
   };
@@ -230,4 +235,9 @@ function calling<A, R>(
     const done = pass(result, message);
     if (done !== undefined) await done;
   }
+}
+
+/** The name of a pipe that calls a function of the user's. */
+function called(pipe: string, { name }: { readonly name: string }): string {
+  return name === "" ? pipe : `${pipe}(${name})`;
 }
