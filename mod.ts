@@ -89,6 +89,7 @@ export type {
   DependencySnapshot,
   ErrorSummary,
   FlowSnapshot,
+  HeldSnapshot,
   OutageSnapshot,
   PartitionSnapshot,
   SourceSnapshot,

@@ -204,6 +204,18 @@ export interface CorrectionSnapshot {
   readonly dependencies: readonly string[];
 }
 
+/** A message that a checkpoint in mode `"wait"` holds back. */
+export interface HeldSnapshot {
+  /** Its partition. */
+  readonly partition: number | undefined;
+  /** Its event time. */
+  readonly time: number;
+  /** For how long it has been held, in milliseconds of the clock. */
+  readonly sinceMs: number;
+  /** The dependencies whose frontier must pass that time. */
+  readonly waitsFor: readonly string[];
+}
+
 /** A checkpoint at one moment. Times are milliseconds of event time, unless they say otherwise. */
 export interface CheckpointSnapshot {
   /** Its node in the topology. */
@@ -231,6 +243,8 @@ export interface CheckpointSnapshot {
   };
   /** The position of the first stale result, by partition. */
   readonly stale: Readonly<Record<number, number>>;
+  /** The messages that it holds back. */
+  readonly held: readonly HeldSnapshot[];
   /** What it depends on. */
   readonly dependencies: readonly DependencySnapshot[];
   /** How many outages there were since it was made. */

@@ -4,8 +4,8 @@ const timers = ["setTimeout", "setInterval", "setImmediate", "clearTimeout", "cl
 const clocks = ["Date.now", "performance.now", "Temporal.Now", "AbortSignal.timeout"];
 const modules = ["@std/async/delay", "@std/async/deadline", "node:timers", "node:timers/promises"];
 
-/** The two implementations of `Clock`. */
-const implementations = ["clock.ts", "testing/manual_clock.ts"];
+/** The two implementations of `Clock`, and what runs in a browser. */
+const implementations = ["clock.ts", "testing/manual_clock.ts", "observe/page/page.js"];
 
 const hint = "Take a Clock from src/clock.ts, so that tests can move the time";
 

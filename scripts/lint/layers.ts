@@ -11,6 +11,7 @@ export type Layer =
   | "codecs"
   | "kafka"
   | "connector"
+  | "observe"
   | "testing";
 
 const interfaces = [
@@ -25,7 +26,16 @@ const interfaces = [
   "state/state.ts",
 ];
 const app = ["app.ts", "convert.ts", "handle.ts", "handle_options.ts", "policies.ts"];
-const folders = ["flow", "checkpoint", "cache", "codecs", "kafka", "connector", "testing"];
+const folders = [
+  "flow",
+  "checkpoint",
+  "cache",
+  "codecs",
+  "kafka",
+  "connector",
+  "observe",
+  "testing",
+];
 
 const mayImport: Record<Layer, readonly Layer[]> = {
   base: [],
@@ -37,6 +47,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   codecs: ["interfaces", "base"],
   kafka: ["codecs", "interfaces", "base"],
   connector: ["flow", "kafka", "interfaces", "base"],
+  observe: ["app", "flow", "base"],
   testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
 };
 

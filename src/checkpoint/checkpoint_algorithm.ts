@@ -1,5 +1,6 @@
 import { type Attribution, currentMessage } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
+import type { HeldSnapshot } from "../snapshot.ts";
 import { addToChain, type ChainLink, settledTime, tellDownstream } from "./chain.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
 import { CheckpointState } from "./checkpoint_state.ts";
@@ -40,6 +41,11 @@ export class CheckpointAlgorithm implements ChainLink {
       },
     });
     for (const dependency of settings.dependencies) dependency.times = state.times;
+  }
+
+  /** What mode "wait" holds. */
+  get held(): readonly HeldSnapshot[] {
+    return this.#held?.now ?? [];
   }
 
   get settled(): number {

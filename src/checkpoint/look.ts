@@ -5,7 +5,7 @@ import { type Dependency, internals } from "./dependency.ts";
 import { finite } from "./history.ts";
 
 /** Tells how far a checkpoint is, for whoever looks. */
-export function lookAt({ state, outages, corrections }: CheckpointAlgorithm): CompanionView {
+export function lookAt({ state, outages, corrections, held }: CheckpointAlgorithm): CompanionView {
   const { history, results, gate, settings } = state;
   const provisional = results.firstProvisional;
   const positions = Object.fromEntries(
@@ -25,6 +25,7 @@ export function lookAt({ state, outages, corrections }: CheckpointAlgorithm): Co
         results: 0,
       },
       stale: Object.fromEntries(results.stale),
+      held,
       outages: history.outages,
       corrections: history.corrections,
       lastOutages: history.lastOutages,

@@ -47,8 +47,11 @@ function rootOf(error: unknown): unknown {
   return error instanceof FlowError && error.cause !== undefined ? rootOf(error.cause) : error;
 }
 
+/** The name of the class, and the code that the system has for it: `Error ENOSPC`. */
 function nameOf(cause: unknown): string {
-  return cause instanceof Error ? cause.name : typeof cause;
+  if (!(cause instanceof Error)) return typeof cause;
+  const { name, code } = cause as { name: string; code?: unknown };
+  return typeof code === "string" && /^E[A-Z]+$/.test(code) ? `${name} ${code}` : name;
 }
 
 function textOf(error: unknown): string {
