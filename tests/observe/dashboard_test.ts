@@ -19,18 +19,31 @@ import { smallDisk } from "../_support/small_disk.ts";
 const root = new URL("../../", import.meta.url);
 
 /** Runs examples/dashboard.ts at a port, until it is killed. */
-async function shop(port: number): Promise<Deno.ChildProcess> {
+function shop(port: number): Promise<Deno.ChildProcess> {
+  return example(port, "dashboard.ts", "300", `${port}`);
+}
+
+/** Runs an example whose first line says where its page is. */
+async function example(port: number, ...args: string[]): Promise<Deno.ChildProcess> {
+  const [file, ...rest] = args;
   const process = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", "examples/dashboard.ts", "300", `${port}`],
+    args: ["run", "--allow-net", `examples/${file}`, ...rest],
     cwd: root,
     stdout: "piped",
     stderr: "inherit",
     env: { NO_COLOR: "1" },
   }).spawn();
-  const reader = process.stdout.getReader();
-  const { value } = await reader.read();
-  assertEquals(new TextDecoder().decode(value), `Look at http://127.0.0.1:${port}/\n`);
-  reader.cancel();
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const line = `Look at http://127.0.0.1:${port}/\n`;
+  while (!text.includes(line)) {
+    const { done, value } = await reader.read();
+    if (done) throw new Error(`examples/${file} has ended, and printed ${text}`);
+    text += value;
+  }
+  (async () => {
+    while (!(await reader.read()).done);
+  })();
   return process;
 }
 
@@ -186,6 +199,28 @@ browserTest(
     await page.until('document.querySelector("#state").innerText === "ended"');
   },
 );
+
+browserTest("The demo tells its story in the browser, too", async (browser) => {
+  const port = freePort();
+  const process = await example(port, "demo.ts", `--observe=${port}`);
+  try {
+    const page = await browser.open(`http://127.0.0.1:${port}/`);
+    await page.until('document.querySelector("#state")?.innerText === "ended"');
+    const history = await page.text("#checkpoints");
+    assertEquals(
+      /weather went down, and came back after .*1 Jan 2023, 10:00:00/.test(history),
+      true,
+    );
+    assertEquals(
+      /correction of results of 1 Jan 2023, 11:00:00 to 1 Jan 2023, 11:40:00 \(partition 0 from 3\)/
+        .test(history),
+      true,
+      history,
+    );
+  } finally {
+    await kill(process);
+  }
+});
 
 browserTest(
   "The dashboard of an app with no flows, and of one that has ended, says so",

@@ -271,10 +271,10 @@ Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency a
     } as never],
   });
   assertEquals(problemsOf(snapshot, watch).map(({ text }) => text), [
-    "Flow parse had 2 errors (2 dead letters), the last 2 s ago: " +
-    "SyntaxError (orders partition 1 offset 17) at shop.ts:12:5",
-    "rates is down for 61 s: its dependent is paused (checkpoint c)",
     "cache is not saved: Cannot write to cache: the disk is full",
     "Commits have failed for 9 s: Cannot write to cache: the disk is full",
+    "rates is down for 61 s: its dependent is paused (checkpoint c)",
+    "Flow parse had 2 errors (2 dead letters), the last 2 s ago: " +
+    "SyntaxError (orders partition 1 offset 17) at shop.ts:12:5",
   ]);
 });
