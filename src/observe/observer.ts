@@ -176,6 +176,8 @@ class AppObserver implements Observer {
   readonly #closing = new AbortController();
   #cancelTimer: () => void = () => {};
   #clients = 0;
+  /** Whether the app had ended when it was looked at last. */
+  #isOver = false;
   #quiet = 0;
 
   constructor(app: App, options: Read<ObserverOptions, typeof OBSERVER_RULES>) {
@@ -311,7 +313,13 @@ class AppObserver implements Observer {
     this.#clients++;
     this.#show();
     const place = this.#log.placeOf(request.headers.get("last-event-id"));
-    const stream = eventStream(this.#log, place, this.#closing.signal, () => void this.#clients--);
+    const stream = eventStream(
+      this.#log,
+      place,
+      this.#closing.signal,
+      () => this.#isOver,
+      () => void this.#clients--,
+    );
     return new Response(stream, { headers });
   }
 
@@ -326,6 +334,7 @@ class AppObserver implements Observer {
   #show(): void {
     if (this.#closing.signal.aborted) return;
     const snapshot = this.#look();
+    this.#isOver = snapshot.state === "ended";
     if (snapshot.state !== "ended" && snapshot.state !== "idle") this.#trail.add(snapshot);
     if (this.#clients === 0) return;
     const problems = problemsOf(snapshot, this.#watch);

@@ -15,6 +15,8 @@ let shown;
 let arrivedAt = 0;
 let connected = false;
 let refused = false;
+/** Runs from the end of a connection until the page says that it is lost. */
+let lost;
 const events = [];
 /** The ids of the events that were sent already: a new connection begins with those that are kept. */
 const seen = new Set();
@@ -1131,6 +1133,8 @@ async function loadTrail() {
 function connect() {
   const source = new EventSource("status");
   source.addEventListener("open", () => {
+    clearTimeout(lost);
+    lost = undefined;
     connected = true;
     refused = false;
     loadTrail();
@@ -1155,8 +1159,11 @@ function connect() {
     );
   });
   source.addEventListener("error", async () => {
-    connected = false;
-    renderHead();
+    // It ends by itself when the app has, and is open again in a second, if there is still somebody.
+    lost ??= setTimeout(() => {
+      connected = false;
+      renderHead();
+    }, 3_000);
     if (source.readyState !== EventSource.CLOSED) return; // the browser tries again
     const { status } = await fetch("snapshot.json").catch(() => ({ status: 0 }));
     refused = status === 401;
