@@ -113,7 +113,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   readonly #commit: CommitSettings;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
-  readonly #listeners = new Set<(event: StatusEvent) => void>();
+  readonly #listeners = new Set<(event: StatusEvent, at: number) => void>();
   #run: Run | undefined;
   /** How it was when the last run ended. */
   #last: AppSnapshot | undefined;
@@ -330,11 +330,11 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Calls `listener` with what happens, beside `onStatus`; returns what ends that.
+   * Calls `listener` with what happens, and when, beside `onStatus`; returns what ends that.
    *
    * @internal
    */
-  [listen](listener: (event: StatusEvent) => void): () => void {
+  [listen](listener: (event: StatusEvent, at: number) => void): () => void {
     this.#listeners.add(listener);
     this.#run?.listened();
     return () => void this.#listeners.delete(listener);
@@ -345,10 +345,10 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   #teller(): ((event: StatusEvent) => void) | undefined {
-    const { onStatus } = this.#options;
+    const { onStatus, clock = systemClock } = this.#options;
     if (this.#listeners.size === 0) return onStatus;
     return (event) => {
-      for (const listener of this.#listeners) listener(event);
+      for (const listener of this.#listeners) listener(event, clock.now());
       onStatus?.(event);
     };
   }

@@ -15,8 +15,8 @@ import {
 } from "../options.ts";
 import { redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
-import type { StatusEvent } from "../status.ts";
 import { Access } from "./access.ts";
+import { EventFilter } from "./event_filter.ts";
 import { EventLog } from "./event_log.ts";
 import { eventStream } from "./event_stream.ts";
 import { type Health, liveness, readiness } from "./health.ts";
@@ -170,8 +170,7 @@ class AppObserver implements Observer {
   readonly #watch: ProgressWatch;
   readonly #log: EventLog;
   readonly #trail = new Trail();
-  /** Why each source was paused when that was told last. */
-  readonly #gates = new Map<string, string>();
+  readonly #filter: EventFilter;
   readonly #unlisten: () => void;
   readonly #closing = new AbortController();
   #cancelTimer: () => void = () => {};
@@ -202,9 +201,10 @@ class AppObserver implements Observer {
     this.#clock = clock;
     this.#watch = new ProgressWatch(clock);
     this.#log = new EventLog(crypto.randomUUID().slice(0, 8));
-    this.#unlisten = app[listen]((event) => {
-      if (event.type === "progress" || this.#isKnown(event)) return;
-      this.#log.add("status", this.#toJson({ at: app.snapshot().at, ...event }));
+    this.#filter = new EventFilter(clock);
+    this.#unlisten = app[listen]((event, at) => {
+      if (!this.#filter.passes(event)) return;
+      this.#log.add("status", this.#toJson({ at, ...event }, at));
       if (event.type === "ended") this.#clock.macrotask(() => this.#show());
     });
     this.#tick();
@@ -265,13 +265,18 @@ class AppObserver implements Observer {
       case "topology.mmd":
         return text(toMermaid(this.#app.topology()));
       case "snapshot.json":
-        return json(this.#toJson(this.#look()));
+        return this.#snapshot();
       case "trail.json":
         return json(JSON.stringify(this.#trail.data));
       case "status":
         return this.#stream(request);
     }
     return undefined;
+  }
+
+  #snapshot(): Response {
+    const snapshot = this.#look();
+    return json(this.#toJson(snapshot, snapshot.at));
   }
 
   #look(): AppSnapshot {
@@ -327,6 +332,9 @@ class AppObserver implements Observer {
   #tick(): void {
     this.#cancelTimer = this.#clock.timer(() => {
       this.#tick();
+      for (const more of this.#filter.takeMore()) {
+        this.#log.add("status", JSON.stringify({ at: this.#app.snapshot().at, ...more }));
+      }
       if (this.#clients > 0 || ++this.#quiet % QUIET_INTERVALS === 0) this.#show();
     }, this.#intervalMs);
   }
@@ -339,26 +347,17 @@ class AppObserver implements Observer {
     if (this.#clients === 0) return;
     const problems = problemsOf(snapshot, this.#watch);
     const topology = this.#app.topology();
-    this.#log.show(this.#toJson({ snapshot, problems, topology }));
-  }
-
-  /** Returns whether a gate tells again what it told last: it does whenever something of it may have changed. */
-  #isKnown(event: StatusEvent): boolean {
-    if (event.type !== "gate") return false;
-    const reasons = event.reasons.join();
-    const known = this.#gates.get(event.source) === reasons;
-    this.#gates.set(event.source, reasons);
-    return known;
+    this.#log.show(this.#toJson({ snapshot, problems, topology }, snapshot.at));
   }
 
   /** Errors as summaries, without texts that may quote messages. */
-  #toJson(value: unknown): string {
+  #toJson(value: unknown, at: number): string {
     return JSON.stringify(value, (key, value) => {
       if (
         value instanceof Error ||
         key === "error" && typeof value === "object" && value !== null && !("quotes" in value)
       ) {
-        return this.#veil(summaryOf(value, this.#app.snapshot().at));
+        return this.#veil(summaryOf(value, at));
       }
       if (typeof value?.quotes === "boolean") return this.#veil(value);
       return key === "store" && typeof value === "string" ? redactText(value) : value;

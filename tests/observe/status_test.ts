@@ -85,6 +85,33 @@ Deno.test("/status sends a snapshot each interval while somebody reads it, and t
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("/status tells few of the events of a flood, and how many there were, and all that is rare", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock });
+  app.handle(Array.from({ length: 5_000 }, (_, n) => n), () => {
+    throw new RangeError("no");
+  }, { name: "refuse", onError: "skip" });
+  using seen = observer(app, { clock });
+  await app.stream();
+  await clock.tick(1_000);
+  const reader = eventsOf(await seen.fetch(new Request("http://localhost/status")));
+  const told: string[] = [];
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    if (next.value.event !== "status") continue;
+    const { type, count } = JSON.parse(next.value.data);
+    told.push(count === undefined ? type : `${type} ${count}`);
+  }
+  assertEquals(told, [
+    "started",
+    ...Array(10).fill("skipped"),
+    "source_ended",
+    "flow_ended",
+    "commit",
+    "ended",
+    "more 4990",
+  ]);
+});
+
 Deno.test("/status is for so many clients at a time", async () => {
   await using seen = observed({ clients: 2 });
   const [first, second] = [await seen.get("/status"), await seen.get("/status")];

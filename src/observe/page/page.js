@@ -1070,6 +1070,8 @@ function eventText(event) {
       return `${event.source} has ended, ${count(event.messages)} messages were done`;
     case "flow_ended":
       return `Flow ${event.flow} has ended`;
+    case "more":
+      return `Flow ${event.flow}: ${count(event.count)} more of ${event.events}`;
     case "stopping":
       return "The app stops";
     case "ended":
