@@ -87,6 +87,7 @@ export type {
   CommitSnapshot,
   CorrectionSnapshot,
   DependencySnapshot,
+  ErrorKind,
   ErrorSummary,
   FlowSnapshot,
   HeldSnapshot,

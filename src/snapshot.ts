@@ -48,6 +48,14 @@ export interface ErrorSummary {
   readonly line?: string | undefined;
 }
 
+/** The errors of a flow of which what was thrown has the same name. */
+export interface ErrorKind {
+  /** How many there were. */
+  readonly count: number;
+  /** The last of them. */
+  readonly last: ErrorSummary;
+}
+
 /** A flow at one moment. */
 export interface FlowSnapshot {
   /** Its node in the topology. */
@@ -76,6 +84,8 @@ export interface FlowSnapshot {
   readonly skipped: number;
   /** How many dead letters were written. */
   readonly deadLetters: number;
+  /** The errors by what was thrown, the latest first; the last eight kinds of them. */
+  readonly errorKinds: readonly ErrorKind[];
   /** The last error of a step, also one that a retry has repaired. */
   readonly lastError: ErrorSummary | undefined;
   /** Whether it has ended. */

@@ -128,7 +128,7 @@ function ofSource(
 }
 
 function ofFlow(
-  { id, flow, oldest, attempt, lastError, ...counts }: FlowSnapshot,
+  { id, flow, oldest, attempt, errorKinds, skipped, deadLetters }: FlowSnapshot,
   at: number,
   tell: Tell,
 ) {
@@ -142,18 +142,20 @@ function ofFlow(
     );
   }
   if (attempt > 1) tell("warn", id, `Flow ${flow} retries: attempt ${attempt}`);
-  if (lastError === undefined || at - lastError.at > RECENT_MS) return;
-  const { errors, skipped, deadLetters } = counts;
   const lost = [
     deadLetters > 0 && inNumber(deadLetters, "dead letter"),
     skipped > 0 && `${inThousands(skipped)} skipped`,
   ].filter(Boolean).join(", ");
-  tell(
-    lost === "" ? "warn" : "bad",
-    id,
-    `Flow ${flow} had ${inNumber(errors, "error")}${lost === "" ? "" : ` (${lost})`}, ` +
-      `the last ${inTime(Math.max(0, at - lastError.at))} ago: ${inWords(lastError)}`,
-  );
+  for (const { count, last } of errorKinds) {
+    if (at - last.at > RECENT_MS) continue;
+    const times = count === 1 ? "once" : `${inThousands(count)} times`;
+    tell(
+      lost === "" ? "warn" : "bad",
+      id,
+      `Flow ${flow} failed ${times}, ${inTime(Math.max(0, at - last.at))} ago: ${inWords(last)}` +
+        (lost === "" ? "" : ` (${lost} so far)`),
+    );
+  }
 }
 
 function doing({ what, sink }: Work): string {

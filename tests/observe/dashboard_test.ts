@@ -177,8 +177,8 @@ browserTest(
     await told("rates is down for .*: its dependent goes on with old data \\(checkpoint priced\\)");
     await told("orders partition 1 (lags|stands still)");
     await told(
-      "Flow price had 1 error \\(1 dead letter\\).* SyntaxError " +
-        "\\(orders partition 0 offset 1\\) at dashboard_test.ts:\\d+:\\d+",
+      "Flow price failed once, .* ago: SyntaxError " +
+        "\\(orders partition 0 offset 1\\) at dashboard_test.ts:\\d+:\\d+ \\(1 dead letter so far\\)",
     );
     await told(
       "Flow ship handles a message \\(parcels partition 0 offset 0\\) for .*: is it stuck\\?",

@@ -244,16 +244,19 @@ Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency a
       errors: 2,
       skipped: 0,
       deadLetters: 2,
-      lastError: {
-        at: 0,
-        name: "SyntaxError",
-        text: "secret",
-        quotes: true,
-        topic: "orders",
-        partition: 1,
-        offset: 17,
-        line: "shop.ts:12:5",
-      },
+      errorKinds: [{
+        count: 2,
+        last: {
+          at: 0,
+          name: "SyntaxError",
+          text: "secret",
+          quotes: true,
+          topic: "orders",
+          partition: 1,
+          offset: 17,
+          line: "shop.ts:12:5",
+        },
+      }, { count: 1, last: { ...failure, at: 1_000 } }],
     } as never],
     checkpoints: [{
       id: "checkpoint:c",
@@ -274,7 +277,8 @@ Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency a
     "cache is not saved: Cannot write to cache: the disk is full",
     "Commits have failed for 9 s: Cannot write to cache: the disk is full",
     "rates is down for 61 s: its dependent is paused (checkpoint c)",
-    "Flow parse had 2 errors (2 dead letters), the last 2 s ago: " +
-    "SyntaxError (orders partition 1 offset 17) at shop.ts:12:5",
+    "Flow parse failed 2 times, 2 s ago: SyntaxError (orders partition 1 offset 17) at shop.ts:12:5 " +
+    "(2 dead letters so far)",
+    "Flow parse failed once, 1 s ago: Cannot write to cache: the disk is full (2 dead letters so far)",
   ]);
 });

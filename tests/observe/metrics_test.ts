@@ -95,6 +95,30 @@ Deno.test("/metrics has a sample of each metric but those of windows, each once,
   assertEquals(text.endsWith("\n"), true);
 });
 
+const promtool = await new Deno.Command("promtool", { args: ["--version"] }).output()
+  .then(({ success }) => success, () => false);
+
+Deno.test({
+  name: `/metrics has nothing that promtool complains about${
+    promtool ? "" : " (ignored: promtool is not installed)"
+  }`,
+  ignore: !promtool,
+  async fn() {
+    const process = new Deno.Command("promtool", {
+      args: ["check", "metrics"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = process.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(await worked()));
+    await writer.close();
+    const { success, stdout, stderr } = await process.output();
+    const said = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes)).join("");
+    assertEquals([success, said], [true, ""]);
+  },
+});
+
 Deno.test("The names of metrics are conventional: a unit, and _total for what only grows", () => {
   for (const [name, { type }] of Object.entries(METRICS)) {
     assertEquals(/^slipstream(_[a-z]+)+$/.test(name), true, name);

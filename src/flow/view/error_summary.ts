@@ -1,4 +1,5 @@
 import { CommitError, DrainError, FlowError, SourceError } from "../../errors.ts";
+import { rootCause } from "../stage/failures.ts";
 import { redactText } from "../../redact.ts";
 import type { ErrorSummary } from "../../snapshot.ts";
 
@@ -18,7 +19,7 @@ const OWN: ReadonlySet<string> = new Set([
 
 /** Returns what is told of an error: its place, and no message. */
 export function summaryOf(error: unknown, at: number): ErrorSummary {
-  const cause = rootOf(error);
+  const cause = rootCause(error);
   const place = error instanceof FlowError ? error : undefined;
   return {
     at,
@@ -39,12 +40,7 @@ export function summaryOf(error: unknown, at: number): ErrorSummary {
 function isOwn(error: unknown): boolean {
   return error instanceof DrainError ||
     error instanceof CommitError && !(error.cause instanceof FlowError) ||
-    error instanceof SourceError && rootOf(error) instanceof DOMException;
-}
-
-/** What was thrown, in the errors that were made of it. */
-function rootOf(error: unknown): unknown {
-  return error instanceof FlowError && error.cause !== undefined ? rootOf(error.cause) : error;
+    error instanceof SourceError && rootCause(error) instanceof DOMException;
 }
 
 /** The name of the class, and the code that the system has for it: `Error ENOSPC`. */

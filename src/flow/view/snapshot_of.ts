@@ -22,6 +22,7 @@ import { openStores } from "../source/feed.ts";
 import { type Gate, gateOf } from "../source/gate.ts";
 import type { CompanionView } from "../source/host.ts";
 import type { Hub } from "../source/hub.ts";
+import { Failures } from "../stage/failures.ts";
 import { summaryOf } from "./error_summary.ts";
 import { Rate } from "./rate.ts";
 import type { Mapped } from "./topology_of.ts";
@@ -85,8 +86,11 @@ function flowOf(
     ? []
     : stuckFlows([flow], new Map(), clock.monotonic(), clock.monotonic());
   const inFlight = flow?.branches.filter((branch) => branch.waiting).length ?? 0;
-  const { errors = 0, retries = 0, skipped = 0, deadLetters = 0, last } = flow?.flowRun.failures ??
-    {};
+  const { errors, retries, skipped, deadLetters, kinds } = flow?.flowRun.failures ?? new Failures();
+  const errorKinds = Array.from(kinds.values(), ({ count, last }) => ({
+    count,
+    last: summaryOf(last.error, last.at),
+  })).reverse();
   return {
     id: flows[index]!,
     flow: name,
@@ -101,7 +105,8 @@ function flowOf(
     retries,
     skipped,
     deadLetters,
-    lastError: last && summaryOf(last.error, last.at),
+    errorKinds,
+    lastError: errorKinds[0]?.last,
     ended: flow?.ended ?? false,
   };
 }

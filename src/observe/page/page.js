@@ -253,7 +253,7 @@ function graph({ nodes, edges }) {
   const spare = (room - 8 - layers.length * BOX.width) / Math.max(1, layers.length - 1);
   const gap = tall
     ? { along: 44, across: 12 }
-    : { along: Math.max(92, Math.min(220, spare)), across: 20 };
+    : { along: Math.max(64, Math.min(220, spare)), across: 20 };
   const box = tall ? { width: 150, height: BOX.height } : BOX;
   const step = (tall ? box.height : box.width) + gap.along;
   const across = (tall ? box.width : box.height) + gap.across;
@@ -763,7 +763,7 @@ function flowTable() {
       "retries",
       "skipped",
       "dead letters",
-      "now, and last error",
+      "now, and the last errors",
     ],
     flows.map((flow) => [
       flow.flow,
@@ -775,7 +775,12 @@ function flowTable() {
       count(flow.retries),
       count(flow.skipped),
       count(flow.deadLetters),
-      [workText(flow), errorText(flow.lastError)].filter(Boolean).join(" · "),
+      [
+        workText(flow),
+        ...flow.errorKinds.slice(0, 3).map(({ count: times, last }) =>
+          `${count(times)} × ${errorText(last)}`
+        ),
+      ].filter(Boolean).map((text) => h("div", {}, text)),
     ]),
     flows.map(({ id }) => severityOf(id)),
   );

@@ -85,6 +85,32 @@ Deno.test("App.snapshot() counts errors, retries, skips and dead letters, and pl
   assertEquals(letters.length, 1);
 });
 
+Deno.test("App.snapshot() keeps the last error of each kind, so that none hides another", async () => {
+  const app = new App();
+  app.handle(Array.from({ length: 50 }, (_, n) => n), (n) => {
+    if (n === 3) throw new SyntaxError("poison");
+    throw new RangeError("full");
+  }, { name: "refuse", onError: "skip" });
+  await app.stream();
+  const { errorKinds, lastError } = app.snapshot().flows[0]!;
+  assertEquals(errorKinds.map(({ count, last: { name } }) => [name, count]), [
+    ["RangeError", 49],
+    ["SyntaxError", 1],
+  ]);
+  assertEquals(lastError, errorKinds[0]?.last);
+});
+
+Deno.test("App.snapshot() of a flow with many kinds of errors keeps the last eight", async () => {
+  const app = new App();
+  app.handle(Array.from({ length: 12 }, (_, n) => n), (n) => {
+    throw Object.assign(new Error("no"), { name: `Error${n}` });
+  }, { name: "refuse", onError: "skip" });
+  await app.stream();
+  const { errorKinds, errors } = app.snapshot().flows[0]!;
+  assertEquals([errors, errorKinds.length], [12, 8]);
+  assertEquals([errorKinds[0]?.last.name, errorKinds[7]?.last.name], ["Error11", "Error4"]);
+});
+
 Deno.test("App.snapshot() after an error tells which one ended the run", async () => {
   const app = new App();
   app.handle([1], () => {
