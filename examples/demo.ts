@@ -155,7 +155,7 @@ app.handle(weather, async ({ value: { time, value } }) => {
   await checkpoint.heartbeat(dateOf(time));
   say(time, `weather  ${value}`);
   return [minutesOf(time), value] as const;
-}, { sink: store });
+}, { name: "keep weather", sink: store });
 
 interface Joined {
   readonly offset: number;
@@ -170,6 +170,7 @@ app.handle(activities, async ({ offset, value: { time } }, { correction }) => {
   const [weather = "?"] = await Array.fromAsync(before);
   return { offset, weather, corrected: correction !== undefined };
 }, {
+  name: "join",
   // The position of the activity is the key: a corrected result replaces the one before.
   sink: ({ offset, weather, corrected }: Joined) => {
     const { time, value } = activityReports[offset]!;

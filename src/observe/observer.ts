@@ -342,8 +342,9 @@ class AppObserver implements Observer {
   #show(): void {
     if (this.#closing.signal.aborted) return;
     const snapshot = this.#look();
+    const wasOver = this.#isOver;
     this.#isOver = snapshot.state === "ended";
-    if (snapshot.state !== "ended" && snapshot.state !== "idle") this.#trail.add(snapshot);
+    if (snapshot.state !== "idle" && !(wasOver && this.#isOver)) this.#trail.add(snapshot);
     if (this.#clients === 0) return;
     const problems = problemsOf(snapshot, this.#watch);
     const topology = this.#app.topology();

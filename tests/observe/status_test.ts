@@ -112,6 +112,21 @@ Deno.test("/status tells few of the events of a flood, and how many there were, 
   ]);
 });
 
+Deno.test("/trail.json has how lag, watermarks and rates went, also while nobody looked", async () => {
+  const clock = new ManualClock();
+  await using seen = observed({ clock, interval: { seconds: 1 } }, { clock });
+  const trail = async () => await (await seen.get("/trail.json")).json();
+  assertEquals(await trail(), { at: [], lines: {} });
+  await seen.begin();
+  await clock.tick(20_000);
+  const { at, lines } = await trail();
+  assertEquals(at, [5_000, 10_000, 15_000, 20_000]);
+  assertEquals(lines["rate flow:wait"], [0, 0, 0, 0]);
+  assertEquals(lines["lag source:Array"], [null, null, null, null]);
+  await clock.tick(3_600_000);
+  assertEquals((await trail()).at.length, 360); // the last half hour
+});
+
 Deno.test("/status is for so many clients at a time", async () => {
   await using seen = observed({ clients: 2 });
   const [first, second] = [await seen.get("/status"), await seen.get("/status")];

@@ -221,7 +221,14 @@ function problemList() {
     "problems",
     summary,
     problems.length === 0
-      ? h("p", { class: "faint" }, "Everything moves, or has nothing to do.")
+      ? h(
+        "p",
+        { class: "faint" },
+        {
+          idle: "The app does not stream yet.",
+          ended: "The app has come to its end.",
+        }[shown.snapshot.state] ?? "Everything moves, or has nothing to do.",
+      )
       : h(
         "ul",
         { class: "problems" },
@@ -1095,7 +1102,8 @@ function addEvent(at, text) {
 
 // What is sent
 
-function addToTrail({ at, flows, sources, checkpoints }) {
+function addToTrail({ at, state, flows, sources, checkpoints }) {
+  if (state === "idle" || state === "ended") return;
   if (at <= (trail.at.at(-1) ?? 0)) return;
   const point = {};
   for (const { id, rate } of flows) point[`rate ${id}`] = rate;
