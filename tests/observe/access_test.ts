@@ -93,7 +93,17 @@ Deno.test("observer() gives the page a cookie for the token, which is not the to
 
 Deno.test("observer() sends the page with a strict policy, and everything uncached", async () => {
   await using seen = observed();
-  for (const path of ["/", "/page.js", "/page.css", "/favicon.svg", "/snapshot.json", "/nothing"]) {
+  for (
+    const path of [
+      "/",
+      "/page.js",
+      "/dom.js",
+      "/page.css",
+      "/favicon.svg",
+      "/snapshot.json",
+      "/nothing",
+    ]
+  ) {
     const { headers } = await seen.get(path);
     const policy = headers.get("content-security-policy")!;
     assertEquals(
