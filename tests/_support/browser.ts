@@ -255,6 +255,11 @@ export class Page {
     throw new Error(`After ${seconds} s it is not so: ${expression}\n${await this.text()}`);
   }
 
+  /** Moves the pointer. */
+  async point(x: number, y: number): Promise<void> {
+    await this.send("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
+  }
+
   /** Presses a key. */
   async press(key: string): Promise<void> {
     for (const type of ["keyDown", "keyUp"]) {

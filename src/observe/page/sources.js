@@ -6,6 +6,9 @@ import { figures, table } from "./table.js";
 import { line } from "./trail.js";
 import { count, lasting, perSecond, time } from "./words.js";
 
+/** How many partitions of a source are shown. */
+const MOST_PARTITIONS = 32;
+
 export function source(
   { id, source, messages, rate, lag, queue, pausedFor, waitsFor, watermark, partitions, ended },
 ) {
@@ -65,12 +68,21 @@ export function source(
   );
 }
 
-function partitionTable(id, partitions) {
+function partitionTable(id, all) {
+  const isCut = all.length > MOST_PARTITIONS;
+  const partitions = isCut
+    ? all.toSorted((a, b) => (b.lag ?? 0) - (a.lag ?? 0)).slice(0, MOST_PARTITIONS)
+    : all;
   const isHeard = partitions.some(({ heard }) => heard !== undefined);
   return h(
     "details",
     { open: true, id: `partitions ${id}` },
-    h("summary", {}, `${partitions.length} partition${partitions.length === 1 ? "" : "s"}`),
+    h(
+      "summary",
+      {},
+      `${count(all.length)} partition${all.length === 1 ? "" : "s"}`,
+      isCut && `; those with the largest lag are the ${MOST_PARTITIONS} below`,
+    ),
     table(
       [
         "partition",
