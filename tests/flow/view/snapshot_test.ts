@@ -261,6 +261,37 @@ Deno.test("App.snapshot() shows an outage of a dependency and the correction aft
   await streaming;
 });
 
+Deno.test("App.snapshot() shows which messages a checkpoint holds in mode wait, and for what", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using rates = new Topic("rates", options);
+  await using orders = new Topic("orders", options);
+  for (const topic of [rates, orders]) await topic.ensure();
+  const checkpoint = new Checkpoint("priced", {
+    dependent: orders,
+    dependencies: [new Dependency("rates", rates)],
+    mode: "wait",
+    time: ({ value }) => Number(value),
+  });
+  const app = new App();
+  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)), {
+    name: "rate",
+  });
+  const priced = Promise.withResolvers<void>();
+  app.handle(orders, () => priced.resolve(), { name: "price" });
+  const streaming = app.stream();
+  await orders.send({ value: "5" });
+  const held = () => app.snapshot().checkpoints[0]!.held;
+  while (held().length === 0) await new Promise((resolve) => setTimeout(resolve));
+  const [{ partition, time, waitsFor } = {}] = held();
+  assertEquals([partition, time, waitsFor], [0, 5, ["rates"]]);
+  await rates.send({ value: "6" });
+  await priced.promise;
+  assertEquals(held(), []);
+  await app.close();
+  await streaming;
+});
+
 Deno.test("App.snapshot() can be made into JSON and back, at every moment", async () => {
   const app = new App();
   const seen: string[] = [];
