@@ -80,6 +80,27 @@ export type { ErrorPolicy, ExhaustedPolicy, OnError } from "./src/flow/stage/err
 export type { Sink } from "./src/flow/stage/sink.ts";
 export type { Source } from "./src/flow/source/source.ts";
 export type { StatusEvent } from "./src/status.ts";
+export type { EdgeKind, NodeKind, Topology, TopologyEdge, TopologyNode } from "./src/topology.ts";
+export type {
+  AppSnapshot,
+  AppState,
+  CheckpointSnapshot,
+  CommitSnapshot,
+  CorrectionSnapshot,
+  DependencySnapshot,
+  ErrorKind,
+  ErrorSummary,
+  FlowSnapshot,
+  HeldSnapshot,
+  OutageSnapshot,
+  PartitionSnapshot,
+  SourceSnapshot,
+  StoreSnapshot,
+  Waiting,
+  Watermark,
+  WindowSnapshot,
+  Work,
+} from "./src/snapshot.ts";
 export type { Clock } from "./src/clock.ts";
 export type { Duration } from "./src/duration.ts";
 export {

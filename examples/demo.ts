@@ -3,7 +3,9 @@
  * for two hours. The checkpoint finds out, pauses the activities, and when the feed has caught up, it goes
  * back to the first activity that got stale weather.
  *
- * On a terminal the day takes ten seconds. Everything runs in this process, the broker too.
+ * On a terminal the day takes ten seconds. Everything runs in this process, the broker too. With `--observe` the story
+ * is in the browser as well, at the page that it names: then the day takes half a minute, and the page stays until
+ * Ctrl-C. `--observe=8080` chooses the port.
  *
  * ```sh
  * deno run examples/demo.ts
@@ -60,6 +62,7 @@ import {
 } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
+import { observe } from "@slipstream/slipstream/observe";
 import { delay } from "@std/async/delay";
 
 interface Report {
@@ -95,7 +98,8 @@ const RETURNS = "13:00";
 const MINUTE = 60_000;
 const terminal = Deno.stdout.isTerminal();
 /** On a terminal a minute of the day takes this long. */
-const msPerMinute = terminal ? 27 : 0;
+const observing = Deno.args.map((arg) => /^--observe(?:=(\d+))?$/.exec(arg)).find(Boolean);
+const msPerMinute = !terminal ? 0 : observing ? 80 : 27;
 
 const dateOf = (time: string): Date => new Date(`2023-01-01T${time}Z`);
 const minutesOf = (time: string): number => dateOf(time).getTime() / MINUTE;
@@ -144,11 +148,14 @@ function tell(event: CheckpointEvent): void {
 }
 
 const app = new App();
+await using server = observing && observe(app, { port: Number(observing[1] ?? 9464) });
+if (server) console.log(`Look at ${server.url}\n`);
+
 app.handle(weather, async ({ value: { time, value } }) => {
   await checkpoint.heartbeat(dateOf(time));
   say(time, `weather  ${value}`);
   return [minutesOf(time), value] as const;
-}, { sink: store });
+}, { name: "keep weather", sink: store });
 
 interface Joined {
   readonly offset: number;
@@ -163,6 +170,7 @@ app.handle(activities, async ({ offset, value: { time } }, { correction }) => {
   const [weather = "?"] = await Array.fromAsync(before);
   return { offset, weather, corrected: correction !== undefined };
 }, {
+  name: "join",
   // The position of the activity is the key: a corrected result replaces the one before.
   sink: ({ offset, weather, corrected }: Joined) => {
     const { time, value } = activityReports[offset]!;
@@ -206,6 +214,13 @@ activityReports.forEach(({ time, value }, offset) => {
   const { first, last } = results[offset]!;
   say(time, `${first}        ${last}          ${value}`, first === last ? "plain" : "good");
 });
+
+if (server) {
+  console.log("\nThe page stays until Ctrl-C.");
+  const stay = setInterval(() => {}, 1_000);
+  await new Promise<void>((resolve) => Deno.addSignalListener("SIGINT", resolve));
+  clearInterval(stay);
+}
 
 /** The report is in the store, and the checkpoint knows. */
 function isStored({ time }: Report): boolean {

@@ -11,6 +11,8 @@ import {
   type UncheckedOptions,
 } from "./flow/run/binding.ts";
 import { errorPolicy } from "./flow/stage/error_policy.ts";
+import { type Mapped, topologyOf } from "./flow/view/topology_of.ts";
+import { snapshotOf } from "./flow/view/snapshot_of.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
 import { Merge } from "./flow/source/source.ts";
@@ -31,10 +33,15 @@ import {
   type Rules,
   signal,
 } from "./options.ts";
+import type { AppSnapshot } from "./snapshot.ts";
 import type { StatusEvent } from "./status.ts";
+import type { Topology } from "./topology.ts";
 import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./handle_options.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { Source } from "./flow/source/source.ts";
+
+/** The method that adds a listener to an app. */
+export const listen: unique symbol = Symbol("slipstream.listen");
 
 /** Options of an {@linkcode App}. */
 export interface AppOptions<Args = unknown> {
@@ -106,7 +113,10 @@ export class App<Args = unknown> implements AsyncDisposable {
   readonly #options: Read<AppOptions<Args>, typeof RULES>;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
+  readonly #listeners = new Set<(event: StatusEvent, at: number) => void>();
   #run: Run | undefined;
+  /** How it was when the last run ended. */
+  #last: AppSnapshot | undefined;
   #exiting = false;
   #streaming: Promise<void> | undefined;
 
@@ -239,14 +249,14 @@ export class App<Args = unknown> implements AsyncDisposable {
     if (this.#run !== undefined) {
       throw new TypeError("Cannot stream twice at once: await the first stream()");
     }
-    const { clock = systemClock, onError = "stop", commit = {}, onStatus } = this.#options;
+    const { clock = systemClock, onError = "stop", commit = {} } = this.#options;
     const run = this.#run = new Run({
       clock,
       args,
       onError: onError as OnError,
       commit,
       drainMs: drainTimeout,
-      status: onStatus,
+      status: () => this.#teller(),
       exit: () => this.#exit(),
     });
     const stop = () => run.stop(signal?.reason);
@@ -265,9 +275,66 @@ export class App<Args = unknown> implements AsyncDisposable {
     } finally {
       removeSignals();
       signal?.removeEventListener("abort", stop);
+      this.#last = this.snapshot();
       this.#run = undefined;
       this.#streaming = undefined;
     }
+  }
+
+  /** Returns what is bound, as plain data: sources, pipes, flows, sinks, stores and checkpoints, and their relations. */
+  topology(): Topology {
+    return this.#map().topology;
+  }
+
+  /**
+   * Returns how everything is at this moment, as plain data: flows, sources and partitions, checkpoints, stores and
+   * commits. It is read where it is kept, so it costs nothing while nobody calls this. After the end of a run it tells
+   * how that ended.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { App } from "@slipstream/slipstream";
+   *
+   * const app = new App();
+   * app.handle([1, 2, 3], (n) => n * 2, { name: "double" });
+   * await app.stream();
+   * const { state, flows: [flow] } = app.snapshot();
+   * assertEquals([state, flow?.flow, flow?.messages], ["ended", "double", 3]);
+   * ```
+   */
+  snapshot(): AppSnapshot {
+    const { clock = systemClock } = this.#options;
+    const run = this.#run;
+    const last = this.#last;
+    if (run === undefined && last?.flows.length === this.#bindings.length) {
+      return { ...last, at: clock.now() };
+    }
+    return snapshotOf(this.#bindings, this.#map(), run?.view, clock);
+  }
+
+  /**
+   * Calls `listener` with what happens, and when, beside `onStatus`; returns what ends that.
+   *
+   * @internal
+   */
+  [listen](listener: (event: StatusEvent, at: number) => void): () => void {
+    this.#listeners.add(listener);
+    this.#run?.listened();
+    return () => void this.#listeners.delete(listener);
+  }
+
+  #map(): Mapped {
+    return topologyOf(this.#bindings, (this.#options.onError ?? "stop") as OnError);
+  }
+
+  #teller(): ((event: StatusEvent) => void) | undefined {
+    const { onStatus, clock = systemClock } = this.#options;
+    if (this.#listeners.size === 0) return onStatus;
+    return (event) => {
+      for (const listener of this.#listeners) listener(event, clock.now());
+      onStatus?.(event);
+    };
   }
 
   /**

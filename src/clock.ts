@@ -40,6 +40,17 @@ export const systemClock: Clock = {
   random: () => Math.random(),
 };
 
+/** The clock of the machine for those who only look on: its timers do not keep the process running. */
+export const onlookersClock: Clock = {
+  ...systemClock,
+  timer(callback, ms) {
+    if (ms === Infinity) return () => {};
+    const id = setTimeout(callback, Math.min(ms, LONGEST_MS));
+    Deno.unrefTimer(id);
+    return () => clearTimeout(id);
+  },
+};
+
 /**
  * Resolves after `ms` milliseconds of `clock`.
  *

@@ -117,7 +117,7 @@ class Alone implements Running {
       onError: "stop",
       commit: {},
       drainMs: Infinity,
-      status: undefined,
+      status: () => undefined,
       exit: () => Promise.resolve(),
     });
     this.ended = this.#settle.promise;

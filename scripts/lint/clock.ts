@@ -6,6 +6,8 @@ const modules = ["@std/async/delay", "@std/async/deadline", "node:timers", "node
 
 /** The two implementations of `Clock`. */
 const implementations = ["clock.ts", "testing/manual_clock.ts"];
+/** What runs in a browser. */
+const browser = "observe/page/";
 
 const hint = "Take a Clock from src/clock.ts, so that tests can move the time";
 
@@ -13,7 +15,7 @@ const hint = "Take a Clock from src/clock.ts, so that tests can move the time";
 export const clockRule: Deno.lint.Rule = {
   create(context) {
     const path = pathInSource(context.filename);
-    if (path === undefined || implementations.includes(path)) return {};
+    if (path === undefined || implementations.includes(path) || path.startsWith(browser)) return {};
 
     const report = (node: Deno.lint.Node, name: string) =>
       context.report({ node, message: `${name} must not be used in src/${path}`, hint });

@@ -12,6 +12,7 @@ export type Layer =
   | "codecs"
   | "kafka"
   | "connector"
+  | "observe"
   | "testing";
 
 const interfaces = [
@@ -34,6 +35,7 @@ const folders = [
   "codecs",
   "kafka",
   "connector",
+  "observe",
   "testing",
 ];
 
@@ -48,6 +50,7 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   codecs: ["interfaces", "base"],
   kafka: ["codecs", "interfaces", "base"],
   connector: ["flow", "kafka", "interfaces", "base"],
+  observe: ["app", "flow", "base"],
   testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
 };
 

@@ -1,5 +1,11 @@
 import { asPart } from "../flow/run/attribution.ts";
-import { openSink, type SinkPort, type SinkTarget } from "../flow/source/feed.ts";
+import {
+  openSink,
+  type SinkPort,
+  type SinkTarget,
+  type Store,
+  storeOf,
+} from "../flow/source/feed.ts";
 import type { Host } from "../flow/source/host.ts";
 import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import { readOptions } from "../options.ts";
@@ -300,6 +306,11 @@ export class Cache<V = unknown>
   /** True after an app has failed within a message of such a flow: the cache can only be closed. */
   get dropped(): boolean {
     return this.#store.dropped;
+  }
+
+  /** @internal The store behind it. */
+  get [storeOf](): Store {
+    return this.#store;
   }
 
   /** @internal Makes the store of the cache one that holds the state of flows. */

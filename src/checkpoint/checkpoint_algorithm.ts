@@ -1,5 +1,6 @@
 import { type Attribution, currentMessage } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
+import type { HeldSnapshot } from "../snapshot.ts";
 import { addToChain, type ChainLink, settledTime, tellDownstream } from "./chain.ts";
 import type { CheckpointSettings } from "./checkpoint_options.ts";
 import { CheckpointState } from "./checkpoint_state.ts";
@@ -34,9 +35,17 @@ export class CheckpointAlgorithm implements ChainLink {
     this.corrections = new Corrections(state, this.outages, () => this.#correctOrSettle());
     state.tracker.listeners.add({
       moved: (partition, position) => this.#moved(partition, position),
-      caughtUp: () => this.#settle(),
+      caughtUp: () => {
+        state.history.corrected(state.clock.now());
+        this.#settle();
+      },
     });
     for (const dependency of settings.dependencies) dependency.times = state.times;
+  }
+
+  /** What mode "wait" holds. */
+  get held(): readonly HeldSnapshot[] {
+    return this.#held?.now ?? [];
   }
 
   get settled(): number {
@@ -50,6 +59,7 @@ export class CheckpointAlgorithm implements ChainLink {
   /** A run begins, and the record is loaded. */
   begin(): void {
     const { state, outages } = this;
+    state.noteOutages();
     state.frontier = this.#leastFrontier();
     this.#settle();
     if (this.#settings.mode === "wait") this.#held = new HeldMessages(state);
@@ -234,7 +244,10 @@ export class CheckpointAlgorithm implements ChainLink {
       if (time < known.frontier && !again) {
         state.tell({ type: "late", dependency: name, marker: state.times.markerOf(time)! });
       }
-      if (state.results.markStale(time)) corrections.schedule(name);
+      if (state.results.markStale(time)) {
+        state.history.stale(time);
+        corrections.schedule(name);
+      }
     }
     for (const part of parts) known.store(time, part, position);
     return this.#advance();

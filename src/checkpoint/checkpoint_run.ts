@@ -1,10 +1,11 @@
 import { followProxies } from "../flow/run/attribution.ts";
-import type { Commit, Companion, Host } from "../flow/source/host.ts";
+import type { Commit, Companion, CompanionView, Host } from "../flow/source/host.ts";
 import { gateOf } from "../flow/source/gate.ts";
 import { openState } from "../flow/state/state.ts";
 import type { CheckpointAlgorithm } from "./checkpoint_algorithm.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import { type Dependency, internals } from "./dependency.ts";
+import { lookAt } from "./look.ts";
 import { PartitionHandoff } from "./partition_handoff.ts";
 import {
   type CheckpointRecord,
@@ -160,6 +161,11 @@ export class CheckpointRun implements Companion {
       const options = { durable: true, ttl: Infinity }; // whatever the cache says
       await Promise.all([rows?.(), record && cache?.set(this.#key, record, options)]);
     };
+  }
+
+  /** Tells how far it is, for whoever looks. */
+  look(): CompanionView {
+    return lookAt(this.#algorithm);
   }
 
   /** Ends everything that waits; a pause stays, for the next run. */

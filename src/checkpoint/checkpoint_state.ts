@@ -4,6 +4,7 @@ import type { Host } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { CheckpointEvent, CheckpointSettings } from "./checkpoint_options.ts";
 import { type CheckpointView, type Dependency, internals } from "./dependency.ts";
+import { CheckpointHistory } from "./history.ts";
 import { EventTimes, type Marker } from "./marker.ts";
 import { ProvisionalResults } from "./provisional_results.ts";
 import { type ReplayTracker, replayTrackerOf } from "./replay_tracker.ts";
@@ -19,6 +20,8 @@ export class CheckpointState {
   readonly tracker: ReplayTracker;
   readonly results: ProvisionalResults = new ProvisionalResults();
   readonly times: EventTimes;
+  /** What has happened, for whoever looks. */
+  readonly history: CheckpointHistory = new CheckpointHistory();
   /** The state that the pulses brought, merged. */
   state: Record<string, unknown> = {};
   /** The time of the last pulse. */
@@ -51,6 +54,11 @@ export class CheckpointState {
 
   /** Tells what happens; in a run, a listener that throws ends it, and is not called any more. */
   tell(event: CheckpointEvent): void {
+    this.history.note(event, {
+      now: this.clock.now(),
+      pulse: this.latestPulse,
+      marker: (name) => this.#markerOf(name),
+    });
     if (this.#silent) return;
     try {
       this.settings.onStatus?.(event);
@@ -59,6 +67,19 @@ export class CheckpointState {
       this.#silent = true;
       this.host.fail(error);
     }
+  }
+
+  /** The outages that a run before has left: when they began is not kept. */
+  noteOutages(): void {
+    for (const { name, isDown } of this.settings.dependencies) {
+      if (!isDown) continue;
+      this.history.begin(name, this.clock.now(), this.#markerOf(name), this.latestPulse);
+    }
+  }
+
+  #markerOf(name: string): number {
+    const dependency = this.settings.dependencies.find((each) => each.name === name);
+    return dependency?.[internals].marker ?? -Infinity;
   }
 
   /** Tells when messages of a dependency are done, and it has had no heartbeat ever: it was forgotten. */

@@ -1,7 +1,8 @@
 import { remind } from "../clock.ts";
+import type { HeldSnapshot } from "../snapshot.ts";
 import { settledTime } from "./chain.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
-import { internals } from "./dependency.ts";
+import { type Dependency, internals } from "./dependency.ts";
 import { positionOf } from "./replay_tracker.ts";
 
 /** After how many milliseconds a held message is reported. */
@@ -10,6 +11,10 @@ const TOLD_AFTER_MS = 3_000;
 /** A message that is held. */
 interface Held {
   readonly message: unknown;
+  /** Its event time. */
+  readonly time: number;
+  /** Since when, by the monotonic clock. */
+  readonly since: number;
   readonly stopTelling: () => void;
   expired: boolean;
   cancelTimer: () => void;
@@ -33,6 +38,23 @@ export class HeldMessages {
   gaveUp(message: unknown): boolean {
     const held = this.#held.get(partitionOf(message));
     return held !== undefined && held.message === message && held.expired;
+  }
+
+  /** What is held, for whoever looks. */
+  get now(): HeldSnapshot[] {
+    const { clock } = this.#state;
+    return Array.from(this.#held.values(), ({ message, time, since }) => ({
+      partition: positionOf(message)?.partition,
+      time,
+      sinceMs: Math.round(clock.monotonic() - since),
+      waitsFor: this.#waitsFor(time).map(({ name }) => name),
+    }));
+  }
+
+  #waitsFor(time: number): Dependency[] {
+    return this.#state.settings.dependencies.filter(({ dependency: source, [internals]: known }) =>
+      Math.min(known.frontier, settledTime(source)) <= time
+    );
   }
 
   /** Holds nothing any more. */
@@ -61,7 +83,8 @@ export class HeldMessages {
     const stopTelling = remind(clock, TOLD_AFTER_MS, (waitedMs) => {
       this.#tell(positionOf(message)?.partition, time, waitedMs);
     });
-    const held: Held = { message, stopTelling, expired: false, cancelTimer: () => {} };
+    const since = clock.monotonic();
+    const held: Held = { message, time, since, stopTelling, expired: false, cancelTimer: () => {} };
     this.#held.set(partition, held);
     if (maxWait === Infinity) return;
     held.cancelTimer = clock.timer(() => {
@@ -73,10 +96,8 @@ export class HeldMessages {
 
   /** Tells which dependencies a message for `time` waits for. */
   #tell(partition: number | undefined, time: number, waitedMs: number): void {
-    const { settings, times } = this.#state;
-    const marker = times.markerOf(time)!;
-    for (const { name, dependency: source, [internals]: known } of settings.dependencies) {
-      if (Math.min(known.frontier, settledTime(source)) > time) continue;
+    const marker = this.#state.times.markerOf(time)!;
+    for (const { name, [internals]: known } of this.#waitsFor(time)) {
       const lagging = known.behind(time);
       this.#state.tell({ type: "waiting", dependency: name, lagging, partition, marker, waitedMs });
     }

@@ -160,6 +160,13 @@ export class ProvisionalResults {
     return stale;
   }
 
+  /** The first provisional results, by partition. */
+  get firstProvisional(): [partition: number, step: ProvisionalStep][] {
+    return [...this.#partitions].flatMap(([partition, { steps }]) =>
+      steps.length > 0 ? [[partition, steps[0]!] as [number, ProvisionalStep]] : []
+    );
+  }
+
   /** Forgets which results are stale: the recovery callback was told. */
   clearStale(): void {
     for (const results of this.#partitions.values()) results.clearStale();

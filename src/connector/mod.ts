@@ -114,13 +114,22 @@ export {
   END,
   type Feed,
   type FeedSource,
+  type FeedView,
   openFeed,
   openSink,
+  type PartitionView,
   type SinkPort,
   type SinkTarget,
   WAIT,
 } from "../flow/source/feed.ts";
-export type { Commit, Companion, Host, PartState, Witness } from "../flow/source/host.ts";
+export type {
+  Commit,
+  Companion,
+  CompanionView,
+  Host,
+  PartState,
+  Witness,
+} from "../flow/source/host.ts";
 export {
   Gate,
   type Positioned,

@@ -133,9 +133,12 @@ export class Ledger {
     return key !== undefined && key === keyOf(other, concurrency.keys);
   }
 
-  /** True when a flow has failed on one message while others were in it: those are not acknowledged either. */
+  /**
+   * True when a flow has failed on one message, or one behind it, while others were in it: those are not acknowledged
+   * either.
+   */
   get isCut(): boolean {
-    return this.flows.values().some(({ dead, spec }) => dead && spec.concurrency !== undefined);
+    return this.flows.values().some(({ spec }) => spec.concurrency && this.isCutOff(spec.name));
   }
 
   /** Returns whether a flow may have taken a value before the first user function sees it. */

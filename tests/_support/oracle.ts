@@ -273,14 +273,14 @@ export class Oracle {
 
   /** Checks what must hold whenever everything has come to rest. */
   check(): void {
-    const { exact, isCut } = this.#ledger;
+    const { exact } = this.#ledger;
     for (const root of this.#roots) {
       const { handed, id } = root.value;
       if (handed === undefined || root.done && handed.acknowledged === 1) continue;
       this.#must(handed.acknowledged <= 1, `${id} is acknowledged ${handed.acknowledged} times`);
       root.done = this.#ledger.isDone(root.value);
       if (handed.acknowledged > 0) this.#must(root.done, `${id} is acknowledged before it is done`);
-      else if (exact && !isCut && !this.over) {
+      else if (exact && !this.over && root.done && !this.#ledger.isCut) {
         this.#must(!root.done, `${id} is done and not acknowledged`);
       }
     }

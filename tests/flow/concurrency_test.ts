@@ -489,7 +489,11 @@ Deno.test("a source without keys needs the option by, and max must be there", ()
   assertThrows(() => bind({ max: 2 }), TypeError, 'without the option "by"');
   assertThrows(() => bind({}), TypeError, "must be an integer >= 1");
   assertThrows(() => bind({ max: 0, by }), RangeError, "must be an integer >= 1");
-  assertThrows(() => bind({ max: 4, by, ahead: 3 }), RangeError, "must be at least max, which is 4");
+  assertThrows(
+    () => bind({ max: 4, by, ahead: 3 }),
+    RangeError,
+    "must be at least max, which is 4",
+  );
   assertThrows(() => bind({ max: 2, by, order: 1 }), TypeError, 'Cannot use option "order"');
 });
 

@@ -43,6 +43,8 @@ export class GroupCommit {
   #failure: CacheStorageError | undefined;
   #retryMs = MIN_RETRY_MS;
   #cancelTimer: (() => void) | undefined;
+  /** When the disk has taken something last, by the time of day. */
+  savedAt: number | undefined;
 
   /** Writes what `buffered` has to a journal. */
   constructor(
@@ -149,6 +151,7 @@ export class GroupCommit {
       }
       this.#batches.shift();
       this.#failure = undefined;
+      this.savedAt = this.#clock.now();
       this.#retryMs = MIN_RETRY_MS;
     }
   }

@@ -116,6 +116,7 @@ function toCacheStore(
     get evictions() {
       return store.evictions;
     },
+    look: () => store.look(),
     space(name, limits) {
       store.assertRoomFor(name);
       const table = store.table(name);

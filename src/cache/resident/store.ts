@@ -1,3 +1,4 @@
+import type { StoreView } from "../../flow/source/feed.ts";
 import type { Writer } from "../../flow/state/state.ts";
 import { PAGES, PIECES } from "../format.ts";
 import { ExactState } from "./exact_state.ts";
@@ -138,6 +139,15 @@ export class ResidentStore implements TableHost, BufferedWrites {
     let sum = 0;
     for (const table of this.#tables.values()) sum += table.evictions;
     return sum;
+  }
+
+  /** Tells what is in it, for whoever looks. */
+  look(): StoreView {
+    const spaces = Array.from(
+      this.#tables.values(),
+      ({ name, size, bytes, evictions }) => ({ name, entries: size, bytes, evictions }),
+    );
+    return { savedAt: this.#commits?.savedAt, failure: this.#commits?.failure, spaces };
   }
 
   /** Estimated bytes that wait for a cut. */

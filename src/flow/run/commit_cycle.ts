@@ -64,6 +64,18 @@ export interface CommitScope {
   readonly groups: readonly StateGroup[];
 }
 
+/** What has become of the commits of a run, for whoever looks. */
+export interface CommitHistory {
+  commits: number;
+  failures: number;
+  /** When the last one was completed, by the time of day. */
+  lastAt: number | undefined;
+  durationMs: number | undefined;
+  /** Since when they fail, by the time of day. */
+  failingSince: number | undefined;
+  lastError: { readonly error: unknown; readonly at: number } | undefined;
+}
+
 /** What it waits for while sinks are flushed. */
 const SINKS = "waits for the flush() of";
 
@@ -89,6 +101,15 @@ export class CommitCycle {
   #cancelTimer: (() => void) | undefined;
   #closed = false;
   #stuck: CommitError | undefined;
+  /** What has become of them, for whoever looks. */
+  readonly history: CommitHistory = {
+    commits: 0,
+    failures: 0,
+    lastAt: undefined,
+    durationMs: undefined,
+    failingSince: undefined,
+    lastError: undefined,
+  };
   /** What it waits for now. */
   #waits: { readonly what: string; readonly since: number } | undefined;
 
@@ -153,9 +174,15 @@ export class CommitCycle {
     for (;;) {
       try {
         await this.#once();
-        status?.({ type: "commit", durationMs: Math.round(clock.monotonic() - begin) });
+        const durationMs = Math.round(clock.monotonic() - begin);
+        this.history.commits++;
+        Object.assign(this.history, { lastAt: clock.now(), durationMs, failingSince: undefined });
+        status?.({ type: "commit", durationMs });
         return;
       } catch (error) {
+        this.history.failures++;
+        this.history.failingSince ??= clock.now();
+        this.history.lastError = { error, at: clock.now() };
         status?.({ type: "commit_failed", error });
         const failure = new CommitError("Cannot commit progress", error);
         if (error === this.#scope.sinks.stuck) throw this.#stuck = failure;

@@ -1,7 +1,9 @@
+import type { Clock } from "../../clock.ts";
 import { CodecError, FlowError, HandlerError, SinkError } from "../../errors.ts";
 import type { Context } from "../../types.ts";
 import type { Attribution } from "./attribution.ts";
 import type { EventLoop } from "./event_loop.ts";
+import { Failures } from "../stage/failures.ts";
 import { tellOrigins } from "../stage/origins.ts";
 import { Delivery } from "./delivery.ts";
 import type { Pending } from "./pending.ts";
@@ -19,6 +21,7 @@ export const OVERTAKEN: unique symbol = Symbol("overtaken");
 
 /** What the run of a flow tells the run that it belongs to. */
 export interface FlowHost {
+  readonly clock: Clock;
   readonly pending: Pending;
   readonly eventLoop: EventLoop;
   /** Ends the run with `error`. */
@@ -46,6 +49,8 @@ export class FlowRun extends Delivery {
   late: HandlerError | undefined;
   /** How many stages hold values back and will pass them on by themselves. */
   held = 0;
+  /** What went wrong in it. */
+  readonly failures: Failures;
   /** True once the flow has failed, or the run was ended at once: nothing of it goes on. */
   dead = false;
   /** Passes on what stages hold back; each says whether there was something. */
@@ -80,6 +85,7 @@ export class FlowRun extends Delivery {
   ) {
     super();
     this.whole = whole ?? this;
+    this.failures = whole?.failures ?? new Failures();
   }
 
   /** Makes one for another message at the same time, with a context of its own. */
@@ -142,7 +148,9 @@ export class FlowRun extends Delivery {
       for (const part of whole.#parts) part.dead = true;
       whole.disconnect();
     }
-    if (error !== STOPPED) this.host.fail(error);
+    if (error === STOPPED) return;
+    if (error !== this.failures.last?.error) this.failures.failed(error, this.host.clock.now());
+    this.host.fail(error);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { DrainError, FlowError, type SourceError, type Stuck } from "../../errors.ts";
+import type { AppState } from "../../snapshot.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
@@ -15,6 +16,7 @@ import { finished } from "../proxy/proxy_completion.ts";
 import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "../stage/sinks.ts";
+import type { RunView } from "../view/snapshot_of.ts";
 import type { GroupHost } from "../state/state_group.ts";
 import { stuckFlows } from "./stuck.ts";
 import { assertCorrectable, assertPromised, assertWatchedInOrder } from "../state/state_checks.ts";
@@ -27,7 +29,8 @@ export interface RunOptions {
   readonly onError: OnError;
   readonly commit: CommitSettings;
   readonly drainMs: number;
-  readonly status: ((event: StatusEvent) => void) | undefined;
+  /** Returns who is told what happens, if anybody is. */
+  readonly status: () => ((event: StatusEvent) => void) | undefined;
   /** Called after the last commit, while everything is still open. */
   readonly exit: () => Promise<void>;
 }
@@ -43,12 +46,13 @@ export interface RunOptions {
 export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, WiringHost {
   readonly clock: Clock;
   readonly eventLoop: EventLoop;
-  readonly status: ((event: StatusEvent) => void) | undefined;
   readonly sinks: Sinks = new Sinks(this);
   readonly pending: Pending;
   /** Why it was stopped, if whoever did so has said it. */
   reason: unknown;
 
+  /** When it began: by the time of day, and by the monotonic clock. */
+  readonly #began: { readonly at: number; readonly monotonic: number };
   readonly #options: RunOptions;
   readonly #stopping = new AbortController();
   readonly #hardEnd = new AbortController();
@@ -65,13 +69,61 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** What it waits for, beside its flows and the commit. */
   #step = "";
   #silent = false;
+  #streams = false;
+  #endedAt: number | undefined;
+  /** When the first error happened, by the time of day. */
+  #failedAt = 0;
 
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
     this.pending = new Pending(options.clock);
     this.eventLoop = new EventLoop(options.clock);
-    this.status = options.status && ((event) => this.#tell(event));
+    this.#began = { at: this.clock.now(), monotonic: this.clock.monotonic() };
+  }
+
+  /** Tells what happens, while somebody listens. */
+  get status(): ((event: StatusEvent) => void) | undefined {
+    return this.#options.status() && this.#tellBound;
+  }
+
+  readonly #tellBound = (event: StatusEvent): void => this.#tell(event);
+
+  /** Somebody listens from now on. */
+  listened(): void {
+    if (this.#commitCycle === undefined || this.#over || this.#report !== undefined) return;
+    this.#report = new ProgressReport(this.#opened!.hubs, this.clock, this.#tellBound);
+    this.#report.start();
+    listeners.add(this.#tellBound);
+  }
+
+  /** Where it is in its life. */
+  get state(): AppState {
+    if (this.#over) return "ended";
+    if (this.stopping.aborted) return "stopping";
+    return this.#streams ? "streaming" : "starting";
+  }
+
+  #waitsFor(state: AppState): Stuck[] {
+    if (state === "stopping") return this.#stuck();
+    if (state !== "starting" || this.#step === "") return [];
+    const sinceMs = Math.round(this.clock.monotonic() - this.#began.monotonic);
+    return [{ what: this.#step, sinceMs }];
+  }
+
+  /** How it is, for whoever looks. */
+  get view(): RunView {
+    const { state } = this;
+    return {
+      opened: this.#opened,
+      state,
+      began: this.#began,
+      endedAt: this.#endedAt,
+      error: this.#errors.length === 0 ? undefined : { error: this.#errors[0], at: this.#failedAt },
+      waitsFor: this.#waitsFor(state),
+      commits: this.#commitCycle?.history,
+      commitWaitsFor: this.#commitCycle?.stuck() ?? [],
+    };
   }
 
   /** Aborts when the run begins to stop. */
@@ -103,7 +155,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     const hardEnd = new Promise<void>((resolve) =>
       this.signal.addEventListener("abort", () => resolve(), { once: true })
     );
-    if (this.status !== undefined) listeners.add(this.status);
+    if (this.status !== undefined) listeners.add(this.#tellBound);
     try {
       await Promise.race([this.#flow(bindings), hardEnd]);
     } catch (error) {
@@ -115,13 +167,14 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     this.#cancelDrain();
     this.#report?.stop();
     this.#commitCycle?.close();
-    if (this.status !== undefined) listeners.delete(this.status);
+    listeners.delete(this.#tellBound);
     for (const companion of this.#companions) companion.close(this);
     for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
     this.status?.({ type: "ended", error: this.#errors[0] });
     this.#over = true;
+    this.#endedAt = this.clock.now();
     if (this.#errors.length > 0) throw this.#firstError();
   }
 
@@ -138,16 +191,14 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     const { hubs, groups } = opened;
     const scope = { hubs, groups, companions, sinks: this.sinks };
     this.#commitCycle = new CommitCycle(scope, this, this.#options.commit);
-    if (this.status !== undefined) {
-      this.#report = new ProgressReport(hubs, this.clock, this.status);
-      this.#report.start();
-    }
+    if (this.status !== undefined) this.listened();
     try {
       for (const companion of companions) companion.start();
       await this.#ready([...hubs].map(({ feed }) => feed.ready?.()));
     } catch (error) {
       this.fail(error);
     }
+    this.#streams = true;
     this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
     if (this.stopping.aborted) this.#stopSources();
     await opened.start();
@@ -208,7 +259,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
   end(why: string): void {
     if (this.signal.aborted) return;
-    this.#errors.push(new DrainError(`Cannot drain in-flight messages: ${why}`, this.#stuck()));
+    this.also(new DrainError(`Cannot drain in-flight messages: ${why}`, this.#stuck()));
     this.stop();
     this.#opened?.kill();
     this.#hardEnd.abort(this.#errors.at(-1));
@@ -252,6 +303,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
 
   /** Adds an error to those of the run without ending it for that. */
   also(error: unknown): void {
+    if (this.#errors.length === 0) this.#failedAt = this.clock.now();
     this.#errors.push(error);
   }
 
@@ -344,7 +396,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   #tell(event: StatusEvent): void {
     if (this.#over || this.#silent) return;
     try {
-      this.#options.status!(event);
+      this.#options.status()?.(event);
     } catch (error) {
       this.#silent = true;
       this.also(error);

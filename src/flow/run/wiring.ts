@@ -366,11 +366,8 @@ export class Opened {
       this.proxies.set(queue, hub);
     }
     gate.attach(feed);
-    const { status } = host;
-    if (status !== undefined) {
-      const tell = () => status({ type: "gate", source: name, reasons: gate.reasons });
-      this.#unobserve.set(hub, gate.observe(tell));
-    }
+    const tell = () => host.status?.({ type: "gate", source: name, reasons: gate.reasons });
+    this.#unobserve.set(hub, gate.observe(tell));
     return hub;
   }
 

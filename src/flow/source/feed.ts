@@ -7,7 +7,8 @@ import type { Correction } from "../../types.ts";
 import type { Gate } from "./gate.ts";
 import type { Commit, Host, PartState } from "./host.ts";
 import type { Receipt } from "./receipt.ts";
-import type { Resumption } from "../state/state.ts";
+import type { Waiting } from "../../snapshot.ts";
+import type { Resumption, StateStore } from "../state/state.ts";
 
 /** "Nothing now": the answer of {@linkcode Feed.poll} when a message is not there yet. */
 export const WAIT: unique symbol = Symbol("wait");
@@ -98,10 +99,32 @@ export interface Feed<T> {
   onLook?: () => void;
   /** True while its partitions are being given to others, or it has none yet. Absent where that cannot be. */
   readonly away?: boolean;
+  /** Tells how far it is, for whoever looks; absent in a source that knows no more than its messages. */
+  look?(): FeedView;
   /** The first positions that the partitions still have; absent in a source that deletes nothing. */
   beginnings?(): Promise<ReadonlyMap<number, number>>;
   /** True when the feed itself asks {@linkcode Gate.admits} and goes on with other partitions meanwhile. */
   readonly partitioned?: boolean;
+}
+
+/** How far a source is, for whoever looks. */
+export interface FeedView {
+  /** The partitions that are read. */
+  readonly partitions: readonly PartitionView[];
+  /** What it waits for before it can be read. */
+  readonly waitsFor: Waiting | undefined;
+}
+
+/** How far a partition is; see `PartitionSnapshot`. */
+export interface PartitionView extends PartState {
+  /** The position after the last message that is done, and all before it. */
+  readonly position: number | undefined;
+  /** The position of the next message that will be written to it. */
+  readonly end: number | undefined;
+  /** How many messages lie between the two. */
+  readonly lag: number | undefined;
+  /** The position that is committed. */
+  readonly committed: number | undefined;
 }
 
 /** The method that makes an object a source. */
@@ -165,7 +188,28 @@ export interface Store {
   readonly evictions?: number;
   /** True while a group of flows decides what goes to disk; see state.ts. */
   readonly driven?: boolean;
+  /** What it is called in words. */
+  readonly name?: string;
+  /** The store as one that holds exact state. */
+  readonly state?: StateStore | undefined;
+  /** Tells what is in it, by space, for whoever looks. */
+  look?(): StoreView;
 }
+
+/** What is in a store, for whoever looks; see `StoreSnapshot`. */
+export interface StoreView {
+  readonly savedAt: number | undefined;
+  readonly failure: unknown;
+  readonly spaces: readonly {
+    readonly name: string;
+    readonly entries: number | undefined;
+    readonly bytes: number | undefined;
+    readonly evictions: number;
+  }[];
+}
+
+/** The method that makes an object one behind which a store is. */
+export const storeOf: unique symbol = Symbol("slipstream.storeOf");
 
 /** The stores that are open in this process: every commit flushes them, between sinks and positions. */
 export const openStores: Set<Store> = new Set();

@@ -79,6 +79,16 @@ export class Gate implements ReceiptGate {
     return [...this.#reasons];
   }
 
+  /** The partitions that are paused. */
+  get held(): number[] {
+    return [...this.#pausedPartitions.keys()];
+  }
+
+  /** Returns why a partition is paused; empty while it is not. */
+  heldFor(partition: number): string[] {
+    return [...this.#pausedPartitions.get(partition) ?? []];
+  }
+
   /** Pauses the source, or one partition of it, for `reason`. */
   pause(reason: string, partition?: number): void {
     if (partition === undefined) this.#reasons.add(reason);

@@ -1,5 +1,6 @@
 /** What sources and sinks get from a run, and the companions of a source in it. */
 import type { Clock } from "../../clock.ts";
+import type { CheckpointSnapshot, DependencySnapshot } from "../../snapshot.ts";
 import type { Receipt } from "./receipt.ts";
 
 /** Commits the positions of one snapshot. */
@@ -23,6 +24,23 @@ export interface Witness {
   ended?(): void;
 }
 
+/** What goes with sources, for whoever looks: a checkpoint. */
+export interface CompanionView {
+  /** What is told of it but for what only the reader of its sources knows. */
+  readonly snapshot: Omit<CheckpointSnapshot, "id" | "dependent" | "dependencies">;
+  /** The source that it goes with. */
+  readonly dependent: object;
+  /** What it depends on. */
+  readonly dependencies: readonly {
+    readonly snapshot: Omit<DependencySnapshot, "source">;
+    readonly source: object;
+    /** The times of the last heartbeats, by part. */
+    readonly heard: ReadonlyMap<number | string, number>;
+  }[];
+  /** What it is kept in, where that is a cache. */
+  readonly kept: object | undefined;
+}
+
 /** Accompanies a source through a run, and is made durable together with its positions. */
 export interface Companion {
   /** Called before any source is opened; the run waits for it. */
@@ -34,6 +52,8 @@ export interface Companion {
    * called after the stores are flushed and before the positions are committed.
    */
   snapshot(): Commit | undefined;
+  /** Tells what it knows, for whoever looks. */
+  look?(): CompanionView;
   /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
   close(host: Host): void;
 }

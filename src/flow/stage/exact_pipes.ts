@@ -39,6 +39,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   readonly ticks?: string;
   /** True when what it has passed on may come again after an error. */
   readonly repeats?: boolean;
+  /** What it is called in a topology. */
+  readonly name?: string;
 }
 
 /**
@@ -66,6 +68,7 @@ export function map<A, B>(
     throw new TypeError(`Cannot map: the mapper must be a function, got ${change}`);
   }
   const pipe: ExactStage<A, B> = {
+    name: called("map", change),
     holds: false,
     [makeStage]: (place) => stage((emit) => calling(change, place, (result) => emit(result))),
   };
@@ -97,6 +100,7 @@ export function filter<A>(
     throw new TypeError(`Cannot filter: the predicate must be a function, got ${test}`);
   }
   const pipe: ExactStage<A, A> = {
+    name: called("filter", test),
     holds: false,
     [makeStage]: (place) =>
       stage((emit) =>
@@ -142,6 +146,7 @@ export function flatMap<A, B>(
     );
   }
   const pipe: ExactStage<A, B> = {
+    name: called("flatMap", toElements),
     holds: false,
     repeats: true,
     [makeStage]: (place) => flatMapStage(toElements, place),
@@ -237,4 +242,9 @@ function calling<A, R>(
     const done = pass(result, message);
     if (done !== undefined) await done;
   }
+}
+
+/** The name of a pipe that calls a function of the user's. */
+function called(pipe: string, { name }: { readonly name: string }): string {
+  return name === "" ? pipe : `${pipe}(${name})`;
 }

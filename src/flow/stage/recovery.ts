@@ -151,6 +151,8 @@ export class Recovery {
     const { flowRun, context } = this;
     const { attempt } = context;
     let failure = error as HandlerError | SinkError;
+    const { failures } = flowRun;
+    failures.failed(failure, this.host.clock.now());
     let policy = await this.#choose(failure);
     // Where the flow has failed on another message meanwhile, this failure is told, too.
     if (policy !== "stop" || flowRun.whole === flowRun) flowRun.goOn();
@@ -168,6 +170,7 @@ export class Recovery {
       throw this.#after(failure, readError(tries));
     }
     if (policy === "skip") {
+      failures.skipped++;
       this.host.status?.({ type: "skipped", flow: flowRun.flow, error: failure });
       return;
     }
@@ -208,6 +211,7 @@ export class Recovery {
   ): Promise<HandlerError | SinkError | undefined> {
     const { clock, signal, status } = this.host;
     const { attempts = 5, minDelay = 100, maxDelay = 10_000 } = readRetry(retry);
+    const { failures } = this.flowRun;
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const delayMs = clock.random() * Math.min(maxDelay, minDelay * 2 ** (attempt - 1));
       status?.({ type: "retry", flow: this.flowRun.flow, attempt, delayMs, error: failure });
@@ -216,6 +220,7 @@ export class Recovery {
       });
       this.flowRun.goOn();
       this.context.attempt = attempt + 1;
+      failures.retries++;
       try {
         await step();
         return undefined;
@@ -223,6 +228,7 @@ export class Recovery {
         const next = wrap(error);
         if (isFinal(next)) throw next;
         failure = next as HandlerError | SinkError;
+        failures.failed(failure, clock.now());
       }
     }
     return failure;
@@ -244,6 +250,7 @@ export class Recovery {
           new SinkError(flowRun.place(), DEAD_LETTERS, failure, failure.input, cause),
         );
       }
+      flowRun.failures.deadLetters++;
       host.status?.({ type: "dead_letter", flow: flowRun.flow, error: letter });
       if (letter !== failure) flowRun.goOn();
     }

@@ -1,3 +1,4 @@
+import type { Waiting } from "../../snapshot.ts";
 import { type Clock, remind } from "../../clock.ts";
 
 /** After how long without an assignment the cause is reported. */
@@ -21,6 +22,13 @@ export class JoinWatch {
     this.#clock = clock;
     this.#signal = signal;
     this.#tell = tell;
+  }
+
+  /** What is waited for now, and for how long. */
+  get waits(): Waiting | undefined {
+    if (this.#cancel === undefined) return undefined;
+    const sinceMs = Math.round(this.#clock.monotonic() - this.#began);
+    return { what: this.#waitsFor, sinceMs };
   }
 
   /** The member waits for an assignment, or waits for something else before it has one. */

@@ -1,3 +1,4 @@
+import type { PartitionView } from "../../flow/source/feed.ts";
 import type { PartState } from "../../flow/source/host.ts";
 import { AckTracker } from "../../flow/source/ack_tracker.ts";
 import type { Chunk, Positions } from "../client/broker.ts";
@@ -58,12 +59,15 @@ export class PartitionReader {
     return this.acks.position;
   }
 
+  /** Where it ends, as far as is known; Infinity before that was seen. */
+  get end(): number {
+    if (this.#end === Infinity) return this.#lookedUp ?? Infinity;
+    return Math.max(this.#end, this.#lookedUp ?? 0);
+  }
+
   /** How many records are not acknowledged, as far as is known; Infinity before its end was seen. */
   get lag(): number {
-    const end = this.#end === Infinity
-      ? this.#lookedUp ?? Infinity
-      : Math.max(this.#end, this.#lookedUp ?? 0);
-    return Math.max(0, end - this.position);
+    return Math.max(0, this.end - this.position);
   }
 
   /** True when everything up to its end was fetched. */
@@ -173,6 +177,22 @@ export class PartitionReaders {
       partition,
       caughtUp: fetchedAll && !isWaiting(partition),
     }));
+  }
+
+  /** Tells how far each is; `isWaiting` as in {@linkcode PartitionReaders.states}. */
+  look(isWaiting: (partition: number) => boolean): PartitionView[] {
+    return Array.from(this.#readers.values(), (reader) => {
+      const { partition, position, committed, end, lag, fetchedAll } = reader;
+      const isKnown = end !== Infinity;
+      return {
+        partition,
+        position,
+        committed,
+        end: isKnown ? end : undefined,
+        lag: isKnown ? lag : undefined,
+        caughtUp: fetchedAll && !isWaiting(partition),
+      };
+    });
   }
 
   /** The messages that are open now. */

@@ -1,4 +1,5 @@
-import { END, type Feed, WAIT } from "../../flow/source/feed.ts";
+import type { Clock } from "../../clock.ts";
+import { END, type Feed, type FeedView, WAIT } from "../../flow/source/feed.ts";
 import type { Commit, Host, PartState } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
 import { Receipt } from "../../flow/source/receipt.ts";
@@ -47,11 +48,15 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   /** True when the reader knows what the feed has failed with. */
   #told = false;
   #ended = false;
+  /** Since when the brokers do not answer. */
+  #awaySince: number | undefined;
+  readonly #clock: Clock;
   #closing: Promise<void> | undefined;
 
   /** Begins to join. */
   constructor(context: FeedContext<K, V>, host: Host, gate: Gate) {
     this.#context = context;
+    this.#clock = host.clock;
     this.#gate = gate;
     this.#decoding = new Decoding(context.codecs, () => this.#wakeUp());
     this.#member = new TopicMember(context, host, gate, {
@@ -146,6 +151,17 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
     return this.#partitions.states((partition) => this.#prefetch.has(partition));
   }
 
+  /** Tells how far the partitions are, and what it waits for while it has none. */
+  look(): FeedView {
+    const partitions = this.#partitions.look((partition) => this.#prefetch.has(partition));
+    const away = this.#awaySince;
+    const waitsFor = away === undefined ? this.#member.waitsFor : {
+      what: "the brokers to answer",
+      sinceMs: Math.round(this.#clock.monotonic() - away),
+    };
+    return { partitions, waitsFor };
+  }
+
   /** Where the partitions begin, once there is an assignment; none when there will be none. */
   async beginnings(): Promise<ReadonlyMap<number, number>> {
     await this.ready();
@@ -203,6 +219,8 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
 
   #status(status: BrokerStatus): void {
     if (status.type === "failed") this.#fail(status.error);
+    if (status.type === "away") this.#awaySince ??= this.#clock.monotonic();
+    if (status.type === "back") this.#awaySince = undefined;
     this.#context.settings.onStatus?.(status);
   }
 

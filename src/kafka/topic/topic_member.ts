@@ -1,6 +1,7 @@
 import { delay, linked } from "../../clock.ts";
 import type { Commit, Host } from "../../flow/source/host.ts";
 import type { Gate } from "../../flow/source/gate.ts";
+import type { Waiting } from "../../snapshot.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
 import type {
@@ -166,6 +167,11 @@ export class TopicMember<K, V> {
     );
     this.#waitsForOthers();
     return member;
+  }
+
+  /** What it waits for before it has partitions. */
+  get waitsFor(): Waiting | undefined {
+    return this.#joinWatch.waits;
   }
 
   /** How many records of the assigned partitions are not acknowledged; undefined while none are assigned. */

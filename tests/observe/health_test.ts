@@ -1,0 +1,284 @@
+import { assertEquals } from "@std/assert";
+import { App, Proxy } from "@slipstream/slipstream";
+import { Topic } from "@slipstream/slipstream/kafka";
+import { MemoryBroker } from "@slipstream/slipstream/memory";
+import { observer } from "@slipstream/slipstream/observe";
+import { ManualClock } from "@slipstream/slipstream/testing";
+import type { AppSnapshot, SourceSnapshot } from "../../mod.ts";
+import { liveness, readiness } from "../../src/observe/health.ts";
+import { ProgressWatch } from "../../src/observe/progress_watch.ts";
+import { problemsOf } from "../../src/observe/problems.ts";
+import { observed } from "../_support/observed.ts";
+
+const LIMITS = { stalledAfter: 60_000, waitingFor: 120_000 };
+const NOTHING = { nodes: [], edges: [] };
+
+const source: SourceSnapshot = {
+  id: "source:orders",
+  source: "orders",
+  messages: 10,
+  rate: 1,
+  lag: 5,
+  queue: undefined,
+  pausedFor: [],
+  waitsFor: undefined,
+  watermark: undefined,
+  partitions: [],
+  ended: false,
+};
+
+function partition(partition: number, position: number, end: number, heldFor: string[] = []) {
+  const lag = end - position;
+  const caughtUp = lag === 0;
+  return {
+    partition,
+    position,
+    end,
+    lag,
+    committed: position,
+    caughtUp,
+    heard: undefined,
+    heldFor,
+  };
+}
+
+/** A streaming app with the one source. */
+function streaming(given: Partial<SourceSnapshot>, more: Partial<AppSnapshot> = {}): AppSnapshot {
+  return {
+    at: 0,
+    state: "streaming",
+    startedAt: 0,
+    endedAt: undefined,
+    error: undefined,
+    waitsFor: [],
+    flows: [],
+    sources: [{ ...source, ...given }],
+    checkpoints: [],
+    stores: [],
+    commits: undefined,
+    ...more,
+  };
+}
+
+Deno.test("liveness() is false for one partition without progress, whatever the others do", async () => {
+  const clock = new ManualClock();
+  const watch = new ProgressWatch(clock);
+  const at = (moving: number) =>
+    streaming({
+      partitions: [partition(0, moving, 1_000), partition(1, 7, 20), partition(2, 9, 9), {
+        ...partition(3, 1, 4, ["checkpoint x"]),
+      }],
+    });
+  watch.see(at(1));
+  await clock.tick(60_000);
+  watch.see(at(2));
+  assertEquals(liveness(at(2), NOTHING, watch, LIMITS).ok, true);
+  await clock.tick(1_000);
+  watch.see(at(3));
+  const { ok, checks } = liveness(at(3), NOTHING, watch, LIMITS);
+  assertEquals(ok, false);
+  assertEquals(checks.map(({ partition, ok, reason }) => [partition, ok, reason]), [
+    [0, true, "makes progress"],
+    [1, false, "no progress for 61 s at position 7, lag 13"],
+    [2, true, "has nothing to do"],
+    [3, true, "held: checkpoint x"],
+  ]);
+});
+
+Deno.test("liveness() is true for a source that is paused, however long", async () => {
+  const clock = new ManualClock();
+  const watch = new ProgressWatch(clock);
+  const paused = streaming({ pausedFor: ["lunch"], partitions: [partition(0, 1, 5)] });
+  watch.see(paused);
+  await clock.tick(1e9);
+  watch.see(paused);
+  assertEquals(liveness(paused, NOTHING, watch, LIMITS), {
+    ok: true,
+    checks: [{ id: "source:orders", ok: true, reason: "paused: lunch" }],
+  });
+});
+
+Deno.test("liveness() is true while it waits for brokers or a rebalance, for so long", () => {
+  const watch = new ProgressWatch(new ManualClock());
+  const waiting = (sinceMs: number) => streaming({ waitsFor: { what: "the brokers", sinceMs } });
+  assertEquals(liveness(waiting(120_000), NOTHING, watch, LIMITS).ok, true);
+  assertEquals(liveness(waiting(120_001), NOTHING, watch, LIMITS).ok, false);
+  assertEquals(readiness(waiting(1_000)).ok, false);
+});
+
+Deno.test("liveness() is true for what a checkpoint holds in mode wait", async () => {
+  const clock = new ManualClock();
+  const watch = new ProgressWatch(clock);
+  const held = [{ partition: 0, time: 1, sinceMs: 1, waitsFor: ["rates"] }];
+  const snapshot = streaming({ partitions: [partition(0, 1, 5)] }, {
+    checkpoints: [{ checkpoint: "c", dependent: "source:orders", held } as never],
+  });
+  watch.see(snapshot);
+  await clock.tick(1e9);
+  watch.see(snapshot);
+  assertEquals(
+    liveness(snapshot, NOTHING, watch, LIMITS).checks[0]?.reason,
+    "held by checkpoint c, for rates",
+  );
+});
+
+Deno.test("liveness() is true for a flow that waits for a full Proxy that is paused", async () => {
+  const clock = new ManualClock();
+  const app = new App({ clock });
+  const proxy = new Proxy<number>({ bound: 1 });
+  app.handle([1, 2, 3], (n) => n, { name: "send", sink: proxy });
+  app.handle(proxy, () => {}, { name: "read" });
+  using seen = observer(app, { clock });
+  app.pause(proxy, "lunch");
+  const streaming = app.stream();
+  await clock.tick(1);
+  await clock.tick(1e6);
+  const live = await seen.fetch(new Request("http://localhost/live"));
+  const { ok, checks } = await live.json();
+  assertEquals([live.status, ok], [200, true]);
+  assertEquals(
+    checks.find(({ id }: { id: string }) => id === "flow:send").reason,
+    "writes to sink 1 (Proxy) for 17 min: what it writes to is paused",
+  );
+  app.resume(proxy, "lunch");
+  await streaming;
+});
+
+Deno.test("/live is 503 when a message is in flight for too long, with the reason", async () => {
+  const clock = new ManualClock();
+  await using seen = observed({ clock, stalledAfter: { minutes: 1 } }, { clock });
+  await seen.begin();
+  await clock.tick(60_000);
+  assertEquals((await seen.get("/live")).status, 200);
+  await clock.tick(2_000);
+  const response = await seen.get("/live");
+  assertEquals(response.status, 503);
+  const { checks } = await response.json();
+  assertEquals(checks.filter(({ ok }: { ok: boolean }) => !ok), [
+    { id: "flow:wait", ok: false, reason: "handles a message for 62 s" },
+  ]);
+});
+
+Deno.test("/live is 503 after an error has ended the app, and 200 after its end", async () => {
+  for (const fails of [true, false]) {
+    const app = new App();
+    app.handle([1], () => {
+      if (fails) throw new Error("boom");
+    });
+    using seen = observer(app);
+    await app.stream().catch(() => {});
+    assertEquals(
+      (await seen.fetch(new Request("http://localhost/live"))).status,
+      fails ? 503 : 200,
+    );
+  }
+});
+
+Deno.test("/ready is 503 until a Topic has its partitions, 200 then, also while it is paused", async () => {
+  await using broker = new MemoryBroker();
+  await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  const app = new App();
+  app.handle(topic, () => {}, { name: "count" });
+  using seen = observer(app);
+  const ready = async () => {
+    const response = await seen.fetch(new Request("http://localhost/ready"));
+    const { reason } = (await response.json()).checks.at(-1);
+    return [response.status, reason.replace(/\d+ ms/, "n ms")];
+  };
+  assertEquals((await ready())[0], 503);
+  const streaming = app.stream();
+  assertEquals(await ready(), [503, "waits for a connection to the brokers for n ms"]);
+  while (app.snapshot().state !== "streaming") await new Promise((done) => setTimeout(done));
+  assertEquals(await ready(), [200, "is read"]);
+  app.pause(topic, "lunch");
+  assertEquals(await ready(), [200, "paused: lunch"]);
+  await app.close();
+  await streaming;
+  assertEquals((await ready())[0], 503);
+});
+
+Deno.test("problemsOf() tells a partition that lags far behind the others, and one that stands still", async () => {
+  const clock = new ManualClock();
+  const watch = new ProgressWatch(clock);
+  const snapshot = streaming({
+    partitions: [partition(0, 90, 100), partition(1, 100, 5_000), partition(2, 95, 100)],
+  });
+  watch.see(snapshot);
+  assertEquals(problemsOf(snapshot, watch).map(({ severity, text }) => [severity, text]), [
+    ["warn", "orders partition 1 lags: 4,900 messages, the others 10"],
+  ]);
+  await clock.tick(11_000);
+  watch.see(snapshot);
+  assertEquals(problemsOf(snapshot, watch)[1], {
+    severity: "bad",
+    id: "source:orders",
+    text: "orders partition 1 stands still at 100 for 11 s, with a lag of 4,900",
+  });
+});
+
+Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency and dead letters, without messages", () => {
+  const failure = {
+    at: 0,
+    name: "CacheStorageError",
+    text: "Cannot write to cache: the disk is full",
+    quotes: false,
+  };
+  const watch = new ProgressWatch(new ManualClock());
+  const snapshot = streaming({ lag: 0 }, {
+    at: 2_000,
+    commits: {
+      commits: 1,
+      failures: 4,
+      lastAt: 0,
+      ageMs: 1,
+      durationMs: 1,
+      failingMs: 9_000,
+      lastError: failure,
+      waitsFor: [],
+    },
+    stores: [{ id: undefined, store: "cache", failure } as never],
+    flows: [{
+      id: "flow:parse",
+      flow: "parse",
+      attempt: 1,
+      errors: 2,
+      skipped: 0,
+      deadLetters: 2,
+      errorKinds: [{
+        count: 2,
+        last: {
+          at: 0,
+          name: "SyntaxError",
+          text: "secret",
+          quotes: true,
+          topic: "orders",
+          partition: 1,
+          offset: 17,
+          line: "shop.ts:12:5",
+        },
+      }, { count: 1, last: { ...failure, at: 1_000 } }],
+    } as never],
+    checkpoints: [{
+      id: "checkpoint:c",
+      checkpoint: "c",
+      pauses: true,
+      held: [],
+      stale: {},
+      dependencies: [{
+        dependency: "rates",
+        down: true,
+        downMs: 61_000,
+        lagging: [],
+        unheard: 0,
+      }],
+    } as never],
+  });
+  assertEquals(problemsOf(snapshot, watch).map(({ text }) => text), [
+    "cache is not saved: Cannot write to cache: the disk is full",
+    "Commits have failed for 9 s: Cannot write to cache: the disk is full",
+    "rates is down for 61 s: its dependent is paused (checkpoint c)",
+    "Flow parse failed 2 times, 2 s ago: SyntaxError (orders partition 1 offset 17) at shop.ts:12:5 " +
+    "(2 dead letters so far)",
+    "Flow parse failed once, 1 s ago: Cannot write to cache: the disk is full (2 dead letters so far)",
+  ]);
+});
