@@ -22,7 +22,7 @@ export interface ConcurrencyOptions<I = unknown> {
    *
    * @default {"\"key\" for a Topic; other sources require it"}
    */
-  by?: "key" | "partition" | "none" | ConcurrencyKey<I>["key"] | undefined;
+  by?: "key" | "partition" | "none" | ((message: I) => unknown) | undefined;
   /**
    * The maximum number of messages in flight, for each source: taken from it and not done, because they wait for their
    * key or for a slot, are being handled, or wait for a retry. At this bound the source is not read; see the status
@@ -40,11 +40,6 @@ export interface ConcurrencyOptions<I = unknown> {
    * @default {100_000}
    */
   span?: number | undefined;
-}
-
-/** For the type of a function alone: as a method, it may take more than the messages of the source. */
-interface ConcurrencyKey<I> {
-  key(message: I): unknown;
 }
 
 /** The options, checked and with their defaults. */
