@@ -5,6 +5,7 @@ import { checkpoint } from "./checkpoint.ts";
 import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
+import { observe } from "./observe.ts";
 import { recordBatches } from "./records.ts";
 import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
@@ -19,6 +20,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...topicThrough,
   ...checkpoint,
   ...delivery,
+  ...observe,
 ];
 
 /** The runs whose heap is measured. */
