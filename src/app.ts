@@ -275,7 +275,7 @@ export class App<Args = unknown> implements AsyncDisposable {
     } finally {
       removeSignals();
       signal?.removeEventListener("abort", stop);
-      this.#last = this.snapshot();
+      this.#last = this.#lastSnapshot();
       this.#run = undefined;
       this.#streaming = undefined;
     }
@@ -322,6 +322,15 @@ export class App<Args = unknown> implements AsyncDisposable {
     this.#listeners.add(listener);
     this.#run?.listened();
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** How the run has ended; what a connector throws when it is looked at must not hide that. */
+  #lastSnapshot(): AppSnapshot | undefined {
+    try {
+      return this.snapshot();
+    } catch {
+      return undefined;
+    }
   }
 
   #map(): Mapped {

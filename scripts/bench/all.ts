@@ -6,6 +6,7 @@ import { concurrency } from "./concurrency.ts";
 import { delivery } from "./delivery.ts";
 import { flow } from "./flow.ts";
 import { memory } from "./memory.ts";
+import { observe } from "./observe.ts";
 import { recordBatches } from "./records.ts";
 import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
@@ -23,6 +24,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...delivery,
   ...windows,
   ...concurrency,
+  ...observe,
 ];
 
 /** The runs whose heap is measured. */

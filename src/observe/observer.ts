@@ -203,8 +203,9 @@ class AppObserver implements Observer {
     this.#log = new EventLog(crypto.randomUUID().slice(0, 8));
     this.#filter = new EventFilter(clock);
     this.#unlisten = app[listen]((event, at) => {
-      if (!this.#filter.passes(event)) return;
-      this.#log.add("status", this.#toJson({ at, ...event }, at));
+      this.#onlooking(() => {
+        if (this.#filter.passes(event)) this.#log.add("status", this.#toJson({ at, ...event }, at));
+      });
       if (event.type === "ended") this.#clock.macrotask(() => this.#show());
     });
     this.#tick();
@@ -332,15 +333,20 @@ class AppObserver implements Observer {
   #tick(): void {
     this.#cancelTimer = this.#clock.timer(() => {
       this.#tick();
-      for (const more of this.#filter.takeMore()) {
-        this.#log.add("status", JSON.stringify({ at: this.#app.snapshot().at, ...more }));
-      }
+      this.#onlooking(() => {
+        for (const more of this.#filter.takeMore()) {
+          this.#log.add("status", JSON.stringify({ at: this.#app.snapshot().at, ...more }));
+        }
+      });
       if (this.#clients > 0 || ++this.#quiet % QUIET_INTERVALS === 0) this.#show();
     }, this.#intervalMs);
   }
 
   #show(): void {
-    if (this.#closing.signal.aborted) return;
+    if (!this.#closing.signal.aborted) this.#onlooking(() => this.#showNow());
+  }
+
+  #showNow(): void {
     const snapshot = this.#look();
     const wasOver = this.#isOver;
     this.#isOver = snapshot.state === "ended";
@@ -349,6 +355,18 @@ class AppObserver implements Observer {
     const problems = problemsOf(snapshot, this.#watch);
     const topology = this.#app.topology();
     this.#log.show(this.#toJson({ snapshot, problems, topology }, snapshot.at));
+  }
+
+  /** Whoever looks on ends nothing: what cannot be looked at is told on the page. */
+  #onlooking(look: () => void): void {
+    try {
+      look();
+    } catch (error) {
+      const text = `Cannot look at the app: ${
+        redactText(error instanceof Error ? error.message : String(error))
+      }`;
+      this.#log.add("unseen", JSON.stringify({ text }));
+    }
   }
 
   /** Errors as summaries, without texts that may quote messages. */

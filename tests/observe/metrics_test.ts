@@ -95,8 +95,9 @@ Deno.test("/metrics has a sample of each metric but those of windows, each once,
   assertEquals(text.endsWith("\n"), true);
 });
 
-const promtool = await new Deno.Command("promtool", { args: ["--version"] }).output()
-  .then(({ success }) => success, () => false);
+const promtool = await Promise.try(() =>
+  new Deno.Command("promtool", { args: ["--version"] }).output()
+).then(({ success }) => success, () => false);
 
 Deno.test({
   name: `/metrics has nothing that promtool complains about${

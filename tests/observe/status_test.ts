@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { App, type StatusEvent } from "@slipstream/slipstream";
 import { observer } from "@slipstream/slipstream/observe";
+import { END, type FeedSource, openFeed, WAIT } from "@slipstream/slipstream/connector";
 import { ManualClock } from "@slipstream/slipstream/testing";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { observed } from "../_support/observed.ts";
@@ -125,6 +126,36 @@ Deno.test("/trail.json has how lag, watermarks and rates went, also while nobody
   assertEquals(lines["lag source:Array"], [null, null, null, null]);
   await clock.tick(3_600_000);
   assertEquals((await trail()).at.length, 360); // the last half hour
+});
+
+Deno.test("An observer ends no app, also when a source cannot be looked at, and tells that", async () => {
+  let ended = false;
+  const begun = Promise.withResolvers<() => void>();
+  const source: FeedSource<number> = {
+    [openFeed]: () => ({
+      poll: () => ended ? END : WAIT,
+      wait: begun.resolve,
+      cancel() {},
+      look() {
+        throw new Error("blind");
+      },
+    }),
+  };
+  const clock = new ManualClock();
+  const app = new App();
+  app.handle(source, () => {}, { name: "count" });
+  using seen = observer(app, { clock });
+  const reader = eventsOf(await seen.fetch(new Request("http://localhost/status")));
+  const streaming = app.stream();
+  const wake = await begun.promise;
+  await clock.tick(1_000);
+  ended = true;
+  wake();
+  await streaming;
+  let told = "";
+  while (!told.includes("blind")) told = (await reader.read()).value!.data;
+  assertEquals(JSON.parse(told), { text: "Cannot look at the app: blind" });
+  await reader.cancel();
 });
 
 Deno.test("/status is for so many clients at a time", async () => {

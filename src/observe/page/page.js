@@ -150,6 +150,9 @@ function connect() {
     const event = JSON.parse(data);
     addEvent(event.at, eventText(event));
   });
+  source.addEventListener("unseen", ({ data }) => {
+    addEvent(page.shown?.snapshot.at ?? Date.now(), JSON.parse(data).text);
+  });
   source.addEventListener("missed", ({ data }) => {
     addEvent(
       page.shown?.snapshot.at ?? Date.now(),
