@@ -94,6 +94,7 @@ export class Hub<T> {
   addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
     this.tickers.push({ branch, ticker });
     ticker.wake = this.#resume;
+    branch.beginning = ticker.begin?.bind(ticker);
     const { feed } = this;
     if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
     else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
@@ -239,6 +240,7 @@ export class Hub<T> {
         return false;
       }
       const branch = this.branches[0]!;
+      branch.beginning?.(message);
       branch.delivery.root = message;
       branch.delivery.receipt = receipt;
       branch.delivery.from = undefined;
@@ -319,6 +321,7 @@ export class Hub<T> {
     for (const branch of this.branches) {
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       const { delivery } = branch;
+      branch.beginning?.(message);
       delivery.root = message;
       delivery.receipt = receipt;
       delivery.from = undefined;
@@ -432,6 +435,8 @@ export class Branch<T> implements Waiter {
   turnOver: (() => void) | undefined;
   /** True when the flow takes no more messages of this source. */
   ended = false;
+  /** Told of each message before the flow gets it. */
+  beginning: ((message: T) => void) | undefined;
   /** See {@linkcode Waiter}. */
   turns = 0;
   /** See {@linkcode Waiter}. */
