@@ -30,7 +30,15 @@ export class CheckpointAlgorithm implements ChainLink {
     this.#settings = settings;
     addToChain(this);
     const state = this.state = new CheckpointState(view, name, settings);
-    if (settings.correct) state.gate.corrector = name;
+    if (settings.correct) {
+      state.gate.corrector = name;
+      const others = state.gate.provisional;
+      state.gate.provisional = (partition) => {
+        const first = state.results.firstOf(partition);
+        const other = others?.(partition);
+        return other === undefined || (first !== undefined && first < other) ? first : other;
+      };
+    }
     this.outages = new Outages(state);
     this.corrections = new Corrections(state, this.outages, () => this.#correctOrSettle());
     state.tracker.listeners.add({

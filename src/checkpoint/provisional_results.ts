@@ -167,6 +167,14 @@ export class ProvisionalResults {
     );
   }
 
+  /** The position of the first result of a partition that is stale, or may become so. */
+  firstOf(partition: number): number | undefined {
+    const results = this.#partitions.get(partition);
+    const first = results?.steps[0]?.position;
+    const stale = results?.stale;
+    return stale === undefined || (first !== undefined && first < stale) ? first : stale;
+  }
+
   /** Forgets which results are stale: the recovery callback was told. */
   clearStale(): void {
     for (const results of this.#partitions.values()) results.clearStale();

@@ -13,13 +13,15 @@ export interface How<M, R> {
   /** Reads what is added for a message. */
   read(message: M): unknown;
   /** Makes an empty accumulator. */
-  init(): unknown;
+  readonly init: () => unknown;
   /** Adds what was read; returns the accumulator. */
-  add(accumulator: unknown, read: unknown): unknown;
+  readonly add: (accumulator: unknown, read: unknown) => unknown;
   /** Returns an accumulator of both, those of `first` before those of `second`; absent where there is none. */
   readonly merge?: ((first: unknown, second: unknown) => unknown) | undefined;
+  /** Takes back what was added; absent where that cannot be done. */
+  readonly remove?: ((accumulator: unknown, read: unknown) => unknown) | undefined;
   /** Returns the result, which shares nothing with the accumulator. */
-  result(accumulator: unknown): R;
+  readonly result: (accumulator: unknown) => R;
 }
 
 /**
@@ -58,19 +60,23 @@ export function toHow(into: unknown): How<unknown, unknown> | undefined {
   if (entries.length === 0 || !entries.every(([, each]) => isAggregate(each))) return undefined;
   const names = entries.map(([name]) => name);
   const hows = entries.map(([, each]) => (each as Aggregate<unknown, unknown>)[how]);
+  const removes = hows.every(({ remove }) => remove !== undefined);
+  const each = (step: "add" | "remove") => (accumulator: unknown, read: unknown) => {
+    const accumulators = accumulator as unknown[];
+    for (let index = 0; index < hows.length; index++) {
+      const change = hows[index]![step]!;
+      accumulators[index] = change(accumulators[index], (read as unknown[])[index]);
+    }
+    return accumulators;
+  };
   const merges = hows.every(({ merge }) => merge !== undefined);
   return {
     name: `{ ${hows.map(({ name }, index) => `${names[index]}: ${name}`).join(", ")} }`,
     throws: hows.some(({ throws }) => throws),
     read: (message) => hows.map((each) => each.read(message)),
     init: () => hows.map((each) => each.init()),
-    add(accumulator, read) {
-      const accumulators = accumulator as unknown[];
-      for (let index = 0; index < hows.length; index++) {
-        accumulators[index] = hows[index]!.add(accumulators[index], (read as unknown[])[index]);
-      }
-      return accumulators;
-    },
+    add: each("add"),
+    remove: removes ? each("remove") : undefined,
     merge: merges
       ? (first, second) =>
         hows.map((each, index) =>

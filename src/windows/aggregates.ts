@@ -46,6 +46,7 @@ export function count(): Aggregate<unknown, number> {
     read: () => 1,
     init: () => 0,
     add: (sum) => (sum as number) + 1,
+    remove: (sum) => (sum as number) - 1,
     merge: (first, second) => (first as number) + (second as number),
     result: (sum) => sum as number,
   });
@@ -62,6 +63,7 @@ export function sum<M>(read: (message: M) => number): Aggregate<M, number> {
     read: numbers("sum", read),
     init: () => 0,
     add: (sum, value) => (sum as number) + (value as number),
+    remove: (sum, value) => (sum as number) - (value as number),
     merge: (first, second) => (first as number) + (second as number),
     result: (sum) => sum as number,
   });
@@ -117,6 +119,12 @@ export function mean<M>(read: (message: M) => number): Aggregate<M, number> {
       const all = accumulator as Sum;
       all[0] += value as number;
       all[1]++;
+      return all;
+    },
+    remove(accumulator, value) {
+      const all = accumulator as Sum;
+      all[0] -= value as number;
+      all[1]--;
       return all;
     },
     merge: (first, second) => [

@@ -4,14 +4,16 @@ import type { Alignment } from "./alignment.ts";
 import { type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addToOne,
+  type CorrectableWindows,
   type Entry,
   type Parts,
   resultOf,
+  type Share,
   type Span,
+  takeFrom,
   TOLD_FINAL,
   TOLD_OPEN,
   UNTOLD,
-  type Windows,
   type WindowsHost,
 } from "./windows.ts";
 
@@ -23,6 +25,8 @@ interface Row {
   /** The key of its row. */
   readonly stored: string;
   parts: Parts;
+  /** How many messages are in it. */
+  size: number;
   revision: number;
   told: number;
   closed: boolean;
@@ -49,7 +53,7 @@ interface Scope {
  * Windows with fixed bounds that do not overlap: tumbling, and those of the calendar. Those of all keys with the same
  * bounds close together.
  */
-export class AlignedWindows implements Windows {
+export class AlignedWindows implements CorrectableWindows {
   readonly #host: WindowsHost;
   readonly #alignment: Alignment;
   readonly #scopes = new Map<number, Scope>();
@@ -79,8 +83,69 @@ export class AlignedWindows implements Windows {
     const row = this.#row(this.#scope(entry.scope), span, entry);
     if (accept > 0) this.#closeFirst(row);
     addToOne(row, entry, this.#host);
+    row.size++;
     this.#added(row);
     return undefined;
+  }
+
+  replace(scope: number, was: Share | undefined, now: Entry | undefined): Share | undefined {
+    const { how } = this.#host;
+    const share = now && this.#shareOf(now);
+    const old = was && this.#scopes.get(scope)?.buckets.get(was.start)?.rows.get(was.mapKey);
+    if (was !== undefined && old === undefined) {
+      throw new Error(
+        `The window of ${was.key} at ${was.start} is gone, though it may be corrected`,
+      );
+    }
+    if (old !== undefined && share?.mapKey === was!.mapKey && share.start === was!.start) {
+      if (equal(was!.read, share.read)) return was;
+      takeFrom(old, scope, was!.read, how);
+      addToOne(old, now!, this.#host);
+      this.#corrected(old);
+      return share;
+    }
+    if (old !== undefined) {
+      takeFrom(old, scope, was!.read, how);
+      old.size--;
+      this.#corrected(old);
+    }
+    if (share === undefined) return undefined;
+    const row = this.#row(this.#scope(scope), share, now!);
+    this.#closeFirst(row);
+    addToOne(row, now!, this.#host);
+    row.size++;
+    this.#added(row);
+    this.#closeFirst(row);
+    return share;
+  }
+
+  /** What a message has in its window; undefined when it is late. */
+  #shareOf({ key, mapKey, time, read, watermark }: Entry): Share | undefined {
+    const { start, end } = this.#alignment.of(time);
+    return watermark >= end + this.#host.accept ? undefined : { key, mapKey, start, end, read };
+  }
+
+  shareOf(entry: Entry): Share {
+    return this.#shareOf(entry)!;
+  }
+
+  released(scope: number): void {
+    const known = this.#scopes.get(scope);
+    if (known === undefined) return;
+    this.#setDue(known);
+    this.moved(scope);
+  }
+
+  #keeps({ scope, end }: Bucket): boolean {
+    return this.#host.least(scope) < end + this.#host.accept;
+  }
+
+  #corrected(row: Row): void {
+    row.told = UNTOLD;
+    this.#unsaved.add(row);
+    if (!row.closed && this.#host.closing(row.bucket.scope) >= row.bucket.end) this.#close(row);
+    else if (this.#host.eager) this.#changed.add(row);
+    else if (row.closed) this.#give(row);
   }
 
   moved(scope: number): void {
@@ -107,7 +172,7 @@ export class AlignedWindows implements Windows {
           if (most-- === 0) return;
           this.#close(row);
         }
-        if (watermark < bucket.end + this.#host.accept) continue;
+        if (watermark < bucket.end + this.#host.accept || this.#keeps(bucket)) continue;
         for (const row of bucket.rows.values()) {
           if (most-- === 0) return;
           this.#forget(row);
@@ -139,12 +204,13 @@ export class AlignedWindows implements Windows {
 
   load(rows: StateRows): void {
     for (const [stored, value] of rows.scan(this.#host.prefix)) {
-      const [scope, start, end, key, parts, revision, told, closed] = value as [
+      const [scope, start, end, key, parts, size, revision, told, closed] = value as [
         number,
         number,
         number,
         unknown,
         Parts,
+        number,
         number,
         number,
         boolean,
@@ -157,6 +223,7 @@ export class AlignedWindows implements Windows {
         mapKey,
         stored,
         parts,
+        size,
         revision,
         told,
         closed,
@@ -173,9 +240,10 @@ export class AlignedWindows implements Windows {
 
   save(rows: StateRows): void {
     for (const row of this.#unsaved) {
-      const { bucket: { scope, start, end }, key, stored, parts, revision, told, closed } = row;
+      const { bucket: { scope, start, end }, key, stored, parts, size } = row;
+      const { revision, told, closed } = row;
       if (!row.gone) {
-        rows.set(stored, [scope, start, end, key, parts, revision, told, closed]);
+        rows.set(stored, [scope, start, end, key, parts, size, revision, told, closed]);
         row.saved = true;
       } else if (row.saved) rows.delete(stored);
     }
@@ -219,6 +287,7 @@ export class AlignedWindows implements Windows {
       mapKey,
       stored,
       parts: [],
+      size: 0,
       revision: 0,
       told: UNTOLD,
       closed: false,
@@ -257,17 +326,27 @@ export class AlignedWindows implements Windows {
     this.#unsaved.add(row);
     this.#host.closed();
     if (row.told !== TOLD_FINAL) this.#give(row);
-    if (this.#host.accept === 0) this.#forget(row);
+    if (this.#host.accept === 0 && !this.#keeps(row.bucket)) this.#forget(row);
   }
 
   #give(row: Row, final: boolean = row.closed): void {
     const { bucket: { scope, start, end }, key, parts } = row;
     this.#changed.delete(row);
-    const value = resultOf(parts, this.#host.how);
     row.told = final ? TOLD_FINAL : TOLD_OPEN;
     this.#unsaved.add(row);
-    const revision = ++row.revision;
-    this.#host.give({ scope, key, start, end, place: start, value, revision, final });
+    if (row.size === 0 && row.revision === 0) return; // nobody knows of it
+    const value = resultOf(parts, this.#host.how);
+    const content = {
+      scope,
+      key,
+      start,
+      end,
+      place: start,
+      value,
+      revision: ++row.revision,
+      final,
+    };
+    this.#host.give(row.size === 0 ? { ...content, empty: true } : content);
   }
 
   #forget(row: Row): void {
@@ -280,9 +359,17 @@ export class AlignedWindows implements Windows {
   /** Finds when the next window of a scope closes, or can be forgotten. */
   #setDue(scope: Scope): void {
     scope.due = Infinity;
-    for (const [start, { end, rows, open }] of scope.buckets) {
+    for (const [start, bucket] of scope.buckets) {
+      const { end, rows, open } = bucket;
       if (rows.size === 0) scope.buckets.delete(start);
-      else scope.due = Math.min(scope.due, open.size > 0 ? end : end + this.#host.accept);
+      else if (open.size > 0) scope.due = Math.min(scope.due, end);
+      else if (!this.#keeps(bucket)) scope.due = Math.min(scope.due, end + this.#host.accept);
     }
   }
+}
+
+/** Returns whether what was read of a message is the same. */
+function equal(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return Object.is(a, b);
+  return a.length === b.length && a.every((each, index) => equal(each, b[index]));
 }

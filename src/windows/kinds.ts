@@ -8,7 +8,12 @@ import { AlignedWindows } from "./aligned_windows.ts";
 import { calendarAlignment, type CalendarSize, fixedAlignment, UNITS } from "./alignment.ts";
 import { CountWindows } from "./count_windows.ts";
 import { HoppingWindows } from "./hopping_windows.ts";
-import { type KindOptions, readWindow, type WindowOptions } from "./options.ts";
+import {
+  type KindOptions,
+  readWindow,
+  type WindowOptions,
+  type WindowSettings,
+} from "./options.ts";
 import type { WindowResult } from "./result.ts";
 import { SessionWindows } from "./session_windows.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
@@ -101,12 +106,21 @@ function pipe<M, R>(
   const made: ExactStage<M, R> = {
     holds: false,
     ticks: kind,
+    uncorrectable: whyUncorrectable(settings),
     [makeStage](place) {
       const windows = new WindowStage(settings, make, place);
       return stage<M, R>((emit) => windows.into(emit as (value: unknown) => void));
     },
   };
   return made;
+}
+
+/** Why windows cannot follow corrections; undefined when they can. */
+function whyUncorrectable({ kind, scope, how }: WindowSettings): string | undefined {
+  if (kind !== "tumbling") return "only tumbling() does that yet";
+  if (scope !== "partition") return 'it does that only with by: "key", or scope: "partition"';
+  if (how.remove === undefined) return "only count(), sum() and mean() can take a message back";
+  return undefined;
 }
 
 function needed(kind: string, name: string, value: unknown): void {

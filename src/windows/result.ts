@@ -26,6 +26,8 @@ export interface WindowResult<K, V> {
   readonly replaces: readonly string[];
   /** The number of a count window among those of its key, from 0. */
   readonly index?: number;
+  /** True when a correction has taken its last message away: then nothing is left of it. */
+  readonly empty?: boolean;
 }
 
 /** What is kept of a message that is late: of a `Message` of a Topic its fields. */

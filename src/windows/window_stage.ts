@@ -12,9 +12,11 @@ import { assertSameDefinition } from "./definition.ts";
 import type { WindowSettings } from "./options.ts";
 import { Outbox, type OutboxItem } from "./outbox.ts";
 import type { Late } from "./result.ts";
+import { Positions } from "./positions.ts";
+import { Replays } from "./replays.ts";
 import { type PartitionClock, Watermarks } from "./watermarks.ts";
 import { ALL, toMapKey, windowId } from "./window_key.ts";
-import type { Content, Entry, Span, Windows, WindowsHost } from "./windows.ts";
+import type { Content, CorrectableWindows, Entry, Span, Windows, WindowsHost } from "./windows.ts";
 
 /** So many windows are looked at in one tick. */
 const CHUNK = 128;
@@ -36,6 +38,7 @@ export type MakeWindows = (host: WindowsHost) => Windows;
  */
 export class WindowStage implements Ticker {
   wake: () => void = () => {};
+  begin?: (message: unknown) => void;
   readonly #settings: WindowSettings;
   readonly #place: StagePlace;
   readonly #ticking: Ticking;
@@ -43,6 +46,8 @@ export class WindowStage implements Ticker {
   readonly #watermarks: Watermarks;
   readonly #outbox: Outbox;
   #emit: Emit<unknown> = () => {};
+  /** Where messages may come again. */
+  readonly #replays: Replays | undefined;
   /** Stores the definition, where there is none yet. */
   #define: (() => void) | undefined;
   /** A commit was asked for. */
@@ -71,6 +76,7 @@ export class WindowStage implements Ticker {
       prefix("clock"),
     );
     this.#outbox = new Outbox(prefix("out"), store !== undefined);
+    const positions = new Positions(prefix("position"));
     this.#windows = make({
       how: settings.how,
       accept: settings.accept,
@@ -78,6 +84,7 @@ export class WindowStage implements Ticker {
       careful: !place.recovery.stops,
       prefix: prefix("windows"),
       closing: (scope) => this.#watermarks.closing(scope),
+      least: (scope) => positions.least(scope),
       give: (content) => this.#give(content),
       closed: () => this.#told.closed++,
     });
@@ -86,10 +93,22 @@ export class WindowStage implements Ticker {
       const isDefined = assertSameDefinition(flow, store.rows, key, settings.definition);
       if (!isDefined) this.#define = () => store.rows.set(key, settings.definition);
       this.#watermarks.load(store.rows);
+      positions.load(store.rows);
       this.#windows.load(store.rows);
       this.#outbox.load(store.rows);
       const leave = store.beforeCut(() => this.#save());
       ticking.signal.addEventListener("abort", leave, { once: true });
+    }
+    if (ticking.corrected) {
+      const replays = this.#replays = new Replays({
+        windows: this.#windows as CorrectableWindows,
+        clock: (partition) => this.#clock(partition),
+        provisional: (partition) => ticking.provisional(partition),
+      }, positions);
+      this.begin = (message) => {
+        replays.begin(message);
+        if (this.#windows.changed) this.#setEvery();
+      };
     }
     const { stopping, signal } = ticking;
     for (const end of [stopping, signal]) {
@@ -118,6 +137,9 @@ export class WindowStage implements Ticker {
   #add(message: unknown): void {
     const { by, time: timeOf, how, scope, maxAhead } = this.#settings;
     const { receipt } = this.#place.input;
+    const replays = this.#replays;
+    if (replays?.passes) return;
+    const again = replays?.watermark;
     const partition = receipt?.partition ?? 0;
     const time = timeOf === undefined ? timestampOf(message) : timeOf(message);
     if (typeof time !== "number" || !Number.isFinite(time)) {
@@ -141,12 +163,14 @@ export class WindowStage implements Ticker {
       time,
       read,
       arrival: clock.arrivals,
-      watermark: clock.watermark,
+      watermark: again ?? clock.watermark,
     };
+    if (again !== undefined) return replays!.reached(entry, false);
     // What cannot be copied is an error before anything is added.
     const isCopied = this.#settings.late !== undefined && time < clock.watermark;
     const copy = isCopied ? copyOf(message) : undefined;
     const late = this.#windows.add(entry);
+    replays?.reached(entry, late === undefined);
     const counts = time <= nowOf(this.#place.input.root, this.#ticking.clock) + maxAhead;
     if (!counts) this.#told.ahead++;
     if (late !== undefined) this.#late(copy, entry, late, receipt);
@@ -207,7 +231,9 @@ export class WindowStage implements Ticker {
   /** Writes everything that has changed, just before a cut. */
   #save(): () => void {
     const { rows } = this.#ticking.store!;
+    this.#replays?.settle();
     if (this.#settings.emit === "changes") this.#giveChanged();
+    this.#replays?.save(rows);
     this.#define?.();
     this.#define = undefined;
     this.#watermarks.save(rows);
@@ -251,6 +277,7 @@ export class WindowStage implements Ticker {
   }
 
   #work(): void {
+    this.#replays?.settle();
     if (this.#windows.due) return this.#windows.close(CHUNK);
     if (this.#eager && this.#windows.changed) {
       this.#windows.giveChanged(CHUNK);
@@ -277,6 +304,7 @@ export class WindowStage implements Ticker {
   }
 
   ended(): void {
+    this.#replays?.settle();
     this.#ending = true;
     this.#cancelTimers();
   }

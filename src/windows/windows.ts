@@ -36,6 +36,8 @@ export interface Content extends Span {
   readonly final: boolean;
   readonly replaces?: readonly number[];
   readonly index?: number;
+  /** Every message that it had is in others now, or in none. */
+  readonly empty?: boolean;
 }
 
 /** What windows of all kinds are made with. */
@@ -51,6 +53,8 @@ export interface WindowsHost {
   readonly prefix: string;
   /** The watermark by which windows of a scope close. */
   closing(scope: number): number;
+  /** The least watermark by which a message of a scope may be judged again; Infinity where none is. */
+  least(scope: number): number;
   /** Gives a result. */
   give(content: Content): void;
   /** A window has closed. */
@@ -84,6 +88,27 @@ export interface Windows {
   load(rows: StateRows): void;
   /** Writes what has changed. */
   save(rows: StateRows): void;
+}
+
+/** Windows that follow corrections. */
+export interface CorrectableWindows extends Windows {
+  /**
+   * A message was handled again: takes out what was added for it, and adds it by what it is now.
+   *
+   * @returns What is in a window for it now.
+   */
+  replace(scope: number, was: Share | undefined, now: Entry | undefined): Share | undefined;
+  /** What a message has in its window that was just added. */
+  shareOf(entry: Entry): Share;
+  /** Fewer messages of a scope may be handled again: windows that were kept for them may be forgotten. */
+  released(scope: number): void;
+}
+
+/** Where a message is in a window, and what was added for it. */
+export interface Share extends Span {
+  readonly key: unknown;
+  readonly mapKey: MapKey;
+  readonly read: unknown;
 }
 
 /** What has been added to one window: an accumulator for each partition, in their order. */
@@ -123,6 +148,16 @@ function put(parts: Parts, partition: number, accumulator: unknown): void {
   }
   parts.push([partition, accumulator]);
   if (parts.length > 1) parts.sort((a, b) => a[0] - b[0]);
+}
+
+/** Takes back what was added for a message. */
+export function takeFrom(
+  { parts }: { parts: Parts },
+  partition: number,
+  read: unknown,
+  how: How<unknown, unknown>,
+): void {
+  put(parts, partition, how.remove!(find(parts, partition, how), read));
 }
 
 /** Merges the parts of two windows, those of `first` before those of `second`. */

@@ -389,6 +389,8 @@ export class Opened {
       signal: host.signal,
       stopping: host.stopping,
       status: host.status,
+      corrected: hub.gate.corrector !== undefined && binding.replays !== "skip",
+      provisional: (partition) => hub.gate.provisional?.(partition),
       silence: (partition) => hub.silence(partition),
       commitSoon: () => host.commitSoon(),
       fail: (error) => host.fail(error),

@@ -46,6 +46,11 @@ export class Gate implements ReceiptGate {
   /** The checkpoint that moves the source back, by name: each of its messages must be done before long. */
   corrector: string | undefined;
   /**
+   * Returns the position of the first message of a partition that the corrector may have handled again, as far as is
+   * known now; undefined when there is none.
+   */
+  provisional: ((partition: number) => number | undefined) | undefined;
+  /**
    * The stages that hold messages of the source until others come, or a time is up.
    *
    * @internal

@@ -141,6 +141,7 @@ export class Hub<T> implements LookAheadHost {
   addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
     this.tickers.push({ branch, ticker });
     ticker.wake = this.#resume;
+    branch.beginning = ticker.begin?.bind(ticker);
     const { feed } = this;
     if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
     else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
@@ -288,6 +289,7 @@ export class Hub<T> implements LookAheadHost {
         return;
       }
       const branch = this.branches[0]!;
+      branch.beginning?.(message);
       branch.delivery.root = message;
       branch.delivery.receipt = receipt;
       branch.delivery.from = undefined;
@@ -404,6 +406,7 @@ export class Hub<T> implements LookAheadHost {
       }
       if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
       const { delivery } = branch;
+      branch.beginning?.(message);
       delivery.root = message;
       delivery.receipt = receipt;
       delivery.from = undefined;
@@ -562,6 +565,8 @@ export class Branch<T> extends Waiter {
   ended = false;
   /** Handles its messages, where it does so concurrently. */
   scheduler: KeyScheduler | undefined;
+  /** Told of each message before the flow gets it. */
+  beginning: ((message: T) => void) | undefined;
 
   constructor(readonly hub: Hub<T>, readonly flowRun: FlowRun, readonly delivery: Delivery) {
     super();

@@ -16,6 +16,8 @@ export interface Ticker {
   readonly full: boolean;
   /** True while something is left to do, now or later, of a source that has ended. */
   readonly pending: boolean;
+  /** A message of the source is about to be given to the flow; absent where nobody asks. */
+  begin?(message: unknown): void;
   /** Does one part of the work, for which `receipt` stands where a store holds the positions of the flow. */
   tick(receipt: Receipt | undefined): Maybe;
   /** The source has come to its end. */

@@ -37,6 +37,8 @@ export interface ExactStage<A, B> extends ExactPipe<A, B> {
   readonly single?: boolean;
   /** Its name, when it takes messages into a state of its own and its outputs belong to none of them: a window. */
   readonly ticks?: string;
+  /** Why a stage with ticks cannot follow corrections; undefined when it can. */
+  readonly uncorrectable?: string | undefined;
   /** True when what it has passed on may come again after an error. */
   readonly repeats?: boolean;
   /** What it is called in a topology. */

@@ -22,6 +22,10 @@ export interface Ticking {
   readonly stopping: AbortSignal;
   /** Tells what happens, where somebody listens. */
   readonly status: ((event: StatusEvent) => void) | undefined;
+  /** True where messages may come again, to correct what was made of them. */
+  readonly corrected: boolean;
+  /** The position of the first message of a partition that may come again; undefined where none is known. */
+  provisional(partition: number): number | undefined;
   /** For how long a partition was silent, in milliseconds; see `Hub.silence`. */
   silence(partition: number): number;
   /** Runs a commit soon. */

@@ -55,12 +55,18 @@ export function assertTicks(
     }
   }
   if (gate.corrector !== undefined && replays !== "skip") {
-    throw refused(
-      `checkpoint ${
-        JSON.stringify(gate.corrector)
-      } corrects its source, and windows do not follow corrections ` +
-        'yet; set replays: "skip" to keep what was counted first',
-    );
+    const { uncorrectable } = pipes[place] as Stage;
+    const repeats = pipes.slice(0, place).some((pipe) => (pipe as Stage).repeats);
+    const why = uncorrectable ??
+      (repeats ? "flatMap() before it makes several of a message" : undefined);
+    if (why !== undefined) {
+      throw refused(
+        `checkpoint ${
+          JSON.stringify(gate.corrector)
+        } corrects its source, and it cannot follow corrections: ${why}; ` +
+          'set replays: "skip" to keep what was counted first',
+      );
+    }
   }
   const acknowledged = positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined;
   if (acknowledged && state === undefined) {
