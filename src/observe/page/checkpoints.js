@@ -21,6 +21,8 @@ export function checkpoint(each) {
   const { lastOutages, lastCorrections, dependencies, outages, corrections } = each;
   const state = pauses
     ? ["bad", "pauses its dependent"]
+    : dependencies.some(({ down }) => down)
+    ? ["bad", "its dependent goes on with old data"]
     : correcting
     ? ["warn", "corrects"]
     : ["good", "follows"];

@@ -3,7 +3,9 @@ import { h } from "./dom.js";
 import { main, page } from "./state.js";
 import { count, lasting, perSecond } from "./words.js";
 
+/** The size of a node, and how much there is at least between two layers. */
 const BOX = { width: 168, height: 56 };
+const LEAST_GAP = 64;
 
 export function graph({ nodes, edges }) {
   const room = main.clientWidth - (main.clientWidth < 640 ? 24 : 34);
@@ -13,11 +15,16 @@ export function graph({ nodes, edges }) {
   const layers = tall
     ? layersOf(nodes, edges).flatMap((layer) => rowsOf(layer, perRow))
     : layersOf(nodes, edges);
-  const spare = (room - 8 - layers.length * BOX.width) / Math.max(1, layers.length - 1);
+  const ways = Math.max(1, layers.length - 1);
+  const fitting = Math.floor((room - 8 - ways * LEAST_GAP) / layers.length);
+  const box = {
+    width: tall ? 150 : Math.max(130, Math.min(BOX.width, fitting)),
+    height: BOX.height,
+  };
+  const spare = (room - 8 - layers.length * box.width) / ways;
   const gap = tall
     ? { along: 44, across: 12 }
-    : { along: Math.max(64, Math.min(220, spare)), across: 20 };
-  const box = tall ? { width: 150, height: BOX.height } : BOX;
+    : { along: Math.max(LEAST_GAP, Math.min(220, spare)), across: 20 };
   const step = (tall ? box.height : box.width) + gap.along;
   const across = (tall ? box.width : box.height) + gap.across;
   const most = Math.max(...layers.map(({ length }) => length));
@@ -145,7 +152,9 @@ function figureOf(id, kind) {
   if (store !== undefined) return `${count(store.entries)} entries`;
   const found = checkpoints.find((each) => each.id === id);
   if (found === undefined) return "";
-  return found.pauses ? "pauses" : found.correcting ? "corrects" : "follows";
+  if (found.pauses) return "pauses";
+  if (found.dependencies.some(({ down }) => down)) return "goes on without";
+  return found.correcting ? "corrects" : "follows";
 }
 
 /** An edge: its line, and its label, which is drawn above the nodes. */
