@@ -1,6 +1,6 @@
 import { correctionOf } from "../flow/stage/correction.ts";
 import type { StateRows } from "../flow/state/state.ts";
-import { type PositionRow, Positions } from "./positions.ts";
+import type { PositionRow, Positions } from "./positions.ts";
 import type { PartitionClock } from "./watermarks.ts";
 import type { CorrectableWindows, Entry } from "./windows.ts";
 

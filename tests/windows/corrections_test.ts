@@ -2,7 +2,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { App, filter, map, MemoryCache } from "../../mod.ts";
 import { setCorrection } from "../../src/flow/stage/correction.ts";
-import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
+import {
+  type END,
+  type Feed,
+  type FeedSource,
+  openFeed,
+  WAIT,
+} from "../../src/flow/source/feed.ts";
 import { type Gate, gateOf } from "../../src/flow/source/gate.ts";
 import type { Host, PartState } from "../../src/flow/source/host.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";

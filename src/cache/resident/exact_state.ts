@@ -26,6 +26,9 @@ const ABOVE = "\xff";
 /** What replaces the positions once the content no longer matches them. */
 const SALVAGED = encodeKey("salvaged");
 
+/** Writers that are kept before it is asked which of them cannot take anything back any more. */
+const MIN_SWEEP = 64;
+
 /** Thrown into a call that has met what another one may take back; it is run again, and nobody is told. */
 class ConflictError extends Error {
   override readonly name = "ConflictError";
@@ -61,6 +64,8 @@ export class ExactState implements StateStore {
   readonly #maxBytes: number;
   /** Those whose changes may be taken back. */
   readonly #changed = new Set<Writer>();
+  /** From so many of them on, those are forgotten whose changes stay. */
+  #sweepAt = MIN_SWEEP;
   #driver: StateDriver | undefined;
   #dropped = false;
   /** Counts the changes. */
@@ -294,8 +299,11 @@ export class ExactState implements StateStore {
   }
 
   #note(change: TableChange): void {
-    for (const writer of this.#changed) if (!writer.open) this.#changed.delete(writer);
     this.#changed.add(change.by);
+    if (this.#changed.size >= this.#sweepAt) {
+      for (const writer of this.#changed) if (!writer.open) this.#changed.delete(writer);
+      this.#sweepAt = Math.max(MIN_SWEEP, 2 * this.#changed.size);
+    }
     change.by.changed(change);
   }
 
