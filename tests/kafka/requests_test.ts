@@ -61,7 +61,12 @@ Deno.test("watchRequests() asks for as many bytes as a batch has that was cut of
     },
   };
   const cluster = { findBroker: () => Promise.resolve(broker) } as unknown as Cluster;
-  watchRequests(cluster, { joins() {}, syncs() {}, fetches: (partition) => `tag ${partition}` });
+  watchRequests(cluster, {
+    joins() {},
+    syncs() {},
+    fetches: (partition) => `tag ${partition}`,
+    atEnd() {},
+  });
   const watched = await cluster.findBroker({ nodeId: "1" }) as unknown as typeof broker;
   const fetch = async () => {
     const partitions = [{ partition: 0, fetchOffset: "0", maxBytes: 100 }];
