@@ -114,7 +114,7 @@ export class AlignedWindows implements CorrectableWindows {
     this.#closeFirst(row);
     addToOne(row, now!, this.#host);
     row.size++;
-    this.#added(row);
+    this.#added(row, true);
     this.#closeFirst(row);
     return share;
   }
@@ -144,8 +144,7 @@ export class AlignedWindows implements CorrectableWindows {
     row.told = UNTOLD;
     this.#unsaved.add(row);
     if (!row.closed && this.#host.closing(row.bucket.scope) >= row.bucket.end) this.#close(row);
-    else if (this.#host.eager) this.#changed.add(row);
-    else if (row.closed) this.#give(row);
+    else if (this.#host.eager || row.closed) this.#changed.add(row);
   }
 
   moved(scope: number): void {
@@ -303,7 +302,7 @@ export class AlignedWindows implements CorrectableWindows {
     if (this.#host.closing(bucket.scope) >= bucket.end) this.#close(row);
   }
 
-  #added(row: Row): void {
+  #added(row: Row, corrects = false): void {
     const { bucket } = row;
     if (row.parts.length === 1 && !bucket.rows.has(row.mapKey)) {
       bucket.rows.set(row.mapKey, row);
@@ -316,7 +315,7 @@ export class AlignedWindows implements CorrectableWindows {
     }
     row.told = UNTOLD;
     this.#unsaved.add(row);
-    if (this.#host.eager) this.#changed.add(row);
+    if (this.#host.eager || (row.closed && corrects)) this.#changed.add(row);
     else if (row.closed) this.#give(row);
   }
 

@@ -11,6 +11,8 @@ export interface ReplaysHost {
   clock(partition: number): PartitionClock;
   /** The position of the first message of a partition that may be handled again. */
   provisional(partition: number): number | undefined;
+  /** Counts the moves of the source. */
+  epoch(): number;
 }
 
 /** A message while it is handled. */
@@ -18,6 +20,8 @@ interface Current {
   readonly row: PositionRow;
   /** True when it was handled before. */
   readonly again: boolean;
+  /** The epoch in which it began. */
+  readonly epoch: number;
   /** What reached the window of it now. */
   entry: Entry | undefined;
 }
@@ -53,7 +57,8 @@ export class Replays {
     if (this.#passes) return;
     const row = known ??
       this.#positions.add(partition, offset, this.#host.clock(partition).watermark);
-    this.#current = { row, again: known !== undefined, entry: undefined };
+    const epoch = this.#host.epoch();
+    this.#current = { row, again: known !== undefined, epoch, entry: undefined };
   }
 
   /** The watermark by which the message in flight is judged again; undefined when it is handled for the first time. */
@@ -80,7 +85,7 @@ export class Replays {
   settle(): void {
     this.#passes = false;
     if (this.#current === undefined) return;
-    const { row, again, entry } = this.#current;
+    const { row, again, epoch, entry } = this.#current;
     this.#current = undefined;
     const { windows, provisional } = this.#host;
     const { partition, offset } = row;
@@ -88,6 +93,8 @@ export class Replays {
       row.share = windows.replace(partition, row.share, entry);
       this.#positions.changed(row);
     }
+    // Once the source has been moved, nothing is provisional, and yet to be handled again.
+    if (epoch !== this.#host.epoch()) return;
     const before = Math.min(provisional(partition) ?? Infinity, offset + 1);
     if (this.#positions.forget(partition, before)) windows.released(partition);
   }

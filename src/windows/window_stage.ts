@@ -104,6 +104,7 @@ export class WindowStage implements Ticker {
         windows: this.#windows as CorrectableWindows,
         clock: (partition) => this.#clock(partition),
         provisional: (partition) => ticking.provisional(partition),
+        epoch: () => ticking.epoch(),
       }, positions);
       this.begin = (message) => {
         replays.begin(message);
@@ -232,7 +233,9 @@ export class WindowStage implements Ticker {
   #save(): () => void {
     const { rows } = this.#ticking.store!;
     this.#replays?.settle();
-    if (this.#settings.emit === "changes") this.#giveChanged();
+    // Of the replays between two cuts, the last one counts.
+    const { emit } = this.#settings;
+    if (emit === "changes" || (emit === "final" && this.#replays)) this.#giveChanged();
     this.#replays?.save(rows);
     this.#define?.();
     this.#define = undefined;

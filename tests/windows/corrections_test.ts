@@ -69,6 +69,7 @@ class Corrected implements FeedSource<Message>, Feed<Message> {
     for (const [partition, offset] of Object.entries(positions as Record<string, number>)) {
       this.#resumption!.began(Number(partition), offset, true);
       this.#next[Number(partition)] = offset;
+      this.provisional[Number(partition)] = undefined; // before any of them is handled again
     }
     this.wakeUp();
   }
@@ -119,6 +120,7 @@ async function simulate(seed: number): Promise<void> {
   const random = new Random(seed);
   const accept = random.chance(0.5) ? 0 : 15;
   const emit = random.pick(["final", "changes", { every: 500 }] as const);
+  const interval = random.pick([100, 5_000]);
   const source = new Corrected();
   const state = new MemoryCache({ maxBytes: Infinity });
   const clock = new ManualClock(1_000_000);
@@ -145,7 +147,7 @@ async function simulate(seed: number): Promise<void> {
     return { ...message, timestamp: timeOf(message, version), amount: offset + 1, version };
   };
   const begin = () => {
-    const app = new App({ clock, commit: { interval: 100 } });
+    const app = new App({ clock, commit: { interval } });
     app.handle(
       source,
       map(enriched),
@@ -187,7 +189,6 @@ async function simulate(seed: number): Promise<void> {
       if (first !== undefined) from[partition] = first;
     }
     gateOf(source).seek(from);
-    source.provisional.fill(undefined);
     await settle();
   };
   let now = 100;
@@ -223,6 +224,7 @@ async function simulate(seed: number): Promise<void> {
     }
   }
   source.wakeUp();
+  await clock.tick(10_000);
   await settle();
   await Promise.all([running.app.close(), clock.tick(1_000)]);
   await running.streaming;
@@ -246,7 +248,7 @@ async function simulate(seed: number): Promise<void> {
 }
 
 Deno.test("rule 12: the last revision of every window has what its messages are in the end", async () => {
-  for (let seed = 0; seed < 150; seed++) {
+  for (let seed = 0; seed < 500; seed++) {
     try {
       await simulate(seed);
     } catch (cause) {
@@ -275,7 +277,7 @@ Deno.test("rule 12: a replay that changes nothing gives no revision, and one tha
     for (let round = 0; round < 4; round++) await clock.tick(200);
     return seen.splice(0);
   };
-  source.provisional[0] = 0;
+  gateOf(source).provisional = () => 0; // what is made again may become stale again
   source.logs[0]!.push({ partition: 0, offset: 0, key: "a", time: 5 });
   source.logs[0]!.push({ partition: 0, offset: 1, key: "b", time: 3 * SIZE });
   source.wakeUp();
@@ -284,7 +286,7 @@ Deno.test("rule 12: a replay that changes nothing gives no revision, and one tha
   assertEquals(await settle(), []);
   moved = true;
   gateOf(source).seek({ 0: 0 });
-  assertEquals(await settle(), [["0/a/0", 2, 0, true, true], ["0/a/20", 1, 1, true, false]]);
+  assertEquals(await settle(), [["0/a/20", 1, 1, true, false], ["0/a/0", 2, 0, true, true]]);
   assert(clock.pending >= 0);
   await Promise.all([app.close(), clock.tick(1_000)]);
   await streaming;

@@ -611,22 +611,26 @@ Deno.test("rule 11: state is required where the source has positions", async () 
   );
 });
 
-Deno.test("rule 12: a corrected source is refused, unless replays are skipped", async () => {
-  const source = new WindowSource();
-  gateOf(source).corrector = "weather";
-  const stream = async (replays: "deliver" | "skip") => {
+Deno.test("rule 12: what cannot follow corrections is refused, unless replays are skipped", async () => {
+  const stream = async (window: ExactPipe<Timed, unknown>, replays: "deliver" | "skip") => {
+    const source = new WindowSource();
+    gateOf(source).corrector = "weather";
     const app = new App();
     const state = new MemoryCache({ maxBytes: Infinity });
     source.end();
-    app.handle(source, minutes(), () => {}, { name: "windows", state, replays });
+    app.handle(source, window, () => {}, { name: "windows", state, replays });
     await app.stream();
   };
-  await assertRejects(
-    () => stream("deliver"),
-    TypeError,
-    'checkpoint "weather" corrects its source',
-  );
-  await stream("skip");
+  const refused: [ExactPipe<Timed, unknown>, string][] = [
+    [session({ gap: 1, into: count() }), "only tumbling() does that yet"],
+    [minutes({ by: ({ key }: Timed) => key }), 'only with by: "key"'],
+    [tumbling({ size: 1, into: collect({ max: 1, of: () => 1 }) }), "can take a message back"],
+  ];
+  for (const [window, why] of refused) {
+    const error = await assertRejects(() => stream(window, "deliver"), TypeError, why);
+    assertStringIncludes(error.message, 'checkpoint "weather" corrects its source');
+    await stream(window, "skip");
+  }
 });
 
 Deno.test('rule 13: a backfill gives what was given live, with idle "hold" in partition scope', async () => {

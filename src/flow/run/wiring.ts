@@ -391,6 +391,7 @@ export class Opened {
       status: host.status,
       corrected: hub.gate.corrector !== undefined && binding.replays !== "skip",
       provisional: (partition) => hub.gate.provisional?.(partition),
+      epoch: () => hub.gate.epoch,
       silence: (partition) => hub.silence(partition),
       commitSoon: () => host.commitSoon(),
       fail: (error) => host.fail(error),

@@ -26,6 +26,8 @@ export interface Ticking {
   readonly corrected: boolean;
   /** The position of the first message of a partition that may come again; undefined where none is known. */
   provisional(partition: number): number | undefined;
+  /** Counts the moves of the source. */
+  epoch(): number;
   /** For how long a partition was silent, in milliseconds; see `Hub.silence`. */
   silence(partition: number): number;
   /** Runs a commit soon. */
