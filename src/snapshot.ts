@@ -152,7 +152,7 @@ export interface SourceSnapshot {
 export interface WindowSnapshot {
   /** Its node in the topology. */
   readonly id: string;
-  /** Its name. */
+  /** The name of its flow. */
   readonly window: string;
   /** How many windows are open. */
   readonly open: number;
@@ -332,7 +332,7 @@ export interface AppSnapshot {
   /** The sources, in the order in which they were first named. */
   readonly sources: readonly SourceSnapshot[];
   /** The windows, if there are any. */
-  readonly windows?: readonly WindowSnapshot[];
+  readonly windows: readonly WindowSnapshot[];
   /** The checkpoints. */
   readonly checkpoints: readonly CheckpointSnapshot[];
   /** The open stores of the process: every commit flushes all of them. */

@@ -212,15 +212,15 @@ export const METRICS: Readonly<Record<string, Metric>> = {
   ),
   slipstream_window_open: gauge(
     "Windows that are open.",
-    ({ windows = [] }) => windows.map(({ window, open }) => [{ window }, open]),
+    ({ windows }) => windows.map(({ window, open }) => [{ window }, open]),
   ),
   slipstream_window_closed_total: counter(
     "Windows that were closed.",
-    ({ windows = [] }) => windows.map(({ window, closed }) => [{ window }, closed]),
+    ({ windows }) => windows.map(({ window, closed }) => [{ window }, closed]),
   ),
   slipstream_window_late_messages_total: counter(
     "Messages that came too late for their window.",
-    ({ windows = [] }) => windows.map(({ window, late }) => [{ window }, late]),
+    ({ windows }) => windows.map(({ window, late }) => [{ window }, late]),
   ),
   slipstream_store_entries: gauge("Entries of an open cache.", perStore(({ entries }) => entries)),
   slipstream_store_bytes: gauge("Their estimated size.", perStore(({ bytes }) => bytes)),

@@ -119,6 +119,15 @@ export class AlignedWindows implements CorrectableWindows {
     return share;
   }
 
+  /** See {@linkcode Windows.open}. */
+  get open(): number {
+    let open = 0;
+    for (const { buckets } of this.#scopes.values()) {
+      for (const bucket of buckets.values()) open += bucket.open.size;
+    }
+    return open;
+  }
+
   /** What a message has in its window; undefined when it is late. */
   #shareOf({ key, mapKey, time, read, watermark }: Entry): Share | undefined {
     const { start, end } = this.#alignment.of(time);

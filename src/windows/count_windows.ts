@@ -121,6 +121,15 @@ export class CountWindows implements Windows {
     }
   }
 
+  /** See {@linkcode Windows.open}. */
+  get open(): number {
+    let open = 0;
+    for (const keys of this.#scopes.values()) {
+      for (const { count } of keys.values()) if (count > 0) open++;
+    }
+    return open;
+  }
+
   load(rows: StateRows): void {
     for (const [stored, value] of rows.scan(this.#host.prefix)) {
       const [scope, key, index, panes, count, revision, told] = value as [

@@ -188,6 +188,15 @@ export class HoppingWindows implements Windows {
     }
   }
 
+  /** See {@linkcode Windows.open}. */
+  get open(): number {
+    let open = 0;
+    for (const { buckets } of this.#scopes.values()) {
+      for (const { hops } of buckets.values()) for (const hop of hops) if (!hop.closed) open++;
+    }
+    return open;
+  }
+
   load(rows: StateRows): void {
     const all = [...rows.scan(this.#host.prefix)];
     for (const [stored, value] of all) {

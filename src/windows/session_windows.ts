@@ -174,6 +174,17 @@ export class SessionWindows implements Windows {
     }
   }
 
+  /** See {@linkcode Windows.open}. */
+  get open(): number {
+    let open = 0;
+    for (const { keys } of this.#scopes.values()) {
+      for (const { sessions } of keys.values()) {
+        for (const session of sessions) if (!session.closed) open++;
+      }
+    }
+    return open;
+  }
+
   load(rows: StateRows): void {
     for (const [stored, value] of rows.scan(this.#host.prefix)) {
       const [scope, key, sessions, revisions] = value as [

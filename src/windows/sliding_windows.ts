@@ -124,6 +124,15 @@ export class SlidingWindows implements Windows {
     return true;
   }
 
+  /** See {@linkcode Windows.open}. */
+  get open(): number {
+    let open = 0;
+    for (const { keys } of this.#scopes.values()) {
+      for (const slide of keys.values()) open += slide.open.length;
+    }
+    return open;
+  }
+
   load(rows: StateRows): void {
     for (const [stored, value] of rows.scan(this.#host.prefix)) {
       const [scope, key, time, partition, arrival, share, revision, closed] = value as [

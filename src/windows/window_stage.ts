@@ -62,6 +62,8 @@ export class WindowStage implements Ticker {
   #cancelEvery: (() => void) | undefined;
   #cancelAsk: (() => void) | undefined;
   #told = { closed: 0, late: 0, ahead: 0 };
+  /** What was told before. */
+  #before = { closed: 0, late: 0 };
 
   constructor(settings: WindowSettings, make: MakeWindows, place: StagePlace) {
     const ticking = place.ticking!;
@@ -116,6 +118,13 @@ export class WindowStage implements Ticker {
       end.addEventListener("abort", () => this.#cancelTimers(), { once: true });
     }
     ticking.connect(this);
+  }
+
+  /** See {@linkcode Ticker.look}. */
+  look(): { open: number; closed: number; late: number } {
+    const { closed, late } = this.#told;
+    const { open } = this.#windows;
+    return { open, closed: this.#before.closed + closed, late: this.#before.late + late };
   }
 
   /** Sets where results go; returns where messages come in. */
@@ -402,6 +411,7 @@ export class WindowStage implements Ticker {
     const least = Math.min(...all);
     const watermark = Number.isFinite(least) ? least : undefined;
     const delayMs = watermark === undefined ? undefined : clock.now() - watermark;
+    this.#before = { closed: this.#before.closed + closed, late: this.#before.late + late };
     this.#told = { closed: 0, late: 0, ahead: 0 };
     const waiting = this.#outbox.size;
     status({ type: "windows", flow, source, closed, late, ahead, waiting, watermark, delayMs });

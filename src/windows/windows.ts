@@ -84,6 +84,8 @@ export interface Windows {
   giveChanged(most: number): void;
   /** The source has ended: gives results of what is open, up to a number; false when nothing was left. */
   giveOpen(most: number): boolean;
+  /** How many windows are open. */
+  readonly open: number;
   /** Reads what was stored. */
   load(rows: StateRows): void;
   /** Writes what has changed. */

@@ -53,6 +53,7 @@ function streaming(given: Partial<SourceSnapshot>, more: Partial<AppSnapshot> = 
     waitsFor: [],
     flows: [],
     sources: [{ ...source, ...given }],
+    windows: [],
     checkpoints: [],
     stores: [],
     commits: undefined,

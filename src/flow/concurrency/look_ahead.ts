@@ -141,6 +141,8 @@ export class LookAhead {
   #count = 0;
   /** How many messages of a partition may wait while others are read. */
   #share = Infinity;
+  /** The last one that has reached the bound: nothing more is read then. */
+  #longest: Span | undefined;
   /** The partitions that have too much waiting. */
   readonly #full = new Set<number>();
   #wake: (() => void) | undefined;
@@ -164,9 +166,7 @@ export class LookAhead {
   /** The bound at which reading stops now. */
   get bound(): Blocked["bound"] | undefined {
     if (this.taken >= this.#ahead) return "ahead";
-    if (this.#span === Infinity) return undefined;
-    for (const span of this.#spans.values()) if (span.size >= this.#span) return "span";
-    return undefined;
+    return this.#longest !== undefined && this.#longest.size >= this.#span ? "span" : undefined;
   }
 
   /** True while another message is to be taken. */
@@ -211,6 +211,7 @@ export class LookAhead {
     const consumers = isFor === undefined ? this.#consumers : this.#consumers.filter(isFor);
     const span = this.#spans.getOrInsertComputed(inFlight.partition, () => new Span());
     span.add(inFlight);
+    if (span.size >= this.#span) this.#longest = span;
     if (consumers.length > 0) span.waiting++;
     this.taken++;
     inFlight.consumers = consumers.length;
@@ -236,6 +237,7 @@ export class LookAhead {
 
   /** Forgets what was begun, since the source was moved on purpose: all of it is handled again. */
   forget(): void {
+    this.#longest = undefined;
     this.#spans.clear();
   }
 

@@ -26,6 +26,8 @@ export interface Ticker {
   looked(): void;
   /** Tells how it stands; called with each report of progress. */
   tell(status: (event: StatusEvent) => void): void;
+  /** Returns how many windows it has open, and has closed, and how many messages came too late, since the start. */
+  look(): { readonly open: number; readonly closed: number; readonly late: number };
   /** Asks the hub to look again; set by the hub. */
   wake: () => void;
 }

@@ -10,6 +10,7 @@ import type {
   SourceSnapshot,
   StoreSnapshot,
   Watermark,
+  WindowSnapshot,
   Work,
 } from "../../snapshot.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
@@ -67,6 +68,7 @@ export function snapshotOf(
     waitsFor: run?.waitsFor.map(toWork) ?? [],
     flows: bindings.map((binding, index) => flowOf(binding, index, mapped, run, clock)),
     sources,
+    windows: windowsOf(bindings, mapped, run),
     checkpoints: looks.map(({ id, view }) => checkpointOf(id, view, mapped, sources)),
     stores: storesOf(mapped, at),
     commits: run?.commits && commitsOf(run.commits, run.commitWaitsFor, at),
@@ -110,6 +112,23 @@ function flowOf(
     lastError: errorKinds[0]?.last,
     ended: flow?.ended ?? false,
   };
+}
+
+function windowsOf(
+  bindings: readonly Binding[],
+  { windows }: Mapped,
+  run: RunView | undefined,
+): WindowSnapshot[] {
+  return [...windows].map(([index, id]) => {
+    const flow = run?.opened?.flows[index];
+    const [ticking] = flow?.hubs.flatMap(({ tickers }) =>
+      tickers.filter(({ branch }) =>
+        branch.flowRun === flow.flowRun
+      )
+    ) ?? [];
+    const counts = ticking?.ticker.look() ?? { open: 0, closed: 0, late: 0 };
+    return { id, window: bindings[index]!.name, ...counts };
+  });
 }
 
 function sourcesOf(

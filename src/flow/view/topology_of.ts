@@ -17,6 +17,8 @@ export interface Mapped {
   readonly flows: readonly string[];
   /** The nodes of the checkpoints. */
   readonly checkpoints: ReadonlyMap<Companion, string>;
+  /** The nodes of the windows, by the places of their flows. */
+  readonly windows: ReadonlyMap<number, string>;
   /** Returns the node of a source, a sink or a store. */
   idOf(thing: unknown): string | undefined;
 }
@@ -34,7 +36,10 @@ export function topologyOf(bindings: readonly Binding[], onError: OnError): Mapp
       return id;
     })
   );
-  const flows = bindings.map((binding, index) => addFlow(graph, binding, sources[index]!, onError));
+  const windows = new Map<number, string>();
+  const flows = bindings.map((binding, index) =>
+    addFlow(graph, binding, sources[index]!, onError, (id) => windows.set(index, id))
+  );
   const checkpoints = new Map<Companion, string>();
   for (const companion of companions) {
     const view = companion.look?.();
@@ -49,7 +54,8 @@ export function topologyOf(bindings: readonly Binding[], onError: OnError): Mapp
     if (view.kept !== undefined) graph.connect(id, graph.addStore(view.kept), "kept");
   }
   const { nodes, edges } = graph;
-  return { topology: { nodes, edges }, sources, flows, checkpoints, idOf: (it) => graph.idOf(it) };
+  const topology = { nodes, edges };
+  return { topology, sources, flows, checkpoints, windows, idOf: (it) => graph.idOf(it) };
 }
 
 /** A source that no flow reads, and a checkpoint names. */
@@ -62,11 +68,13 @@ function addFlow(
   binding: Binding,
   sources: readonly string[],
   defaultOnError: OnError,
+  addWindow: (id: string) => void,
 ): string {
   const { name, pipes, sinks, state, onError = defaultOnError } = binding;
   let before = sources;
   for (const pipe of pipes) {
     const id = graph.add("pipe", pipeName(pipe), Symbol(name));
+    if (windowOf(pipe) !== undefined) addWindow(id);
     for (const each of before) graph.connect(each, id, "messages");
     before = [id];
   }
@@ -140,8 +148,14 @@ function typeOf(thing: unknown): string | undefined {
   return name === undefined || name === "" || name === "Object" ? undefined : name;
 }
 
+function windowOf(pipe: unknown): string | undefined {
+  return (pipe as { ticks?: string }).ticks;
+}
+
 function pipeName(pipe: unknown): string {
   const { name } = pipe as { name?: unknown };
   if (typeof name === "string" && name !== "") return name;
+  const window = windowOf(pipe);
+  if (window !== undefined) return `${window}()`;
   return typeOf(pipe) ?? "pipe";
 }
