@@ -20,6 +20,8 @@ export interface PartitionClock {
 /** The watermarks of the partitions of a source. */
 export class Watermarks {
   readonly clocks: Map<number, PartitionClock> = new Map();
+  /** Returns whether a partition has nothing that was not handed out; set by its owner. */
+  isReadToItsEnd: (partition: number) => boolean = () => false;
   readonly #outOfOrderness: number;
   readonly #prefix: string;
   readonly #merged: boolean;
@@ -106,7 +108,11 @@ export class Watermarks {
     }
     let least = Infinity;
     for (const other of this.clocks.values()) {
-      if (other !== clock && other.watermark < least) least = other.watermark;
+      if (other === clock || other.watermark >= least) continue;
+      // One that follows the others itself is not waited for: two would wait for each other.
+      if (other.greatest > -Infinity || !this.isReadToItsEnd(other.partition)) {
+        least = other.watermark;
+      }
     }
     return this.#merged && least < Infinity ? least : -Infinity;
   }

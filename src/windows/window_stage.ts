@@ -77,6 +77,7 @@ export class WindowStage implements Ticker {
       { outOfOrderness: settings.outOfOrderness, merged: settings.scope === "source" },
       prefix("clock"),
     );
+    this.#watermarks.isReadToItsEnd = (partition) => this.#isReadToItsEnd(partition);
     this.#outbox = new Outbox(prefix("out"), store !== undefined);
     const positions = new Positions(prefix("position"));
     this.#windows = make({

@@ -69,15 +69,16 @@ function show({ value }: WindowResult<string, Value>): string {
 function silentBound(
   { logs }: World,
   scope: string,
-  bounds: ReadonlyMap<number, number>,
+  estimates: ReadonlyMap<number, number>,
 ): number {
   const of = (partition: number) => {
-    const estimate = bounds.get(partition);
+    const estimate = estimates.get(partition);
     return estimate === undefined ? undefined : estimate - OUT_OF_ORDER + 5 * SIZE - 3 * SLACK;
   };
   if (scope !== "*") return of(Number(scope)) ?? -Infinity;
-  // One without a message follows the others.
-  return Math.min(...logs.keys().map(of).filter((bound) => bound !== undefined));
+  // One without a message follows the others; without any that moves a watermark none closes.
+  const bounds = [...logs.keys().map(of).filter((bound) => bound !== undefined)];
+  return bounds.length === 0 ? -Infinity : Math.min(...bounds);
 }
 
 /** Goes through what has happened, and says by which watermark each message was judged. */
@@ -102,7 +103,7 @@ function judge({ trace, logs, plan }: World) {
     if (each.type === "advance") {
       const { partition, watermark, silence } = each;
       // One without a message follows the others.
-      const others = logs.keys().filter((other) => other !== partition && watermarks.has(other));
+      const others = logs.keys().filter((other) => other !== partition && greatest.has(other));
       const limit = greatest.has(partition)
         ? estimates.get(partition)! - OUT_OF_ORDER + silence
         : Math.min(...others.map((other) => watermarks.get(other)!));

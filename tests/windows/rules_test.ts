@@ -184,6 +184,16 @@ Deno.test("rule 3: silence closes windows, and a partition without messages foll
   });
 });
 
+Deno.test("rule 3: two partitions without messages do not wait for each other", async () => {
+  const source = new WindowSource(3);
+  await using running = new Running(source, minutes({ by: ({ key }: Timed) => key }));
+  source.send([at(0)], 1);
+  await running.given();
+  source.silent(MINUTE, 1);
+  source.silent(1, 0);
+  assertEquals(await running.given(), [["*/a/0", 1, 1, true]]);
+});
+
 Deno.test("rule 3: silence counts from the last message, and applied silence outlives a restart", async () => {
   const source = new WindowSource();
   const state = new MemoryCache({ maxBytes: Infinity });

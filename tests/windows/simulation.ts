@@ -232,7 +232,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
       if (!last && random.chance(0.05)) await delay(clock, random.integer(20_000));
       await cache.update(["given", name], (times = 0) => times as number + 1);
       if (random.chance(0.2)) await scheduler.turn("a handler has written");
-      if (plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
+      if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
       return result;
     },
     {
