@@ -92,8 +92,8 @@ export class GroupReader implements AsyncDisposable {
   }
 
   /** Resolves when `condition` holds; fails after 20 s, saying what was seen. */
-  async until(condition: (reader: this) => boolean): Promise<void> {
-    const deadline = performance.now() + 20_000;
+  async until(condition: (reader: this) => boolean, ms = 20_000): Promise<void> {
+    const deadline = performance.now() + ms;
     while (!condition(this)) {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()));
