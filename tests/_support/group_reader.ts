@@ -91,7 +91,7 @@ export class GroupReader implements AsyncDisposable {
     return this.seen.map((seen) => seen.value);
   }
 
-  /** Resolves when `condition` holds; fails after 20 s, saying what was seen. */
+  /** Resolves when `condition` holds; fails after `ms`, saying what was seen. */
   async until(condition: (reader: this) => boolean, ms = 20_000): Promise<void> {
     const deadline = performance.now() + ms;
     while (!condition(this)) {
