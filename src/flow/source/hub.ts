@@ -202,23 +202,29 @@ export class Hub<T> implements LookAheadHost {
   /** Hands out messages until one has to be waited for, or the source has ended. */
   #pump = (): void => {
     const { feed, gate, root, lookAhead } = this;
+    // Asked once: most sources have none of these, and would pay for each question at each message.
+    const more = lookAhead !== undefined || root !== undefined || this.tickers.length > 0;
     for (;;) {
       if (this.#stopping) return this.#end();
-      if (lookAhead !== undefined && !lookAhead.open) return this.#waitFor(lookAhead);
       if (gate.closed) return this.#waitFor(gate);
-      if (root !== undefined && root.closed) return this.#waitFor(root);
-      if (this.#left === 0) return this.#turnOver();
-      if (this.#left % YIELD_EVERY === 0 && this.done > 0 && this.#yield()) return;
-      this.#silence?.end();
-      if (this.tickers.length > 0 && feed.away !== true) {
-        const ticked = this.#tick();
-        if (ticked === true) continue;
-        if (ticked !== false) {
-          ticked.then(this.#pump);
-          return;
+      if (this.#left % YIELD_EVERY === 0) {
+        if (this.#left === 0) return this.#turnOver();
+        if (this.done > 0 && this.#yield()) return;
+      }
+      if (more) {
+        if (lookAhead !== undefined && !lookAhead.open) return this.#waitFor(lookAhead);
+        if (root !== undefined && root.closed) return this.#waitFor(root);
+        this.#silence?.end();
+        if (this.tickers.length > 0 && feed.away !== true) {
+          const ticked = this.#tick();
+          if (ticked === true) continue;
+          if (ticked !== false) {
+            ticked.then(this.#pump);
+            return;
+          }
+          const full = this.tickers.find(({ ticker }) => ticker.full);
+          if (full !== undefined || this.#exhausted) return this.#rest();
         }
-        const full = this.tickers.find(({ ticker }) => ticker.full);
-        if (full !== undefined || this.#exhausted) return this.#rest();
       }
 
       let message: T | typeof WAIT | typeof END;
@@ -263,8 +269,10 @@ export class Hub<T> implements LookAheadHost {
       }
 
       this.#left--;
-      if (lookAhead !== undefined && this.#repeats(lookAhead, receipt)) continue;
-      if (root !== undefined) root.enter(receipt!);
+      if (more) {
+        if (lookAhead !== undefined && this.#repeats(lookAhead, receipt)) continue;
+        if (root !== undefined) root.enter(receipt!);
+      }
       if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
         receipt.origin = message;
@@ -276,7 +284,7 @@ export class Hub<T> implements LookAheadHost {
         this.#takeAhead(lookAhead, message as T, receipt, failure);
         continue;
       }
-      if (this.branches.length !== 1 || root?.selective) {
+      if (this.branches.length !== 1 || (more && root?.selective)) {
         const done = this.#deliverToAll(message as T, receipt, failure);
         if (typeof done === "boolean") {
           if (done) this.#delivered(receipt);
@@ -289,7 +297,7 @@ export class Hub<T> implements LookAheadHost {
         return;
       }
       const branch = this.branches[0]!;
-      branch.beginning?.(message);
+      if (more) branch.beginning?.(message as T);
       branch.delivery.root = message;
       branch.delivery.receipt = receipt;
       branch.delivery.from = undefined;
