@@ -6,6 +6,7 @@ import {
   addToOne,
   type CorrectableWindows,
   type Entry,
+  giveRest,
   type Parts,
   resultOf,
   type Share,
@@ -200,14 +201,12 @@ export class AlignedWindows implements CorrectableWindows {
   }
 
   giveOpen(most: number): boolean {
-    this.#last ??= this.#rows();
-    for (;;) {
-      const { value: row, done } = this.#last.next();
-      if (done) return false;
-      if (row.told === TOLD_FINAL) continue;
-      this.#give(row, true);
-      if (--most === 0) return true;
-    }
+    return giveRest(
+      this.#last ??= this.#rows(),
+      most,
+      (row) => row.told === TOLD_FINAL,
+      (row) => this.#give(row, true),
+    );
   }
 
   load(rows: StateRows): void {

@@ -5,6 +5,7 @@ import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addToOne,
   type Entry,
+  giveRest,
   mergeParts,
   type Parts,
   resultOf,
@@ -111,14 +112,12 @@ export class CountWindows implements Windows {
   }
 
   giveOpen(most: number): boolean {
-    this.#last ??= this.#all();
-    for (;;) {
-      const { value: counted, done } = this.#last.next();
-      if (done) return false;
-      if (counted.told === TOLD_FINAL) continue;
-      this.#give(counted, true);
-      if (--most === 0) return true;
-    }
+    return giveRest(
+      this.#last ??= this.#all(),
+      most,
+      (counted) => counted.told === TOLD_FINAL,
+      (counted) => this.#give(counted, true),
+    );
   }
 
   /** See {@linkcode Windows.open}. */

@@ -6,6 +6,7 @@ import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addToOne,
   type Entry,
+  giveRest,
   mergeParts,
   type Parts,
   resultOf,
@@ -178,14 +179,12 @@ export class HoppingWindows implements Windows {
   }
 
   giveOpen(most: number): boolean {
-    this.#last ??= this.#all();
-    for (;;) {
-      const { value: hop, done } = this.#last.next();
-      if (done) return false;
-      if (hop.told === TOLD_FINAL && !this.#hasChanged(hop)) continue;
-      this.#give(hop, true);
-      if (--most === 0) return true;
-    }
+    return giveRest(
+      this.#last ??= this.#all(),
+      most,
+      (hop) => hop.told === TOLD_FINAL && !this.#hasChanged(hop),
+      (hop) => this.#give(hop, true),
+    );
   }
 
   /** See {@linkcode Windows.open}. */

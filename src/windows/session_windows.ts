@@ -5,6 +5,7 @@ import { ALL, type MapKey, partsOf, toMapKey } from "./window_key.ts";
 import {
   addToOne,
   type Entry,
+  giveRest,
   mergeParts,
   type Parts,
   resultOf,
@@ -164,14 +165,12 @@ export class SessionWindows implements Windows {
   }
 
   giveOpen(most: number): boolean {
-    this.#last ??= this.#all();
-    for (;;) {
-      const { value: session, done } = this.#last.next();
-      if (done) return false;
-      if (session.told === TOLD_FINAL) continue;
-      this.#give(session, true);
-      if (--most === 0) return true;
-    }
+    return giveRest(
+      this.#last ??= this.#all(),
+      most,
+      (session) => session.told === TOLD_FINAL,
+      (session) => this.#give(session, true),
+    );
   }
 
   /** See {@linkcode Windows.open}. */

@@ -123,6 +123,22 @@ export const TOLD_OPEN = 1;
 /** What a window has was given as final. */
 export const TOLD_FINAL = 2;
 
+/** Gives results of what `rest` has left and was not given, up to a number; false when nothing was left. */
+export function giveRest<W>(
+  rest: Iterator<W>,
+  most: number,
+  isGiven: (window: W) => boolean,
+  give: (window: W) => void,
+): boolean {
+  for (;;) {
+    const { value: window, done } = rest.next();
+    if (done) return false;
+    if (isGiven(window)) continue;
+    give(window);
+    if (--most === 0) return true;
+  }
+}
+
 /** Adds what was read to a window, or leaves that as it was when it throws. */
 export function addToOne(
   target: { parts: Parts },

@@ -316,12 +316,7 @@ export class LookAhead {
   /** How many messages are taken and not done, and how many of these no consumer has begun to handle. */
   get load(): { readonly inFlight: number; readonly waiting: number } {
     let waiting = 0;
-    for (const { entries, head } of this.#spans.values()) {
-      for (let index = head; index < entries.length; index++) {
-        const { over, begun } = entries[index]!;
-        if (!over && !begun) waiting++;
-      }
-    }
+    for (const span of this.#spans.values()) waiting += span.waiting;
     return { inFlight: this.taken, waiting };
   }
 

@@ -61,7 +61,7 @@ export class FlowRun extends Delivery {
   leave: () => void = () => {};
   /** Whom the stages in front work for, where calls are attributed to messages. */
   front: Attribution | undefined;
-  /** All the work of the flow, where stores are to know it; see tracking.ts. */
+  /** All the work of the flow, where stores are to know it; see `state_checks.ts`. */
   undoLog: UndoLog | undefined;
   /** Runs a step that belongs to a message under the flow's error policy; set when the flow is opened. */
   guard: (step: () => Maybe, message: unknown) => Promise<void> = async (step) => await step();

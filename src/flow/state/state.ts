@@ -121,7 +121,7 @@ export interface Resumption {
   began(partition: number, position: unknown, sought: boolean): void;
 }
 
-/** A part of the work of a flow that writes to stores, as these know it; see step.ts. */
+/** A part of the work of a flow that writes to stores, as these know it; see `undo_log.ts`. */
 export interface Writer {
   /** The name of the flow. */
   readonly flow: string;
