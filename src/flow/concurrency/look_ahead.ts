@@ -29,7 +29,7 @@ export interface LookAheadHost {
   now(): number;
 }
 
-/** What is taken of one partition, from its first message that is not done on, in the order of the source. */
+/** The messages in flight of one partition, in the order of the source, from the first one that is not done. */
 class Span {
   readonly entries: InFlight[] = [];
   head = 0;
@@ -72,7 +72,7 @@ class Span {
     this.shrink();
   }
 
-  /** Passes over what is done. */
+  /** Drops the messages at the front that are done. */
   shrink(): void {
     const { entries } = this;
     while (this.head < entries.length && entries[this.head]!.done) {

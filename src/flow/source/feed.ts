@@ -90,7 +90,7 @@ export interface Feed<T> {
   /** The partitions that are read now; absent in a source without partitions. */
   parts?(): Iterable<PartState>;
   /**
-   * For how long, in milliseconds, a partition was known to have nothing more than what is done: the sum of the spans
+   * How long, in milliseconds, a partition was known to have no message that is not done: the sum of the spans
    * between two answers that both say so, where no span counts for longer than an answer takes. It never goes back.
    * Absent in a source of which only the time counts in which a message is waited for.
    */

@@ -22,7 +22,7 @@ export interface Ticking {
   readonly stopping: AbortSignal;
   /** Tells what happens, where somebody listens. */
   readonly status: ((event: StatusEvent) => void) | undefined;
-  /** True where messages may come again, to correct what was made of them. */
+  /** True where messages may be reprocessed to correct earlier results. */
   readonly corrected: boolean;
   /** The position of the first message of a partition that may come again; undefined where none is known. */
   provisional(partition: number): number | undefined;

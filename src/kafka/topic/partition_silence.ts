@@ -1,6 +1,6 @@
 import type { Clock } from "../../clock.ts";
 
-/** What is known of the silence of one partition. */
+/** Tracks how long one partition has been silent. */
 interface Known {
   /** The sum of the spans. */
   ms: number;
