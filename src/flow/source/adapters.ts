@@ -127,6 +127,8 @@ class AsyncFeed<T> implements Feed<T> {
   #result: IteratorResult<T> | undefined;
   #failed: { readonly error: unknown } | undefined;
   #wake: () => void = () => {};
+  readonly #onAnswer = (result: unknown) => this.#arrived(result);
+  readonly #onError = (error: unknown) => this.#broke(error);
 
   /** Reads an iterator; `release` is called instead of `return()` when it has ended by itself. */
   constructor(opened: OpenIterator, release: () => void = () => {}) {
@@ -159,21 +161,21 @@ class AsyncFeed<T> implements Feed<T> {
     this.#wake = wake;
     if (this.#pending) return;
     if (currentMessage() === undefined) return this.#ask();
-    this.#standby ??= runDetached(() => new Standby(this.#ask));
+    this.#standby ??= runDetached(() => new Standby(() => this.#ask()));
     this.#standby.call();
   }
 
-  #ask = (): void => {
+  #ask(): void {
     if (this.#over || this.#pending) return;
     this.#pending = true;
     try {
       const answer = this.#asked.next();
-      if (this.#native) (answer as Promise<unknown>).then(this.#arrived, this.#broke);
-      else whenSettled(answer, this.#arrived, this.#broke);
+      if (this.#native) (answer as Promise<unknown>).then(this.#onAnswer, this.#onError);
+      else whenSettled(answer, this.#onAnswer, this.#onError);
     } catch (error) {
       queueMicrotask(() => this.#broke(error)); // an iterator made by hand
     }
-  };
+  }
 
   /** Closes the iterator; one whose `next()` never answers would queue its `return()`: not waited for. */
   cancel(reason?: unknown): void | Promise<void> {
@@ -188,7 +190,7 @@ class AsyncFeed<T> implements Feed<T> {
     closed.catch((error) => this.onLate(error)); // abandoned in the middle of a read
   }
 
-  #arrived = (result: unknown): void => {
+  #arrived(result: unknown): void {
     if (typeof result !== "object" || result === null) {
       try {
         assertObject(result, "next()");
@@ -199,15 +201,15 @@ class AsyncFeed<T> implements Feed<T> {
     this.#pending = false;
     this.#result = result as IteratorResult<T>;
     this.#wake();
-  };
+  }
 
-  #broke = (error: unknown): void => {
+  #broke(error: unknown): void {
     this.#pending = false;
     if (this.#over) return this.onLate(error);
     this.#over = true;
     this.#failed = { error };
     this.#wake();
-  };
+  }
 }
 
 /** Reads a `ReadableStream`; cancelling wins over a read that is in flight. */

@@ -37,6 +37,8 @@ export class Gate implements ReceiptGate {
   closed = false;
   /** True while single partitions are paused or guarded; read for every message, hence a field. */
   guarded = false;
+  /** True while it is neither closed nor guarded; read for every message, hence a field. */
+  free = true;
   /** Counts the seeks, and the like: what was read in an older epoch is not handled any more. */
   epoch = 0;
   /** Counts the seeks alone: what was handled before one is handled again. */
@@ -233,6 +235,7 @@ export class Gate implements ReceiptGate {
   #changed(): void {
     this.closed = this.#reasons.size > 0;
     this.guarded = this.#pausedPartitions.size > 0 || this.#guards.size > 0;
+    this.free = !this.closed && !this.guarded;
     for (const observer of this.#observers) observer();
     const wakes = this.#wakes;
     this.#wakes = new Set();

@@ -20,7 +20,7 @@ import type { Clock } from "../../clock.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
 
 /** After so many messages a promise job passes, so that sources that never wait let others go on. */
-const TURN = 256;
+const TURN = 1_024;
 
 /** What a hub tells the run that it belongs to. */
 export interface HubHost {
@@ -46,7 +46,7 @@ const LONGEST_SILENCE_MS = 2_000;
  * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
  * until all are done, acknowledges it, and asks for the next.
  *
- * - Where no flow returns a promise, nothing is awaited: up to 256 messages are one synchronous loop.
+ * - Where no flow returns a promise, nothing is awaited: up to 1,024 messages are one synchronous loop.
  * - The gate is asked before every message.
  * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
  */
@@ -63,6 +63,19 @@ export class Hub<T> implements LookAheadHost {
   lookAhead: LookAhead | undefined;
   /** The work of its flows that belongs to no message. */
   readonly tickers: { readonly branch: Branch<T>; readonly ticker: Ticker }[] = [];
+
+  /** The only flow, where there is one. */
+  #only: Branch<T> | undefined;
+  /**
+   * True where a message is more than given to its flows: it is counted, witnessed, or ticks come between. Found out
+   * once, since most sources have nothing of it and would pay for each question at each message.
+   */
+  #more = false;
+  // What others call. The loop is in methods: in an arrow function `this` costs at each use.
+  readonly #goOn = () => this.#pump();
+  readonly #resume = () => this.#wake();
+  readonly #onArrived = () => this.#arrivedAtSinks();
+  readonly #onLost = (error: unknown) => this.#lost(error);
 
   #stopping = false;
   /** Nothing more is read, and what is in flight is waited for. */
@@ -106,8 +119,13 @@ export class Hub<T> implements LookAheadHost {
   /** Adds a flow; `delivery` is where the message in flight is noted, by default that of the run of the flow. */
   connect(flowRun: FlowRun, delivery: Delivery = flowRun): Branch<T> {
     const branch = new Branch(this, flowRun, delivery);
-    this.branches = [...this.branches, branch];
+    this.#takeIn([...this.branches, branch]);
     return branch;
+  }
+
+  #takeIn(branches: readonly Branch<T>[]): void {
+    this.branches = branches;
+    this.#only = branches.length === 1 ? branches[0] : undefined;
   }
 
   /** Adds a flow that handles its messages concurrently. */
@@ -156,7 +174,7 @@ export class Hub<T> implements LookAheadHost {
   stop(): void {
     this.#stopping = true;
     this.lookAhead?.drop();
-    this.#resume();
+    this.#wake();
   }
 
   /** Gives a flow its messages, from when all flows of the source are there; resolves when it gets no more. */
@@ -174,7 +192,7 @@ export class Hub<T> implements LookAheadHost {
     if (branch.ended) return;
     branch.ended = true;
     if (branch.flowRun.dead) this.#isCut = true;
-    this.branches = this.branches.filter((other) => other !== branch);
+    this.#takeIn(this.branches.filter((other) => other !== branch));
     if (branch.isOver !== undefined) this.#arrived--;
     branch.isOver?.();
     if (this.branches.length === 0) return this.stop();
@@ -189,6 +207,9 @@ export class Hub<T> implements LookAheadHost {
   #beginWhenAllArrived(): void {
     if (this.#begun || this.#arrived < this.branches.length) return;
     this.#begun = true;
+    const { lookAhead, root, tickers, gate } = this;
+    this.#more = lookAhead !== undefined || root !== undefined || tickers.length > 0 ||
+      gate.attributed;
     if (this.branches.some(({ scheduler }) => scheduler === undefined)) {
       this.lookAhead?.add(
         new LockStep(({ message, receipt, failure }) =>
@@ -200,10 +221,8 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** Hands out messages until one has to be waited for, or the source has ended. */
-  #pump = (): void => {
-    const { feed, gate, root, lookAhead } = this;
-    // Asked once: most sources have none of these, and would pay for each question at each message.
-    const more = lookAhead !== undefined || root !== undefined || this.tickers.length > 0;
+  #pump(): void {
+    const { feed, gate } = this;
     for (;;) {
       if (this.#stopping) return this.#end();
       if (gate.closed) return this.#waitFor(gate);
@@ -211,20 +230,10 @@ export class Hub<T> implements LookAheadHost {
         if (this.#left === 0) return this.#turnOver();
         if (this.done > 0 && this.#yield()) return;
       }
-      if (more) {
-        if (lookAhead !== undefined && !lookAhead.open) return this.#waitFor(lookAhead);
-        if (root !== undefined && root.closed) return this.#waitFor(root);
-        this.#silence?.end();
-        if (this.tickers.length > 0 && feed.away !== true) {
-          const ticked = this.#tick();
-          if (ticked === true) continue;
-          if (ticked !== false) {
-            ticked.then(this.#pump);
-            return;
-          }
-          const full = this.tickers.find(({ ticker }) => ticker.full);
-          if (full !== undefined || this.#exhausted) return this.#rest();
-        }
+      if (this.#more) {
+        const step = this.#between();
+        if (step === "again") continue;
+        if (step === "later") return;
       }
 
       let message: T | typeof WAIT | typeof END;
@@ -250,8 +259,8 @@ export class Hub<T> implements LookAheadHost {
           continue;
         }
         receipt = feed.receipt;
-        failure = feed.failure;
-        if (gate.closed || (gate.guarded && feed.partitioned !== true)) {
+        if (receipt !== undefined) failure = feed.failure;
+        if (!gate.free && (gate.closed || feed.partitioned !== true)) {
           this.#held = { message, receipt, failure, epoch: gate.epoch };
           continue;
         }
@@ -269,22 +278,23 @@ export class Hub<T> implements LookAheadHost {
       }
 
       this.#left--;
-      if (more) {
-        if (lookAhead !== undefined && this.#repeats(lookAhead, receipt)) continue;
-        if (root !== undefined) root.enter(receipt!);
+      if (this.#more) {
+        if (this.#repeats(receipt)) continue;
+        if (this.root !== undefined) this.root.enter(receipt!);
+        if (gate.attributed) receipt = this.#attribute(message, receipt);
       }
-      if (gate.attributed) receipt = this.#attribute(message, receipt);
       if (receipt !== undefined && receipt.gate === undefined) { // behind a Proxy it has one
         receipt.origin = message;
         receipt.gate = gate;
         if (this.positioned) receipt.positioned = true;
         receipt.host = this.host;
       }
-      if (lookAhead !== undefined) {
-        this.#takeAhead(lookAhead, message as T, receipt, failure);
+      if (this.lookAhead !== undefined) {
+        this.#takeAhead(this.lookAhead, message as T, receipt, failure);
         continue;
       }
-      if (this.branches.length !== 1 || (more && root?.selective)) {
+      const branch = this.#only;
+      if (branch === undefined || (this.#more && this.root?.selective)) {
         const done = this.#deliverToAll(message as T, receipt, failure);
         if (typeof done === "boolean") {
           if (done) this.#delivered(receipt);
@@ -296,13 +306,13 @@ export class Hub<T> implements LookAheadHost {
         });
         return;
       }
-      const branch = this.branches[0]!;
-      if (more) branch.beginning?.(message as T);
-      branch.delivery.root = message;
-      branch.delivery.receipt = receipt;
-      branch.delivery.from = undefined;
+      if (this.#more) branch.beginning?.(message as T);
+      const { delivery } = branch;
+      delivery.root = message;
+      delivery.receipt = receipt;
+      delivery.from = undefined;
       try {
-        const done = branch.take(message as T, failure);
+        const done = failure === undefined ? branch.emit(message as T) : branch.refuse(failure);
         if (done === undefined) {
           this.#delivered(receipt);
           continue;
@@ -310,13 +320,36 @@ export class Hub<T> implements LookAheadHost {
         this.#branch = branch;
         this.#receipt = receipt;
         this.host.eventLoop.waitBegins(branch);
-        done.then(this.#arrivedAtSinks, this.#lost);
+        done.then(this.#onArrived, this.#onLost);
         return;
       } catch (error) {
         this.#failed(branch, error);
       }
     }
-  };
+  }
+
+  /** What comes before a message: whether one may be taken now, and work that belongs to none. */
+  #between(): "message" | "again" | "later" {
+    const { lookAhead, root, feed } = this;
+    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
+    if (root !== undefined && root.closed) return this.#later(root);
+    this.#silence?.end();
+    if (this.tickers.length === 0 || feed.away === true) return "message";
+    const ticked = this.#tick();
+    if (ticked === true) return "again";
+    if (ticked !== false) {
+      ticked.then(this.#goOn);
+      return "later";
+    }
+    if (!this.#exhausted && !this.tickers.some(({ ticker }) => ticker.full)) return "message";
+    this.#rest();
+    return "later";
+  }
+
+  #later(what: LookAhead | RootSource): "later" {
+    this.#waitFor(what);
+    return "later";
+  }
 
   /** True unless a message was taken before a seek, or from a partition that was taken away. */
   #isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
@@ -326,7 +359,9 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** Returns whether a message was begun before its partition was taken away for a while, and need not be again. */
-  #repeats(lookAhead: LookAhead, receipt: Receipt | undefined): boolean {
+  #repeats(receipt: Receipt | undefined): boolean {
+    const { lookAhead } = this;
+    if (lookAhead === undefined) return false;
     if (this.#seeks !== this.gate.seeks) {
       this.#seeks = this.gate.seeks;
       lookAhead.forget();
@@ -419,7 +454,7 @@ export class Hub<T> implements LookAheadHost {
       delivery.receipt = receipt;
       delivery.from = undefined;
       try {
-        const done = branch.take(message, failure);
+        const done = failure === undefined ? branch.emit(message) : branch.refuse(failure);
         if (done === undefined) continue;
         this.host.eventLoop.waitBegins(branch);
         (pending ??= []).push([branch, done]);
@@ -461,17 +496,17 @@ export class Hub<T> implements LookAheadHost {
     branch.flowRun.die(branch.flowRun.sinkError(error));
   }
 
-  #arrivedAtSinks = (): void => {
+  #arrivedAtSinks(): void {
     this.#branch!.over();
     this.#delivered(this.#receipt);
     this.#pump();
-  };
+  }
 
-  #lost = (error: unknown): void => {
+  #lost(error: unknown): void {
     this.#branch!.over();
     this.#failed(this.#branch!, error);
     this.#pump();
-  };
+  }
 
   /** How many messages are taken and not done, and how many of these nobody has begun to handle. */
   get load(): { readonly inFlight: number; readonly waiting: number } {
@@ -518,16 +553,15 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** Goes on after a wait; called too often it does no harm. */
-  #resume = (): void => {
+  #wake(): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    const alone = this.branches.length === 1 && this.lookAhead === undefined;
-    const front = alone ? this.branches[0]!.flowRun.front : undefined;
+    const front = this.lookAhead === undefined ? this.#only?.flowRun.front : undefined;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
-    if (front?.receipt === undefined) return runDetached(this.#pump);
-    this.#again ??= runAs(front, () => new Standby(this.#pump));
+    if (front?.receipt === undefined) return runDetached(this.#goOn);
+    this.#again ??= runAs(front, () => new Standby(this.#goOn));
     this.#again.call();
-  };
+  }
 
   #waitFor(what: { wait(wake: () => void): void }): void {
     this.#waiting = true;
@@ -581,9 +615,9 @@ export class Branch<T> extends Waiter {
     hub.host.eventLoop.watch(this);
   }
 
-  /** Gives the flow its message, or has its policy say what becomes of one that could not be read. */
-  take(message: T, failure: Error | undefined): Maybe {
-    return failure === undefined ? this.emit(message) : this.flowRun.refuse(failure, this.delivery);
+  /** Has the policy of the flow say what becomes of a message that could not be read. */
+  refuse(failure: Error): Maybe {
+    return this.flowRun.refuse(failure, this.delivery);
   }
 
   /** Its message is not waited for any more. */

@@ -25,14 +25,16 @@ function handling(
 ): Emit<unknown> {
   const { context } = flowRun;
   const { clock } = recovery.host;
+  const pass = (result: unknown) => spread(result, emit, flowRun);
   const limit = timeoutMs === Infinity ? undefined : new CallLimit(flowRun, clock, timeoutMs);
+  const invoke = limit === undefined
+    ? (message: unknown) => spread(handler(message, context), emit, flowRun)
+    : (message: unknown) => limit.run(() => handler(message, context), pass);
   const call = (message: unknown): Maybe => {
     flowRun.input = message;
     if (flowRun.witnessed) context.correction = correctionOf(flowRun.root);
     try {
-      return limit === undefined
-        ? spread(handler(message, context), emit, flowRun)
-        : limit.run(() => handler(message, context), (result) => spread(result, emit, flowRun));
+      return invoke(message);
     } catch (error) {
       throw flowRun.handlerError(error);
     }
