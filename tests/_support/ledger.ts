@@ -208,13 +208,14 @@ export class Ledger {
   /** Whose order a value keeps in a flow: those of its path with the same keys in concurrent flows; if any. */
   #line(flow: string, { id, path }: Value): string | undefined {
     let line = path;
-    let at = 0;
-    for (const name of [...path.split(">").slice(1), flow]) {
-      at = (id + `>${flow}.`).indexOf(`>${name}.`, at + 1);
-      const end = at;
+    const whole = `${id}>${flow}.`;
+    let at = whole.length;
+    // From the end: in a cycle a value has been in a flow more than once, and a batch begins another path.
+    for (const name of [...path.split(">").slice(1), flow].toReversed()) {
+      at = whole.lastIndexOf(`>${name}.`, at - 1);
       const { concurrency } = this.flow(name).spec;
       if (concurrency === undefined) continue;
-      const key = keyOf({ id: id.slice(0, end) }, concurrency.keys);
+      const key = keyOf({ id: whole.slice(0, at) }, concurrency.keys);
       if (key === undefined) return undefined;
       line += ` ${key}`;
     }

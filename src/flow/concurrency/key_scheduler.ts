@@ -1,8 +1,9 @@
 import { Deque } from "@std/data-structures/deque";
+import { runAs, Standby } from "../run/attribution.ts";
 import { runDetached } from "../run/current.ts";
 import type { Delivery } from "../run/delivery.ts";
 import { type EventLoop, Waiter } from "../run/event_loop.ts";
-import type { FlowRun } from "../run/flow_run.ts";
+import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
 import { RootMessage } from "../state/root_message.ts";
 import type { InFlight } from "./in_flight.ts";
@@ -34,16 +35,20 @@ export class Slot extends Waiter {
   work: Work | undefined;
   /** True while it waits for a retry, and others have its turn. */
   resting = false;
+  /** Why the flow has failed on its message. */
+  failure: { readonly error: unknown } | undefined;
   readonly arrived: () => void;
   readonly lost: (error: unknown) => void;
+  /** Handles its message on behalf of it, where calls are attributed: entering costs more than all the rest. */
+  again: Standby | undefined;
 
-  constructor(
-    readonly chain: Chain,
-    scheduler: { done(slot: Slot): void; failed(slot: Slot, error: unknown): void },
-  ) {
+  constructor(readonly chain: Chain, settled: (slot: Slot) => void) {
     super();
-    this.arrived = () => scheduler.done(this);
-    this.lost = (error) => scheduler.failed(this, error);
+    this.arrived = () => settled(this);
+    this.lost = (error) => {
+      this.failure = { error };
+      settled(this);
+    };
   }
 }
 
@@ -85,6 +90,10 @@ export class KeyScheduler implements Consumer {
   #resting = 0;
   #waiting = 0;
   #pumping = false;
+  /** Those that are done, but for what follows from it. */
+  #settled: Slot[] = [];
+  /** Goes on for nobody: whoever has finished a message works for it still. */
+  readonly #goOn = runDetached(() => new Standby(() => this.#settle()));
   /** The last message of each key that may be in no cut yet, where a state is kept. */
   readonly #lasts = new Map<unknown, RootMessage>();
   #lastsLimit = MIN_LASTS;
@@ -115,6 +124,7 @@ export class KeyScheduler implements Consumer {
 
   /** It gets messages of this source. */
   read(lookAhead: LookAhead): void {
+    if (this.#lookAheads.size === 1 && this.#lookAheads.has(lookAhead)) return;
     this.#lookAheads.delete(lookAhead);
     this.#lookAheads.add(lookAhead);
   }
@@ -211,7 +221,9 @@ export class KeyScheduler implements Consumer {
   }
 
   #makeSlot(): Slot {
-    const slot = new Slot(this.#options.makeChain(), this);
+    const slot = new Slot(this.#options.makeChain(), (slot) => {
+      if (this.#settled.push(slot) === 1) this.#goOn.call();
+    });
     slot.chain.flowRun.rest = (wait) => this.#rest(slot, wait);
     this.#slots.push(slot);
     this.#options.eventLoop.watch(slot);
@@ -240,7 +252,7 @@ export class KeyScheduler implements Consumer {
   }
 
   #begin(work: Work): void {
-    const { inFlight, lookAhead, failure } = work;
+    const { inFlight, lookAhead } = work;
     this.#waiting--;
     if (this.#isDead || !inFlight.begun && !lookAhead.isCurrent(inFlight)) {
       this.#next(work);
@@ -249,19 +261,29 @@ export class KeyScheduler implements Consumer {
     lookAhead.begin(inFlight);
     if (work.key !== undefined) this.#buildOnLast(work);
     const slot = this.#free.pop() ?? this.#makeSlot();
-    const { chain: { delivery, emit, flowRun } } = slot;
+    const { chain: { delivery, flowRun: { front } } } = slot;
     slot.work = work;
     this.#running++;
     delivery.root = inFlight.message;
     delivery.receipt = inFlight.receipt;
     delivery.from = undefined;
+    if (front === undefined || inFlight.receipt === undefined) return this.#handle(slot);
+    slot.again ??= runAs(front, () => new Standby(() => this.#handle(slot)));
+    slot.again.call();
+  }
+
+  /** Has the flow handle the message in a slot. */
+  #handle(slot: Slot): void {
+    const { chain: { delivery, emit, flowRun }, work } = slot;
+    const { failure, inFlight: { message } } = work!;
+    if (flowRun.dead) return slot.lost(STOPPED); // meanwhile
     let done: Maybe;
     try {
-      done = failure === undefined ? emit(inFlight.message) : flowRun.refuse(failure, delivery);
+      done = failure === undefined ? emit(message) : flowRun.refuse(failure, delivery);
     } catch (error) {
-      return this.failed(slot, error);
+      return slot.lost(error);
     }
-    if (done === undefined) return this.#end(slot, false);
+    if (done === undefined) return slot.arrived();
     this.#options.eventLoop.waitBegins(slot);
     done.then(slot.arrived, slot.lost);
   }
@@ -278,27 +300,21 @@ export class KeyScheduler implements Consumer {
     this.#lastsLimit = Math.max(MIN_LASTS, 2 * this.#lasts.size);
   }
 
-  /** A message is done. */
-  done(slot: Slot): void {
-    slot.waitEnds();
-    slot.chain.flowRun.writing = "";
-    runDetached(() => this.#end(slot, false));
-  }
-
-  /** The flow has failed on a message. */
-  failed(slot: Slot, error: unknown): void {
-    if (slot.waits) slot.waitEnds();
-    this.#options.failed(slot.chain, error);
-    runDetached(() => this.#end(slot, true));
-  }
-
-  #end(slot: Slot, lost: boolean): void {
-    const work = slot.work!;
-    slot.work = undefined;
-    this.#running--;
-    this.#free.push(slot);
-    this.#next(work);
-    work.lookAhead.settle(work.inFlight, lost);
+  /** Goes on after messages that are done, or on which the flow has failed. */
+  #settle(): void {
+    const settled = this.#settled;
+    this.#settled = [];
+    for (const slot of settled) {
+      const { work, failure, chain } = slot;
+      if (slot.waits) slot.waitEnds();
+      chain.flowRun.writing = "";
+      slot.work = slot.failure = undefined;
+      if (failure !== undefined) this.#options.failed(chain, failure.error);
+      this.#running--;
+      this.#free.push(slot);
+      this.#next(work!);
+      work!.lookAhead.settle(work!.inFlight, failure !== undefined);
+    }
     this.#freed();
   }
 

@@ -60,7 +60,8 @@ class Span {
     const before = entries[index - 1];
     if (index > this.head && next !== undefined && before!.next === next) {
       entries[index - 1] = inFlight;
-    } else entries.splice(index, 0, inFlight);
+    } else if (index === entries.length) entries.push(inFlight);
+    else entries.splice(index, 0, inFlight);
     if (this.#tracker === receipt?.tracker) return;
     this.#tracker = receipt?.tracker;
     // The partition was away: what comes before this message and was not begun is no longer ours.

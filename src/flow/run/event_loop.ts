@@ -39,6 +39,7 @@ export class EventLoop {
   #waiting: (() => void)[] = [];
   readonly #watched: Waiter[] = [];
   #looking = false;
+  #now: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -61,10 +62,17 @@ export class EventLoop {
     if (!this.#looking) this.#lookSoon();
   }
 
+  /** The time, read once in a macrotask at most: reading the clock costs as much as passing on some messages. */
+  get now(): number {
+    if (!this.#looking) this.#lookSoon();
+    return this.#now ??= this.#clock.monotonic();
+  }
+
   #lookSoon(): void {
     this.#looking = true;
     this.#clock.macrotask(() => {
       this.#looking = false;
+      this.#now = undefined;
       const at = this.#clock.monotonic();
       for (const { turns, seen } of this.#watched) {
         if (seen.turns !== turns) Object.assign(seen, { turns, at });

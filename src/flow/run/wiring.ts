@@ -228,8 +228,10 @@ export class Opened {
     if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) {
       flowRun.undoLog = new UndoLog(name);
     }
+    // Where a state or a correction depends on it, each message beside others is worked for by an object of its own.
+    const apart = isTracked || (isAttributed && locks !== undefined && flowRun.witnessed);
     const named = () => {
-      if (!isAttributed || isTracked || locks !== undefined) return;
+      if (!isAttributed || apart) return;
       flowRun.front = new Working(flowRun, delivery);
       stages.unshift(nameStage(flowRun.front, delivery, flowRun.witnessed || isStateKept()));
     };
@@ -264,8 +266,7 @@ export class Opened {
     }
     if (binding.replays === "skip") stages.unshift(skipReplays(delivery));
     named();
-    // Beside others a message is worked for by an object of its own.
-    if (isTracked || (isAttributed && locks !== undefined)) {
+    if (apart) {
       const exact = binding.state !== undefined;
       stages.unshift(trackStage(flowRun, delivery, { exact, state: this.#tracked.get(binding) }));
     }

@@ -543,7 +543,7 @@ export class Hub<T> implements LookAheadHost {
 
   /** See {@linkcode LookAheadHost}. */
   now(): number {
-    return this.host.clock.monotonic();
+    return this.host.eventLoop.now;
   }
 
   /** Says of an error of the source whose it is. */
