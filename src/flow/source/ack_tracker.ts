@@ -48,6 +48,11 @@ export class AckTracker {
   done(number: number): void {
     const open = this.#open;
     const index = number - this.#removed;
+    if (index === 0 && open.length === 1) { // one at a time, as mostly
+      this.position = open.pop()!;
+      this.#removed++;
+      return;
+    }
     open[index] = -1 - open[index]!;
     while (this.#head < open.length && open[this.#head]! < 0) {
       this.position = -1 - open[this.#head++]!;
