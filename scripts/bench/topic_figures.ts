@@ -4,6 +4,7 @@ import { delay } from "@std/async/delay";
 import { App } from "@slipstream/slipstream";
 import type { Observation } from "./benchmark.ts";
 import { collectGarbage } from "./heap.ts";
+import { profile } from "./profile.ts";
 import { quantile } from "./rounds.ts";
 import { emptyTopic, open, seed, value } from "./topic.ts";
 import { latency } from "./topic_latency.ts";
@@ -95,4 +96,13 @@ const idle: Observation = {
 };
 
 /** The observations of Topic. */
-export const topicFigures: readonly Observation[] = [roundtrip, latency, resume, paused, idle];
+export const topicFigures: readonly Observation[] = [
+  roundtrip,
+  latency,
+  resume,
+  paused,
+  idle,
+  profile("topic/profile-through", "topic/through", "ours"),
+  profile("topic/profile-count", "topic/count", "ours"),
+  profile("topic/profile-kafkajs", "topic/through", "floor"),
+];
