@@ -1,4 +1,9 @@
-import { type Attribution, currentMessage, isDuringCommitOf } from "../../flow/run/attribution.ts";
+import {
+  type Attribution,
+  currentMessage,
+  DONE,
+  isDuringCommitOf,
+} from "../../flow/run/attribution.ts";
 import { runDetached } from "../../flow/run/current.ts";
 import type { Commit } from "../../flow/source/host.ts";
 import type {
@@ -67,6 +72,8 @@ export class ExactState implements StateStore {
   /** From so many of them on, those are forgotten whose changes stay. */
   #sweepAt = MIN_SWEEP;
   #driver: StateDriver | undefined;
+  /** True once flows have kept their state here. */
+  #kept = false;
   #dropped = false;
   /** Counts the changes. */
   #changes = 0;
@@ -131,6 +138,7 @@ export class ExactState implements StateStore {
       );
     }
     this.#driver = driver;
+    this.#kept = true;
   }
 
   /** Has `note` write what belongs into every cut. */
@@ -309,13 +317,17 @@ export class ExactState implements StateStore {
 
   /** Throws when the caller works for a message to which a write does not belong. */
   #assertMayWrite(message: Attribution | undefined): void {
-    if (message?.undoLog === undefined) return; // code outside of flows, or what it has sent to one
-    const { flow, receipt, undoLog } = message;
-    if (message.state === this && receipt?.done) {
+    if (
+      message === DONE
+        ? this.#kept
+        : message?.state === this && message.receipt?.done
+    ) {
       throw new TypeError(
         "Cannot write to a cache for a message that is done: await every call in the handler",
       );
     }
+    if (message?.undoLog === undefined) return; // code outside of flows, or what it has sent to one
+    const { flow, undoLog } = message;
     if (message.state === this && undoLog.failed) {
       throw new TypeError(
         `Cannot write to a cache for a call of flow "${flow}" that has failed: its writes have been ` +

@@ -1,8 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { systemClock } from "../../clock.ts";
-import { currentWork, runFor } from "./current.ts";
-import type { Pending } from "./pending.ts";
-import type { Receipt } from "../source/receipt.ts";
+import { currentWork, giveNumber, OVER, runFor, takeBack, takeBackAll } from "./current.ts";
+import { Pending } from "./pending.ts";
+import { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
 import type { UndoLog } from "../state/undo_log.ts";
 import type { Maybe } from "../stage/stage.ts";
@@ -43,7 +43,54 @@ export function followsProxies(): boolean {
  * handlers and in flows that do not need it (it costs about 0.2 microseconds a message).
  */
 export function currentMessage(): Attribution | undefined {
-  return currentWork() as Attribution | undefined;
+  const work = currentWork();
+  return work === OVER ? DONE : work as Attribution | undefined;
+}
+
+/** Stands for a message that is done, whichever it was. */
+export const DONE: Attribution = {
+  flow: "",
+  root: undefined,
+  receipt: new Receipt(() => {}),
+  guard: (step) => Promise.resolve(step()),
+  pending: new Pending(systemClock),
+};
+DONE.receipt!.release();
+
+/** The work for one message, until that is done: code that goes on for it later works for {@linkcode DONE}. */
+export class MessageWork implements Attribution {
+  readonly #number: number;
+  readonly #next: MessageWork | undefined;
+
+  constructor(
+    readonly flow: string,
+    readonly root: unknown,
+    readonly receipt: Receipt,
+    readonly guard: Attribution["guard"],
+    readonly pending: Pending,
+    readonly undoLog: UndoLog | undefined,
+    readonly state: StateStore | undefined,
+  ) {
+    this.#number = giveNumber(this);
+    this.#next = receipt.work as MessageWork | undefined;
+    receipt.work = this;
+  }
+
+  /** Calls `step` as a part of it. */
+  run<A extends unknown[], R>(step: (...args: A) => R, ...args: A): R {
+    return runFor(this.#number, step, ...args);
+  }
+
+  /** The message is done. */
+  over(): void {
+    takeBack(this.#number);
+    this.#next?.over();
+  }
+}
+
+/** A run has ended: whatever was not done of it never will be. */
+export function forgetWork(pending: Pending): void {
+  takeBackAll((work) => (work as MessageWork).pending === pending);
 }
 
 /** Calls `call` as the work that `attribution` says. */

@@ -1,18 +1,45 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 /** For whom the code works that runs now; attribution.ts says what it is. */
-const current = new AsyncLocalStorage<object | undefined>();
+const current = new AsyncLocalStorage<object | number | undefined>();
+/** Those who have a number. */
+const numbered = new Map<number, object>();
+let lastNumber = 0;
 /** True once somebody works for a message in this process: until then nothing is looked up. */
 let entered = false;
 
+/** Stands for whoever had a number that was taken back: what goes on for them is for nobody any more. */
+export const OVER: object = {};
+
 /** Returns for whom the caller works; undefined for nobody. */
 export function currentWork(): object | undefined {
-  return entered ? current.getStore() : undefined;
+  if (!entered) return undefined;
+  const whom = current.getStore();
+  return typeof whom === "number" ? numbered.get(whom) ?? OVER : whom;
 }
 
-/** Calls `step` as work for `whom`. */
+/**
+ * Gives `whom` a number to be entered by, until {@linkcode takeBack}. What is entered is kept, with all that it refers
+ * to, until the oldest garbage is collected: for many that are short-lived a number takes half the time.
+ */
+export function giveNumber(whom: object): number {
+  numbered.set(++lastNumber, whom);
+  return lastNumber;
+}
+
+/** Nobody works any more for whom has this number. */
+export function takeBack(number: number): void {
+  numbered.delete(number);
+}
+
+/** Takes back the numbers of those for whom `test` returns true. */
+export function takeBackAll(test: (whom: object) => boolean): void {
+  for (const [number, whom] of numbered) if (test(whom)) numbered.delete(number);
+}
+
+/** Calls `step` as work for `whom`, or for who has that number. */
 export function runFor<A extends unknown[], R>(
-  whom: object,
+  whom: object | number,
   step: (...args: A) => R,
   ...args: A
 ): R {

@@ -13,6 +13,7 @@ import { gateOf } from "../source/gate.ts";
 import type { Hub, HubHost } from "../source/hub.ts";
 import { type FlowHost, STOPPED } from "./flow_run.ts";
 import { finished } from "../proxy/proxy_completion.ts";
+import { forgetWork } from "./attribution.ts";
 import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
 import { Sinks } from "../stage/sinks.ts";
@@ -172,6 +173,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     for (const group of this.#opened?.groups ?? []) group.end();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
+    forgetWork(this.pending);
     this.status?.({ type: "ended", error: this.#errors[0] });
     this.#over = true;
     this.#endedAt = this.clock.now();

@@ -45,6 +45,8 @@ export class Receipt {
   host: { delivered(): void } | undefined;
   /** What its source counts it in; see `Feed.isCurrent`. */
   tracker: object | undefined;
+  /** The work for it that ends when it is done. */
+  work: { over(): void } | undefined;
   /** True for a value that user code has sent: it is unknown which messages it was made from. */
   sent = false;
   #open = 1;
@@ -87,6 +89,7 @@ export class Receipt {
   /** Counts one part as finished; the last one acknowledges the message. */
   release(): void {
     if (--this.#open > 0) return;
+    this.work?.over();
     this.#acknowledged();
     const callbacks = this.#callbacks;
     if (callbacks !== undefined) runDetached(() => callbacks.forEach((call) => call()));

@@ -1,5 +1,5 @@
 import type { OnError } from "../stage/error_policy.ts";
-import { type Attribution, onBehalf, runAs } from "../run/attribution.ts";
+import { type Attribution, MessageWork, onBehalf, runAs } from "../run/attribution.ts";
 import { type Binding, sourceName } from "../run/binding.ts";
 import type { Feed, FeedSource } from "../source/feed.ts";
 import type { FlowRun } from "../run/flow_run.ts";
@@ -80,8 +80,12 @@ export function trackStage(
       ? new UndoLog(flow, undefined, receipt.root)
       : all;
     const { guard, host: { pending } } = flowRun;
-    const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
-    return runAs(attribution, emit, message);
+    if (receipt === undefined || flowRun.witnessed) {
+      const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
+      return runAs(attribution, emit, message);
+    }
+    const work = new MessageWork(flow, root, receipt, guard, pending, undoLog, state);
+    return work.run(emit, message);
   });
 }
 
