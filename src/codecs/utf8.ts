@@ -9,6 +9,8 @@ const encoder = new TextEncoder();
 
 /** Short texts share a buffer of this size, since a buffer of its own takes longer to make than its bytes. */
 const POOL_BYTES = 8_192, SHORT = POOL_BYTES / 8;
+/** Up to so many characters, as most keys have, a loop takes less than a call of the encoder. */
+const LOOPED = 16;
 let pool = new Uint8Array(POOL_BYTES);
 let used = 0;
 
@@ -30,6 +32,17 @@ export function encodeUtf8(text: string): Uint8Array {
     pool = new Uint8Array(POOL_BYTES);
     used = 0;
   }
-  const { written } = encoder.encodeInto(text, pool.subarray(used));
+  const written = text.length <= LOOPED && writeAscii(text) ||
+    encoder.encodeInto(text, pool.subarray(used)).written;
   return pool.subarray(used, used += written);
+}
+
+/** Returns the number of bytes; 0 if there are none, or the text has other characters than those of ASCII. */
+function writeAscii(text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return 0;
+    pool[used + i] = code;
+  }
+  return text.length;
 }

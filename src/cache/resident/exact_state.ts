@@ -318,9 +318,7 @@ export class ExactState implements StateStore {
   /** Throws when the caller works for a message to which a write does not belong. */
   #assertMayWrite(message: Attribution | undefined): void {
     if (
-      message === DONE
-        ? this.#kept
-        : message?.state === this && message.receipt?.done
+      message === DONE ? this.#kept : message?.state === this && message.receipt?.done
     ) {
       throw new TypeError(
         "Cannot write to a cache for a message that is done: await every call in the handler",

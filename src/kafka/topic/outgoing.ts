@@ -1,5 +1,5 @@
 import { systemClock } from "../../clock.ts";
-import { assertBytes } from "../../codecs/codec.ts";
+import { assertBytes, type Codec } from "../../codecs/codec.ts";
 import { CodecError, untraceable } from "../../errors.ts";
 import type { FlowFailure } from "../../types.ts";
 import type { Header, ProducerRecord } from "../client/broker.ts";
@@ -76,15 +76,19 @@ export function toRecord<K, V>(
     );
   }
   checkTimestamp(topic, timestamp);
-  const rest = { headers: toHeaders(topic, headers), partition, timestamp };
-  const keyBytes = key === null ? null : encode(topic, "key", () => codecs.key.encode(key));
-  const valueBytes = value === tombstone
-    ? null
-    : encode(topic, "value", () => codecs.value.encode(value), value === null);
+  const record = (key: Uint8Array | null, value: Uint8Array | null): ProducerRecord => ({
+    key,
+    value,
+    headers: toHeaders(topic, headers),
+    partition,
+    timestamp,
+  });
+  const keyBytes = key === null ? null : encode(topic, "key", codecs.key, key);
+  const valueBytes = value === tombstone ? null : encode(topic, "value", codecs.value, value);
   if (keyBytes instanceof Promise || valueBytes instanceof Promise) {
-    return Promise.all([keyBytes, valueBytes]).then(([key, value]) => ({ key, value, ...rest }));
+    return Promise.all([keyBytes, valueBytes]).then(([key, value]) => record(key, value));
   }
-  return { key: keyBytes, value: valueBytes, ...rest };
+  return record(keyBytes, valueBytes);
 }
 
 /** A record that was read, to be sent: one that was written without a time has a negative one. */
@@ -124,27 +128,36 @@ function isPair<K, V>(output: unknown): output is readonly [K | null, V | Tombst
 }
 
 /** Encodes a key or a value; a codec may make a tombstone by `null`. */
-function encode(
+function encode<T>(
   topic: string,
   of: "key" | "value",
-  encoded: () => Uint8Array | Promise<Uint8Array>,
-  isNull = false,
+  codec: Codec<T>,
+  value: T,
 ): Uint8Array | null | Promise<Uint8Array | null> {
-  const failed = (error: unknown) => {
-    const hint = isNull ? ", which is null (send tombstone to delete a key)" : "";
-    const what = `Cannot encode the ${of} of a message${hint}`;
-    throw new CodecError(what, { topic }, undefined, error);
-  };
-  const checked = (bytes: unknown) => {
-    if (bytes !== null) assertBytes(bytes, `encode() of the ${of}'s codec returned something else`);
-    return bytes;
-  };
   try {
-    const bytes = encoded();
-    return bytes instanceof Promise ? bytes.then(checked).catch(failed) : checked(bytes);
+    const bytes = codec.encode(value);
+    if (!(bytes instanceof Promise)) return checked(of, bytes);
+    return bytes.then((bytes) => checked(of, bytes)).catch((error) => {
+      throw notEncoded(topic, of, value, error);
+    });
   } catch (error) {
-    return failed(error);
+    throw notEncoded(topic, of, value, error);
   }
+}
+
+function checked(of: "key" | "value", bytes: Uint8Array | null): Uint8Array | null {
+  if (bytes !== null) assertBytes(bytes, `encode() of the ${of}'s codec returned something else`);
+  return bytes;
+}
+
+function notEncoded(
+  topic: string,
+  of: "key" | "value",
+  value: unknown,
+  error: unknown,
+): CodecError {
+  const hint = value === null ? ", which is null (send tombstone to delete a key)" : "";
+  return new CodecError(`Cannot encode the ${of} of a message${hint}`, { topic }, undefined, error);
 }
 
 const NO_HEADERS: readonly Header[] = [];
