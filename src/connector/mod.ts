@@ -127,6 +127,7 @@ export type {
   Companion,
   CompanionView,
   Host,
+  PartEvent,
   PartState,
   Witness,
 } from "../flow/source/host.ts";

@@ -1,6 +1,7 @@
 import { type App, listen } from "../app.ts";
 import { type Clock, onlookersClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
+import type { PartEvent } from "../flow/source/host.ts";
 import { summaryOf } from "../flow/view/error_summary.ts";
 import {
   clock,
@@ -15,16 +16,19 @@ import {
 } from "../options.ts";
 import { redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
+import type { StatusEvent } from "../status.ts";
 import { Access } from "./access.ts";
 import { EventFilter } from "./event_filter.ts";
 import { EventLog } from "./event_log.ts";
 import { eventStream } from "./event_stream.ts";
 import { type Health, liveness, readiness } from "./health.ts";
+import { Incidents } from "./incidents.ts";
 import { toMermaid } from "./mermaid.ts";
 import { toPrometheus } from "./metrics.ts";
 import { page, pageFile } from "./page.ts";
 import { problemsOf } from "./problems.ts";
 import { ProgressWatch } from "./progress_watch.ts";
+import { toldEvent } from "./told_event.ts";
 import { Trail } from "./trail.ts";
 
 /** Options of an {@linkcode observer}. */
@@ -171,6 +175,7 @@ class AppObserver implements Observer {
   readonly #log: EventLog;
   readonly #trail = new Trail();
   readonly #filter: EventFilter;
+  readonly #incidents = new Incidents();
   readonly #unlisten: () => void;
   readonly #closing = new AbortController();
   #cancelTimer: () => void = () => {};
@@ -203,9 +208,7 @@ class AppObserver implements Observer {
     this.#log = new EventLog(crypto.randomUUID().slice(0, 8));
     this.#filter = new EventFilter(clock);
     this.#unlisten = app[listen]((event, at) => {
-      this.#onlooking(() => {
-        if (this.#filter.passes(event)) this.#log.add("status", this.#toJson({ at, ...event }, at));
-      });
+      this.#onlooking(() => this.#note(event, at));
       if (event.type === "ended") this.#clock.macrotask(() => this.#show());
     });
     this.#tick();
@@ -352,9 +355,16 @@ class AppObserver implements Observer {
     this.#isOver = snapshot.state === "ended";
     if (snapshot.state !== "idle" && !(wasOver && this.#isOver)) this.#trail.add(snapshot);
     if (this.#clients === 0) return;
-    const problems = problemsOf(snapshot, this.#watch);
+    const problems = problemsOf(snapshot, this.#watch, this.#incidents);
     const topology = this.#app.topology();
     this.#log.show(this.#toJson({ snapshot, problems, topology }, snapshot.at));
+  }
+
+  /** Something has happened to the app, or to a part of it. */
+  #note(event: StatusEvent | PartEvent, at: number): void {
+    if ("event" in event) this.#incidents.note(event, at);
+    if (!this.#filter.passes(event)) return;
+    this.#log.add("status", this.#toJson({ at, ...toldEvent(event, at) }, at));
   }
 
   /** Whoever looks on ends nothing: what cannot be looked at is told on the page. */

@@ -6,6 +6,7 @@ import { observer } from "@slipstream/slipstream/observe";
 import { ManualClock } from "@slipstream/slipstream/testing";
 import type { AppSnapshot, SourceSnapshot } from "../../mod.ts";
 import { liveness, readiness } from "../../src/observe/health.ts";
+import { Incidents } from "../../src/observe/incidents.ts";
 import { ProgressWatch } from "../../src/observe/progress_watch.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
 import { observed } from "../_support/observed.ts";
@@ -205,12 +206,15 @@ Deno.test("problemsOf() tells a partition that lags far behind the others, and o
     partitions: [partition(0, 90, 100), partition(1, 100, 5_000), partition(2, 95, 100)],
   });
   watch.see(snapshot);
-  assertEquals(problemsOf(snapshot, watch).map(({ severity, text }) => [severity, text]), [
-    ["warn", "orders partition 1 lags: 4,900 messages, the others 10"],
-  ]);
+  assertEquals(
+    problemsOf(snapshot, watch, new Incidents()).map(({ severity, text }) => [severity, text]),
+    [
+      ["warn", "orders partition 1 lags: 4,900 messages, the others 10"],
+    ],
+  );
   await clock.tick(11_000);
   watch.see(snapshot);
-  assertEquals(problemsOf(snapshot, watch)[1], {
+  assertEquals(problemsOf(snapshot, watch, new Incidents())[1], {
     severity: "bad",
     id: "source:orders",
     text: "orders partition 1 stands still at 100 for 11 s, with a lag of 4,900",
@@ -274,7 +278,7 @@ Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency a
       }],
     } as never],
   });
-  assertEquals(problemsOf(snapshot, watch).map(({ text }) => text), [
+  assertEquals(problemsOf(snapshot, watch, new Incidents()).map(({ text }) => text), [
     "cache is not saved: Cannot write to cache: the disk is full",
     "Commits have failed for 9 s: Cannot write to cache: the disk is full",
     "rates is down for 61 s: its dependent is paused (checkpoint c)",

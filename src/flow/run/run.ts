@@ -8,7 +8,7 @@ import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycl
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
 import { listeners } from "../source/feed.ts";
-import type { Companion, Host } from "../source/host.ts";
+import type { Companion, Host, PartEvent } from "../source/host.ts";
 import { gateOf } from "../source/gate.ts";
 import type { Hub, HubHost } from "../source/hub.ts";
 import { type FlowHost, STOPPED } from "./flow_run.ts";
@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly drainMs: number;
   /** Returns who is told what happens, if anybody is. */
   readonly status: () => ((event: StatusEvent) => void) | undefined;
+  /** Returns who is told what happens to the parts of the run, if anybody is. */
+  readonly tell?: () => ((event: PartEvent) => void) | undefined;
   /** Called after the last commit, while everything is still open. */
   readonly exit: () => Promise<void>;
 }
@@ -85,6 +87,11 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** Tells what happens, while somebody listens. */
   get status(): ((event: StatusEvent) => void) | undefined {
     return this.#options.status() && this.#tellBound;
+  }
+
+  /** See `Host`. */
+  get tell(): ((event: PartEvent) => void) | undefined {
+    return this.#over ? undefined : this.#options.tell?.();
   }
 
   readonly #tellBound = (event: StatusEvent): void => this.#tell(event);

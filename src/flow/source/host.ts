@@ -58,6 +58,16 @@ export interface Companion {
   close(host: Host): void;
 }
 
+/** What a part of a run tells of itself, for whoever looks: a checkpoint, a source or a sink. */
+export interface PartEvent {
+  /** What it is. */
+  readonly type: "checkpoint" | "topic";
+  /** Its name. */
+  readonly name: string;
+  /** What happened, as its own `onStatus` is told. */
+  readonly event: { readonly type: string };
+}
+
 /** The run, as the sources and sinks that it opens see it. */
 export interface Host {
   /** The clock of the app. */
@@ -77,4 +87,6 @@ export interface Host {
    * without one. Absent where that is unknown.
    */
   isFlushed?(): boolean;
+  /** Tells whoever looks at the app what happened to a part of it. Absent while nobody looks. */
+  readonly tell?: ((event: PartEvent) => void) | undefined;
 }

@@ -54,6 +54,6 @@ export function place({ topic, partition, offset, sink }) {
 export function errorText(error) {
   if (error === undefined) return "";
   const where = [place(error), error.line].filter(Boolean).join(" at ");
-  const told = error.quotes && error.text.startsWith("not page.shown") ? "" : `: ${error.text}`;
+  const told = error.quotes && error.text.startsWith("not shown") ? "" : `: ${error.text}`;
   return `${time(error.at)} ${error.name}${where === "" ? "" : ` (${where})`}${told}`;
 }
