@@ -15,7 +15,6 @@ import { type Mapped, topologyOf } from "./flow/view/topology_of.ts";
 import { snapshotOf } from "./flow/view/snapshot_of.ts";
 import { isSource } from "./flow/source/adapters.ts";
 import { type Gate, gateOf } from "./flow/source/gate.ts";
-import type { PartEvent } from "./flow/source/host.ts";
 import { Merge } from "./flow/source/source.ts";
 import { Run } from "./flow/run/run.ts";
 import { onSignals } from "./flow/run/signals.ts";
@@ -35,7 +34,7 @@ import {
   signal,
 } from "./options.ts";
 import type { AppSnapshot } from "./snapshot.ts";
-import type { StatusEvent } from "./status.ts";
+import type { PartEvent, StatusEvent } from "./status.ts";
 import type { Topology } from "./topology.ts";
 import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./handle_options.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";

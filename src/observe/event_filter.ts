@@ -1,6 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { PartEvent } from "../flow/source/host.ts";
-import type { StatusEvent } from "../status.ts";
+import type { PartEvent, StatusEvent } from "../status.ts";
 
 /** How many events of one kind, and of one flow, checkpoint or topic, are told in a second. */
 const MOST_EACH_SECOND = 10;

@@ -1,8 +1,8 @@
 import type { CheckpointEvent } from "../checkpoint/checkpoint_options.ts";
-import type { PartEvent } from "../flow/source/host.ts";
 import { summaryOf } from "../flow/view/error_summary.ts";
 import type { BrokerStatus } from "../kafka/client/status.ts";
 import type { AppSnapshot } from "../snapshot.ts";
+import type { PartEvent } from "../status.ts";
 import type { Problem } from "./problem.ts";
 import { inNumber, inTime } from "./words.ts";
 

@@ -1,7 +1,6 @@
 import { type App, listen } from "../app.ts";
 import { type Clock, onlookersClock } from "../clock.ts";
 import type { Duration } from "../duration.ts";
-import type { PartEvent } from "../flow/source/host.ts";
 import { summaryOf } from "../flow/view/error_summary.ts";
 import {
   clock,
@@ -16,7 +15,7 @@ import {
 } from "../options.ts";
 import { redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
-import type { StatusEvent } from "../status.ts";
+import type { PartEvent, StatusEvent } from "../status.ts";
 import { Access } from "./access.ts";
 import { EventFilter } from "./event_filter.ts";
 import { EventLog } from "./event_log.ts";

@@ -1,6 +1,5 @@
-import type { PartEvent } from "../flow/source/host.ts";
 import { summaryOf } from "../flow/view/error_summary.ts";
-import type { StatusEvent } from "../status.ts";
+import type { PartEvent, StatusEvent } from "../status.ts";
 
 /** Returns what is told of an event: nothing of a message. The texts of errors of handlers and codecs are still there. */
 export function toldEvent(event: StatusEvent | PartEvent, at: number): object {

@@ -6,7 +6,7 @@ import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { observer } from "@slipstream/slipstream/observe";
 import { ManualClock } from "@slipstream/slipstream/testing";
 import type { AppSnapshot } from "../../mod.ts";
-import type { PartEvent } from "../../src/flow/source/host.ts";
+import type { PartEvent } from "../../src/status.ts";
 import { Incidents } from "../../src/observe/incidents.ts";
 import { statusReader } from "../_support/status_reader.ts";
 

@@ -1,14 +1,14 @@
 import type { Clock } from "../../clock.ts";
 import { DrainError, FlowError, type SourceError, type Stuck } from "../../errors.ts";
 import type { AppState } from "../../snapshot.ts";
-import type { StatusEvent } from "../../status.ts";
+import type { PartEvent, StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
 import { listeners } from "../source/feed.ts";
-import type { Companion, Host, PartEvent } from "../source/host.ts";
+import type { Companion, Host } from "../source/host.ts";
 import { gateOf } from "../source/gate.ts";
 import type { Hub, HubHost } from "../source/hub.ts";
 import { type FlowHost, STOPPED } from "./flow_run.ts";

@@ -1,6 +1,7 @@
 /** What sources and sinks get from a run, and the companions of a source in it. */
 import type { Clock } from "../../clock.ts";
 import type { CheckpointSnapshot, DependencySnapshot } from "../../snapshot.ts";
+import type { PartEvent } from "../../status.ts";
 import type { Receipt } from "./receipt.ts";
 
 /** Commits the positions of one snapshot. */
@@ -56,16 +57,6 @@ export interface Companion {
   look?(): CompanionView;
   /** The run of `host` is over, also one in which {@linkcode Companion.open} failed. */
   close(host: Host): void;
-}
-
-/** What a part of a run tells of itself, for whoever looks: a checkpoint, a source or a sink. */
-export interface PartEvent {
-  /** What it is. */
-  readonly type: "checkpoint" | "topic";
-  /** Its name. */
-  readonly name: string;
-  /** What happened, as its own `onStatus` is told. */
-  readonly event: { readonly type: string };
 }
 
 /** The run, as the sources and sinks that it opens see it. */
