@@ -196,7 +196,7 @@ class AppObserver implements Observer {
       clock = onlookersClock,
     } = options;
     this.#app = app;
-    this.#access = new Access({ token, unprotected, path });
+    this.#access = new Access({ token, unprotected });
     this.#path = path;
     this.#showsTexts = errors === "text";
     this.#limits = { stalledAfter, waitingFor };
@@ -236,8 +236,10 @@ class AppObserver implements Observer {
     if (refusal !== undefined) return text(`${refusal.reason}\n`, refusal.status);
     if (this.#closing.signal.aborted) return text("the observer is closed\n", 503);
     if (!pathname.startsWith(`${this.#path}/`)) {
-      if (pathname !== this.#path) return text(`there is nothing at ${pathname}\n`, 404);
-      return new Response(null, { status: 308, headers: { Location: `${this.#path}/` } });
+      if (pathname !== this.#path) return this.#nothingAt(pathname);
+      // Relative, as all links are: what is in front of it may have cut something off.
+      const last = pathname.slice(pathname.lastIndexOf("/") + 1);
+      return new Response(null, { status: 308, headers: { Location: `${last}/` } });
     }
     const name = pathname.slice(this.#path.length + 1);
     if (name === "login" && request.method === "POST") return await this.#login(request);
@@ -252,7 +254,14 @@ class AppObserver implements Observer {
       if (name === "") return page("login", 401);
       return text("a token is needed\n", 401, LOST_CREDENTIALS);
     }
-    return this.#document(name, request) ?? text(`there is nothing at ${pathname}\n`, 404);
+    return this.#document(name, request) ?? this.#nothingAt(pathname);
+  }
+
+  #nothingAt(pathname: string): Response {
+    const hint = pathname.startsWith(`${this.#path}/`)
+      ? ""
+      : `: the observer is below ${this.#path}/, and needs the whole path`;
+    return text(`there is nothing at ${pathname}${hint}\n`, 404);
   }
 
   #document(name: string, request: Request): Response | undefined {
@@ -306,7 +315,7 @@ class AppObserver implements Observer {
     return new Response(null, {
       status: 303,
       headers: {
-        "Location": `${this.#path}/`,
+        "Location": "./",
         "Set-Cookie": await this.#access.cookie(request),
       },
     });

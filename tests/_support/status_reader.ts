@@ -10,7 +10,7 @@ export interface ReadEvent {
 }
 
 /** Reads the events of `/status`, one after the other, until it is disposed. */
-export async function statusReader(observer: Observer) {
+export async function statusReader(observer: Pick<Observer, "fetch">) {
   const response = await observer.fetch(new Request("http://localhost/status"));
   const reader = response.body!.pipeThrough(new TextDecoderStream())
     .pipeThrough(new EventSourceParserStream()).getReader();

@@ -294,7 +294,7 @@ browserTest(
     const page = await browser.open(server.url);
     const submit = async (token: string) => {
       await page.evaluate(
-        `document.querySelector("input").value = ${
+        `document.querySelector("[name=token]").value = ${
           JSON.stringify(token)
         }; document.querySelector("form").requestSubmit()`,
       );
