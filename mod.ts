@@ -94,6 +94,7 @@ export type {
   HeldSnapshot,
   OutageSnapshot,
   PartitionSnapshot,
+  Place,
   SourceSnapshot,
   StoreSnapshot,
   Waiting,

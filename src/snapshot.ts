@@ -6,11 +6,11 @@ export interface Waiting {
   readonly sinceMs: number;
 }
 
-/** The message that is worked for, or something that is waited for, with its place as far as it is known. */
-export interface Work extends Waiting {
+/** Where something happens, as far as it is known: a flow, a sink, a message. */
+export interface Place {
   /** The name of the flow. */
   readonly flow?: string | undefined;
-  /** The source of the message, in words. */
+  /** The source of the flow, in words. */
   readonly source?: string | undefined;
   /** The sink that is written to, in words. */
   readonly sink?: string | undefined;
@@ -22,8 +22,11 @@ export interface Work extends Waiting {
   readonly offset?: number | undefined;
 }
 
+/** What is done for a message, or waited for, and where. */
+export interface Work extends Waiting, Place {}
+
 /** An error and its place, without the message that it is about. */
-export interface ErrorSummary {
+export interface ErrorSummary extends Place {
   /** When it happened. */
   readonly at: number;
   /** The name of its class: that of what was thrown, where it was wrapped. */
@@ -32,18 +35,6 @@ export interface ErrorSummary {
   readonly text: string;
   /** Whether `text` may quote a message, since it was not made by this library for a failure of its own. */
   readonly quotes: boolean;
-  /** The name of the flow. */
-  readonly flow?: string | undefined;
-  /** The source of the flow, in words. */
-  readonly source?: string | undefined;
-  /** The sink that has failed, in words. */
-  readonly sink?: string | undefined;
-  /** The topic of the message. */
-  readonly topic?: string | undefined;
-  /** The partition of the message. */
-  readonly partition?: number | undefined;
-  /** The offset of the message in its partition. */
-  readonly offset?: number | undefined;
   /** The first line of user code in its stack: `orders.ts:12:5`. */
   readonly line?: string | undefined;
 }

@@ -1,4 +1,11 @@
-import type { AppSnapshot, ErrorSummary, FlowSnapshot, SourceSnapshot, Work } from "../snapshot.ts";
+import type {
+  AppSnapshot,
+  ErrorSummary,
+  FlowSnapshot,
+  Place,
+  SourceSnapshot,
+  Work,
+} from "../snapshot.ts";
 import { type Incidents, RECENT_MS } from "./incidents.ts";
 import type { Problem } from "./problem.ts";
 import type { ProgressWatch } from "./progress_watch.ts";
@@ -165,11 +172,7 @@ export function inWords(error: ErrorSummary): string {
 }
 
 /** Returns the place of a message: ` (orders partition 0 offset 17)`. */
-function placeOf(
-  { topic, partition, offset, sink }: Partial<
-    Pick<ErrorSummary, "topic" | "partition" | "offset" | "sink">
-  >,
-): string {
+function placeOf({ topic, partition, offset, sink }: Place): string {
   const parts = [
     topic,
     partition !== undefined && `partition ${partition}`,
