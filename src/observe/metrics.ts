@@ -202,6 +202,14 @@ export const METRICS: Readonly<Record<string, Metric>> = {
     "Corrections.",
     perCheckpoint(({ corrections }) => corrections),
   ),
+  slipstream_dependency_heartbeat_timestamp_seconds: gauge(
+    "The event time of its last heartbeat, in seconds since 1970.",
+    perDependency(({ marker }) => seconds(marker)),
+  ),
+  slipstream_dependency_frontier_timestamp_seconds: gauge(
+    "The event time before which everything of it is stored, in seconds since 1970.",
+    perDependency(({ frontier }) => seconds(frontier)),
+  ),
   slipstream_dependency_down: gauge(
     "1 while it is down.",
     perDependency(({ down }) => down ? 1 : 0),

@@ -293,7 +293,7 @@ class AppObserver implements Observer {
 
   #look(): AppSnapshot {
     const snapshot = this.#app.snapshot();
-    this.#watch.see(snapshot);
+    this.#watch.see(snapshot, this.#app.topology());
     return snapshot;
   }
 
