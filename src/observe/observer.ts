@@ -16,6 +16,7 @@ import {
 import { redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
 import type { PartEvent, StatusEvent } from "../status.ts";
+import type { Topology } from "../topology.ts";
 import { Access } from "./access.ts";
 import { EventFilter } from "./event_filter.ts";
 import { EventLog } from "./event_log.ts";
@@ -269,7 +270,7 @@ class AppObserver implements Observer {
       case "":
         return page("dashboard");
       case "metrics":
-        return text(toPrometheus(this.#look()), 200, {
+        return text(toPrometheus(this.#look().snapshot), 200, {
           "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
         });
       case "topology.json":
@@ -287,21 +288,21 @@ class AppObserver implements Observer {
   }
 
   #snapshot(): Response {
-    const snapshot = this.#look();
+    const { snapshot } = this.#look();
     return json(this.#toJson(snapshot, snapshot.at));
   }
 
-  #look(): AppSnapshot {
-    const snapshot = this.#app.snapshot();
-    this.#watch.see(snapshot, this.#app.topology());
-    return snapshot;
+  #look(): { readonly snapshot: AppSnapshot; readonly topology: Topology } {
+    const [snapshot, topology] = [this.#app.snapshot(), this.#app.topology()];
+    this.#watch.see(snapshot, topology);
+    return { snapshot, topology };
   }
 
   /** Without a token a probe is told no more than whether it is so. */
   #probe(name: "live" | "ready", mayLook: boolean): Response {
-    const snapshot = this.#look();
+    const { snapshot, topology } = this.#look();
     const health: Health = name === "live"
-      ? liveness(snapshot, this.#app.topology(), this.#watch, this.#limits)
+      ? liveness(snapshot, topology, this.#watch, this.#limits)
       : readiness(snapshot);
     const { ok, checks } = health;
     return json(JSON.stringify(mayLook ? { ok, checks } : { ok }), ok ? 200 : 503);
@@ -358,13 +359,12 @@ class AppObserver implements Observer {
   }
 
   #showNow(): void {
-    const snapshot = this.#look();
+    const { snapshot, topology } = this.#look();
     const wasOver = this.#isOver;
     this.#isOver = snapshot.state === "ended";
     if (snapshot.state !== "idle" && !(wasOver && this.#isOver)) this.#trail.add(snapshot);
     if (this.#clients === 0) return;
     const problems = problemsOf(snapshot, this.#watch, this.#incidents);
-    const topology = this.#app.topology();
     this.#log.show(this.#toJson({ snapshot, problems, topology }, snapshot.at));
   }
 

@@ -1,6 +1,6 @@
 /** What has happened, in words. */
 import { h } from "./dom.js";
-import { count, errorText, lasting, place, time } from "./words.js";
+import { count, errorWords, lasting, place, time } from "./words.js";
 
 /** How many events are kept. */
 const MOST_EVENTS = 200;
@@ -28,14 +28,14 @@ export function eventText(event) {
         : `${event.source} is paused by: ${event.reasons.join(", ")}`;
     case "retry":
       return `Flow ${event.flow} retries (attempt ${event.attempt}) after ${
-        errorText(event.error)
+        errorWords(event.error)
       }`;
     case "skipped":
-      return `Flow ${event.flow} skipped ${errorText(event.error)}`;
+      return `Flow ${event.flow} skipped ${errorWords(event.error)}`;
     case "dead_letter":
-      return `Flow ${event.flow} wrote a dead letter: ${errorText(event.error)}`;
+      return `Flow ${event.flow} wrote a dead letter: ${errorWords(event.error)}`;
     case "commit_failed":
-      return `A commit failed: ${errorText(event.error)}`;
+      return `A commit failed: ${errorWords(event.error)}`;
     case "evicted":
       return `Caches evicted ${count(event.entries)} entries`;
     case "updates_waiting":
@@ -62,9 +62,9 @@ export function eventText(event) {
     case "stopping":
       return "The app stops";
     case "ended":
-      return event.error ? `The app has ended: ${errorText(event.error)}` : "The app has ended";
+      return event.error ? `The app has ended: ${errorWords(event.error)}` : "The app has ended";
     case "error":
-      return `An error ends the app: ${errorText(event.error)}`;
+      return `An error ends the app: ${errorWords(event.error)}`;
   }
   return event.type;
 }
@@ -110,7 +110,9 @@ function topicText(event) {
     case "back":
       return "the brokers answer again";
     case "joining":
-      return `waits for partitions for ${lasting(event.waitedMs)}: ${event.waitsFor}`;
+      return `waits for ${event.waitsFor}${
+        event.waitedMs < 1_000 ? "" : `, for ${lasting(event.waitedMs)}`
+      }`;
     case "assigned":
       return partitions.length === 0
         ? "it has no partitions: others of its group read them"
@@ -123,7 +125,7 @@ function topicText(event) {
       return `messages ${event.from} to ${event.to - 1} of partition ${partition} were deleted ` +
         "before they were read";
     case "failed":
-      return `failed: ${errorText(error)}`;
+      return `failed: ${errorWords(error)}`;
     case "dry":
       return "a message was not sent: it is dry";
   }
