@@ -13,6 +13,7 @@ function ofPart({ type, event }: PartEvent, at: number): object {
   const { key: _key, value: _value, error, ...told } = event as Record<string, unknown>;
   if (error === undefined) return told;
   const summary = summaryOf(error, at);
-  // What a topic tells are errors of its connection, which quote nothing.
-  return { ...told, error: type === "topic" ? { ...summary, quotes: false } : summary };
+  // What a topic tells are errors of its connection: they quote nothing, and come from no line of the user's.
+  const shown = type === "topic" ? { ...summary, quotes: false, line: undefined } : summary;
+  return { ...told, error: shown };
 }

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { App, Checkpoint, Dependency, MemoryCache } from "@slipstream/slipstream";
 import { END, type FeedSource, type Host, openFeed } from "@slipstream/slipstream/connector";
 import { Topic } from "@slipstream/slipstream/kafka";
@@ -106,6 +106,26 @@ Deno.test("/status shows nothing of messages that a topic does not send, and few
     "flow_ended",
     "ended",
   ]);
+});
+
+Deno.test("/status tells why brokers cannot be reached, and the page does", async () => {
+  await using topic = new Topic("in", { brokers: ["127.0.0.1:1"], groupId: "g" });
+  const app = new App();
+  app.handle(topic, () => {}, { name: "read" });
+  using seen = observer(app, { interval: 20 });
+  await using reader = await statusReader(seen);
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal });
+  const { data } = await reader.until(({ data }) => data.event?.type === "away");
+  const { text, line } = data.event.error;
+  assertEquals([text.includes("ECONNREFUSED 127.0.0.1:1"), line], [true, undefined], text);
+  const shown = await reader.until(({ data }) => data.problems?.length > 0);
+  const [problem] = shown.data.problems;
+  assertEquals(problem.id, "source:in");
+  assertStringIncludes(problem.text, "in cannot reach the brokers: ");
+  assertStringIncludes(problem.text, "ECONNREFUSED");
+  stop.abort();
+  await streaming;
 });
 
 Deno.test("/status tells once for which message a source is blocked, without its key", async () => {
