@@ -99,6 +99,7 @@ export type {
   StoreSnapshot,
   Waiting,
   Watermark,
+  WindowCounts,
   WindowSnapshot,
   Work,
 } from "./src/snapshot.ts";

@@ -139,18 +139,30 @@ export interface SourceSnapshot {
   readonly ended: boolean;
 }
 
-/** A window operator at one moment. */
-export interface WindowSnapshot {
-  /** Its node in the topology. */
-  readonly id: string;
-  /** The name of its flow. */
-  readonly window: string;
-  /** How many windows are open. */
+/** How the windows of a flow are at one moment. */
+export interface WindowCounts {
+  /** How many are open. */
   readonly open: number;
   /** How many were closed since the start. */
   readonly closed: number;
   /** How many messages came too late for theirs. */
   readonly late: number;
+  /** How many messages had a time too far ahead. */
+  readonly ahead: number;
+  /** How many results wait for a commit or for the handler. */
+  readonly waiting: number;
+  /** The event time by which they close: the least of the partitions; undefined before the first message. */
+  readonly watermark: number | undefined;
+  /** How far that is behind the clock, in milliseconds; negative when it is ahead. */
+  readonly delayMs: number | undefined;
+}
+
+/** A window operator at one moment. */
+export interface WindowSnapshot extends WindowCounts {
+  /** Its node in the topology. */
+  readonly id: string;
+  /** The name of its flow. */
+  readonly window: string;
 }
 
 /** A dependency of a checkpoint at one moment. Times are milliseconds of event time. */
