@@ -116,9 +116,9 @@ function topicText(event) {
     case "assigned":
       return partitions.length === 0
         ? "it has no partitions: others of its group read them"
-        : `reads partitions ${partitions.join(", ")}`;
+        : `reads partition${partitions.length === 1 ? "" : "s"} ${partitions.join(", ")}`;
     case "revoked":
-      return `gives back partitions ${partitions.join(", ")}`;
+      return `gives back partition${partitions.length === 1 ? "" : "s"} ${partitions.join(", ")}`;
     case "stuck":
       return `leaves its group, since the message of ${place(event)} takes too long`;
     case "lost":

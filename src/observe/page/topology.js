@@ -191,7 +191,7 @@ function drawEdge({ from, to, kind, name }, at, { width, height }, tall) {
       h("path", {
         d: path,
         class: `edge ${kind === "dead letters" ? "letters" : kind} ${
-          rate && rate !== "0/s" ? "moves" : ""
+          rate && !rate.startsWith("0/s") ? "moves" : ""
         }`,
       }),
       h("circle", { cx: x2, cy: y2, r: 3, class: "tip" }),
@@ -206,11 +206,13 @@ function drawEdge({ from, to, kind, name }, at, { width, height }, tall) {
   };
 }
 
-/** How many messages take the way from one node to another, where that is known: what a flow, or a Proxy, reads. */
+/** How many messages take the way from one node to another, and wait there, where that is known: of what is read. */
 function rateOf(from, to) {
   const { flows, sources } = page.shown.snapshot;
   const source = sources.find(({ id }) => id === from) ?? sources.find(({ id }) => id === to);
-  if (source !== undefined) return perSecond(source.rate);
+  if (source !== undefined) {
+    return perSecond(source.rate) + (source.lag > 0 ? `, lag ${count(source.lag)}` : "");
+  }
   const flow = flows.find(({ id }) => id === to);
   return flow && perSecond(flow.rate);
 }
