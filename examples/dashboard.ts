@@ -97,7 +97,8 @@ app.handle(
     size: { hours: 1 },
     by: () => "all",
     time: ({ value }: { value: string }) => (JSON.parse(value) as Order).time,
-    maxAhead: Infinity, // the time of the shop runs ahead of the clock
+    maxAhead: Infinity, // the time of the shop is not that of the clock
+    idle: "hold",
     into: count(),
   }),
   ({ id, value }) => [id, value] as const,
