@@ -148,8 +148,12 @@ function figureOf(id, kind) {
     if (source.queue !== undefined) return `${source.queue.size} of ${source.queue.bound}`;
     return source.lag === undefined ? `${count(source.messages)} read` : `lag ${count(source.lag)}`;
   }
-  const store = stores.find((each) => each.id === id && each.space === "");
-  if (store !== undefined) return `${count(store.entries)} entries`;
+  const spaces = stores.filter((each) => each.id === id);
+  if (spaces.length > 0) {
+    const known = spaces.every(({ entries }) => entries !== undefined);
+    const entries = spaces.reduce((sum, each) => sum + each.entries, 0);
+    return known ? `${count(entries)} ${entries === 1 ? "entry" : "entries"}` : "";
+  }
   const found = checkpoints.find((each) => each.id === id);
   if (found === undefined) return "";
   if (found.pauses) return "pauses";
