@@ -109,6 +109,9 @@ export interface PartEvent {
   readonly type: "checkpoint" | "topic";
   /** Its name. */
   readonly name: string;
-  /** What happened, as its own `onStatus` is told. */
+  /**
+   * What happened, as its own `onStatus` is told. Of a message it may have `key` and `value`, which are shown to nobody;
+   * the `error` of a topic is one of its connection, and is shown.
+   */
   readonly event: { readonly type: string };
 }
