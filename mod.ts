@@ -94,10 +94,12 @@ export type {
   HeldSnapshot,
   OutageSnapshot,
   PartitionSnapshot,
+  Place,
   SourceSnapshot,
   StoreSnapshot,
   Waiting,
   Watermark,
+  WindowCounts,
   WindowSnapshot,
   Work,
 } from "./src/snapshot.ts";

@@ -29,6 +29,7 @@ import {
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { observe } from "@slipstream/slipstream/observe";
+import { count, tumbling } from "@slipstream/slipstream/windows";
 import { delay } from "@std/async/delay";
 
 interface Rate {
@@ -60,15 +61,18 @@ await using failedOrders = new Topic("failed-orders", { broker, codec: new Bytes
 await rates.ensure({ partitions: 1 });
 await orders.ensure({ partitions: PARTITIONS });
 
-await using rateAt = new MemoryCache<number>();
-await using prices = rateAt.space<number>("prices");
-await using hours = rateAt.space<number>("hours");
+/** Everything of one instant: rates, prices, hours, the windows that are open, the checkpoint. */
+await using state = new MemoryCache<unknown>({ maxBytes: Infinity });
+const unbounded = { maxBytes: Infinity };
+const rateAt = state.space<number>("rates", unbounded);
+const prices = state.space<number>("prices", unbounded);
+const hours = state.space<number>("hours", unbounded);
 
 const checkpoint = new Checkpoint("priced", {
   dependent: orders,
   dependencies: [new Dependency("rates", rates, { downtimeThreshold: { hours: 1 } })],
   correct: true,
-  cache: rateAt.space("checkpoints"),
+  cache: state,
   maxAhead: Infinity,
 });
 
@@ -78,19 +82,28 @@ app.handle(rates, async ({ value }) => {
   const { time, rate } = JSON.parse(value) as Rate;
   await checkpoint.heartbeat(time);
   return [time, rate] as const;
-}, { name: "keep rates", sink: rateAt });
+}, { name: "keep rates", sink: rateAt, state });
 
 app.handle(orders, async ({ value, partition, offset }) => {
   const { time, dollars } = JSON.parse(value) as Order;
   await checkpoint.checkPulse(time);
   const [rate = 1] = await Array.fromAsync(rateAt.values({ to: time, reverse: true, limit: 1 }));
   return [[partition, offset], dollars * rate] as const;
-}, { name: "price", sink: prices });
+}, { name: "price", sink: prices, state });
 
-app.handle(orders, async ({ value }) => {
-  const { time } = JSON.parse(value) as Order;
-  await hours.update(Math.floor(time / HOUR), (count = 0) => count + 1);
-}, { name: "count by the hour", replays: "skip" });
+app.handle(
+  orders,
+  tumbling({
+    size: { hours: 1 },
+    by: () => "all",
+    time: ({ value }: { value: string }) => (JSON.parse(value) as Order).time,
+    maxAhead: Infinity, // the time of the shop is not that of the clock
+    idle: "hold",
+    into: count(),
+  }),
+  ({ id, value }) => [id, value] as const,
+  { name: "count by the hour", sink: hours, state, replays: "skip" },
+);
 
 /** Sends what happens in the shop. */
 async function trade(signal: AbortSignal): Promise<void> {

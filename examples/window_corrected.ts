@@ -130,7 +130,8 @@ app.handle(
 const stop = new AbortController();
 const streaming = app.stream({ signal: stop.signal });
 let sent = 0;
-const quiet = () => next === sent && Object.keys(checkpoint.staleState).length === 0;
+const given = () => app.snapshot().windows[0]!.waiting === 0; // results leave with a commit
+const quiet = () => next === sent && Object.keys(checkpoint.staleState).length === 0 && given();
 for (const { report, quake } of arrivals) {
   if (report !== undefined) {
     await reportTopic.send({ value: report });
@@ -139,7 +140,7 @@ for (const { report, quake } of arrivals) {
     await quakeTopic.send({ value: quake });
     sent++;
   }
-  await until(() => feed.isDown || quiet());
+  await until(() => feed.isDown && given() || quiet());
 }
 await until(quiet);
 await delay(1_500); // the last hours are committed, and given

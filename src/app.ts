@@ -34,11 +34,14 @@ import {
   signal,
 } from "./options.ts";
 import type { AppSnapshot } from "./snapshot.ts";
-import type { StatusEvent } from "./status.ts";
+import type { PartEvent, StatusEvent } from "./status.ts";
 import type { Topology } from "./topology.ts";
 import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./handle_options.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { Source } from "./flow/source/source.ts";
+
+/** Is called with what happens to an app, and to parts of it, and when, in milliseconds since 1970. */
+type Listener = (event: StatusEvent | PartEvent, at: number) => void;
 
 /** The method that adds a listener to an app. */
 export const listen: unique symbol = Symbol("slipstream.listen");
@@ -113,7 +116,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   readonly #options: Read<AppOptions<Args>, typeof RULES>;
   readonly #bindings: Binding[] = [];
   readonly #exitHooks: (() => unknown)[] = [];
-  readonly #listeners = new Set<(event: StatusEvent, at: number) => void>();
+  readonly #listeners = new Set<Listener>();
   #run: Run | undefined;
   /** How it was when the last run ended. */
   #last: AppSnapshot | undefined;
@@ -257,6 +260,7 @@ export class App<Args = unknown> implements AsyncDisposable {
       commit,
       drainMs: drainTimeout,
       status: () => this.#teller(),
+      tell: () => this.#listeners.size === 0 ? undefined : this.#tellListeners,
       exit: () => this.#exit(),
     });
     const stop = () => run.stop(signal?.reason);
@@ -314,11 +318,11 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Calls `listener` with what happens, and when, beside `onStatus`; returns what ends that.
+   * Calls `listener` with what happens, to the app and to parts of it, and when; returns what ends that.
    *
    * @internal
    */
-  [listen](listener: (event: StatusEvent, at: number) => void): () => void {
+  [listen](listener: Listener): () => void {
     this.#listeners.add(listener);
     this.#run?.listened();
     return () => void this.#listeners.delete(listener);
@@ -338,13 +342,18 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   #teller(): ((event: StatusEvent) => void) | undefined {
-    const { onStatus, clock = systemClock } = this.#options;
+    const { onStatus } = this.#options;
     if (this.#listeners.size === 0) return onStatus;
     return (event) => {
-      for (const listener of this.#listeners) listener(event, clock.now());
+      this.#tellListeners(event);
       onStatus?.(event);
     };
   }
+
+  readonly #tellListeners = (event: StatusEvent | PartEvent): void => {
+    const { clock = systemClock } = this.#options;
+    for (const listener of this.#listeners) listener(event, clock.now());
+  };
 
   /**
    * Pauses a source before its next message; it resumes when no reason is left. Of a merge, all sources are paused.

@@ -6,11 +6,11 @@ export interface Waiting {
   readonly sinceMs: number;
 }
 
-/** The message that is worked for, or something that is waited for, with its place as far as it is known. */
-export interface Work extends Waiting {
+/** Where something happens, as far as it is known: a flow, a sink, a message. */
+export interface Place {
   /** The name of the flow. */
   readonly flow?: string | undefined;
-  /** The source of the message, in words. */
+  /** The source of the flow, in words. */
   readonly source?: string | undefined;
   /** The sink that is written to, in words. */
   readonly sink?: string | undefined;
@@ -22,8 +22,11 @@ export interface Work extends Waiting {
   readonly offset?: number | undefined;
 }
 
+/** What is done for a message, or waited for, and where. */
+export interface Work extends Waiting, Place {}
+
 /** An error and its place, without the message that it is about. */
-export interface ErrorSummary {
+export interface ErrorSummary extends Place {
   /** When it happened. */
   readonly at: number;
   /** The name of its class: that of what was thrown, where it was wrapped. */
@@ -32,18 +35,6 @@ export interface ErrorSummary {
   readonly text: string;
   /** Whether `text` may quote a message, since it was not made by this library for a failure of its own. */
   readonly quotes: boolean;
-  /** The name of the flow. */
-  readonly flow?: string | undefined;
-  /** The source of the flow, in words. */
-  readonly source?: string | undefined;
-  /** The sink that has failed, in words. */
-  readonly sink?: string | undefined;
-  /** The topic of the message. */
-  readonly topic?: string | undefined;
-  /** The partition of the message. */
-  readonly partition?: number | undefined;
-  /** The offset of the message in its partition. */
-  readonly offset?: number | undefined;
   /** The first line of user code in its stack: `orders.ts:12:5`. */
   readonly line?: string | undefined;
 }
@@ -148,18 +139,30 @@ export interface SourceSnapshot {
   readonly ended: boolean;
 }
 
-/** A window operator at one moment. */
-export interface WindowSnapshot {
-  /** Its node in the topology. */
-  readonly id: string;
-  /** The name of its flow. */
-  readonly window: string;
-  /** How many windows are open. */
+/** How the windows of a flow are at one moment. */
+export interface WindowCounts {
+  /** How many are open. */
   readonly open: number;
   /** How many were closed since the start. */
   readonly closed: number;
   /** How many messages came too late for theirs. */
   readonly late: number;
+  /** How many messages had a time too far ahead. */
+  readonly ahead: number;
+  /** How many results wait for a commit or for the handler. */
+  readonly waiting: number;
+  /** The event time by which they close: the least of the partitions; undefined before the first message. */
+  readonly watermark: number | undefined;
+  /** How far that is behind the clock, in milliseconds; negative when it is ahead. */
+  readonly delayMs: number | undefined;
+}
+
+/** A window operator at one moment. */
+export interface WindowSnapshot extends WindowCounts {
+  /** Its node in the topology. */
+  readonly id: string;
+  /** The name of its flow. */
+  readonly window: string;
 }
 
 /** A dependency of a checkpoint at one moment. Times are milliseconds of event time. */

@@ -102,3 +102,16 @@ export type StatusEvent =
   | { readonly type: "stopping" }
   /** The run is over. */
   | { readonly type: "ended"; readonly error: unknown };
+
+/** What a part of a run tells of itself, for whoever looks: a checkpoint, a source or a sink. */
+export interface PartEvent {
+  /** What it is. */
+  readonly type: "checkpoint" | "topic";
+  /** Its name. */
+  readonly name: string;
+  /**
+   * What happened, as its own `onStatus` is told. Of a message it may have `key` and `value`, which are shown to nobody;
+   * the `error` of a topic is one of its connection, and is shown.
+   */
+  readonly event: { readonly type: string };
+}

@@ -54,10 +54,11 @@ const mayImport: Record<Layer, readonly Layer[]> = {
   testing: ["app", "flow", "checkpoint", "cache", "codecs", "kafka", "interfaces", "base"],
 };
 
-/** What may be imported beyond that by `import type`, which loads nothing: the signatures of the public API. */
+/** What may be imported beyond that by `import type`, which loads nothing: the signatures of the public API, and what is told. */
 const mayName: Partial<Record<Layer, readonly Layer[]>> = {
   interfaces: ["flow"],
   app: ["kafka"],
+  observe: ["checkpoint", "kafka"],
 };
 
 /** Returns the layer of a file, given by its path below `src/`: `"flow/source/hub.ts"`. */

@@ -59,6 +59,7 @@ export class CheckpointState {
       pulse: this.latestPulse,
       marker: (name) => this.#markerOf(name),
     });
+    this.host?.tell?.({ type: "checkpoint", name: this.name, event });
     if (this.#silent) return;
     try {
       this.settings.onStatus?.(event);

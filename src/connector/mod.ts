@@ -143,6 +143,7 @@ export type { Root } from "../flow/source/receipt.ts";
 export { exactPipe } from "./exact_pipe.ts";
 export type { ExactPipe } from "../flow/stage/exact_pipes.ts";
 export type { Clock } from "../clock.ts";
+export type { PartEvent } from "../status.ts";
 export type {
   AskOptions,
   Assignment,

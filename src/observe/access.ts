@@ -6,8 +6,6 @@ export interface AccessOptions {
   readonly token: string | undefined;
   /** Whether requests to any host are answered without a token. */
   readonly unprotected: boolean;
-  /** The path below which the observer is. */
-  readonly path: string;
 }
 
 /** Why a request is refused. */
@@ -43,8 +41,9 @@ export class Access {
     const site = request.headers.get("sec-fetch-site");
     const origin = request.headers.get("origin");
     const { host, hostname } = new URL(request.url);
+    // Where the browser says where it comes from, that counts: a proxy may have changed the host of the request.
     const isForeign = site === "cross-site" || site === "same-site" ||
-      (origin !== null && hostOf(origin) !== host);
+      (site === null && origin !== null && hostOf(origin) !== host);
     if (isForeign) return { status: 403, reason: "requests of other sites are refused" };
     if (token !== undefined || unprotected || isLoopback(hostname)) return undefined;
     return {
@@ -70,12 +69,13 @@ export class Access {
     return isSame(given, this.#options.token ?? "");
   }
 
-  /** The header that gives a browser its cookie, for as long as it is open. */
+  /**
+   * The header that gives a browser its cookie, for as long as it is open. It names no path: so it is for what the
+   * browser sees beside the login, whatever a proxy has cut off.
+   */
   async cookie(request: Request): Promise<string> {
     const secure = new URL(request.url).protocol === "https:" ? "; Secure" : "";
-    const path = this.#options.path === "" ? "/" : this.#options.path;
-    return `${COOKIE}=${await this
-      .#cookieValue()}; Path=${path}; HttpOnly; SameSite=Strict${secure}`;
+    return `${COOKIE}=${await this.#cookieValue()}; HttpOnly; SameSite=Strict${secure}`;
   }
 
   /** What is in the cookie: it must not be the token, and no more than the token can make it. */

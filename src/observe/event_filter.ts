@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
-import type { StatusEvent } from "../status.ts";
+import type { PartEvent, StatusEvent } from "../status.ts";
 
-/** How many events of one kind and flow are told in a second. */
+/** How many events of one kind, and of one flow, checkpoint or topic, are told in a second. */
 const MOST_EACH_SECOND = 10;
 
 /** That events of a kind were left out, since there were too many. */
@@ -9,30 +9,30 @@ export interface MoreEvents {
   /** Its type. */
   readonly type: "more";
   /** The type of the events. */
-  readonly events: StatusEvent["type"];
-  /** The name of their flow. */
-  readonly flow: string;
+  readonly events: string;
+  /** Whose they are: `flow price`, `topic orders`. */
+  readonly of: string;
   /** How many were left out. */
   readonly count: number;
 }
 
-/** The events of one kind and flow in the current second. */
+/** The events of one kind in the current second. */
 interface Flood {
   readonly began: number;
-  readonly type: StatusEvent["type"];
-  readonly flow: string;
+  readonly events: string;
+  readonly of: string;
   count: number;
 }
 
 /**
- * Decides which events are kept for the page. A handler that fails for every message must neither be slowed down by
- * that, nor push out of the log what else has happened.
+ * Decides which events are kept for those who read the status. What is told again and again must neither slow down the
+ * app, nor push out of the log what else has happened.
  */
 export class EventFilter {
   readonly #clock: Clock;
-  /** Why each source was paused when that was told last. */
-  readonly #gates = new Map<string, string>();
   readonly #floods = new Map<string, Flood>();
+  /** The message for which each source was blocked when that was told last. */
+  readonly #blocked = new Map<string, string>();
 
   /** Has let nothing pass. */
   constructor(clock: Clock) {
@@ -40,29 +40,30 @@ export class EventFilter {
   }
 
   /** Returns whether an event is kept. */
-  passes(event: StatusEvent): boolean {
+  passes(event: StatusEvent | PartEvent): boolean {
     switch (event.type) {
       case "progress": // snapshots tell
+      case "windows":
+      case "commit":
         return false;
-      case "gate": { // told whenever something of it may have changed
-        const reasons = event.reasons.join();
-        const isKnown = this.#gates.get(event.source) === reasons;
-        this.#gates.set(event.source, reasons);
+      case "blocked": { // told each second
+        const { source, partition, offset } = event;
+        const message = `${partition} ${offset}`;
+        const isKnown = this.#blocked.get(source) === message;
+        this.#blocked.set(source, message);
         return !isKnown;
       }
-      case "retry":
-      case "skipped":
-      case "dead_letter":
-        return this.#isFew(event.type, event.flow);
     }
+    if ("flow" in event) return this.#isFew(event.type, `flow ${event.flow}`);
+    if ("event" in event) return this.#isFew(event.event.type, `${event.type} ${event.name}`);
     return true;
   }
 
-  #isFew(type: StatusEvent["type"], flow: string): boolean {
-    const key = `${type} ${flow}`;
+  #isFew(events: string, of: string): boolean {
+    const key = `${events} ${of}`;
     const flood = this.#floods.get(key);
     if (flood !== undefined) return ++flood.count <= MOST_EACH_SECOND;
-    this.#floods.set(key, { began: this.#clock.monotonic(), type, flow, count: 1 });
+    this.#floods.set(key, { began: this.#clock.monotonic(), events, of, count: 1 });
     return true;
   }
 
@@ -71,10 +72,10 @@ export class EventFilter {
     const over = [...this.#floods].filter(([, { began }]) =>
       this.#clock.monotonic() - began >= 1_000
     );
-    return over.flatMap(([key, { type, flow, count }]) => {
+    return over.flatMap(([key, { events, of, count }]) => {
       this.#floods.delete(key);
       const left = count - MOST_EACH_SECOND;
-      return left > 0 ? [{ type: "more", events: type, flow, count: left } as const] : [];
+      return left > 0 ? [{ type: "more", events, of, count: left } as const] : [];
     });
   }
 }

@@ -1,6 +1,7 @@
-import type { AppSnapshot, PartitionSnapshot, SourceSnapshot } from "../snapshot.ts";
+import type { AppSnapshot, SourceSnapshot } from "../snapshot.ts";
 import type { Topology } from "../topology.ts";
 import type { ProgressWatch } from "./progress_watch.ts";
+import { Rests } from "./rests.ts";
 import { inTime } from "./words.ts";
 
 /** Whether one thing is as it should be, and why. */
@@ -56,16 +57,16 @@ export function liveness(
       `${state} for ${inTime(sinceMs)}: ${what}`,
     )
   );
-  const excused = pausedDownstream(snapshot, topology);
-  for (const source of sources) checks.push(...ofSource(source, snapshot, watch, limits, excused));
+  const rests = new Rests(snapshot, topology);
+  for (const source of sources) checks.push(...ofSource(source, snapshot, watch, limits, rests));
   for (const { id, oldest } of flows) {
     if (oldest === undefined) continue;
     const { what, sink, sinceMs } = oldest;
     const to = sink === undefined ? "" : ` ${sink}`;
     const reason = `${what}${to} for ${inTime(sinceMs)}`;
-    const isExcused = excused.has(id);
-    const ok = isExcused || sinceMs <= limits.stalledAfter;
-    checks.push(check(id, ok, isExcused ? `${reason}: what it writes to is paused` : reason));
+    const rest = rests.ofFlow(id);
+    const ok = rest !== undefined || sinceMs <= limits.stalledAfter;
+    checks.push(check(id, ok, rest === undefined ? reason : `${reason}: ${rest}`));
   }
   return health(checks);
 }
@@ -92,68 +93,27 @@ function ofSource(
   snapshot: AppSnapshot,
   watch: ProgressWatch,
   { stalledAfter, waitingFor }: HealthLimits,
-  excused: ReadonlySet<string>,
+  rests: Rests,
 ): HealthCheck[] {
-  const { id, pausedFor, waitsFor, partitions, ended, lag } = source;
+  const { id, waitsFor, partitions, ended, lag } = source;
   if (ended) return [check(id, true, "has ended")];
   if (waitsFor !== undefined) {
     const { what, sinceMs } = waitsFor;
     return [check(id, sinceMs <= waitingFor, `waits for ${what} for ${inTime(sinceMs)}`)];
   }
-  if (pausedFor.length > 0) return [check(id, true, `paused: ${pausedFor.join(", ")}`)];
-  if (excused.has(id)) return [check(id, true, "what its flows write to is paused")];
+  const rest = rests.ofSource(source);
+  if (rest !== undefined) return [check(id, true, rest)];
   if (partitions.length === 0) {
     return [check(id, true, lag === 0 ? "has nothing to do" : "is read")];
   }
-  return partitions.map((partition) => {
-    const still = watch.stillFor(snapshot, id, partition.partition);
-    return { ...ofPartition(partition, source, snapshot, still, stalledAfter) };
+  return partitions.map((each) => {
+    const { partition, position, lag = "unknown" } = each;
+    const still = watch.stillFor(snapshot, id, partition);
+    const rest = rests.ofPartition(each, id) ??
+      (still <= stalledAfter ? "makes progress" : undefined);
+    const stall = `no progress for ${inTime(still)} at position ${position}, lag ${lag}`;
+    return { ...check(id, rest !== undefined, rest ?? stall), partition };
   });
-}
-
-function ofPartition(
-  { partition, lag, position, heldFor }: PartitionSnapshot,
-  { id }: SourceSnapshot,
-  { checkpoints }: AppSnapshot,
-  still: number,
-  stalledAfter: number,
-): HealthCheck {
-  const at = (ok: boolean, reason: string) => ({ ...check(id, ok, reason), partition });
-  if (heldFor.length > 0) return at(true, `held: ${heldFor.join(", ")}`);
-  const held = checkpoints.filter(({ dependent }) => dependent === id)
-    .flatMap(({ checkpoint, held }) => held.map((each) => ({ checkpoint, ...each })))
-    .find((each) => (each.partition ?? 0) === partition);
-  if (held !== undefined) {
-    return at(true, `held by checkpoint ${held.checkpoint}, for ${held.waitsFor.join(", ")}`);
-  }
-  if (lag === 0) return at(true, "has nothing to do");
-  if (still <= stalledAfter) return at(true, "makes progress");
-  return at(
-    false,
-    `no progress for ${inTime(still)} at position ${position}, lag ${lag ?? "unknown"}`,
-  );
-}
-
-/** The flows and sources that stand still since a full Proxy, which is paused, is what they write to. */
-function pausedDownstream({ sources, flows }: AppSnapshot, { edges }: Topology): Set<string> {
-  const paused = new Set(
-    sources.filter(({ pausedFor }) => pausedFor.length > 0).map(({ id }) => id),
-  );
-  const excused = new Set<string>();
-  for (let before = -1; before !== excused.size;) {
-    before = excused.size;
-    for (const { id, sources: reads } of flows) {
-      const full = sources.some(({ id: proxy, queue }) =>
-        queue !== undefined && queue.size >= queue.bound &&
-        (paused.has(proxy) || excused.has(proxy)) &&
-        edges.some((edge) => edge.from === id && edge.to === proxy)
-      );
-      if (!full) continue;
-      excused.add(id);
-      for (const source of reads) excused.add(source);
-    }
-  }
-  return excused;
 }
 
 function check(id: string | undefined, ok: boolean, reason: string): HealthCheck {

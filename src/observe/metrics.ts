@@ -202,6 +202,14 @@ export const METRICS: Readonly<Record<string, Metric>> = {
     "Corrections.",
     perCheckpoint(({ corrections }) => corrections),
   ),
+  slipstream_dependency_heartbeat_timestamp_seconds: gauge(
+    "The event time of its last heartbeat, in seconds since 1970.",
+    perDependency(({ marker }) => seconds(marker)),
+  ),
+  slipstream_dependency_frontier_timestamp_seconds: gauge(
+    "The event time before which everything of it is stored, in seconds since 1970.",
+    perDependency(({ frontier }) => seconds(frontier)),
+  ),
   slipstream_dependency_down: gauge(
     "1 while it is down.",
     perDependency(({ down }) => down ? 1 : 0),
@@ -221,6 +229,22 @@ export const METRICS: Readonly<Record<string, Metric>> = {
   slipstream_window_late_messages_total: counter(
     "Messages that came too late for their window.",
     ({ windows }) => windows.map(({ window, late }) => [{ window }, late]),
+  ),
+  slipstream_window_ahead_messages_total: counter(
+    "Messages whose time was too far ahead.",
+    ({ windows }) => windows.map(({ window, ahead }) => [{ window }, ahead]),
+  ),
+  slipstream_window_waiting_results: gauge(
+    "Results that wait for a commit or for the handler.",
+    ({ windows }) => windows.map(({ window, waiting }) => [{ window }, waiting]),
+  ),
+  slipstream_window_watermark_timestamp_seconds: gauge(
+    "The event time by which windows close, in seconds since 1970.",
+    ({ windows }) => windows.map(({ window, watermark }) => [{ window }, seconds(watermark)]),
+  ),
+  slipstream_window_watermark_delay_seconds: gauge(
+    "How far that is behind the clock.",
+    ({ windows }) => windows.map(({ window, delayMs }) => [{ window }, seconds(delayMs)]),
   ),
   slipstream_store_entries: gauge("Entries of an open cache.", perStore(({ entries }) => entries)),
   slipstream_store_bytes: gauge("Their estimated size.", perStore(({ bytes }) => bytes)),

@@ -15,16 +15,20 @@ import {
 } from "../options.ts";
 import { redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
+import type { PartEvent, StatusEvent } from "../status.ts";
+import type { Topology } from "../topology.ts";
 import { Access } from "./access.ts";
 import { EventFilter } from "./event_filter.ts";
 import { EventLog } from "./event_log.ts";
 import { eventStream } from "./event_stream.ts";
 import { type Health, liveness, readiness } from "./health.ts";
+import { Incidents } from "./incidents.ts";
 import { toMermaid } from "./mermaid.ts";
 import { toPrometheus } from "./metrics.ts";
 import { page, pageFile } from "./page.ts";
 import { problemsOf } from "./problems.ts";
 import { ProgressWatch } from "./progress_watch.ts";
+import { toldEvent } from "./told_event.ts";
 import { Trail } from "./trail.ts";
 
 /** Options of an {@linkcode observer}. */
@@ -171,6 +175,7 @@ class AppObserver implements Observer {
   readonly #log: EventLog;
   readonly #trail = new Trail();
   readonly #filter: EventFilter;
+  readonly #incidents = new Incidents();
   readonly #unlisten: () => void;
   readonly #closing = new AbortController();
   #cancelTimer: () => void = () => {};
@@ -192,7 +197,7 @@ class AppObserver implements Observer {
       clock = onlookersClock,
     } = options;
     this.#app = app;
-    this.#access = new Access({ token, unprotected, path });
+    this.#access = new Access({ token, unprotected });
     this.#path = path;
     this.#showsTexts = errors === "text";
     this.#limits = { stalledAfter, waitingFor };
@@ -203,9 +208,7 @@ class AppObserver implements Observer {
     this.#log = new EventLog(crypto.randomUUID().slice(0, 8));
     this.#filter = new EventFilter(clock);
     this.#unlisten = app[listen]((event, at) => {
-      this.#onlooking(() => {
-        if (this.#filter.passes(event)) this.#log.add("status", this.#toJson({ at, ...event }, at));
-      });
+      this.#onlooking(() => this.#note(event, at));
       if (event.type === "ended") this.#clock.macrotask(() => this.#show());
     });
     this.#tick();
@@ -234,8 +237,10 @@ class AppObserver implements Observer {
     if (refusal !== undefined) return text(`${refusal.reason}\n`, refusal.status);
     if (this.#closing.signal.aborted) return text("the observer is closed\n", 503);
     if (!pathname.startsWith(`${this.#path}/`)) {
-      if (pathname !== this.#path) return text(`there is nothing at ${pathname}\n`, 404);
-      return new Response(null, { status: 308, headers: { Location: `${this.#path}/` } });
+      if (pathname !== this.#path) return this.#nothingAt(pathname);
+      // Relative, as all links are: what is in front of it may have cut something off.
+      const last = pathname.slice(pathname.lastIndexOf("/") + 1);
+      return new Response(null, { status: 308, headers: { Location: `${last}/` } });
     }
     const name = pathname.slice(this.#path.length + 1);
     if (name === "login" && request.method === "POST") return await this.#login(request);
@@ -250,7 +255,14 @@ class AppObserver implements Observer {
       if (name === "") return page("login", 401);
       return text("a token is needed\n", 401, LOST_CREDENTIALS);
     }
-    return this.#document(name, request) ?? text(`there is nothing at ${pathname}\n`, 404);
+    return this.#document(name, request) ?? this.#nothingAt(pathname);
+  }
+
+  #nothingAt(pathname: string): Response {
+    const hint = pathname.startsWith(`${this.#path}/`)
+      ? ""
+      : `: the observer is below ${this.#path}/, and needs the whole path`;
+    return text(`there is nothing at ${pathname}${hint}\n`, 404);
   }
 
   #document(name: string, request: Request): Response | undefined {
@@ -258,7 +270,7 @@ class AppObserver implements Observer {
       case "":
         return page("dashboard");
       case "metrics":
-        return text(toPrometheus(this.#look()), 200, {
+        return text(toPrometheus(this.#look().snapshot), 200, {
           "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
         });
       case "topology.json":
@@ -276,21 +288,21 @@ class AppObserver implements Observer {
   }
 
   #snapshot(): Response {
-    const snapshot = this.#look();
+    const { snapshot } = this.#look();
     return json(this.#toJson(snapshot, snapshot.at));
   }
 
-  #look(): AppSnapshot {
-    const snapshot = this.#app.snapshot();
-    this.#watch.see(snapshot);
-    return snapshot;
+  #look(): { readonly snapshot: AppSnapshot; readonly topology: Topology } {
+    const [snapshot, topology] = [this.#app.snapshot(), this.#app.topology()];
+    this.#watch.see(snapshot, topology);
+    return { snapshot, topology };
   }
 
   /** Without a token a probe is told no more than whether it is so. */
   #probe(name: "live" | "ready", mayLook: boolean): Response {
-    const snapshot = this.#look();
+    const { snapshot, topology } = this.#look();
     const health: Health = name === "live"
-      ? liveness(snapshot, this.#app.topology(), this.#watch, this.#limits)
+      ? liveness(snapshot, topology, this.#watch, this.#limits)
       : readiness(snapshot);
     const { ok, checks } = health;
     return json(JSON.stringify(mayLook ? { ok, checks } : { ok }), ok ? 200 : 503);
@@ -304,7 +316,7 @@ class AppObserver implements Observer {
     return new Response(null, {
       status: 303,
       headers: {
-        "Location": `${this.#path}/`,
+        "Location": "./",
         "Set-Cookie": await this.#access.cookie(request),
       },
     });
@@ -347,14 +359,20 @@ class AppObserver implements Observer {
   }
 
   #showNow(): void {
-    const snapshot = this.#look();
+    const { snapshot, topology } = this.#look();
     const wasOver = this.#isOver;
     this.#isOver = snapshot.state === "ended";
     if (snapshot.state !== "idle" && !(wasOver && this.#isOver)) this.#trail.add(snapshot);
     if (this.#clients === 0) return;
-    const problems = problemsOf(snapshot, this.#watch);
-    const topology = this.#app.topology();
+    const problems = problemsOf(snapshot, this.#watch, this.#incidents);
     this.#log.show(this.#toJson({ snapshot, problems, topology }, snapshot.at));
+  }
+
+  /** Something has happened to the app, or to a part of it. */
+  #note(event: StatusEvent | PartEvent, at: number): void {
+    if ("event" in event) this.#incidents.note(event, at);
+    if (!this.#filter.passes(event)) return;
+    this.#log.add("status", this.#toJson({ at, ...toldEvent(event, at) }, at));
   }
 
   /** Whoever looks on ends nothing: what cannot be looked at is told on the page. */

@@ -1,27 +1,28 @@
-import type { AppSnapshot, ErrorSummary, FlowSnapshot, SourceSnapshot, Work } from "../snapshot.ts";
+import type {
+  AppSnapshot,
+  ErrorSummary,
+  FlowSnapshot,
+  Place,
+  SourceSnapshot,
+  Work,
+} from "../snapshot.ts";
+import { type Incidents, RECENT_MS } from "./incidents.ts";
+import type { Problem } from "./problem.ts";
 import type { ProgressWatch } from "./progress_watch.ts";
 import { inNumber, inThousands, inTime } from "./words.ts";
 
-/** Something that somebody should look at. */
-export interface Problem {
-  /** `bad`: it does not go on, or something is lost to it; `warn`: it may come to that; `info`: it is on purpose. */
-  readonly severity: "bad" | "warn" | "info";
-  /** The node in the topology; undefined for the app. */
-  readonly id: string | undefined;
-  /** What it is, in words. */
-  readonly text: string;
-}
-
 /** A message in flight for so long is told, as is a wait. */
 const LONG_MS = 10_000;
-/** An error counts as recent for so long. */
-const RECENT_MS = 300_000;
 /** A partition is behind the others when its lag is so many times theirs, and at least so large. */
 const BEHIND_TIMES = 4;
 const BEHIND_LEAST = 100;
 
 /** Returns what is wrong with an app, the worst first, and of that what may be the cause of the rest. No message is quoted. */
-export function problemsOf(snapshot: AppSnapshot, watch: ProgressWatch): Problem[] {
+export function problemsOf(
+  snapshot: AppSnapshot,
+  watch: ProgressWatch,
+  incidents: Incidents,
+): Problem[] {
   const { at, state, error, sources, flows, checkpoints, stores, commits, waitsFor } = snapshot;
   const problems: Problem[] = [];
   const tell = (severity: Problem["severity"], id: string | undefined, text: string) =>
@@ -77,6 +78,7 @@ export function problemsOf(snapshot: AppSnapshot, watch: ProgressWatch): Problem
   }
   for (const source of sources) ofSource(source, snapshot, watch, tell);
   for (const flow of flows) ofFlow(flow, at, tell);
+  problems.push(...incidents.problems(snapshot));
   const order = ["bad", "warn", "info"];
   return problems.toSorted((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
 }
@@ -170,11 +172,7 @@ export function inWords(error: ErrorSummary): string {
 }
 
 /** Returns the place of a message: ` (orders partition 0 offset 17)`. */
-function placeOf(
-  { topic, partition, offset, sink }: Partial<
-    Pick<ErrorSummary, "topic" | "partition" | "offset" | "sink">
-  >,
-): string {
+function placeOf({ topic, partition, offset, sink }: Place): string {
   const parts = [
     topic,
     partition !== undefined && `partition ${partition}`,

@@ -62,6 +62,7 @@ export class SessionWindows implements Windows {
   readonly #changed = new Set<Session>();
   readonly #unsaved = new Set<Sessions>();
   #last: Iterator<Session> | undefined;
+  #open = 0;
 
   constructor(host: WindowsHost, gap: number) {
     this.#host = host;
@@ -111,7 +112,9 @@ export class SessionWindows implements Windows {
       live: true,
     };
     addToOne(session, entry, this.#host);
+    if (!session.closed) this.#open++;
     for (const each of near) {
+      if (!each.closed) this.#open--;
       each.live = false;
       this.#changed.delete(each);
     }
@@ -175,13 +178,7 @@ export class SessionWindows implements Windows {
 
   /** See {@linkcode Windows.open}. */
   get open(): number {
-    let open = 0;
-    for (const { keys } of this.#scopes.values()) {
-      for (const { sessions } of keys.values()) {
-        for (const session of sessions) if (!session.closed) open++;
-      }
-    }
-    return open;
+    return this.#open;
   }
 
   load(rows: StateRows): void {
@@ -206,6 +203,7 @@ export class SessionWindows implements Windows {
       for (const [start, last, parts, told, closed, given] of sessions) {
         const session = { of, start, last, parts, told, closed, given, live: true };
         of.sessions.push(session);
+        if (!closed) this.#open++;
         deadlines.add(last + this.#gap, session);
         if (told === UNTOLD && this.#host.eager) this.#changed.add(session);
       }
@@ -264,6 +262,7 @@ export class SessionWindows implements Windows {
     this.#unsaved.add(of);
     if (session.closed && this.#host.closing(of.scope) < session.last + this.#gap) {
       session.closed = false;
+      this.#open++;
       this.#scope(of.scope).deadlines.add(session.last + this.#gap, session);
     }
     if (this.#host.eager) this.#changed.add(session);
@@ -273,6 +272,7 @@ export class SessionWindows implements Windows {
 
   #close(session: Session): void {
     session.closed = true;
+    this.#open--;
     this.#unsaved.add(session.of);
     this.#host.closed();
     if (session.told !== TOLD_FINAL) this.#give(session);

@@ -7,6 +7,7 @@ import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
 import type { Ticking } from "../flow/stage/ticking.ts";
 import type { Emit, Maybe } from "../flow/stage/stage.ts";
+import type { WindowCounts } from "../snapshot.ts";
 import type { StatusEvent } from "../status.ts";
 import { assertSameDefinition } from "./definition.ts";
 import type { WindowSettings } from "./options.ts";
@@ -63,7 +64,7 @@ export class WindowStage implements Ticker {
   #cancelAsk: (() => void) | undefined;
   #told = { closed: 0, late: 0, ahead: 0 };
   /** What was told before. */
-  #before = { closed: 0, late: 0 };
+  #before = { closed: 0, late: 0, ahead: 0 };
 
   constructor(settings: WindowSettings, make: MakeWindows, place: StagePlace) {
     const ticking = place.ticking!;
@@ -122,10 +123,25 @@ export class WindowStage implements Ticker {
   }
 
   /** See {@linkcode Ticker.look}. */
-  look(): { open: number; closed: number; late: number } {
-    const { closed, late } = this.#told;
-    const { open } = this.#windows;
-    return { open, closed: this.#before.closed + closed, late: this.#before.late + late };
+  look(): WindowCounts {
+    const before = this.#before;
+    const { closed, late, ahead } = this.#told;
+    return {
+      open: this.#windows.open,
+      closed: before.closed + closed,
+      late: before.late + late,
+      ahead: before.ahead + ahead,
+      waiting: this.#outbox.size,
+      ...this.#reached(),
+    };
+  }
+
+  /** How far the event time has come. */
+  #reached(): Pick<WindowCounts, "watermark" | "delayMs"> {
+    const all = [...this.#watermarks.clocks.values()].map(({ watermark }) => watermark);
+    const least = Math.min(...all);
+    if (!Number.isFinite(least)) return { watermark: undefined, delayMs: undefined };
+    return { watermark: least, delayMs: this.#ticking.clock.now() - least };
   }
 
   /** Sets where results go; returns where messages come in. */
@@ -406,16 +422,17 @@ export class WindowStage implements Ticker {
 
   tell(status: (event: StatusEvent) => void): void {
     const { flow } = this.#place.flowRun;
-    const { source, clock } = this.#ticking;
+    const { source } = this.#ticking;
     const { closed, late, ahead } = this.#told;
-    const all = [...this.#watermarks.clocks.values()].map(({ watermark }) => watermark);
-    const least = Math.min(...all);
-    const watermark = Number.isFinite(least) ? least : undefined;
-    const delayMs = watermark === undefined ? undefined : clock.now() - watermark;
-    this.#before = { closed: this.#before.closed + closed, late: this.#before.late + late };
+    const before = this.#before;
+    this.#before = {
+      closed: before.closed + closed,
+      late: before.late + late,
+      ahead: before.ahead + ahead,
+    };
     this.#told = { closed: 0, late: 0, ahead: 0 };
     const waiting = this.#outbox.size;
-    status({ type: "windows", flow, source, closed, late, ahead, waiting, watermark, delayMs });
+    status({ type: "windows", flow, source, closed, late, ahead, waiting, ...this.#reached() });
   }
 }
 

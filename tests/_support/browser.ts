@@ -49,14 +49,21 @@ export class Browser implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #folder: string;
   readonly #socket: WebSocket;
+  readonly #stopReading: () => Promise<void>;
   readonly #waiting = new Map<number, PromiseWithResolvers<Record<string, unknown>>>();
   readonly #listeners = new Set<(answer: Answer) => void>();
   #next = 1;
 
-  private constructor(process: Deno.ChildProcess, folder: string, socket: WebSocket) {
+  private constructor(
+    process: Deno.ChildProcess,
+    folder: string,
+    socket: WebSocket,
+    stopReading: () => Promise<void>,
+  ) {
     this.#process = process;
     this.#folder = folder;
     this.#socket = socket;
+    this.#stopReading = stopReading;
     socket.onmessage = ({ data }) => {
       const answer = JSON.parse(data) as Answer;
       const waiting = answer.id === undefined ? undefined : this.#waiting.get(answer.id);
@@ -89,13 +96,13 @@ export class Browser implements AsyncDisposable {
       stdout: "null",
       stderr: "piped",
     }).spawn();
-    const url = await addressIn(process.stderr);
+    const { url, stop } = await addressIn(process.stderr);
     const socket = new WebSocket(url);
     await new Promise<void>((resolve, reject) => {
       socket.onopen = () => resolve();
       socket.onerror = () => reject(new Error("Cannot speak to Chromium"));
     });
-    return new Browser(process, folder, socket);
+    return new Browser(process, folder, socket, stop);
   }
 
   /** Sends a command; `session` is that of a page. */
@@ -138,13 +145,16 @@ export class Browser implements AsyncDisposable {
     this.send("Browser.close").catch(() => {});
     await closed;
     await this.#process.status;
+    await this.#stopReading();
     for (const { reject } of this.#waiting.values()) reject(new Error("Chromium is closed"));
     await Deno.remove(this.#folder, { recursive: true }).catch(() => {});
   }
 }
 
-/** Reads where Chromium listens from what it prints, and the rest of that to its end. */
-async function addressIn(stderr: ReadableStream<Uint8Array>): Promise<string> {
+/** Reads where Chromium listens from what it prints, and the rest of that until it is stopped: helpers may outlive it. */
+async function addressIn(
+  stderr: ReadableStream<Uint8Array>,
+): Promise<{ url: string; stop: () => Promise<void> }> {
   const reader = stderr.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
@@ -152,10 +162,10 @@ async function addressIn(stderr: ReadableStream<Uint8Array>): Promise<string> {
     text += value;
     const url = /ws:\/\/\S+/.exec(text)?.[0];
     if (url !== undefined) {
-      (async () => {
+      const rest = (async () => {
         while (!(await reader.read()).done);
       })();
-      return url;
+      return { url, stop: () => reader.cancel().then(() => rest) };
     }
     if (done) throw new Error(`Chromium has not started:\n${text}`);
   }

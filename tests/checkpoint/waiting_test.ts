@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { App, Checkpoint, Dependency, SourceError } from "../../mod.ts";
+import { App, Checkpoint, Dependency, SourceError, type StatusEvent } from "../../mod.ts";
 import { World } from "../_support/join_world.ts";
 import { Log, LogSource } from "../_support/log_source.ts";
 
@@ -187,4 +187,27 @@ Deno.test('Checkpoint in mode "wait" tells that what was heard is still being ha
   assertEquals(process.log, ["0:0 ?"]);
   await process.close();
   assertEquals(world.clock.pending, 0);
+});
+
+Deno.test('Checkpoint in mode "wait" tells no reasons of its dependent again while it waits', async () => {
+  const [questions, answers] = [new Log<number>(), new Log<number>()];
+  const [asked, known] = [new LogSource(questions), new LogSource(answers)];
+  const checkpoint = new Checkpoint<{ value: number }>("c", {
+    dependent: asked,
+    dependencies: [new Dependency("d", known)],
+    mode: "wait",
+    time: ({ value }) => value,
+  });
+  const events: StatusEvent[] = [];
+  const app = new App({ onStatus: (event) => events.push(event) });
+  const done = Promise.withResolvers<void>();
+  app.handle(known, async ({ value }) => void await checkpoint.heartbeat(value));
+  app.handle(asked, () => done.resolve());
+  questions.append(100);
+  for (let time = 1; time <= 101; time++) answers.append(time);
+  const streaming = app.stream();
+  await done.promise;
+  await app.close();
+  await streaming;
+  assertEquals(events.filter(({ type }) => type === "gate"), []);
 });

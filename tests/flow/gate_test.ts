@@ -212,6 +212,26 @@ Deno.test("Gate.seek() of a source without positions, or one that is not read, i
   );
 });
 
+Deno.test("App.stream() tells the reasons of a source when they change, whatever else of its gate does", async () => {
+  const told: (readonly string[])[] = [];
+  const app = new App({ onStatus: (event) => event.type === "gate" && told.push(event.reasons) });
+  const source = [1];
+  const gate = gateOf(source);
+  app.handle(source, () => {
+    const remove = gate.guard(() => true);
+    for (let n = 0; n < 3; n++) gate.recheck();
+    gate.pause("rain");
+    gate.pause("rain");
+    gate.recheck();
+    gate.pause("snow", 1);
+    gate.resume("snow", 1);
+    gate.resume("rain");
+    remove();
+  });
+  await app.stream();
+  assertEquals(told, [["rain"], []]);
+});
+
 Deno.test("App.stream() tells the reasons of a paused source", async () => {
   const events: unknown[] = [];
   const app = new App({ onStatus: (event) => event.type === "gate" && events.push(event) });

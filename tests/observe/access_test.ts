@@ -41,8 +41,19 @@ Deno.test("observer() refuses requests of other sites, also with a token", async
     });
     assertEquals([foreign, status], [foreign, 403]);
   }
-  const own = { ...headers, origin: "http://localhost", "sec-fetch-site": "same-origin" };
-  assertEquals((await seen.get("/snapshot.json", { headers: own })).status, 200);
+  for (
+    const own of [
+      { origin: "http://localhost" },
+      { origin: "http://localhost", "sec-fetch-site": "same-origin" },
+      { origin: "https://ops.example.com", "sec-fetch-site": "same-origin" }, // a proxy has changed the host
+      { "sec-fetch-site": "none" },
+    ]
+  ) {
+    const { status } = await seen.get("/snapshot.json", {
+      headers: { ...headers, ...own } as HeadersInit,
+    });
+    assertEquals([own, status], [own, 200]);
+  }
 });
 
 Deno.test("observer() with a token shows nothing without it, and the probes only their state", async () => {
@@ -81,7 +92,7 @@ Deno.test("observer() gives the page a cookie for the token, which is not the to
   const refused = await login("another-token-entirely");
   assertEquals([refused.status, refused.headers.get("set-cookie")], [401, null]);
   const accepted = await login(TOKEN);
-  assertEquals([accepted.status, accepted.headers.get("location")], [303, "/"]);
+  assertEquals([accepted.status, accepted.headers.get("location")], [303, "./"]);
   const cookie = accepted.headers.get("set-cookie")!;
   assertEquals(cookie.includes(TOKEN), false);
   assertEquals(/; HttpOnly; SameSite=Strict$/.test(cookie), true, cookie);
@@ -121,7 +132,11 @@ Deno.test("observer() below a path answers there alone", async () => {
   assertEquals((await seen.get("/ops/snapshot.json")).status, 200);
   assertEquals((await seen.get("/snapshot.json")).status, 404);
   const moved = await seen.get("/ops");
-  assertEquals([moved.status, moved.headers.get("location")], [308, "/ops/"]);
+  assertEquals([moved.status, moved.headers.get("location")], [308, "ops/"]);
+  assertEquals(
+    await (await seen.get("/live")).text(),
+    "there is nothing at /live: the observer is below /ops/, and needs the whole path\n",
+  );
 });
 
 Deno.test("observer() takes GET and HEAD alone", async () => {

@@ -99,6 +99,10 @@ browserTest(
 
       await page.until('document.querySelector("#problems").innerText.includes("rates is down")');
       await page.until('document.querySelector("#checkpoints rect.outage title") !== null');
+      // The orders that wait stand on the edges that lead from them, too.
+      await page.until(
+        '[...document.querySelectorAll("#topology text.label")].some((each) => /^\\d.*\\/s, lag \\d/.test(each.textContent))',
+      );
       assertEquals((await page.text("#sources")).includes("Paused by: checkpoint priced"), true);
       await assertUsable(page);
 
@@ -107,6 +111,17 @@ browserTest(
       await page.until('!document.querySelector("#problems").innerText.includes("rates is down")');
       assertEquals((await page.text("#checkpoints")).includes("correction of results of"), true);
       await page.until(`Number(${FLOW("price", "dead letters")}) >= 1`);
+
+      await page.until(
+        "Number(document.querySelector('#windows td[data-name=\"closed\"]')?.innerText) >= 3",
+      );
+      const events = await page.text("#events");
+      for (
+        const event of ["rates is down, behind by", "rates has caught up", "results are corrected"]
+      ) {
+        assertEquals([event, events.includes(`Checkpoint priced: ${event}`)], [event, true]);
+      }
+      assertEquals(events.includes("Topic orders: reads partitions 0, 1, 2"), true);
 
       await kill(process);
       await page.until('document.querySelector("#link")?.innerText.includes("connection lost")');
@@ -294,7 +309,7 @@ browserTest(
     const page = await browser.open(server.url);
     const submit = async (token: string) => {
       await page.evaluate(
-        `document.querySelector("input").value = ${
+        `document.querySelector("[name=token]").value = ${
           JSON.stringify(token)
         }; document.querySelector("form").requestSubmit()`,
       );

@@ -1,11 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { App, Proxy } from "@slipstream/slipstream";
+import { App, Checkpoint, Dependency, Proxy } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { observer } from "@slipstream/slipstream/observe";
 import { ManualClock } from "@slipstream/slipstream/testing";
 import type { AppSnapshot, SourceSnapshot } from "../../mod.ts";
-import { liveness, readiness } from "../../src/observe/health.ts";
+import { type Health, liveness, readiness } from "../../src/observe/health.ts";
+import { Incidents } from "../../src/observe/incidents.ts";
 import { ProgressWatch } from "../../src/observe/progress_watch.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
 import { observed } from "../_support/observed.ts";
@@ -70,12 +71,12 @@ Deno.test("liveness() is false for one partition without progress, whatever the 
         ...partition(3, 1, 4, ["checkpoint x"]),
       }],
     });
-  watch.see(at(1));
+  watch.see(at(1), NOTHING);
   await clock.tick(60_000);
-  watch.see(at(2));
+  watch.see(at(2), NOTHING);
   assertEquals(liveness(at(2), NOTHING, watch, LIMITS).ok, true);
   await clock.tick(1_000);
-  watch.see(at(3));
+  watch.see(at(3), NOTHING);
   const { ok, checks } = liveness(at(3), NOTHING, watch, LIMITS);
   assertEquals(ok, false);
   assertEquals(checks.map(({ partition, ok, reason }) => [partition, ok, reason]), [
@@ -90,9 +91,9 @@ Deno.test("liveness() is true for a source that is paused, however long", async 
   const clock = new ManualClock();
   const watch = new ProgressWatch(clock);
   const paused = streaming({ pausedFor: ["lunch"], partitions: [partition(0, 1, 5)] });
-  watch.see(paused);
+  watch.see(paused, NOTHING);
   await clock.tick(1e9);
-  watch.see(paused);
+  watch.see(paused, NOTHING);
   assertEquals(liveness(paused, NOTHING, watch, LIMITS), {
     ok: true,
     checks: [{ id: "source:orders", ok: true, reason: "paused: lunch" }],
@@ -114,13 +115,59 @@ Deno.test("liveness() is true for what a checkpoint holds in mode wait", async (
   const snapshot = streaming({ partitions: [partition(0, 1, 5)] }, {
     checkpoints: [{ checkpoint: "c", dependent: "source:orders", held } as never],
   });
-  watch.see(snapshot);
+  watch.see(snapshot, NOTHING);
   await clock.tick(1e9);
-  watch.see(snapshot);
+  watch.see(snapshot, NOTHING);
   assertEquals(
     liveness(snapshot, NOTHING, watch, LIMITS).checks[0]?.reason,
     "held by checkpoint c, for rates",
   );
+});
+
+Deno.test("liveness() begins anew after a rest: an idle partition that gets a message is not dead at once", async () => {
+  const HOUR = 3_600_000;
+  const behind = { partitions: [partition(0, 5, 6)] };
+  const held = { partition: 0, time: 1, sinceMs: 1, waitsFor: ["rates"] };
+  const checkpoints = [{ checkpoint: "c", dependent: "source:orders", held: [held] } as never];
+  const rests: Record<string, AppSnapshot> = {
+    idle: streaming({ partitions: [partition(0, 5, 5)] }),
+    paused: streaming({ ...behind, pausedFor: ["lunch"] }),
+    held: streaming({ partitions: [partition(0, 5, 6, ["stocktaking"])] }),
+    away: streaming({ ...behind, waitsFor: { what: "the brokers to answer", sinceMs: HOUR } }),
+    waiting: streaming(behind, { checkpoints }),
+  };
+  for (const [rest, snapshot] of Object.entries(rests)) {
+    const clock = new ManualClock();
+    const watch = new ProgressWatch(clock);
+    watch.see(snapshot, NOTHING);
+    await clock.tick(HOUR);
+    watch.see(snapshot, NOTHING);
+    await clock.tick(1_000);
+    const now = streaming(behind);
+    watch.see(now, NOTHING);
+    assertEquals([rest, liveness(now, NOTHING, watch, LIMITS).ok], [rest, true]);
+    assertEquals([rest, problemsOf(now, watch, new Incidents())], [rest, []]);
+    await clock.tick(61_000);
+    watch.see(now, NOTHING);
+    assertEquals([rest, liveness(now, NOTHING, watch, LIMITS).ok], [rest, false]);
+  }
+});
+
+Deno.test("liveness() is true while the app starts, for so long, and while it stops, for as long as that takes", () => {
+  const watch = new ProgressWatch(new ManualClock());
+  const after = (state: "starting" | "stopping", sinceMs: number) =>
+    liveness(
+      streaming({ ended: true }, {
+        state,
+        waitsFor: [{ what: "a checkpoint is opened", sinceMs }],
+      }),
+      NOTHING,
+      watch,
+      LIMITS,
+    ).ok;
+  assertEquals(after("starting", 120_000), true);
+  assertEquals(after("starting", 120_001), false);
+  assertEquals(after("stopping", 1e9), true);
 });
 
 Deno.test("liveness() is true for a flow that waits for a full Proxy that is paused", async () => {
@@ -198,19 +245,101 @@ Deno.test("/ready is 503 until a Topic has its partitions, 200 then, also while 
   assertEquals((await ready())[0], 503);
 });
 
+Deno.test("/ready is 503 until the checkpoint is restored, and 200 while it pauses its dependent", async () => {
+  await using broker = new MemoryBroker();
+  const options = { broker, groupId: "g", offset: "earliest" } as const;
+  await using rates = new Topic("rates", options);
+  await using orders = new Topic("orders", options);
+  for (const topic of [rates, orders]) await topic.ensure();
+  const restored = Promise.withResolvers<void>();
+  const checkpoint = new Checkpoint("priced", {
+    dependent: orders,
+    dependencies: [new Dependency("rates", rates, { downtimeThreshold: 10 })],
+    cache: { get: () => restored.promise, set: () => Promise.resolve() },
+  });
+  const app = new App();
+  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)));
+  app.handle(orders, async ({ value }) => void await checkpoint.checkPulse(Number(value)));
+  using seen = observer(app);
+  const ready = async () => {
+    const response = await seen.fetch(new Request("http://localhost/ready"));
+    const { checks } = await response.json() as Health;
+    return [response.status, ...checks.map(({ reason }) => reason)];
+  };
+  const streaming = app.stream();
+  assertEquals(await ready(), [
+    503,
+    "starting: a checkpoint is being opened",
+    "the app is starting",
+    "is read",
+    "is read",
+  ]);
+  restored.resolve();
+  while (app.snapshot().state !== "streaming") await new Promise((done) => setTimeout(done));
+  assertEquals(await ready(), [200, "is read", "is read"]);
+  await rates.send({ value: "1" });
+  while (app.snapshot().checkpoints[0]!.frontier !== 1) {
+    await new Promise((done) => setTimeout(done));
+  }
+  await orders.send({ value: "2" });
+  await orders.send({ value: "100" });
+  while (!app.snapshot().checkpoints[0]!.pauses) await new Promise((done) => setTimeout(done));
+  assertEquals(await ready(), [200, "is read", "paused: checkpoint priced"]);
+  await app.close();
+  await streaming;
+});
+
+Deno.test("/live and /ready are 200 for a member of a group that gets no partitions, since others have them", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("in", { partitions: 1 });
+  const member = () => {
+    const topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+    const app = new App();
+    app.handle(topic, () => {}, { name: "count" });
+    const seen = observer(app);
+    const probe = async (name: string) => {
+      const response = await seen.fetch(new Request(`http://localhost/${name}`));
+      const { checks } = await response.json() as Health;
+      return [response.status, checks.map(({ reason }) => reason)];
+    };
+    return { topic, app, seen, probe, streaming: app.stream() };
+  };
+  const members = [member(), member()];
+  const counts = () =>
+    members.map(({ app }) => {
+      const { state, sources: [source] } = app.snapshot();
+      const isWell = state === "streaming" && source!.waitsFor === undefined;
+      return isWell ? source!.partitions.length : undefined;
+    });
+  while (counts().toSorted().join() !== "0,1") await new Promise((done) => setTimeout(done));
+  for (const { probe } of members) {
+    assertEquals(await probe("live"), [200, ["has nothing to do"]]);
+    assertEquals(await probe("ready"), [200, ["is read"]]);
+  }
+  for (const { app, streaming, topic, seen } of members) {
+    await app.close();
+    await streaming;
+    await topic.close();
+    seen.close();
+  }
+});
+
 Deno.test("problemsOf() tells a partition that lags far behind the others, and one that stands still", async () => {
   const clock = new ManualClock();
   const watch = new ProgressWatch(clock);
   const snapshot = streaming({
     partitions: [partition(0, 90, 100), partition(1, 100, 5_000), partition(2, 95, 100)],
   });
-  watch.see(snapshot);
-  assertEquals(problemsOf(snapshot, watch).map(({ severity, text }) => [severity, text]), [
-    ["warn", "orders partition 1 lags: 4,900 messages, the others 10"],
-  ]);
+  watch.see(snapshot, NOTHING);
+  assertEquals(
+    problemsOf(snapshot, watch, new Incidents()).map(({ severity, text }) => [severity, text]),
+    [
+      ["warn", "orders partition 1 lags: 4,900 messages, the others 10"],
+    ],
+  );
   await clock.tick(11_000);
-  watch.see(snapshot);
-  assertEquals(problemsOf(snapshot, watch)[1], {
+  watch.see(snapshot, NOTHING);
+  assertEquals(problemsOf(snapshot, watch, new Incidents())[1], {
     severity: "bad",
     id: "source:orders",
     text: "orders partition 1 stands still at 100 for 11 s, with a lag of 4,900",
@@ -274,7 +403,7 @@ Deno.test("problemsOf() tells a failing commit, a full disk, a dead dependency a
       }],
     } as never],
   });
-  assertEquals(problemsOf(snapshot, watch).map(({ text }) => text), [
+  assertEquals(problemsOf(snapshot, watch, new Incidents()).map(({ text }) => text), [
     "cache is not saved: Cannot write to cache: the disk is full",
     "Commits have failed for 9 s: Cannot write to cache: the disk is full",
     "rates is down for 61 s: its dependent is paused (checkpoint c)",

@@ -87,6 +87,10 @@ Deno.test("/metrics has a sample of each metric but those of windows, each once,
     "slipstream_window_open",
     "slipstream_window_closed_total",
     "slipstream_window_late_messages_total",
+    "slipstream_window_ahead_messages_total",
+    "slipstream_window_waiting_results",
+    "slipstream_window_watermark_timestamp_seconds",
+    "slipstream_window_watermark_delay_seconds",
     "slipstream_store_last_save_timestamp_seconds",
   ]);
   const samples = text.trimEnd().split("\n").filter((line) => !line.startsWith("#"))

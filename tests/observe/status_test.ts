@@ -107,7 +107,6 @@ Deno.test("/status tells few of the events of a flood, and how many there were, 
     ...Array(10).fill("skipped"),
     "source_ended",
     "flow_ended",
-    "commit",
     "ended",
     "more 4990",
   ]);

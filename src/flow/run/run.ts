@@ -1,7 +1,7 @@
 import type { Clock } from "../../clock.ts";
 import { DrainError, FlowError, type SourceError, type Stuck } from "../../errors.ts";
 import type { AppState } from "../../snapshot.ts";
-import type { StatusEvent } from "../../status.ts";
+import type { PartEvent, StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly drainMs: number;
   /** Returns who is told what happens, if anybody is. */
   readonly status: () => ((event: StatusEvent) => void) | undefined;
+  /** Returns who is told what happens to the parts of the run, if anybody is. */
+  readonly tell?: () => ((event: PartEvent) => void) | undefined;
   /** Called after the last commit, while everything is still open. */
   readonly exit: () => Promise<void>;
 }
@@ -86,6 +88,11 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** Tells what happens, while somebody listens. */
   get status(): ((event: StatusEvent) => void) | undefined {
     return this.#options.status() && this.#tellBound;
+  }
+
+  /** See `Host`. */
+  get tell(): ((event: PartEvent) => void) | undefined {
+    return this.#over ? undefined : this.#options.tell?.();
   }
 
   readonly #tellBound = (event: StatusEvent): void => this.#tell(event);

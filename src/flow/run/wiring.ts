@@ -367,7 +367,13 @@ export class Opened {
       this.proxies.set(queue, hub);
     }
     gate.attach(feed);
-    const tell = () => host.status?.({ type: "gate", source: name, reasons: gate.reasons });
+    let told = gate.reasons;
+    const tell = () => {
+      const { reasons } = gate;
+      if (isSame(reasons, told)) return; // a partition, or a guard, has changed
+      told = reasons;
+      host.status?.({ type: "gate", source: name, reasons });
+    };
     this.#unobserve.set(hub, gate.observe(tell));
     return hub;
   }
@@ -499,4 +505,9 @@ async function guard(
   } catch (error) {
     flowRun.die(wrap(error));
   }
+}
+
+/** Returns whether a gate has the same reasons, in the order in which they came. */
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((each, index) => each === others[index]);
 }

@@ -1,6 +1,7 @@
 /** What sources and sinks get from a run, and the companions of a source in it. */
 import type { Clock } from "../../clock.ts";
 import type { CheckpointSnapshot, DependencySnapshot } from "../../snapshot.ts";
+import type { PartEvent } from "../../status.ts";
 import type { Receipt } from "./receipt.ts";
 
 /** Commits the positions of one snapshot. */
@@ -77,4 +78,6 @@ export interface Host {
    * without one. Absent where that is unknown.
    */
   isFlushed?(): boolean;
+  /** Tells whoever looks at the app what happened to a part of it. Absent while nobody looks. */
+  readonly tell?: ((event: PartEvent) => void) | undefined;
 }

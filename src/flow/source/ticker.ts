@@ -1,3 +1,4 @@
+import type { WindowCounts } from "../../snapshot.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { Maybe } from "../stage/stage.ts";
 import type { Receipt } from "./receipt.ts";
@@ -26,8 +27,8 @@ export interface Ticker {
   looked(): void;
   /** Tells how it stands; called with each report of progress. */
   tell(status: (event: StatusEvent) => void): void;
-  /** Returns how many windows it has open, and has closed, and how many messages came too late, since the start. */
-  look(): { readonly open: number; readonly closed: number; readonly late: number };
+  /** Tells how its windows are, for whoever looks. */
+  look(): WindowCounts;
   /** Asks the hub to look again; set by the hub. */
   wake: () => void;
 }

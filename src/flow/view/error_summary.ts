@@ -55,11 +55,20 @@ function textOf(error: unknown): string {
   return typeof error === "string" ? error : Deno.inspect(error, { depth: 1 });
 }
 
-/** The first line of a stack that is in neither the library nor the runtime, with the name of its file alone. */
+/** In a stack, the files of npm packages: `…/node_modules/…`, or `…/npm/<registry>/<name>/<version>/…`. */
+const PACKAGE = /\/node_modules\/|\/npm\/[^/]+\/(?:@[^/]+\/)?[^/]+\/\d+\.\d+\.\d+[^/]*\//;
+
+/**
+ * The first line of a stack that is in neither the library nor the runtime, nor in a package where another one is, with
+ * the name of its file alone.
+ */
 function lineOf(stack: string | undefined): string | undefined {
+  let inPackage: string | undefined;
   for (const [, url] of stack?.matchAll(/((?:file|https?|data):[^\s()]+:\d+:\d+)/g) ?? []) {
     if (url!.startsWith(LIBRARY) || url!.startsWith("data:")) continue;
-    return url!.slice(url!.lastIndexOf("/") + 1);
+    const line = url!.slice(url!.lastIndexOf("/") + 1);
+    if (!PACKAGE.test(url!)) return line;
+    inPackage ??= line;
   }
-  return undefined;
+  return inPackage;
 }

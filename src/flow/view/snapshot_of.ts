@@ -10,6 +10,7 @@ import type {
   SourceSnapshot,
   StoreSnapshot,
   Watermark,
+  WindowCounts,
   WindowSnapshot,
   Work,
 } from "../../snapshot.ts";
@@ -47,6 +48,15 @@ export interface RunView {
   readonly commitWaitsFor: readonly Stuck[];
 }
 
+const NO_WINDOWS: WindowCounts = {
+  open: 0,
+  closed: 0,
+  late: 0,
+  ahead: 0,
+  waiting: 0,
+  watermark: undefined,
+  delayMs: undefined,
+};
 const rates = new WeakMap<Hub<unknown>, Rate>();
 
 /** Returns how an app is now. Everything is read where it is kept: nothing is collected for it. */
@@ -126,7 +136,7 @@ function windowsOf(
         branch.flowRun === flow.flowRun
       )
     ) ?? [];
-    const counts = ticking?.ticker.look() ?? { open: 0, closed: 0, late: 0 };
+    const counts = ticking?.ticker.look() ?? NO_WINDOWS;
     return { id, window: bindings[index]!.name, ...counts };
   });
 }

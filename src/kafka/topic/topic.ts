@@ -105,7 +105,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     }
     this.name = name;
     this.#given = mergeOptions(name, options);
-    this.#teller = new StatusTeller(this.#given.onStatus);
+    this.#teller = new StatusTeller(name, this.#given.onStatus);
     this.#settings = { ...toSettings(name, this.#given), onStatus: this.#teller.tell };
     this.#connection = new TopicConnection(name, this.#settings);
     this.#codecs = {
@@ -226,7 +226,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
       first: !this.#begun,
       began: () => void (this.#begun = true),
       connect: (signal: AbortSignal) => this.#connection.open(signal),
-      watchStatus: (fail: (error: unknown) => void) => this.#teller.watch(fail),
+      watchStatus: (fail: (error: unknown) => void) => this.#teller.watch(fail, host),
       ended: () => this.#feed = undefined,
     };
     this.#sought = [];
@@ -237,7 +237,7 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   /** Opens the topic as a sink of a run. */
   [openSink](host: Host): SinkPort<TopicInput<K, V>> {
     this.#connection.checkOpen();
-    const unwatch = this.#teller.watch((error) => host.fail(error));
+    const unwatch = this.#teller.watch((error) => host.fail(error), host);
     const sink: TopicSink<K, V> = new TopicSink({
       open: () => this.#connection.openProducer(this.#settings.linger, host.signal),
       toRecord: (output) => toRecord(this.name, output, this.#codecs),

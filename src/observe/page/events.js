@@ -1,6 +1,6 @@
 /** What has happened, in words. */
 import { h } from "./dom.js";
-import { count, errorText, lasting, time } from "./words.js";
+import { count, errorWords, lasting, place, time } from "./words.js";
 
 /** How many events are kept. */
 const MOST_EVENTS = 200;
@@ -17,7 +17,7 @@ export function eventList() {
   );
 }
 
-/** An event in words; of commits only those that failed are told. */
+/** An event in words. */
 export function eventText(event) {
   switch (event.type) {
     case "started":
@@ -28,16 +28,14 @@ export function eventText(event) {
         : `${event.source} is paused by: ${event.reasons.join(", ")}`;
     case "retry":
       return `Flow ${event.flow} retries (attempt ${event.attempt}) after ${
-        errorText(event.error)
+        errorWords(event.error)
       }`;
     case "skipped":
-      return `Flow ${event.flow} skipped ${errorText(event.error)}`;
+      return `Flow ${event.flow} skipped ${errorWords(event.error)}`;
     case "dead_letter":
-      return `Flow ${event.flow} wrote a dead letter: ${errorText(event.error)}`;
-    case "commit":
-      return undefined;
+      return `Flow ${event.flow} wrote a dead letter: ${errorWords(event.error)}`;
     case "commit_failed":
-      return `A commit failed: ${errorText(event.error)}`;
+      return `A commit failed: ${errorWords(event.error)}`;
     case "evicted":
       return `Caches evicted ${count(event.entries)} entries`;
     case "updates_waiting":
@@ -49,15 +47,99 @@ export function eventText(event) {
     case "flow_ended":
       return `Flow ${event.flow} has ended`;
     case "more":
-      return `Flow ${event.flow}: ${count(event.count)} more of ${event.events}`;
+      return `${count(event.count)} more of ${event.events}, of ${event.of}`;
+    case "blocked":
+      return `${event.source} is not read: all wait for a message (${
+        place(event) || "the oldest"
+      })`;
+    case "idle_advance":
+      return `${event.source} partition ${event.partition} is silent: windows of flow ${event.flow} ` +
+        `close up to ${time(event.watermark)}`;
+    case "checkpoint":
+      return `Checkpoint ${event.name}: ${checkpointText(event.event)}`;
+    case "topic":
+      return `Topic ${event.name}: ${topicText(event.event)}`;
     case "stopping":
       return "The app stops";
     case "ended":
-      return event.error ? `The app has ended: ${errorText(event.error)}` : "The app has ended";
+      return event.error ? `The app has ended: ${errorWords(event.error)}` : "The app has ended";
     case "error":
-      return `An error ends the app: ${errorText(event.error)}`;
+      return `An error ends the app: ${errorWords(event.error)}`;
   }
   return event.type;
+}
+
+function checkpointText(event) {
+  const { type, dependency, lagging } = event;
+  const slow = lagging?.length > 0 ? `; slowest: ${lagging.join(", ")}` : "";
+  switch (type) {
+    case "down":
+      return event.downtimeMs === undefined
+        ? `${dependency} is down${slow}`
+        : `${dependency} is down, behind by ${lasting(event.downtimeMs)} of event time${slow}`;
+    case "recovered":
+      return `${dependency} has caught up`;
+    case "pause_expired":
+      return `goes on without ${event.dependencies.join(", ")}: maxPause has passed`;
+    case "correcting":
+      return `results are corrected, ${positions(event.from)}, for ${
+        event.dependencies.join(", ")
+      }`;
+    case "lost":
+      return `stale results stay, since their messages have left the log, ${positions(event.from)}`;
+    case "waiting":
+      return `holds a message of ${markerText(event.marker)} for ${lasting(event.waitedMs)}, ` +
+        `for ${dependency}${slow}`;
+    case "late":
+      return `a message of ${dependency} for ${markerText(event.marker)} came too late to correct`;
+    case "ahead":
+      return `ignores ${markerText(event.marker)}${
+        dependency ? ` of ${dependency}` : ""
+      }, which is too far ahead of the clock`;
+    case "unheard":
+      return `${count(event.messages)} messages of ${dependency} brought no heartbeat`;
+  }
+  return type;
+}
+
+function topicText(event) {
+  const { type, partition, partitions, error } = event;
+  switch (type) {
+    case "away":
+      return `the brokers do not answer${error ? `: ${error.text}` : ""}`;
+    case "back":
+      return "the brokers answer again";
+    case "joining":
+      return `waits for ${event.waitsFor}${
+        event.waitedMs < 1_000 ? "" : `, for ${lasting(event.waitedMs)}`
+      }`;
+    case "assigned":
+      return partitions.length === 0
+        ? "it has no partitions: others of its group read them"
+        : `reads partition${partitions.length === 1 ? "" : "s"} ${partitions.join(", ")}`;
+    case "revoked":
+      return `gives back partition${partitions.length === 1 ? "" : "s"} ${partitions.join(", ")}`;
+    case "stuck":
+      return `leaves its group, since the message of ${place(event)} takes too long`;
+    case "lost":
+      return `messages ${event.from} to ${event.to - 1} of partition ${partition} were deleted ` +
+        "before they were read";
+    case "failed":
+      return `failed: ${errorWords(error)}`;
+    case "dry":
+      return "a message was not sent: it is dry";
+  }
+  return type;
+}
+
+function positions(from) {
+  return Object.entries(from).map(([partition, position]) =>
+    `partition ${partition} from ${position}`
+  ).join(", ");
+}
+
+function markerText(marker) {
+  return time(typeof marker === "number" ? marker : Date.parse(marker));
 }
 
 export function addEvent(at, text) {

@@ -54,10 +54,18 @@ function workText({ oldest, attempt, ended }) {
 
 export function windowTable() {
   return table(
-    ["window", "open", "closed", "late", "note"],
+    ["window", "open", "closed", "late", "too far ahead", "waiting", "closed up to"],
     page.shown.snapshot.windows.map((
-      { window, open, closed, late },
-    ) => [window, count(open), count(closed), count(late), ""]),
+      { window, open, closed, late, ahead, waiting, watermark, delayMs },
+    ) => [
+      window,
+      count(open),
+      count(closed),
+      count(late),
+      count(ahead),
+      count(waiting),
+      watermark === undefined ? "–" : `${time(watermark)}, ${lasting(delayMs)} behind the clock`,
+    ]),
   );
 }
 

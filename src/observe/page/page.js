@@ -35,7 +35,7 @@ function renderHead() {
     : !page.connected
     ? [
       "bad",
-      page.shown === undefined ? "not page.connected, trying" : "connection lost, trying again",
+      page.shown === undefined ? "not connected, trying" : "connection lost, trying again",
     ]
     : quiet
     ? ["warn", "the app does not answer"]

@@ -41,7 +41,7 @@ export function graph({ nodes, edges }) {
   const [width, height] = tall ? [broad, long] : [long, broad];
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const named = ({ from, to, kind }) => `${byId.get(from).name} → ${byId.get(to).name} (${kind})`;
-  const drawn = edges.map((edge) => drawEdge(edge, at, box, tall));
+  const drawn = edges.map((edge) => drawEdge(edge, at, box, tall, gap.along));
   return [
     h(
       "div",
@@ -148,8 +148,12 @@ function figureOf(id, kind) {
     if (source.queue !== undefined) return `${source.queue.size} of ${source.queue.bound}`;
     return source.lag === undefined ? `${count(source.messages)} read` : `lag ${count(source.lag)}`;
   }
-  const store = stores.find((each) => each.id === id && each.space === "");
-  if (store !== undefined) return `${count(store.entries)} entries`;
+  const spaces = stores.filter((each) => each.id === id);
+  if (spaces.length > 0) {
+    const known = spaces.every(({ entries }) => entries !== undefined);
+    const entries = spaces.reduce((sum, each) => sum + each.entries, 0);
+    return known ? `${count(entries)} ${entries === 1 ? "entry" : "entries"}` : "";
+  }
   const found = checkpoints.find((each) => each.id === id);
   if (found === undefined) return "";
   if (found.pauses) return "pauses";
@@ -158,7 +162,7 @@ function figureOf(id, kind) {
 }
 
 /** An edge: its line, and its label, which is drawn above the nodes. */
-function drawEdge({ from, to, kind, name }, at, { width, height }, tall) {
+function drawEdge({ from, to, kind, name }, at, { width, height }, tall, gap) {
   const [a, b] = [at.get(from), at.get(to)];
   const back = tall ? b.y <= a.y : b.x <= a.x;
   const [x1, y1, x2, y2] = tall
@@ -176,14 +180,18 @@ function drawEdge({ from, to, kind, name }, at, { width, height }, tall) {
     "dependent": "pauses, corrects",
     "dead letters": deadLettersOf(from),
     "kept": "kept in",
+    "state": "", // it looks as it does
   }[kind] ?? name ?? kind;
-  // Of lines that leave a node together the labels stand where they have parted.
-  const along = kind === "messages" ? 0.5 : kind === "dependent" ? 0.6 : 0.72;
-  const near = (start, bend, end) => {
-    const [u, v] = [1 - along, along];
+  const near = (part, start, bend, end) => {
+    const [u, v] = [1 - part, part];
     return u ** 3 * start + 3 * u * u * v * (start + bend) + 3 * u * v * v * (end - bend) +
       v ** 3 * end;
   };
+  // Of lines that leave a node together the labels stand where they have parted, and of long ones beside no other node.
+  let along = kind === "messages" ? 0.5 : kind === "dependent" ? 0.6 : 0.72;
+  while (x2 - x1 > gap * 1.5 && along < 0.98 && near(along, x1, bx, x2) < x2 - gap * 0.75) {
+    along += 0.02;
+  }
   return {
     path: h(
       "g",
@@ -191,34 +199,35 @@ function drawEdge({ from, to, kind, name }, at, { width, height }, tall) {
       h("path", {
         d: path,
         class: `edge ${kind === "dead letters" ? "letters" : kind} ${
-          rate && rate !== "0/s" ? "moves" : ""
+          rate && !rate.startsWith("0/s") ? "moves" : ""
         }`,
       }),
       h("circle", { cx: x2, cy: y2, r: 3, class: "tip" }),
     ),
     label: text && !tall &&
       h("text", {
-        x: near(x1, bx, x2),
-        y: near(y1, by, y2) + 4,
+        x: near(along, x1, bx, x2),
+        y: near(along, y1, by, y2) + 4,
         class: "label faint",
         "text-anchor": "middle",
       }, text),
   };
 }
 
-/** How many messages take the way from one node to another, where that is known: what a flow, or a Proxy, reads. */
+/** How many messages take the way from one node to another, and wait there, where that is known: of what is read. */
 function rateOf(from, to) {
   const { flows, sources } = page.shown.snapshot;
   const source = sources.find(({ id }) => id === from) ?? sources.find(({ id }) => id === to);
-  if (source !== undefined) return perSecond(source.rate);
+  if (source !== undefined) {
+    return perSecond(source.rate) + (source.lag > 0 ? `, lag ${count(source.lag)}` : "");
+  }
   const flow = flows.find(({ id }) => id === to);
   return flow && perSecond(flow.rate);
 }
 
 function deadLettersOf(id) {
-  return `${
-    count(page.shown.snapshot.flows.find((flow) => flow.id === id)?.deadLetters ?? 0)
-  } dead`;
+  const { deadLetters = 0 } = page.shown.snapshot.flows.find((flow) => flow.id === id) ?? {};
+  return deadLetters === 0 ? "" : `${count(deadLetters)} dead`;
 }
 
 /** Which problem a node has. */

@@ -52,8 +52,12 @@ export function place({ topic, partition, offset, sink }) {
 }
 
 export function errorText(error) {
-  if (error === undefined) return "";
+  return error === undefined ? "" : `${time(error.at)} ${errorWords(error)}`;
+}
+
+/** An error without its time. */
+export function errorWords(error) {
   const where = [place(error), error.line].filter(Boolean).join(" at ");
-  const told = error.quotes && error.text.startsWith("not page.shown") ? "" : `: ${error.text}`;
-  return `${time(error.at)} ${error.name}${where === "" ? "" : ` (${where})`}${told}`;
+  const told = error.quotes && error.text.startsWith("not shown") ? "" : `: ${error.text}`;
+  return `${error.name}${where === "" ? "" : ` (${where})`}${told}`;
 }

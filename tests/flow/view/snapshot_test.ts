@@ -13,6 +13,7 @@ import {
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { ManualClock } from "@slipstream/slipstream/testing";
+import { parse, string } from "valibot";
 
 Deno.test("App.snapshot() before a run has the flows and sources, and is idle", () => {
   const app = new App({ clock: new ManualClock() });
@@ -83,6 +84,15 @@ Deno.test("App.snapshot() counts errors, retries, skips and dead letters, and pl
   });
   assertEquals(/^snapshot_test\.ts:\d+:\d+$/.test(line!), true, line);
   assertEquals(letters.length, 1);
+});
+
+Deno.test("App.snapshot() places an error of a package at the line that called it", async () => {
+  const app = new App();
+  app.handle([1], (n) => parse(string(), n), { name: "parse", onError: "skip" });
+  await app.stream();
+  const { name, line } = app.snapshot().flows[0]!.lastError!;
+  assertEquals(name, "ValiError");
+  assertEquals(/^snapshot_test\.ts:\d+:\d+$/.test(line!), true, line);
 });
 
 Deno.test("App.snapshot() keeps the last error of each kind, so that none hides another", async () => {
