@@ -2,6 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { HandlerError } from "../../errors.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
 import type { FlowRun } from "../run/flow_run.ts";
+import type { Handler } from "../../types.ts";
 import type { Maybe } from "./stage.ts";
 
 /** A call that is waited for. */
@@ -24,6 +25,8 @@ export class CallLimit {
   readonly #flowRun: FlowRun;
   readonly #clock: Clock;
   readonly #timeoutMs: number;
+  readonly #handler: Handler<unknown, unknown>;
+  readonly #passOn: (result: unknown) => Maybe;
   /** The hard end. */
   readonly #end: AbortSignal;
   #calling = false;
@@ -31,9 +34,19 @@ export class CallLimit {
   #own: AbortController | undefined;
   #call: Call | undefined;
   #cancelTimer: (() => void) | undefined;
+  readonly #onDone = () => this.#done();
+  readonly #onFailed = (error: unknown) => this.#failed(error);
 
-  constructor(flowRun: FlowRun, clock: Clock, timeoutMs: number) {
+  constructor(
+    flowRun: FlowRun,
+    clock: Clock,
+    timeoutMs: number,
+    handler: Handler<unknown, unknown>,
+    passOn: (result: unknown) => Maybe,
+  ) {
     this.#flowRun = flowRun;
+    this.#handler = handler;
+    this.#passOn = passOn;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#end = flowRun.context.signal;
@@ -47,15 +60,15 @@ export class CallLimit {
   }
 
   /**
-   * Calls the handler, and passes on its result.
+   * Calls the handler with a message, and passes on its result.
    *
    * @throws {HandlerError} With a `TimeoutError`, if that was not over in time.
    */
-  run(call: () => unknown, passOn: (result: unknown) => Maybe): Maybe {
+  run(message: unknown): Maybe {
     this.#calling = true;
     try {
-      const result = call();
-      const done = passOn(result);
+      const result = this.#handler(message, this.#flowRun.context);
+      const done = this.#passOn(result);
       if (done !== undefined) return this.#watch(result, done);
     } catch (error) {
       this.#over();
@@ -70,21 +83,28 @@ export class CallLimit {
   }
 
   /** Waits for a call that is over when `done` settles. */
-  async #watch(result: unknown, done: Promise<void>): Promise<void> {
-    const flowRun = this.#flowRun;
+  #watch(result: unknown, done: Promise<void>): Promise<void> {
     this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
     if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
-    try {
-      await done;
-    } catch (error) {
-      if (flowRun.late === undefined || flowRun.dead) throw error;
+    return done.then(this.#onDone, this.#onFailed);
+  }
+
+  #done(): void {
+    const { late } = this.#flowRun;
+    this.#over();
+    if (late === undefined) return;
+    this.#flowRun.late = undefined;
+    throw late;
+  }
+
+  #failed(error: unknown): void {
+    const { late, dead } = this.#flowRun;
+    if (late !== undefined && !dead) {
       this.#alsoFailed(error);
-    } finally {
-      this.#over();
+      return this.#done();
     }
-    const { late } = flowRun;
-    flowRun.late = undefined;
-    if (late !== undefined) throw late;
+    this.#over();
+    throw error;
   }
 
   /** One for each call: `AbortSignal.any` would leave something behind in the hard end, which lives long. */

@@ -3,7 +3,7 @@ import { CallLimit } from "./call_limit.ts";
 import { correctionOf } from "./correction.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Recovery } from "./recovery.ts";
-import { spread } from "./results.ts";
+import { spreading } from "./results.ts";
 import { type Emit, type FlowStage, type Maybe, stage } from "./stage.ts";
 
 /** The stage that calls the handler for every message and passes on what it returns. */
@@ -25,11 +25,13 @@ function handling(
 ): Emit<unknown> {
   const { context } = flowRun;
   const { clock } = recovery.host;
-  const pass = (result: unknown) => spread(result, emit, flowRun);
-  const limit = timeoutMs === Infinity ? undefined : new CallLimit(flowRun, clock, timeoutMs);
+  const passOn = spreading(emit, flowRun);
+  const limit = timeoutMs === Infinity
+    ? undefined
+    : new CallLimit(flowRun, clock, timeoutMs, handler, passOn);
   const invoke = limit === undefined
-    ? (message: unknown) => spread(handler(message, context), emit, flowRun)
-    : (message: unknown) => limit.run(() => handler(message, context), pass);
+    ? (message: unknown) => passOn(handler(message, context))
+    : (message: unknown) => limit.run(message);
   const call = (message: unknown): Maybe => {
     flowRun.input = message;
     if (flowRun.witnessed) context.correction = correctionOf(flowRun.root);

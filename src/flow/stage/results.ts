@@ -1,42 +1,35 @@
+import { whenSettled } from "../source/iteration.ts";
 import { YIELD_EVERY } from "../run/event_loop.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./stage.ts";
 
 /**
- * Passes on what a handler returned: a value as it is, the value of a promise, or the yields of a
+ * Returns what passes on what a handler returned: a value as it is, the value of a promise, or the yields of a
  * generator one by one. `undefined` is never passed on.
  *
  * A generator resumes only after its yield is done. It is closed with `return()` when a yield fails: the
  * failure of a sink is never thrown into it.
  */
-export function spread(result: unknown, emit: Emit<unknown>, flowRun: FlowRun): Maybe {
-  if (result === undefined) return;
-  if (typeof result !== "object" || result === null) return emit(result);
-  if (isPromiseLike(result)) return spreadPromise(result, emit, flowRun);
-  switch ((result as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]) {
-    case "Generator":
-      return spreadGenerator(result as Generator, emit, flowRun);
-    case "AsyncGenerator":
-      return spreadAsyncGenerator(result as AsyncGenerator, emit, flowRun);
-  }
-  return emit(result);
-}
-
-async function spreadPromise(
-  result: Promise<unknown>,
-  emit: Emit<unknown>,
-  flowRun: FlowRun,
-): Promise<void> {
-  let value: unknown;
-  try {
-    value = await result;
-  } catch (error) {
+export function spreading(emit: Emit<unknown>, flowRun: FlowRun): (result: unknown) => Maybe {
+  const fulfilled = (value: unknown): Maybe => {
+    flowRun.callGoesOn();
+    if (value !== undefined) return emit(value);
+  };
+  const rejected = (error: unknown): never => {
     throw flowRun.handlerError(error);
-  }
-  flowRun.callGoesOn();
-  if (value === undefined) return;
-  const done = emit(value);
-  if (done !== undefined) await done;
+  };
+  return (result) => {
+    if (result === undefined) return;
+    if (typeof result !== "object" || result === null) return emit(result);
+    if (isPromiseLike(result)) return whenSettled(result, fulfilled, rejected) as Promise<void>;
+    switch ((result as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]) {
+      case "Generator":
+        return spreadGenerator(result as Generator, emit, flowRun);
+      case "AsyncGenerator":
+        return spreadAsyncGenerator(result as AsyncGenerator, emit, flowRun);
+    }
+    return emit(result);
+  };
 }
 
 function spreadGenerator(
