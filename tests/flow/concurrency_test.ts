@@ -1,10 +1,11 @@
-/** Keyed concurrency: the numbers are those of the rules in docs/concurrency.md. */
+/**
+ * Keyed concurrency: the numbers are those of the rules in docs/concurrency.md. Those of rule 6 are in state_cut_test.ts
+ * and its like, those of rule 7 in tests/checkpoint/concurrency_test.ts.
+ */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   App,
   batch,
-  Checkpoint,
-  Dependency,
   filter,
   flatMap,
   map,
@@ -317,17 +318,6 @@ Deno.test("rule 5: a call that met what another one has taken back gives no resu
   });
   await app.stream();
   assertEquals(counts.length, 60); // calls that were taken back have given none
-});
-
-Deno.test("rule 7: a flow that a checkpoint watches is refused, and the error says what to do", async () => {
-  const orders = items("ab");
-  const rates = items("a");
-  new Checkpoint("c", { dependent: orders, dependencies: [new Dependency("rates", rates)] });
-  for (const source of [orders, rates]) {
-    const app = new App();
-    app.handle(source, () => {}, { name: "f", concurrency: { max: 2, by } });
-    await assertRejects(() => app.stream(), TypeError, "a checkpoint watches its source");
-  }
 });
 
 Deno.test("rule 9: what takes one message after the other is refused", () => {
