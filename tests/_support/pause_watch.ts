@@ -54,7 +54,7 @@ export class PauseWatch {
   /** A pulse is about to be given. */
   pulses(time: number): void {
     this.#largest = Math.max(this.#largest, time);
-    if (this.paused.length === 0) return;
+    if (!this.paused.includes(`checkpoint ${this.#checkpoint.name}`)) return; // as a correction has it paused, too
     for (const name of this.#down.keys()) this.#down.set(name, this.#largest);
   }
 

@@ -149,7 +149,8 @@ export class JoinProcess {
     for (const { partition, applied } of record?.partitions ?? []) {
       (this.applied as Map<number, number>).set(partition, applied);
     }
-    const error = await app.stream({ signal: this.#abort.signal, drainTimeout: 1000 })
+    const drainTimeout = this.#join.options.slow > 0 ? 60_000 : 1_000;
+    const error = await app.stream({ signal: this.#abort.signal, drainTimeout })
       .then(() => undefined, (error) => error);
     for (const topic of this.#topics) await topic.close().catch(() => {});
     await this.#cache.close().catch(() => {});
