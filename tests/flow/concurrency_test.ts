@@ -17,6 +17,7 @@ import {
   type StatusEvent,
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
+import { count, tumbling } from "../../src/windows/mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -93,6 +94,27 @@ Deno.test("rule 1: messages of one key are handled in order to the end of their 
   assertEquals(calls.open, [3, 1, 4]);
   await calls.end(3, 1, 4);
   await sunk.end(3, 1, 4);
+  await streamed;
+});
+
+Deno.test("rule 1: no more than max are handled, also when a retry is due and a key is freed", async () => {
+  const clock = new ManualClock();
+  const calls = new Calls();
+  const app = new App({ clock });
+  app.handle(items("abbc"), calls.handle, {
+    concurrency: { max: 2, by },
+    onError: { retry: { attempts: 2, minDelay: 1_000, maxDelay: 1_000 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  await calls.fail(0);
+  assertEquals(calls.open, [1, 3]); // 2 waits for its key
+  await clock.tick(1_000);
+  await calls.end(1);
+  assertEquals(calls.open, [3, 0]); // 2 waits for a slot
+  await calls.end(3);
+  assertEquals(calls.open, [0, 2]);
+  await calls.end(0, 2);
   await streamed;
 });
 
@@ -318,6 +340,37 @@ Deno.test("rule 5: a call that met what another one has taken back gives no resu
   });
   await app.stream();
   assertEquals(counts.length, 60); // calls that were taken back have given none
+});
+
+Deno.test("rule 8: a flow behind a Proxy gets results as they are finished, those of one key in order", async () => {
+  const calls = new Calls();
+  const proxy = new Proxy<number>();
+  const seen: number[] = [];
+  const app = new App();
+  app.handle(items("aabb"), calls.handle, { concurrency: { max: 2, by }, sink: proxy });
+  app.handle(proxy, (n) => void seen.push(n));
+  const streamed = app.stream();
+  await rest();
+  await calls.end(2);
+  await calls.end(0);
+  await calls.end(1);
+  await calls.end(3);
+  await streamed;
+  assertEquals(seen, [2, 0, 1, 3]);
+});
+
+Deno.test("rule 8: a window in a concurrent flow is refused", () => {
+  assertThrows(
+    () =>
+      new App().handle(
+        items("a"),
+        tumbling({ size: 10, by: ({ key }: Item) => key, time: ({ n }) => n, into: count() }),
+        () => {},
+        { name: "f", concurrency: { max: 2, by } },
+      ),
+    TypeError,
+    'Cannot handle messages of flow "f" concurrently: batch(), windows',
+  );
 });
 
 Deno.test("rule 9: what takes one message after the other is refused", () => {
