@@ -18,6 +18,9 @@ import {
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
 import { count, tumbling } from "../../src/windows/mod.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
+import { RootSource } from "../../src/flow/state/root_source.ts";
+import type { StateGroup } from "../../src/flow/state/state_group.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -268,6 +271,19 @@ Deno.test("rule 3: no more is committed than what is done without a gap", async 
   assertEquals(await committed(), 5);
 });
 
+Deno.test("rule 3: what a state has done behind its position is not new to its flow, unless reading is moved back", () => {
+  const branch = {};
+  const root = new RootSource({ name: "in", feed: {}, branches: [branch] });
+  root.perMessage = true;
+  const stored = new Map([[0, { position: 5, done: [8] }]]);
+  root.add({ join: () => stored } as unknown as StateGroup, "f", branch);
+  root.began(0, 5, false);
+  const isNew = () => [6, 8, 9].map((next) => root.isNew(branch, new Receipt(() => {}, next, 0)));
+  assertEquals([root.start(0, 5), isNew(), root.selective], [5, [true, false, true], true]);
+  root.began(0, 2, true);
+  assertEquals([isNew(), root.selective], [[true, true, true], false]);
+});
+
 Deno.test("rule 4: a message that waits for its retry keeps its key, and gives up its slot", async () => {
   const clock = new ManualClock();
   const calls = new Calls();
@@ -312,6 +328,28 @@ Deno.test("rule 5: each message has a context of its own, and a send without awa
   }
   await streamed;
   assertEquals(attempts.toSorted(), [[0, 1], [1, 1], [1, 2], [1, 3], [2, 1]]);
+});
+
+Deno.test("rule 5: a retry of one message changes no context of another", async () => {
+  const clock = new ManualClock();
+  const calls = new Calls();
+  const attempts: [number, number][] = [];
+  const app = new App({ clock });
+  app.handle(items("ab"), async (item, context) => {
+    await calls.handle(item);
+    attempts.push([item.n, context.attempt]);
+  }, {
+    concurrency: { max: 2, by },
+    onError: { retry: { attempts: 2, minDelay: 1_000, maxDelay: 1_000 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  await calls.fail(1);
+  await clock.tick(1_000);
+  await rest();
+  await calls.end(0, 1);
+  await streamed;
+  assertEquals(attempts, [[0, 1], [1, 2]]);
 });
 
 Deno.test("rule 5: a call that met what another one has taken back gives no result from that", async () => {
