@@ -6,9 +6,10 @@ import type { CheckpointSettings } from "./checkpoint_options.ts";
 import { CheckpointState } from "./checkpoint_state.ts";
 import { Corrections } from "./corrections.ts";
 import { type CheckpointView, type Dependency, internals } from "./dependency.ts";
-import type { Heartbeat } from "./dependency_frontier.ts";
+import type { DependencyTicket, Heartbeat } from "./dependency_frontier.ts";
 import { HeldMessages } from "./held_messages.ts";
 import { Outages } from "./outages.ts";
+import type { MessagePosition } from "./replay_tracker.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
@@ -96,13 +97,14 @@ export class CheckpointAlgorithm implements ChainLink {
     brought: Record<string, unknown> | undefined,
   ): Promise<number | undefined> {
     const { state, outages } = this;
-    if (brought !== undefined) Object.assign(state.state, brought);
-    if (time === undefined) return NOTHING;
-    state.stateMarker = time;
-    if (time > state.latestPulse) state.latestPulse = time;
     const message = currentMessage();
+    const at = state.tracker.positionOf(message?.receipt);
+    if (brought !== undefined) state.pulses.bring(brought, at);
+    if (time === undefined) return NOTHING;
+    if (state.pulses.isLast(at)) state.stateMarker = time;
+    if (time > state.latestPulse) state.latestPulse = time;
     state.guard = message?.guard ?? state.guard;
-    if (time >= state.frontier) this.#addProvisional(message, time);
+    if (time >= state.frontier) this.#addProvisional(message, at, time);
     if (outages.paused) outages.raiseTargets();
 
     const gaveUp = message !== undefined && (this.#held?.gaveUp(message.root) ?? false);
@@ -129,34 +131,39 @@ export class CheckpointAlgorithm implements ChainLink {
   /** A dependency shows that it is alive; its message counts as stored once it is done. */
   heartbeat(dependency: Dependency, heartbeat: Heartbeat): Promise<void> {
     const { state } = this;
-    const { time, parts, position, isMessage } = heartbeat;
+    const { time, parts, isMessage } = heartbeat;
     const known = dependency[internals];
     for (const part of parts) known.hear(time, part);
     known.checkpointState = { ...state.state };
     this.outages.heard(dependency);
-    const again = known.isKnown(parts[0]!, position); // asked now: later ones may be stored before it
     const message = currentMessage();
     if (message?.receipt === undefined) {
+      const again = known.isKnown(heartbeat);
       return Promise.try(() => this.#storedOutside(dependency, heartbeat, again));
     }
     const { receipt, root, guard } = message;
+    const ticket = known.ticketOf(receipt);
+    const again = known.isKnown(heartbeat, ticket);
     known.openHeartbeats.set(heartbeat, isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       known.openHeartbeats.delete(heartbeat);
-      state.inBackground(() => this.#stored(dependency, heartbeat, again), guard, root);
+      state.inBackground(() => this.#stored(dependency, heartbeat, again, ticket), guard, root);
       if (known.isOver) this.#complete(dependency);
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
 
-  /** A message of a dependency is about to be handled. */
-  began(dependency: Dependency, receipt: Receipt): void {
+  /** A message of a dependency was taken, and will be handled. */
+  began(dependency: Dependency, message: unknown, receipt: Receipt): void {
     const known = dependency[internals];
-    known.openReceipts.add(receipt);
+    const done = known.began(message, receipt);
     receipt.whenDone(() => {
-      known.done(receipt);
-      this.readToEnd(dependency);
+      done();
       if (known.isOver) this.#complete(dependency);
+      // After the heartbeats of this message: what they make stale must not be final before.
+      queueMicrotask(() => {
+        if (known.advance()) this.state.inBackground(() => this.#advance());
+      });
     });
   }
 
@@ -188,6 +195,7 @@ export class CheckpointAlgorithm implements ChainLink {
   #moved(partition: number, position: number): void {
     const { state, corrections } = this;
     state.results.rewind(partition, position);
+    state.pulses.rewind(partition, position);
     if (!state.results.stale.has(partition)) return;
     state.clock.macrotask(() => {
       if (state.host === undefined) return;
@@ -196,9 +204,12 @@ export class CheckpointAlgorithm implements ChainLink {
     });
   }
 
-  #addProvisional(message: Attribution | undefined, time: number): void {
-    const { tracker, results, gate } = this.state;
-    const at = tracker.positionOf(message?.receipt);
+  #addProvisional(
+    message: Attribution | undefined,
+    at: MessagePosition | undefined,
+    time: number,
+  ): void {
+    const { results, gate } = this.state;
     if (at !== undefined) return results.add(at.partition, at.offset, time);
     const { correct } = this.#settings;
     if (!correct || !gate.read || this.corrections.staleAtRecovery !== undefined) return;
@@ -243,9 +254,14 @@ export class CheckpointAlgorithm implements ChainLink {
   }
 
   /** The message of a heartbeat is stored, perhaps `again`. A promise is that of a recovery. */
-  #stored(dependency: Dependency, heartbeat: Heartbeat, again: boolean): void | Promise<void> {
+  #stored(
+    dependency: Dependency,
+    heartbeat: Heartbeat,
+    again: boolean,
+    ticket?: DependencyTicket,
+  ): void | Promise<void> {
     const { state, corrections } = this;
-    const { time, parts, position, isMessage } = heartbeat;
+    const { time, isMessage } = heartbeat;
     const known = dependency[internals];
     if (isMessage) {
       const { name } = dependency;
@@ -257,7 +273,7 @@ export class CheckpointAlgorithm implements ChainLink {
         corrections.schedule(name);
       }
     }
-    for (const part of parts) known.store(time, part, position);
+    known.store(heartbeat, ticket);
     return this.#advance();
   }
 

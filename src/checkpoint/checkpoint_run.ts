@@ -51,7 +51,8 @@ export class CheckpointRun implements Companion {
       gate.companions.add(this);
       gate.beforeStart((given, total) => this.#assertWhole(dependency, given.length, total));
       gate.witnesses = [...gate.witnesses, {
-        begin: (_, receipt) => algorithm.began(dependency, receipt),
+        begin: (message, receipt) => algorithm.began(dependency, message, receipt),
+        dropped: (receipt) => dependency[internals].dropped(receipt),
         waits: () => algorithm.readToEnd(dependency),
         ended: () => algorithm.ended(dependency),
       }];
@@ -131,7 +132,7 @@ export class CheckpointRun implements Companion {
     const { cache, correct } = state.settings;
     const store = cache?.driven ? cache[openState]?.() : undefined;
     this.#leaveCuts = store?.beforeCut(() => {
-      const record = recordOf(state, undefined);
+      const record = recordOf(state, undefined, true);
       cache!.set(this.#key, record, { ttl: Infinity }).catch((error) => state.host?.fail(error));
     });
     if (!correct) return;

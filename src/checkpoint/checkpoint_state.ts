@@ -7,6 +7,7 @@ import { type CheckpointView, type Dependency, internals } from "./dependency.ts
 import { CheckpointHistory } from "./history.ts";
 import { EventTimes, type Marker } from "./marker.ts";
 import { ProvisionalResults } from "./provisional_results.ts";
+import { Pulses } from "./pulses.ts";
 import { type ReplayTracker, replayTrackerOf } from "./replay_tracker.ts";
 
 /** The state of one checkpoint, which all parts of the algorithm share. */
@@ -22,9 +23,9 @@ export class CheckpointState {
   readonly times: EventTimes;
   /** What has happened, for whoever looks. */
   readonly history: CheckpointHistory = new CheckpointHistory();
-  /** The state that the pulses brought, merged. */
-  state: Record<string, unknown> = {};
-  /** The time of the last pulse. */
+  /** What the pulses brought. */
+  readonly pulses: Pulses = new Pulses();
+  /** The time of the last pulse, in the order of its partition. */
   stateMarker = -Infinity;
   /** The latest time of all pulses. */
   latestPulse = -Infinity;
@@ -46,6 +47,11 @@ export class CheckpointState {
     this.times = new EventTimes(name, settings.maxAhead);
     this.gate = gateOf(settings.dependent);
     this.tracker = replayTrackerOf(settings.dependent as object);
+  }
+
+  /** The state that the pulses brought, merged. */
+  get state(): Record<string, unknown> {
+    return this.pulses.state;
   }
 
   get clock(): Clock {

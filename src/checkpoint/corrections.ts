@@ -2,6 +2,9 @@ import type { CheckpointState } from "./checkpoint_state.ts";
 import type { Dependency } from "./dependency.ts";
 import type { Outages } from "./outages.ts";
 
+/** After how many milliseconds partitions are looked for again that are about to be read. */
+const RETRY_MS = 20;
+
 /**
  * Decides when stale results are corrected, after an outage or without one, and moves the dependent back to
  * the first of them. One move after the other: reading is paused, the messages in flight are finished by all
@@ -22,6 +25,8 @@ export class Corrections {
   /** They have waited for `correctAfter`. */
   #overdue = false;
   #cancelTimer: (() => void) | undefined;
+  /** Set while stale results wait for their partition to be read. */
+  #cancelRetry: (() => void) | undefined;
 
   /** Settles when the last that runs at rest is over. */
   #last: Promise<void> = Promise.resolve();
@@ -58,6 +63,8 @@ export class Corrections {
   unschedule(): void {
     this.#cancelTimer?.();
     this.#cancelTimer = undefined;
+    this.#cancelRetry?.();
+    this.#cancelRetry = undefined;
     this.#causes.clear();
     this.#target = undefined;
     this.#overdue = false;
@@ -99,6 +106,7 @@ export class Corrections {
   }
 
   get #isDue(): boolean {
+    if (this.#cancelRetry !== undefined) return false;
     return this.#target !== undefined && (this.#overdue || this.#state.frontier > this.#target);
   }
 
@@ -136,9 +144,20 @@ export class Corrections {
     if (begins !== undefined) this.#giveUpLost(stale, begins);
     const dependencies = [...this.#causes];
     if (!coming) this.unschedule();
+    else this.#retryLater();
     const { from, moved } = tracker.moveBack(stale, dependencies);
     if (Object.keys(from).length > 0) this.#state.tell({ type: "correcting", from, dependencies });
     await moved;
+  }
+
+  /** Tries again soon: at once would leave whoever assigns the partitions no time. */
+  #retryLater(): void {
+    const { clock, host } = this.#state;
+    if (host === undefined) return;
+    this.#cancelRetry ??= clock.timer(() => {
+      this.#cancelRetry = undefined;
+      this.correctIfDue();
+    }, RETRY_MS);
   }
 
   /** Replaces stale positions that have left the log by its beginning, and tells it. */

@@ -2,6 +2,7 @@ import type { PartState } from "../flow/source/host.ts";
 import type { Gate } from "../flow/source/gate.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import { positionOf } from "./replay_tracker.ts";
+import { SourceOrder, Ticket } from "./source_order.ts";
 
 /** The name of a part of a dependency: a partition, or a name chosen by the user. */
 export type PartName = number | string;
@@ -13,9 +14,9 @@ export const WHOLE: PartName = "";
 export interface PartMarks {
   /** The latest time of its heartbeats. */
   heard: number;
-  /** The latest time whose message is stored. */
+  /** The latest time whose message is stored, and all messages before it. */
   stored: number;
-  /** The last position whose message is stored; -1 where messages have none. */
+  /** The last position whose message is stored, and all before it; -1 where messages have none. */
   position: number;
 }
 
@@ -34,6 +35,18 @@ export interface Heartbeat {
   readonly position: number;
   /** Whether it has a message, which may make results stale; a keep-alive has none. */
   readonly isMessage: boolean;
+}
+
+/** A message of a dependency, with the heartbeats that count once all messages before it are done. */
+export class DependencyTicket extends Ticket {
+  readonly heartbeats: Heartbeat[] = [];
+}
+
+/** The messages of one partition, or of a source without partitions. */
+interface Line {
+  readonly order: SourceOrder<DependencyTicket>;
+  /** What the reading of the newest message belongs to: it changes when the partition was moved, or was away. */
+  reading: unknown;
 }
 
 /** What is kept of a dependency. Times are milliseconds of event time. */
@@ -65,6 +78,8 @@ interface FrontierSettings {
  * How far the heartbeats of a dependency have come, how far its messages are stored, and whether it is down.
  *
  * - `marker` and `frontier` never move back.
+ * - Each message has a ticket from when it is taken: what is stored counts in the order of the source, whichever message
+ *   is done first.
  * - The first pulse seeds `marker`, which then tells only when the outage began; it moves no frontier.
  */
 export class DependencyFrontier {
@@ -80,8 +95,10 @@ export class DependencyFrontier {
   checkpointState: Record<string, unknown> | undefined;
   /** The heartbeats whose messages are in flight, with the time at which each holds the frontier. */
   readonly openHeartbeats: Map<Heartbeat, number> = new Map();
-  /** The receipts of the source's messages in flight. */
-  readonly openReceipts: Set<Receipt> = new Set();
+  /** The tickets of the source's messages in flight. */
+  readonly #tickets = new Map<Receipt, DependencyTicket>();
+  /** Its messages that are not done, or wait for one before them, by partition. */
+  readonly #lines = new Map<number | undefined, Line>();
   /** The source has come to its end. */
   ended = false;
   /** How many of its messages were done in this run, while there was no heartbeat ever. */
@@ -102,7 +119,8 @@ export class DependencyFrontier {
   begin(): void {
     this.#parts.restore(this.#recordable());
     this.openHeartbeats.clear();
-    this.openReceipts.clear();
+    this.#tickets.clear();
+    this.#lines.clear();
     this.ended = false;
     this.unheard = 0;
     if (this.frontier === Infinity) this.frontier = this.expected;
@@ -110,7 +128,7 @@ export class DependencyFrontier {
 
   /** The source has ended, and all of its messages are done. */
   get isOver(): boolean {
-    return this.ended && this.openHeartbeats.size === 0 && this.openReceipts.size === 0;
+    return this.ended && this.openHeartbeats.size === 0 && this.#tickets.size === 0;
   }
 
   /** The names of its parts. */
@@ -143,21 +161,69 @@ export class DependencyFrontier {
     this.#seeAlive(this.#read);
   }
 
-  /** A message is done. */
-  done(receipt: Receipt): void {
-    this.openReceipts.delete(receipt);
-    if (!this.#heard) this.unheard++;
+  /** A message was taken from the source; returns a function that notes that it is done. */
+  began(message: unknown, receipt: Receipt): () => void {
+    const at = positionOf(message);
+    const line = this.#lines.getOrInsertComputed(at?.partition, () => this.#line(at?.offset));
+    const reading = receipt.tracker ?? this.#gate.epoch;
+    if (line.reading !== reading && at !== undefined) line.order.begin(at.offset);
+    line.reading = reading;
+    const ticket = line.order.add(at?.offset);
+    this.#tickets.set(receipt, ticket);
+    return () => {
+      if (this.#tickets.get(receipt) === ticket) this.#tickets.delete(receipt);
+      line.order.done(ticket);
+      if (!this.#heard) this.unheard++;
+    };
   }
 
-  /** What came with a heartbeat for `time` is stored; `position` is its message's, -1 without. */
-  store(time: number, part: PartName, position: number): void {
-    this.#parts.store(part, time, position);
+  #line(position = 0): Line {
+    const make = (position: number) => new DependencyTicket(position);
+    const passed = ({ heartbeats }: DependencyTicket) => {
+      for (const heartbeat of heartbeats) this.#count(heartbeat);
+    };
+    return { order: new SourceOrder(position, make, passed), reading: undefined };
+  }
+
+  /** A message was dropped before it began. */
+  dropped(receipt: Receipt): void {
+    const ticket = this.#tickets.get(receipt);
+    if (ticket === undefined) return;
+    this.#tickets.delete(receipt);
+    const at = positionOf(receipt.origin);
+    this.#lines.get(at?.partition)?.order.drop(ticket, at !== undefined);
+  }
+
+  /** Returns the ticket of the message in flight for which `receipt` was made; of several, of the last one. */
+  ticketOf(receipt: Receipt): DependencyTicket | undefined {
+    if (receipt.sentFor !== undefined) return this.ticketOf(receipt.sentFor);
+    let last: DependencyTicket | undefined;
+    for (const leaf of receipt.leaves) {
+      const ticket = this.#tickets.get(leaf);
+      if (ticket !== undefined && !(last !== undefined && last.position > ticket.position)) {
+        last = ticket;
+      }
+    }
+    return last;
+  }
+
+  /**
+   * What came with a heartbeat is stored: where it has the ticket of a message, it counts once all messages before that
+   * one are done.
+   */
+  store(heartbeat: Heartbeat, ticket?: DependencyTicket): void {
+    if (ticket === undefined || ticket.passed) this.#count(heartbeat);
+    else ticket.heartbeats.push(heartbeat);
     this.advance();
   }
 
-  /** Returns whether the message at `position` was stored before: it is delivered again. */
-  isKnown(part: PartName, position: number): boolean {
-    return this.#parts.isKnown(part, position);
+  #count({ time, parts, position }: Heartbeat): void {
+    for (const part of parts) this.#parts.store(part, time, position);
+  }
+
+  /** Returns whether the message of a heartbeat was stored before: it is delivered again. */
+  isKnown({ parts, position }: Heartbeat, ticket?: DependencyTicket): boolean {
+    return ticket?.again === true || this.#parts.isKnown(parts[0]!, position);
   }
 
   /** Moves the frontier to where everything is stored; returns whether that is farther than before. */
@@ -179,11 +245,10 @@ export class DependencyFrontier {
   /** The partitions that are read; one whose last message is in flight is not read to its end yet. */
   get #read(): PartState[] {
     const read = [...this.#gate.parts ?? []];
-    if (this.#settings.idleParts === "hold" || this.openReceipts.size === 0) return read;
-    const open = new Set([...this.openReceipts].map((each) => positionOf(each.origin)?.partition));
+    if (this.#settings.idleParts === "hold") return read;
     return read.map(({ partition, caughtUp }) => ({
       partition,
-      caughtUp: caughtUp && !open.has(partition),
+      caughtUp: caughtUp && (this.#lines.get(partition)?.order.size ?? 0) === 0,
     }));
   }
 

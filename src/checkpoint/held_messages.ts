@@ -27,6 +27,8 @@ interface Held {
 export class HeldMessages {
   readonly #state: CheckpointState;
   readonly #held = new Map<number, Held>();
+  /** The messages that were admitted because they had waited for too long. */
+  readonly #givenUp = new WeakSet<object>();
   readonly #removeGuard: () => void;
 
   constructor(state: CheckpointState) {
@@ -36,6 +38,7 @@ export class HeldMessages {
 
   /** Returns whether `message` was admitted because it had waited for too long. */
   gaveUp(message: unknown): boolean {
+    if (typeof message === "object" && message !== null) return this.#givenUp.has(message);
     const held = this.#held.get(partitionOf(message));
     return held !== undefined && held.message === message && held.expired;
   }
@@ -72,7 +75,12 @@ export class HeldMessages {
       this.#release(partition);
       return true;
     }
-    if (held !== undefined && held.message === message) return held.expired;
+    if (held !== undefined && held.message === message) {
+      if (!held.expired) return false;
+      // Where messages are handled concurrently, the next one is held before this one pulses.
+      if (typeof message === "object" && message !== null) this.#givenUp.add(message);
+      return true;
+    }
     this.#release(partition);
     this.#hold(partition, message, time);
     return false;

@@ -25,8 +25,8 @@ export interface ResultsRecord {
  * Provisional results are kept as steps of (position, time) that rise in both, so that the first result at
  * or after a time is found without keeping every result.
  *
- * - A result whose time is not above the last step needs no step: what makes it stale makes that one stale
- *   too, and a correction that begins there covers both.
+ * - A result whose time is not above that of a step before it needs none: what makes it stale makes that one stale
+ *   too, and a correction that begins there covers both. Results may come in any order of their positions.
  * - Beyond {@linkcode MAX_STEPS} every two steps become one, with the position of the first and the time of
  *   the second: then a correction covers more than it must, never less.
  */
@@ -53,15 +53,18 @@ export class PartitionResults {
     return this.#stale;
   }
 
-  /** A result for `time` is about to be made of the message at `position`, the last one that was read. */
+  /** A result for `time` is about to be made of the message at `position`, whichever messages were handled before. */
   add(position: number, time: number): void {
     if (time > this.#latest) this.#latest = time;
-    this.#dropFrom(position + 1);
-    const last = this.#steps.at(-1);
-    if (last !== undefined && time <= last.time) return;
-    this.#dropFrom(position); // of one message the latest time counts
-    this.#steps.push({ position, time });
-    if (this.#steps.length > MAX_STEPS) this.#merge();
+    const steps = this.#steps;
+    let from = steps.length; // the first step behind `position`
+    while (from > 0 && steps[from - 1]!.position > position) from--;
+    if (from > 0 && steps[from - 1]!.time >= time) return; // covered by one before it
+    let to = from;
+    while (to < steps.length && steps[to]!.time <= time) to++; // those behind it that it covers
+    if (from > 0 && steps[from - 1]!.position === position) from--; // of one message the latest time counts
+    steps.splice(from, to - from, { position, time });
+    if (steps.length > MAX_STEPS) this.#merge();
   }
 
   /** The position of the first provisional result for a time at or after `time`. */

@@ -41,9 +41,14 @@ export interface CheckpointRecord {
 
 /**
  * Returns the record of a checkpoint in its cache. `owner` is given where partitions have
- * rows of their own: it names this process there.
+ * rows of their own: it names this process there. In a cut of exact state it says which messages behind one that is
+ * not done are in that cut: these are not handled again.
  */
-export function recordOf(state: CheckpointState, owner: string | undefined): CheckpointRecord {
+export function recordOf(
+  state: CheckpointState,
+  owner: string | undefined,
+  isCut = false,
+): CheckpointRecord {
   const { times, stateMarker, latestPulse, tracker, settings } = state;
   const partitions = owner === undefined ? [...tracker.records] : [];
   return {
@@ -55,7 +60,9 @@ export function recordOf(state: CheckpointState, owner: string | undefined): Che
     epoch: tracker.epoch,
     owner,
     dependencies: settings.dependencies.map((each) => each[internals].record(each.name)),
-    partitions: partitions.map(([partition, replay]) => partitionOf(state, partition, replay)),
+    partitions: partitions.map(([partition, { cursor, applied, done }]) =>
+      partitionOf(state, partition, { cursor, applied, ...(isCut && done && { done }) })
+    ),
   };
 }
 
@@ -63,7 +70,7 @@ export function recordOf(state: CheckpointState, owner: string | undefined): Che
 export function restore(state: CheckpointState, record: CheckpointRecord): void {
   state.times.kind ??= record.kind;
   state.stateMarker = record.stateMarker;
-  state.state = { ...record.state };
+  state.pulses.state = { ...record.state };
   state.latestPulse = record.latestPulse;
   state.tracker.epoch = Math.max(state.tracker.epoch, record.epoch);
   const kept = new Map(record.dependencies.map((dependency) => [dependency.name, dependency]));
@@ -84,7 +91,9 @@ export function handoffRecordOf(
 ): HandoffRecord | undefined {
   const { tracker } = state;
   const replay = tracker.records.get(partition);
-  return replay && { ...partitionOf(state, partition, replay), epoch: tracker.epoch };
+  if (replay === undefined) return undefined;
+  const { cursor, applied } = replay;
+  return { ...partitionOf(state, partition, { cursor, applied }), epoch: tracker.epoch };
 }
 
 /**

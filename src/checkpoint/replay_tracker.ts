@@ -1,9 +1,9 @@
 import { setCorrection } from "../flow/stage/correction.ts";
-import { AckTracker } from "../flow/source/ack_tracker.ts";
 import type { Witness } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { Correction } from "../types.ts";
+import { SourceOrder, Ticket } from "./source_order.ts";
 
 /** Where a message is in its source. */
 export interface MessagePosition {
@@ -27,20 +27,47 @@ export interface ReplayRecord {
   readonly cursor: number;
   /** The position before which every message has been handled at least once. */
   readonly applied: number;
+  /** The positions at or behind `applied` that have been handled too, while a message before them was not. */
+  readonly done?: readonly number[] | undefined;
 }
 
 /** The reading of one partition. */
 interface PartitionReading {
   applied: number;
-  /** The messages in flight that began after the last move, and the cursor. */
-  acks: AckTracker;
-  /** The gate's epoch when the last message began. */
-  epoch: number;
+  /** The messages in flight that were taken after the last move, and the cursor. */
+  order: SourceOrder<Ticket>;
+  /** The positions at or behind `applied` that were handled before the last move, the least first. */
+  beyond: Set<number>;
+  /** The gate's seeks when the last message was taken. */
+  seeks: number;
   correction: Correction | undefined;
 }
 
-function recordOf({ acks, applied }: PartitionReading): ReplayRecord {
-  return { cursor: acks.position, applied };
+function orderFrom(position: number): SourceOrder<Ticket> {
+  return new SourceOrder(position, (position) => new Ticket(position));
+}
+
+/** The positions behind `applied` that have been handled, the least first. */
+function doneBeyond({ order, applied, beyond }: PartitionReading): number[] {
+  const done = new Set([...beyond, ...order.beyond]);
+  return [...done].filter((position) => position >= applied).sort((a, b) => a - b);
+}
+
+function recordOf(reading: PartitionReading): ReplayRecord {
+  const { order, applied } = reading;
+  const done = doneBeyond(reading);
+  return { cursor: order.position, applied, ...(done.length > 0 && { done }) };
+}
+
+/** The position behind the last message that was taken, or is not handled again. */
+function endOf({ order, beyond }: PartitionReading): number {
+  return Math.max(order.next, beyondEnd(beyond));
+}
+
+function beyondEnd(beyond: ReadonlySet<number>): number {
+  let end = -Infinity;
+  for (const position of beyond) end = Math.max(end, position + 1);
+  return end;
 }
 
 /** One partition of the source. */
@@ -53,7 +80,7 @@ interface PartitionReplay {
 
 /** Called when the reading of partitions moves. */
 export interface ReplayListener {
-  /** Reading of `partition` goes on at `position`. */
+  /** Everything of `partition` from `position` on is handled again, or for the first time. */
   moved(partition: number, position: number): void;
   /** Every message that had to be handled again has been. */
   caughtUp(): void;
@@ -64,6 +91,9 @@ export interface ReplayListener {
  * messages are replayed. The checkpoints of one source share its tracker.
  *
  * A message at a position that was applied before is marked with a {@linkcode Correction}.
+ *
+ * Where messages are handled concurrently, a partition that was away for a while goes on without those that were
+ * begun: nothing of theirs is forgotten.
  */
 export class ReplayTracker implements Witness {
   readonly listeners: Set<ReplayListener> = new Set();
@@ -73,7 +103,8 @@ export class ReplayTracker implements Witness {
   readonly #gate: Gate;
   readonly #partitions = new Map<number, PartitionReplay>();
   #causes: readonly string[] = [];
-  #open = 0;
+  /** The messages in flight, each with its place in the order of its partition. */
+  readonly #open = new Map<Receipt, [SourceOrder<Ticket>, Ticket] | undefined>();
   #idle: (() => void)[] = [];
 
   constructor(gate: Gate) {
@@ -86,16 +117,22 @@ export class ReplayTracker implements Witness {
 
   /** A run begins or is over: nothing is in flight. */
   reset(): void {
-    this.#open = 1;
-    this.#closed();
+    this.#open.clear();
+    this.#rest();
+    for (const replay of this.#partitions.values()) {
+      if (replay.reading === undefined) continue;
+      replay.kept ??= recordOf(replay.reading);
+      replay.reading = undefined;
+    }
   }
 
   /** Takes over how far a partition was handled; of several records the safest counts. */
-  restore(partition: number, { cursor, applied }: ReplayRecord): void {
+  restore(partition: number, { cursor, applied, done = [] }: ReplayRecord): void {
     const replay = this.#at(partition);
     replay.kept = {
       cursor: Math.min(cursor, replay.kept?.cursor ?? cursor),
       applied: Math.max(applied, replay.kept?.applied ?? applied),
+      done: [...new Set([...done, ...replay.kept?.done ?? []])].sort((a, b) => a - b),
     };
   }
 
@@ -111,31 +148,55 @@ export class ReplayTracker implements Witness {
   /** True until every message that had to be handled again has been. */
   get behind(): boolean {
     for (const { reading } of this.#partitions.values()) {
-      if (reading !== undefined && reading.acks.position < reading.applied) return true;
+      if (reading === undefined) continue;
+      if (reading.order.position < reading.applied || reading.beyond.size > 0) return true;
     }
     return false;
   }
 
-  /** A message is about to be handled. */
+  /** A message was taken, and will be handled. */
   begin(message: unknown, receipt: Receipt): void {
-    this.#open++;
     const at = positionOf(message);
-    if (at === undefined) return receipt.whenDone(() => this.#closed());
+    if (at === undefined) {
+      this.#open.set(receipt, undefined);
+      return receipt.whenDone(() => this.#closed(receipt));
+    }
+    const { offset } = at;
     const reading = this.#readingAt(at);
-    const { acks } = reading;
-    const number = acks.open(at.offset + 1);
-    const correction = this.#correctionAt(at.offset, reading);
+    const { order } = reading;
+    const ticket = order.add(offset);
+    if (ticket.again) this.#doneBefore(reading, offset);
+    this.#open.set(receipt, [order, ticket]);
+    const correction = this.#correctionAt(offset, reading);
     setCorrection(message, correction);
     receipt.whenDone(() => {
-      acks.done(number);
-      reading.applied = Math.max(reading.applied, acks.position);
-      this.#closed();
-      if (correction === undefined || this.behind) return;
+      const wasBehind = correction !== undefined || reading.beyond.size > 0;
+      order.done(ticket);
+      if (reading.order !== order) this.#doneBefore(reading, offset);
+      reading.applied = Math.max(reading.applied, order.position);
+      for (const position of reading.beyond) {
+        if (position >= reading.applied) break;
+        reading.beyond.delete(position);
+      }
+      this.#closed(receipt);
+      if (!wasBehind || this.behind) return;
       // After the heartbeats of this message, which may make results of others stale.
       queueMicrotask(() => {
         if (!this.behind) { for (const listener of this.listeners) listener.caughtUp(); }
       });
     });
+  }
+
+  /** A message was dropped before it began. */
+  dropped(receipt: Receipt): void {
+    const place = this.#open.get(receipt);
+    if (place !== undefined) place[0].drop(place[1]);
+    this.#closed(receipt);
+  }
+
+  /** A position that is read again was handled before. */
+  #doneBefore(reading: PartitionReading, position: number): void {
+    if (position >= reading.applied) reading.beyond.add(position);
   }
 
   /** Where the message is that `receipt` acknowledges; undefined when it is not one of this source. */
@@ -145,7 +206,7 @@ export class ReplayTracker implements Witness {
 
   /** Resolves when no message is in flight; undefined when none is. */
   idle(): Promise<void> | undefined {
-    if (this.#open === 0) return undefined;
+    if (this.#open.size === 0) return undefined;
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
@@ -164,7 +225,10 @@ export class ReplayTracker implements Witness {
     if (all.size > this.#causes.length) this.#causes = [...all];
     for (const [partition, position] of positions) {
       const reading = this.#partitions.get(partition)?.reading;
-      if (position < (reading?.acks.position ?? Infinity)) from[partition] = position;
+      if (reading === undefined) from[partition] = position;
+      else if (position < endOf(reading)) {
+        from[partition] = Math.min(position, reading.order.position); // no message may be passed over
+      }
     }
     if (Object.keys(from).length === 0) return { from, moved: undefined };
     this.epoch++;
@@ -175,8 +239,11 @@ export class ReplayTracker implements Witness {
     return { from, moved };
   }
 
-  #closed(): void {
-    if (--this.#open > 0) return;
+  #closed(receipt: Receipt): void {
+    if (this.#open.delete(receipt) && this.#open.size === 0) this.#rest();
+  }
+
+  #rest(): void {
     const idle = this.#idle;
     this.#idle = [];
     for (const resolve of idle) resolve();
@@ -196,30 +263,44 @@ export class ReplayTracker implements Witness {
    * chosen exactly this position.
    */
   #start(partition: number, position: number, exact = false): number {
+    const { lookAhead, seeks } = this.#gate;
     const replay = this.#at(partition);
-    const before = replay.reading;
-    const known = replay.kept ?? (before && recordOf(before));
+    const { kept, reading: before } = replay;
+    const known = kept ?? (before && recordOf(before));
     replay.kept = undefined;
     const again = !exact && known !== undefined && known.cursor < known.applied;
     const start = again ? Math.min(position, known.cursor) : position;
-    const reading: PartitionReading = {
-      applied: Math.max(position, known?.applied ?? position),
-      acks: new AckTracker(start),
-      epoch: this.#gate.epoch,
-      correction: undefined,
-    };
-    // What is still in flight of an assignment before counts as applied when it is done.
-    if (before === undefined) replay.reading = reading;
-    else Object.assign(before, reading);
-    for (const listener of this.listeners) listener.moved(partition, start);
+    const applied = Math.max(position, known?.applied ?? position);
+    let end = start; // nothing at or behind it has a result that is not made again
+    if (before !== undefined && kept === undefined && !exact && lookAhead !== undefined) {
+      // What was begun is not begun again.
+      before.applied = applied;
+      before.order.begin(start);
+      end = Math.max(start, endOf(before));
+    } else {
+      lookAhead?.forget(partition);
+      const reading: PartitionReading = {
+        applied,
+        order: orderFrom(start),
+        beyond: new Set(known?.done?.filter((position) => position >= applied)),
+        seeks,
+        correction: undefined,
+      };
+      if (!exact) end = Math.max(start, endOf(reading));
+      // What is still in flight of an assignment before counts as applied when it is done.
+      if (before === undefined) replay.reading = reading;
+      else Object.assign(before, reading);
+    }
+    for (const listener of this.listeners) listener.moved(partition, end);
     return start;
   }
 
   #move(partition: number, position: number): void {
     const reading = this.#partitions.get(partition)?.reading;
     if (reading !== undefined) {
-      reading.acks = new AckTracker(position);
-      reading.epoch = this.#gate.epoch;
+      reading.beyond = new Set(doneBeyond(reading));
+      reading.order = orderFrom(position);
+      reading.seeks = this.#gate.seeks;
       reading.correction = undefined;
     }
     for (const listener of this.listeners) listener.moved(partition, position);
@@ -237,9 +318,10 @@ export class ReplayTracker implements Witness {
   #readingAt({ partition, offset }: MessagePosition): PartitionReading {
     if (this.#partitions.get(partition)?.reading === undefined) this.#start(partition, offset);
     const reading = this.#partitions.get(partition)!.reading!;
-    if (reading.epoch !== this.#gate.epoch) {
-      reading.epoch = this.#gate.epoch;
-      if (offset < reading.acks.next) {
+    if (reading.seeks !== this.#gate.seeks) {
+      reading.seeks = this.#gate.seeks;
+      reading.order.begin(offset);
+      if (offset < reading.order.next) {
         this.epoch++;
         this.#causes = [];
         this.#move(partition, offset);
@@ -249,12 +331,13 @@ export class ReplayTracker implements Witness {
   }
 
   #correctionAt(offset: number, reading: PartitionReading): Correction | undefined {
-    if (offset >= reading.applied) return reading.correction = undefined;
+    const { applied, beyond } = reading;
+    if (offset >= applied && !beyond.has(offset)) return reading.correction = undefined;
     const { correction } = reading;
     if (correction?.dependencies === this.#causes) return correction;
     return reading.correction = {
       epoch: correction?.epoch ?? this.epoch,
-      until: reading.applied,
+      until: Math.max(applied, beyondEnd(beyond)),
       dependencies: this.#causes,
     };
   }

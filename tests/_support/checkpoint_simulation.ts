@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { delay } from "../../src/clock.ts";
 import type { Random, Scheduler } from "../../src/testing/mod.ts";
-import { type Event, Join, type JoinSetup } from "./simulated_join.ts";
+import { type Event, Join, type JoinSetup, type Width } from "./simulated_join.ts";
 import type { JoinProcess } from "./simulated_process.ts";
 
 /** What one seed decides. */
@@ -49,7 +49,8 @@ export async function simulateCheckpoint(scheduler: Scheduler): Promise<void> {
   };
   const living = lives.live();
   await scheduler.run(Promise.race([arrive(join, plan), living]), { onStep });
-  const rest = () => Promise.race([delay(scheduler.clock, REST_MS), living]);
+  const restMs = plan.join.slow > 0 ? 6 * REST_MS : REST_MS;
+  const rest = () => Promise.race([delay(scheduler.clock, restMs), living]);
   await scheduler.run(rest(), { onStep });
   await scheduler.run(Promise.race([everythingIsKnown(join, LAST), living]));
   await scheduler.run(rest());
@@ -133,6 +134,19 @@ function planOf(random: Random): Plan {
   const policy = random.pick(["stop", "skip", "retry", "dead letter"] as const);
   const exactState = random.pick([false, true]);
   const troubles = ["crash", "crash", "restart", "lost groups", "rebalance"] as const;
+  const width = (): Width | undefined => {
+    if (random.chance(0.4)) return undefined;
+    const max = random.pick([2, 3, 8]);
+    return {
+      max,
+      ahead: random.pick([max, 2 * max, 40]),
+      by: random.pick(["none", "partition", "time"]),
+    };
+  };
+  const slow = random.pick([0, 0, 0.15]);
+  const concurrent = random.chance(0.3)
+    ? {}
+    : { weathers: width(), stored: width(), questions: width() };
   return {
     finiteWait,
     disorder: outOfOrderness > 0 && random.chance(0.3) ? 3 * outOfOrderness : outOfOrderness,
@@ -148,13 +162,17 @@ function planOf(random: Random): Plan {
       policy,
       // After an error, what was sent to a Proxy before could not be taken back from exact state.
       behindProxy: (!exactState || policy === "stop") && random.chance(0.4),
-      outside: random.pick([0, 0.05]),
+      // From outside nobody can say that several messages at the same time have all been heard of.
+      outside: concurrent.weathers === undefined ? random.pick([0, 0.05]) : 0,
+      concurrent,
+      slow,
       failures: random.pick([0, 0.02]),
       exactState,
       commit: { interval: random.pick([50, 1000]), messages: random.pick([2, 7, 1000]) },
       dependency: {
         outOfOrderness,
-        ...(random.chance(0.2) && { downtimeAfter: 300 }),
+        // Where the questions take long, the weathers have been silent for longer before all are answered.
+        ...(random.chance(0.2) && slow === 0 && { downtimeAfter: 300 }),
         ...(random.chance(0.1) && { idleParts: "pass" }),
       },
       checkpoint: {

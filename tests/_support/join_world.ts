@@ -3,6 +3,7 @@ import {
   Checkpoint,
   type CheckpointEvent,
   type CheckpointOptions,
+  type ConcurrencyOptions,
   type Context,
   Dependency,
   type DependencyOptions,
@@ -51,6 +52,8 @@ export interface ProcessOptions {
   /** At each step of the commit: `"sinks"`, `"stores"`, `"record"`, `"positions"`. */
   onCommit?: (step: string) => unknown;
   replays?: "deliver" | "skip";
+  /** How many messages the flows of weathers and of questions handle at the same time. */
+  concurrency?: { weathers?: ConcurrencyOptions; questions?: ConcurrencyOptions };
 }
 
 /**
@@ -145,6 +148,7 @@ export class Process {
     this.#world = world;
     const { behindProxy, beforeBeat, beforeStore, beforePulse, beforeAnswer, onCommit, replays } =
       options;
+    const { weathers, questions } = options.concurrency ?? {};
     const { disk } = world;
     const at = async (step: string) => {
       await onCommit?.(step);
@@ -204,7 +208,7 @@ export class Process {
         }
         await this.checkpoint.heartbeat(weather.time, { dependency });
         return proxy === undefined ? void await store(weather) : weather;
-      }, { name: dependency, ...(proxy && { sink: proxy }) });
+      }, { name: dependency, concurrency: weathers, ...(proxy && { sink: proxy }) });
       if (proxy !== undefined) app.handle(proxy, store);
     });
     const buffer: (readonly [string, string])[] = [];
@@ -222,6 +226,7 @@ export class Process {
       return [place, result] as const;
     }, {
       name: "questions",
+      concurrency: questions,
       ...(replays && { replays }),
       sink: {
         write: (result: readonly [string, string]) => void buffer.push(result),

@@ -13,13 +13,21 @@ export class PauseWatch {
   readonly #markers = new Map<string, number>();
   readonly #checkpoint: Checkpoint;
   readonly #alwaysPauses: boolean;
+  /** How many messages may begin in a pause, since they were taken before it. */
+  readonly #taken: number;
+  /** Those of them that have, since something was told. */
+  readonly #begun = new Set<string>();
   #largest = -Infinity;
   #recovering = false;
 
-  /** Watches `checkpoint`; `alwaysPauses` says that nothing but recovery ends a pause. */
-  constructor(checkpoint: Checkpoint, alwaysPauses: boolean) {
+  /**
+   * Watches `checkpoint`; `alwaysPauses` says that nothing but recovery ends a pause, `taken` how many messages a
+   * concurrent flow may have taken before it.
+   */
+  constructor(checkpoint: Checkpoint, alwaysPauses: boolean, taken = 0) {
     this.#checkpoint = checkpoint;
     this.#alwaysPauses = alwaysPauses;
+    this.#taken = taken;
   }
 
   /** A process begins where the record has these dependencies down. */
@@ -34,6 +42,9 @@ export class PauseWatch {
 
   /** A message of the dependent begins, for the first time. */
   begins(place: string): void {
+    const isDown = this.#alwaysPauses && this.#down.size > 0;
+    if (this.paused.length === 0 && !this.#recovering && !isDown) this.#begun.clear();
+    else if (this.#begun.add(place).size <= this.#taken) return;
     this.#must(this.paused.length === 0, `${place} begins while the dependent is paused`);
     this.#must(!this.#recovering, `${place} begins before what is wrong is moved back to`);
     if (!this.#alwaysPauses) return;
@@ -43,7 +54,7 @@ export class PauseWatch {
   /** A pulse is about to be given. */
   pulses(time: number): void {
     this.#largest = Math.max(this.#largest, time);
-    if (this.paused.length === 0) return;
+    if (!this.paused.includes(`checkpoint ${this.#checkpoint.name}`)) return; // as a correction has it paused, too
     for (const name of this.#down.keys()) this.#down.set(name, this.#largest);
   }
 
@@ -59,6 +70,7 @@ export class PauseWatch {
 
   /** The checkpoint has told something. */
   told(event: CheckpointEvent): void {
+    this.#begun.clear();
     if (event.type === "down") {
       this.#down.set(event.dependency, this.#largest);
       this.#recovering = false;

@@ -4,6 +4,7 @@ import {
   Cache,
   Checkpoint,
   type CheckpointOptions,
+  type ConcurrencyOptions,
   Dependency,
   JsonCodec,
   type MemoryCache,
@@ -35,6 +36,10 @@ export interface ProcessOptions {
   readonly mortal?: boolean;
   /** The time of questions at which its handler never returns. */
   readonly stuckAt?: number;
+  /** How many messages its flows handle at the same time. */
+  readonly concurrency?: ConcurrencyOptions | undefined;
+  /** Awaited in its handlers, before and after each pulse and heartbeat. */
+  readonly nap?: (() => unknown) | undefined;
 }
 
 const CHECKPOINT = "question";
@@ -176,7 +181,7 @@ export class Process {
 
   constructor(world: Processes, id: string, rows: Cache, options: ProcessOptions) {
     const { weatherGroup = `${world.name}-${id}`, rebalanceTimeout, stuckAt, mortal } = options;
-    const { partitions = rows, cache } = options;
+    const { partitions = rows, cache, concurrency, nap } = options;
     this.id = id;
     this.weather = world.topic(`${world.name}-weather`, weatherGroup);
     this.questions = world.topic(world.name, world.name, rebalanceTimeout);
@@ -193,17 +198,24 @@ export class Process {
       onStatus: ({ type }) => void (type === "commit" && this.commits++),
     });
     app.handle(this.weather, async ({ value }) => {
+      await nap?.();
       await checkpoint.heartbeat(value.time);
+      await nap?.();
       this.stored.push(value);
-    });
+    }, { concurrency });
     app.handle(this.questions, async ({ value: { time }, partition, offset }, { correction }) => {
       if (time === stuckAt) await new Promise(() => {});
+      await nap?.();
       await checkpoint.checkPulse(time);
+      await nap?.();
       const value = join(this.stored, time);
       const again = correction === undefined ? "" : " again";
       world.log.push(`${id} ${partition}:${offset} ${value}${again}`);
       return { place: `${partition}:${offset}`, value };
-    }, { sink: ({ place, value }) => void world.answers.set(place, { by: id, value }) });
+    }, {
+      concurrency,
+      sink: ({ place, value }) => void world.answers.set(place, { by: id, value }),
+    });
     this.streaming = app.stream({ signal: this.#stop.signal, drainTimeout: mortal ? 1 : 20_000 })
       .finally(async () => {
         await this.weather.close();

@@ -13,6 +13,14 @@ export interface Event extends Weather {
   readonly poison?: boolean;
 }
 
+/** How a flow handles several messages at the same time. */
+export interface Width {
+  readonly max: number;
+  readonly ahead: number;
+  /** Which keep their order: none, those of a partition, or those of the same time in a cycle of 3. */
+  readonly by: "none" | "partition" | "time";
+}
+
 /** How the program of a {@linkcode Join} is made. */
 export interface JoinSetup {
   readonly dependencies: number;
@@ -25,6 +33,15 @@ export interface JoinSetup {
   readonly behindProxy: boolean;
   /** The probability that a step gives a sign of life outside of all handlers. */
   readonly outside: number;
+  /** The probability that a step of a handler takes long. */
+  readonly slow: number;
+  /** The flows that handle several messages at the same time. */
+  readonly concurrent: {
+    readonly weathers?: Width | undefined;
+    /** The flows behind Proxies. */
+    readonly stored?: Width | undefined;
+    readonly questions?: Width | undefined;
+  };
   /** Whether the answers are counted in exact state. */
   readonly exactState: boolean;
   /** The probability that a call of a handler fails. */

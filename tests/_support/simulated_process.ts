@@ -10,12 +10,21 @@ import {
   Proxy,
   retry,
 } from "../../mod.ts";
+import { delay } from "../../src/clock.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import type { Emitted } from "./join_world.ts";
 import { PauseWatch } from "./pause_watch.ts";
 import { SimulatedBroker } from "./simulated_broker.ts";
 import { DeadError, type SimulatedKv } from "./simulated_disk.ts";
-import type { Event, Join, JoinSetup } from "./simulated_join.ts";
+import type { Event, Join, JoinSetup, Width } from "./simulated_join.ts";
+
+function concurrencyOf<M>(width: Width | undefined, timeOf: (message: M) => number) {
+  if (width === undefined) return {};
+  const { max, ahead, by } = width;
+  return {
+    concurrency: { max, ahead, by: by === "time" ? (message: M) => timeOf(message) % 3 : by },
+  };
+}
 
 /**
  * One process: it stores the weathers, answers questions by what is stored, and keeps its checkpoint, all in
@@ -33,6 +42,8 @@ export class JoinProcess {
   readonly watch: PauseWatch;
   /** The last offset that was heard of each part of a dependency. */
   readonly #heard: readonly Map<number, number>[];
+  /** The questions that were begun. */
+  readonly #begun = new WeakSet<Message<string, Event>>();
   readonly #join: Join;
   readonly #kv: SimulatedKv;
   readonly #cache: Cache;
@@ -68,17 +79,24 @@ export class JoinProcess {
     });
     const { pauseDependent, maxPause } = options.checkpoint;
     const alwaysPauses = pauseDependent === true && maxPause === undefined;
-    this.watch = new PauseWatch(this.checkpoint as Checkpoint, alwaysPauses);
+    const { weathers: weatherWidth, stored, questions: questionWidth } = options.concurrent;
+    const taken = questionWidth?.ahead ?? 0;
+    this.watch = new PauseWatch(this.checkpoint as Checkpoint, alwaysPauses, taken);
     const app = new App({
       clock: scheduler.clock,
       commit: options.commit,
       onError: this.#policy(options),
     });
     const exact = options.exactState && { state: cache };
+    const timeOf = ({ value: { time } }: Message<string, Event>) => time;
     for (const [index, weather] of weathers.entries()) {
       const { name } = weather;
       if (!options.behindProxy) {
-        app.handle(weather, (message) => this.#weather(message, index), { name, ...exact });
+        app.handle(weather, (message) => this.#weather(message, index), {
+          name,
+          ...exact,
+          ...concurrencyOf(weatherWidth, timeOf),
+        });
         continue;
       }
       const proxy = new Proxy<Event>();
@@ -86,13 +104,19 @@ export class JoinProcess {
         name,
         sink: proxy,
         ...exact,
+        ...concurrencyOf(weatherWidth, timeOf),
       });
-      app.handle(proxy, (event) => this.#store(event, index), { name: `${name} stored`, ...exact });
+      app.handle(proxy, (event) => this.#store(event, index), {
+        name: `${name} stored`,
+        ...exact,
+        ...concurrencyOf(stored, ({ time }: Event) => time),
+      });
     }
     app.handle(questions, (message, context) => this.#answer(message, context), {
       name: "questions",
       sink: answers,
       ...exact,
+      ...concurrencyOf(questionWidth, timeOf),
     });
     this.gone = this.#live(app);
   }
@@ -125,7 +149,8 @@ export class JoinProcess {
     for (const { partition, applied } of record?.partitions ?? []) {
       (this.applied as Map<number, number>).set(partition, applied);
     }
-    const error = await app.stream({ signal: this.#abort.signal, drainTimeout: 1000 })
+    const drainTimeout = this.#join.options.slow > 0 ? 60_000 : 1_000;
+    const error = await app.stream({ signal: this.#abort.signal, drainTimeout })
       .then(() => undefined, (error) => error);
     for (const topic of this.#topics) await topic.close().catch(() => {});
     await this.#cache.close().catch(() => {});
@@ -185,10 +210,12 @@ export class JoinProcess {
     this.watch.beat(this.checkpoint.dependency(dependency));
   }
 
-  async #answer({ partition, offset, value }: Message<string, Event>, context: Context) {
-    const { correction, attempt } = context;
+  async #answer(message: Message<string, Event>, { correction }: Context) {
+    const { partition, offset, value } = message;
     const place = `${partition}:${offset}`;
-    if (attempt === 1) this.watch.begins(place);
+    // A call is also run again when what it has written was taken back for another one.
+    if (!this.#begun.has(message)) this.watch.begins(place);
+    this.#begun.add(message);
     await this.#step("a pulse");
     this.watch.pulses(value.time);
     const downtime = await this.checkpoint.checkPulse(value.time, { [partition]: offset });
@@ -219,6 +246,9 @@ export class JoinProcess {
   async #step(name: string): Promise<void> {
     const { scheduler } = this.#join;
     if (!this.dead && scheduler.random.chance(0.5)) await scheduler.turn(name);
+    if (!this.dead && scheduler.random.chance(this.#join.options.slow)) {
+      await delay(scheduler.clock, scheduler.random.integer(300));
+    }
     if (this.dead) throw new DeadError("Cannot go on: the process is dead");
   }
 

@@ -1,10 +1,11 @@
-/** Keyed concurrency: the numbers are those of the rules in docs/concurrency.md. */
+/**
+ * Keyed concurrency: the numbers are those of the rules in docs/concurrency.md. Those of rule 6 are in state_cut_test.ts
+ * and its like, those of rule 7 in tests/checkpoint/concurrency_test.ts.
+ */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   App,
   batch,
-  Checkpoint,
-  Dependency,
   filter,
   flatMap,
   map,
@@ -16,6 +17,10 @@ import {
   type StatusEvent,
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
+import { count, tumbling } from "../../src/windows/mod.ts";
+import { Receipt } from "../../src/flow/source/receipt.ts";
+import { RootSource } from "../../src/flow/state/root_source.ts";
+import type { StateGroup } from "../../src/flow/state/state_group.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
@@ -92,6 +97,27 @@ Deno.test("rule 1: messages of one key are handled in order to the end of their 
   assertEquals(calls.open, [3, 1, 4]);
   await calls.end(3, 1, 4);
   await sunk.end(3, 1, 4);
+  await streamed;
+});
+
+Deno.test("rule 1: no more than max are handled, also when a retry is due and a key is freed", async () => {
+  const clock = new ManualClock();
+  const calls = new Calls();
+  const app = new App({ clock });
+  app.handle(items("abbc"), calls.handle, {
+    concurrency: { max: 2, by },
+    onError: { retry: { attempts: 2, minDelay: 1_000, maxDelay: 1_000 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  await calls.fail(0);
+  assertEquals(calls.open, [1, 3]); // 2 waits for its key
+  await clock.tick(1_000);
+  await calls.end(1);
+  assertEquals(calls.open, [3, 0]); // 2 waits for a slot
+  await calls.end(3);
+  assertEquals(calls.open, [0, 2]);
+  await calls.end(0, 2);
   await streamed;
 });
 
@@ -245,6 +271,19 @@ Deno.test("rule 3: no more is committed than what is done without a gap", async 
   assertEquals(await committed(), 5);
 });
 
+Deno.test("rule 3: what a state has done behind its position is not new to its flow, unless reading is moved back", () => {
+  const branch = {};
+  const root = new RootSource({ name: "in", feed: {}, branches: [branch] });
+  root.perMessage = true;
+  const stored = new Map([[0, { position: 5, done: [8] }]]);
+  root.add({ join: () => stored } as unknown as StateGroup, "f", branch);
+  root.began(0, 5, false);
+  const isNew = () => [6, 8, 9].map((next) => root.isNew(branch, new Receipt(() => {}, next, 0)));
+  assertEquals([root.start(0, 5), isNew(), root.selective], [5, [true, false, true], true]);
+  root.began(0, 2, true);
+  assertEquals([isNew(), root.selective], [[true, true, true], false]);
+});
+
 Deno.test("rule 4: a message that waits for its retry keeps its key, and gives up its slot", async () => {
   const clock = new ManualClock();
   const calls = new Calls();
@@ -291,6 +330,28 @@ Deno.test("rule 5: each message has a context of its own, and a send without awa
   assertEquals(attempts.toSorted(), [[0, 1], [1, 1], [1, 2], [1, 3], [2, 1]]);
 });
 
+Deno.test("rule 5: a retry of one message changes no context of another", async () => {
+  const clock = new ManualClock();
+  const calls = new Calls();
+  const attempts: [number, number][] = [];
+  const app = new App({ clock });
+  app.handle(items("ab"), async (item, context) => {
+    await calls.handle(item);
+    attempts.push([item.n, context.attempt]);
+  }, {
+    concurrency: { max: 2, by },
+    onError: { retry: { attempts: 2, minDelay: 1_000, maxDelay: 1_000 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  await calls.fail(1);
+  await clock.tick(1_000);
+  await rest();
+  await calls.end(0, 1);
+  await streamed;
+  assertEquals(attempts, [[0, 1], [1, 2]]);
+});
+
 Deno.test("rule 5: a call that met what another one has taken back gives no result from that", async () => {
   const source = replayable<{ n: number; next: number }, number>({
     name: "numbers",
@@ -319,15 +380,35 @@ Deno.test("rule 5: a call that met what another one has taken back gives no resu
   assertEquals(counts.length, 60); // calls that were taken back have given none
 });
 
-Deno.test("rule 7: a flow that a checkpoint watches is refused, and the error says what to do", async () => {
-  const orders = items("ab");
-  const rates = items("a");
-  new Checkpoint("c", { dependent: orders, dependencies: [new Dependency("rates", rates)] });
-  for (const source of [orders, rates]) {
-    const app = new App();
-    app.handle(source, () => {}, { name: "f", concurrency: { max: 2, by } });
-    await assertRejects(() => app.stream(), TypeError, "a checkpoint watches its source");
-  }
+Deno.test("rule 8: a flow behind a Proxy gets results as they are finished, those of one key in order", async () => {
+  const calls = new Calls();
+  const proxy = new Proxy<number>();
+  const seen: number[] = [];
+  const app = new App();
+  app.handle(items("aabb"), calls.handle, { concurrency: { max: 2, by }, sink: proxy });
+  app.handle(proxy, (n) => void seen.push(n));
+  const streamed = app.stream();
+  await rest();
+  await calls.end(2);
+  await calls.end(0);
+  await calls.end(1);
+  await calls.end(3);
+  await streamed;
+  assertEquals(seen, [2, 0, 1, 3]);
+});
+
+Deno.test("rule 8: a window in a concurrent flow is refused", () => {
+  assertThrows(
+    () =>
+      new App().handle(
+        items("a"),
+        tumbling({ size: 10, by: ({ key }: Item) => key, time: ({ n }) => n, into: count() }),
+        () => {},
+        { name: "f", concurrency: { max: 2, by } },
+      ),
+    TypeError,
+    'Cannot handle messages of flow "f" concurrently: batch(), windows',
+  );
 });
 
 Deno.test("rule 9: what takes one message after the other is refused", () => {

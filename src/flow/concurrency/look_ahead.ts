@@ -236,10 +236,11 @@ export class LookAhead {
     return true;
   }
 
-  /** Forgets what was begun, since the source was moved on purpose: all of it is handled again. */
-  forget(): void {
+  /** Forgets what was begun, of one partition or of all, since it was moved on purpose: all of it is handled again. */
+  forget(partition?: number): void {
     this.#longest = undefined;
-    this.#spans.clear();
+    if (partition === undefined) this.#spans.clear();
+    else this.#spans.delete(partition);
   }
 
   /** Returns whether messages of a partition are to be read: not while too many of them wait, and others could begin. */

@@ -20,7 +20,7 @@ import { Sinks } from "../stage/sinks.ts";
 import type { RunView } from "../view/snapshot_of.ts";
 import type { GroupHost } from "../state/state_group.ts";
 import { stuckFlows } from "./stuck.ts";
-import { assertCorrectable, assertPromised, assertWatchedInOrder } from "../state/state_checks.ts";
+import { assertCorrectable, assertPromised } from "../state/state_checks.ts";
 import { open, type Opened, type WiringHost } from "./wiring.ts";
 
 /** Options of a run. */
@@ -194,7 +194,6 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     this.#step = "a checkpoint is being opened";
     for (const companion of companions) await companion.open(this);
     this.#step = "";
-    assertWatchedInOrder(bindings, this.onError);
     const opened = this.#opened = open(bindings, this, companions.length > 0);
     for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
     const { hubs, groups } = opened;

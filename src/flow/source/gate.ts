@@ -63,7 +63,10 @@ export class Gate implements ReceiptGate {
    *
    * @internal
    */
-  lookAhead: { waits(partition: number, next: unknown): boolean } | undefined;
+  lookAhead: {
+    waits(partition: number, next: unknown): boolean;
+    forget(partition?: number): void;
+  } | undefined;
   /** Those who see every message, when the gate is `attributed`. */
   witnesses: readonly Witness[] = [];
   /** The companions of the source in its runs. */

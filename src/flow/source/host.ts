@@ -19,6 +19,8 @@ export interface PartState {
 export interface Witness {
   /** A message is about to be handled; `receipt` shows when it is done. */
   begin?(message: unknown, receipt: Receipt): void;
+  /** Nobody has begun with a message that was taken, and nobody will: its partition has gone, or the app stops. */
+  dropped?(receipt: Receipt): void;
   /** There is no message now. */
   waits?(): void;
   /** The source has come to its end: every message that it handed out was handled. */

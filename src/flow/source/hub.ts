@@ -527,7 +527,9 @@ export class Hub<T> implements LookAheadHost {
 
   /** See {@linkcode LookAheadHost}. */
   dropped(receipt: Receipt | undefined): void {
-    if (this.root !== undefined) receipt!.root!.abandon!(); // behind a Proxy others have begun it
+    if (receipt === undefined) return;
+    for (const witness of this.gate.witnesses) witness.dropped?.(receipt);
+    if (this.root !== undefined) receipt.root!.abandon!(); // behind a Proxy others have begun it
   }
 
   /** See {@linkcode LookAheadHost}. */

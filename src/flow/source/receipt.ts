@@ -49,6 +49,8 @@ export class Receipt {
   work: { over(): void } | undefined;
   /** True for a value that user code has sent: it is unknown which messages it was made from. */
   sent = false;
+  /** The receipt of the message for which it was sent. */
+  sentFor: Receipt | undefined;
   #open = 1;
   readonly #acknowledged: Acknowledged;
   #callbacks: (() => void)[] | undefined;
@@ -101,6 +103,7 @@ export class Receipt {
   forSent(): Receipt {
     const sent = new Receipt(() => this.release());
     sent.sent = true;
+    sent.sentFor = this;
     sent.positioned = this.positioned;
     sent.root = this.root;
     this.retain();

@@ -252,28 +252,6 @@ export function assertCorrectable(bindings: readonly Binding[], onError: OnError
   }
 }
 
-/**
- * Checks the flows that a checkpoint watches, when a run begins: it counts their messages in the order of the source.
- *
- * @throws {TypeError} If one of them, or one beside it, handles messages concurrently.
- */
-export function assertWatchedInOrder(bindings: readonly Binding[], onError: OnError): void {
-  if (!bindings.some(({ concurrency }) => concurrency !== undefined)) return;
-  for (const source of new Set(bindings.flatMap(({ sources }) => sources))) {
-    if (!gateOf(source).attributed) continue;
-    for (const { name, concurrency } of behindSource(source, bindings, onError)) {
-      if (concurrency === undefined) continue;
-      throw new TypeError(
-        `Cannot handle messages of flow ${
-          JSON.stringify(name)
-        } concurrently: a checkpoint watches its source, and ` +
-          "counts messages in their order; do the slow part in a flow with a topic of its own, before or behind this " +
-          "one, and handle one message after the other here",
-      );
-    }
-  }
-}
-
 /** Returns whether a stage holds messages back, as far as anybody can see; with `"waits"`, until others come. */
 function anyHolds({ handler, pipes }: Binding, how: "holds" | "waits"): boolean {
   return typeof handler !== "function" ||
