@@ -33,6 +33,8 @@ interface Row {
   closed: boolean;
   /** True where a row of it may be in the store. */
   saved: boolean;
+  /** True while it has changed since the last cut. */
+  unsaved: boolean;
   gone: boolean;
 }
 
@@ -60,7 +62,7 @@ export class AlignedWindows implements CorrectableWindows {
   readonly #scopes = new Map<number, Scope>();
   readonly #due = new Set<number>();
   readonly #changed = new Set<Row>();
-  readonly #unsaved = new Set<Row>();
+  #unsaved: Row[] = [];
   /** What is still to be looked at once the source has ended. */
   #last: Iterator<Row> | undefined;
 
@@ -152,7 +154,7 @@ export class AlignedWindows implements CorrectableWindows {
 
   #corrected(row: Row): void {
     row.told = UNTOLD;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (!row.closed && this.#host.closing(row.bucket.scope) >= row.bucket.end) this.#close(row);
     else if (this.#host.eager || row.closed) this.#changed.add(row);
   }
@@ -235,6 +237,7 @@ export class AlignedWindows implements CorrectableWindows {
         told,
         closed,
         saved: true,
+        unsaved: false,
         gone: false,
       };
       bucket.rows.set(mapKey, row);
@@ -249,12 +252,19 @@ export class AlignedWindows implements CorrectableWindows {
     for (const row of this.#unsaved) {
       const { bucket: { scope, start, end }, key, stored, parts, size } = row;
       const { revision, told, closed } = row;
+      row.unsaved = false;
       if (!row.gone) {
         rows.set(stored, [scope, start, end, key, parts, size, revision, told, closed]);
         row.saved = true;
       } else if (row.saved) rows.delete(stored);
     }
-    this.#unsaved.clear();
+    this.#unsaved = [];
+  }
+
+  #unsave(row: Row): void {
+    if (row.unsaved) return;
+    row.unsaved = true;
+    this.#unsaved.push(row);
   }
 
   *#rows(): Generator<Row, undefined> {
@@ -299,6 +309,7 @@ export class AlignedWindows implements CorrectableWindows {
       told: UNTOLD,
       closed: false,
       saved: false,
+      unsaved: false,
       gone: false,
     };
   }
@@ -322,7 +333,7 @@ export class AlignedWindows implements CorrectableWindows {
       }
     }
     row.told = UNTOLD;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (this.#host.eager || (row.closed && corrects)) this.#changed.add(row);
     else if (row.closed) this.#give(row);
   }
@@ -330,7 +341,7 @@ export class AlignedWindows implements CorrectableWindows {
   #close(row: Row): void {
     row.closed = true;
     row.bucket.open.delete(row);
-    this.#unsaved.add(row);
+    this.#unsave(row);
     this.#host.closed();
     if (row.told !== TOLD_FINAL) this.#give(row);
     if (this.#host.accept === 0 && !this.#keeps(row.bucket)) this.#forget(row);
@@ -340,7 +351,7 @@ export class AlignedWindows implements CorrectableWindows {
     const { bucket: { scope, start, end }, key, parts } = row;
     this.#changed.delete(row);
     row.told = final ? TOLD_FINAL : TOLD_OPEN;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (row.size === 0 && row.revision === 0) return; // nobody knows of it
     const value = resultOf(parts, this.#host.how);
     const content = {
@@ -360,7 +371,7 @@ export class AlignedWindows implements CorrectableWindows {
     if (this.#changed.has(row)) this.#give(row);
     row.gone = true;
     row.bucket.rows.delete(row.mapKey);
-    this.#unsaved.add(row);
+    this.#unsave(row);
   }
 
   /** Finds when the next window of a scope closes, or can be forgotten. */
