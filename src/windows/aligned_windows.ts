@@ -49,6 +49,8 @@ interface Bucket extends Span {
 /** The windows of one scope, and when the next of them is due. */
 interface Scope {
   readonly buckets: Map<number, Bucket>;
+  /** That of the last message: most are for the same one. */
+  last: Bucket | undefined;
   due: number;
 }
 
@@ -175,8 +177,8 @@ export class AlignedWindows implements CorrectableWindows {
   close(most: number): void {
     for (const scope of this.#due) {
       const watermark = this.#host.closing(scope);
-      const { buckets } = this.#scopes.get(scope)!;
-      const inOrder = [...buckets.values()].filter(({ end }) => end <= watermark)
+      const known = this.#scopes.get(scope)!;
+      const inOrder = [...known.buckets.values()].filter(({ end }) => end <= watermark)
         .sort((a, b) => a.end - b.end);
       for (const bucket of inOrder) {
         for (const row of bucket.open) {
@@ -188,10 +190,10 @@ export class AlignedWindows implements CorrectableWindows {
           if (most-- === 0) return;
           this.#forget(row);
         }
-        buckets.delete(bucket.start);
+        this.#dropBucket(known, bucket);
       }
       this.#due.delete(scope);
-      this.#setDue(this.#scopes.get(scope)!);
+      this.#setDue(known);
     }
   }
 
@@ -278,28 +280,34 @@ export class AlignedWindows implements CorrectableWindows {
   #scope(scope: number): Scope {
     let known = this.#scopes.get(scope);
     if (known === undefined) {
-      this.#scopes.set(scope, known = { buckets: new Map(), due: Infinity });
+      this.#scopes.set(scope, known = { buckets: new Map(), last: undefined, due: Infinity });
     }
     return known;
   }
 
-  #bucket({ buckets }: Scope, scope: number, { start, end }: Span): Bucket {
-    let bucket = buckets.get(start);
+  #bucket(scope: Scope, number: number, { start, end }: Span): Bucket {
+    if (scope.last?.start === start) return scope.last;
+    let bucket = scope.buckets.get(start);
     if (bucket === undefined) {
-      bucket = { scope, start, end, rows: new Map(), open: new Set() };
-      buckets.set(start, bucket);
+      bucket = { scope: number, start, end, rows: new Map(), open: new Set() };
+      scope.buckets.set(start, bucket);
     }
-    return bucket;
+    return scope.last = bucket;
+  }
+
+  #dropBucket(scope: Scope, bucket: Bucket): void {
+    scope.buckets.delete(bucket.start);
+    if (scope.last === bucket) scope.last = undefined;
   }
 
   /** The window of a message; a new one is not among the others before something was added to it. */
   #row(scope: Scope, span: Span, { scope: number, key, mapKey }: Entry): Row {
-    const bucket = scope.buckets.get(span.start);
-    const known = bucket?.rows.get(mapKey);
+    const bucket = this.#bucket(scope, number, span);
+    const known = bucket.rows.get(mapKey);
     if (known !== undefined) return known;
     const stored = this.#host.prefix + encodeKey([number, ...partsOf(key), span.start]);
     return {
-      bucket: bucket ?? this.#bucket(scope, number, span),
+      bucket,
       key,
       mapKey,
       stored,
@@ -377,9 +385,9 @@ export class AlignedWindows implements CorrectableWindows {
   /** Finds when the next window of a scope closes, or can be forgotten. */
   #setDue(scope: Scope): void {
     scope.due = Infinity;
-    for (const [start, bucket] of scope.buckets) {
+    for (const bucket of scope.buckets.values()) {
       const { end, rows, open } = bucket;
-      if (rows.size === 0) scope.buckets.delete(start);
+      if (rows.size === 0) this.#dropBucket(scope, bucket);
       else if (open.size > 0) scope.due = Math.min(scope.due, end);
       else if (!this.#keeps(bucket)) scope.due = Math.min(scope.due, end + this.#host.accept);
     }
