@@ -14,7 +14,7 @@ import {
 } from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { collect, count, session, tumbling } from "../../src/windows/mod.ts";
+import { collect, count, fold, session, tumbling } from "../../src/windows/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 import { until } from "../_support/processes.ts";
 import { type Timed, WindowSource } from "../_support/window_source.ts";
@@ -66,6 +66,36 @@ Deno.test("two windows over one source are two flows with windows of their own",
     ["long", 0, 100, 3],
     ["long", 100, 200, 1],
   ]);
+});
+
+Deno.test("what an aggregate writes to the state is undone with the message that it fails on", async () => {
+  await using state = open();
+  const source = new WindowSource();
+  const seen: unknown[] = [];
+  const app = new App({ onError: "skip" });
+  const into = fold({
+    init: () => 0,
+    add(n: number, { timestamp }: Timed) {
+      void state.set(["read", timestamp], n).catch(() => {});
+      if (timestamp === 2) throw new RangeError("two is refused");
+      return n + 1;
+    },
+  });
+  app.handle(source, tumbling({ size: MINUTE, into }), async ({ value }) => {
+    await state.set("given", value);
+    seen.push(value);
+  }, { name: "windows", state });
+  // More than a turn of the hub, which is entered for all of its messages at once.
+  const times = Array.from({ length: 600 }, (_, n) => n);
+  source.send(times.map((time) => at(time)));
+  source.end();
+  await app.stream();
+  assertEquals(seen, [599]);
+  const read = await Array.fromAsync(
+    state.keys({ prefix: ["read"] }),
+    (key) => (key as number[])[1],
+  );
+  assertEquals(read, times.filter((time) => time !== 2));
 });
 
 Deno.test("results go through a Proxy to a flow that writes to the same state, once", async () => {
