@@ -18,8 +18,7 @@ const programs = {
   },
   /** Quix Streams, which has windows. */
   async quix(): Promise<[program: string, ...args: string[]]> {
-    // What it imports warns of what it imports itself.
-    return [await install(QUIX, "quixstreams"), "-W", "ignore", path("quix.py")];
+    return [await install(QUIX, "quixstreams"), path("quix.py")];
   },
   /** A Kafka client in TypeScript, under Deno; it does not touch the repository's lock file. */
   async kafkats(): Promise<[program: string, ...args: string[]]> {
