@@ -133,6 +133,33 @@ Deno.test("a pipe may stand before a window, and after it", async () => {
   assertEquals(seen, [["0xy", "20z"]]);
 });
 
+Deno.test("results that had not left when the app was stopped come after it, and the others do not", async () => {
+  await using state = open();
+  const keys = Array.from({ length: 200 }, (_, n) => n);
+  const rounds: number[][] = [];
+  // It stops within a row of results, then at the end of the last one.
+  for (const most of [100, 30, 70]) {
+    const source = new WindowSource();
+    const seen: number[] = [];
+    rounds.push(seen);
+    const app = new App();
+    app.handle(
+      source,
+      tumbling({ size: 10, by: ({ key }: Timed) => Number(key), into: count() }),
+      (result) => {
+        if (result.start !== 0) return;
+        seen.push(result.key as number);
+        if (seen.length === most) app.close();
+      },
+      { name: "windows", state },
+    );
+    source.send([...keys.map((key) => at(1, String(key))), at(20, "0")]);
+    await app.stream();
+  }
+  assertEquals(rounds.map(({ length }) => length), [100, 30, 70]);
+  assertEquals(rounds.flat(), keys);
+});
+
 Deno.test("a failing handler of results is retried, and no message is counted again", async () => {
   await using state = open();
   const source = new WindowSource();
