@@ -12,6 +12,8 @@ import {
   Proxy,
   retry,
 } from "../../mod.ts";
+import { encodeKey } from "../../src/cache/keys.ts";
+import { openState } from "../../src/flow/state/state.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { collect, count, fold, session, tumbling } from "../../src/windows/mod.ts";
@@ -158,6 +160,8 @@ Deno.test("results that had not left when the app was stopped come after it, and
   }
   assertEquals(rounds.map(({ length }) => length), [100, 30, 70]);
   assertEquals(rounds.flat(), keys);
+  const left = state[openState]().rows.scan(encodeKey(["windows", "window", "out"]));
+  assertEquals(Array.from(left, ([, value]) => value), [200]);
 });
 
 Deno.test("a failing handler of results is retried, and no message is counted again", async () => {
