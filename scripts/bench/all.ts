@@ -12,6 +12,7 @@ import { topic } from "./topic.ts";
 import { topicFigures } from "./topic_figures.ts";
 import { topicThrough } from "./topic_through.ts";
 import { windows, windowsMemory } from "./windows.ts";
+import { windowsTopic } from "./windows_topic.ts";
 
 /** The benchmarks, which run in rounds. */
 export const benchmarks: readonly Benchmark[] = [
@@ -23,6 +24,7 @@ export const benchmarks: readonly Benchmark[] = [
   ...checkpoint,
   ...delivery,
   ...windows,
+  ...windowsTopic,
   ...concurrency,
   ...observe,
 ];

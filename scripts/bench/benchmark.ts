@@ -27,7 +27,7 @@ export interface Benchmark {
 /** A program beside the benchmarks that does the work of one, asked for one round at a time. */
 export interface Rival {
   /** Which: `peer.ts` says how it is started. */
-  program: "kafkats" | "streams";
+  program: "kafkats" | "quix" | "streams";
   /** What it is asked for a round of so many messages. */
   request: (count: number) => Promise<object>;
 }

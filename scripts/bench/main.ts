@@ -43,7 +43,9 @@ if (benchmarks.length + runs.length + observed.length === 0) {
 
 /** Starts a broker for the benchmarks that need one, unless one is named. */
 async function broker(): Promise<KafkaServer | undefined> {
-  const needed = [...benchmarks, ...observed].some(({ name }) => /^(topic|delivery)\//.test(name));
+  const needed = [...benchmarks, ...observed].some(({ name }) =>
+    /^((topic|delivery)\/|windows\/topic)/.test(name)
+  );
   if (!needed || brokersFromEnvironment()) return undefined;
   const server = await KafkaServer.start({ note: console.error });
   Deno.env.set("KAFKA_BROKERS", server.brokers.join());

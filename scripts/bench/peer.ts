@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { jars } from "../kafka/java.ts";
 
 const PACKAGE = "slipstream-async[cache,kafka]==1.0.5";
+const QUIX = "quixstreams==3.28.1";
 const KAFKATS = "npm:@kafkats/client@0.12.0";
 const windows = Deno.build.os === "windows";
 
@@ -13,7 +14,11 @@ const windows = Deno.build.os === "windows";
 const programs = {
   /** The Python reference. */
   async reference(): Promise<[program: string, ...args: string[]]> {
-    return [await install(), path("main.py")];
+    return [await install(PACKAGE, "slipstream.caching, aiokafka"), path("main.py")];
+  },
+  /** Quix Streams, which has windows. */
+  async quix(): Promise<[program: string, ...args: string[]]> {
+    return [await install(QUIX, "quixstreams"), path("quix.py")];
   },
   /** A Kafka client in TypeScript, under Deno; it does not touch the repository's lock file. */
   async kafkats(): Promise<[program: string, ...args: string[]]> {
@@ -83,13 +88,13 @@ export class Peer implements AsyncDisposable {
   }
 }
 
-/** Returns the interpreter of a virtual environment that has the reference; makes it when it is not there. */
-async function install(): Promise<string> {
-  const folder = join(tmpdir(), "slipstream-bench", PACKAGE);
+/** Returns the interpreter of a virtual environment that has a package; makes it when it is not there. */
+async function install(name: string, modules: string): Promise<string> {
+  const folder = join(tmpdir(), "slipstream-bench", name);
   const python = windows ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
-  if (!(await succeeds(python, ["-c", "import slipstream.caching, aiokafka"]))) {
+  if (!(await succeeds(python, ["-c", `import ${modules}`]))) {
     await command(windows ? "python" : "python3", ["-m", "venv", "--clear", folder]);
-    await command(python, ["-m", "pip", "install", "--quiet", PACKAGE]);
+    await command(python, ["-m", "pip", "install", "--quiet", name]);
   }
   return python;
 }

@@ -61,19 +61,25 @@ export function toHow(into: unknown): How<unknown, unknown> | undefined {
   const names = entries.map(([name]) => name);
   const hows = entries.map(([, each]) => (each as Aggregate<unknown, unknown>)[how]);
   const removes = hows.every(({ remove }) => remove !== undefined);
-  const each = (step: "add" | "remove") => (accumulator: unknown, read: unknown) => {
-    const accumulators = accumulator as unknown[];
-    for (let index = 0; index < hows.length; index++) {
-      const change = hows[index]![step]!;
-      accumulators[index] = change(accumulators[index], (read as unknown[])[index]);
-    }
-    return accumulators;
+  const each = (step: "add" | "remove") => {
+    const changes = hows.map((how) => how[step]!);
+    return (accumulator: unknown, read: unknown) => {
+      const accumulators = accumulator as unknown[];
+      for (let index = 0; index < changes.length; index++) {
+        accumulators[index] = changes[index]!(accumulators[index], (read as unknown[])[index]);
+      }
+      return accumulators;
+    };
   };
   const merges = hows.every(({ merge }) => merge !== undefined);
   return {
     name: `{ ${hows.map(({ name }, index) => `${names[index]}: ${name}`).join(", ")} }`,
     throws: hows.some(({ throws }) => throws),
-    read: (message) => hows.map((each) => each.read(message)),
+    read(message) {
+      const read: unknown[] = [];
+      for (let index = 0; index < hows.length; index++) read.push(hows[index]!.read(message));
+      return read;
+    },
     init: () => hows.map((each) => each.init()),
     add: each("add"),
     remove: removes ? each("remove") : undefined,

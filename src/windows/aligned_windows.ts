@@ -33,6 +33,8 @@ interface Row {
   closed: boolean;
   /** True where a row of it may be in the store. */
   saved: boolean;
+  /** True while it has changed since the last cut. */
+  unsaved: boolean;
   gone: boolean;
 }
 
@@ -47,6 +49,8 @@ interface Bucket extends Span {
 /** The windows of one scope, and when the next of them is due. */
 interface Scope {
   readonly buckets: Map<number, Bucket>;
+  /** That of the last message: most are for the same one. */
+  last: Bucket | undefined;
   due: number;
 }
 
@@ -60,7 +64,7 @@ export class AlignedWindows implements CorrectableWindows {
   readonly #scopes = new Map<number, Scope>();
   readonly #due = new Set<number>();
   readonly #changed = new Set<Row>();
-  readonly #unsaved = new Set<Row>();
+  #unsaved: Row[] = [];
   /** What is still to be looked at once the source has ended. */
   #last: Iterator<Row> | undefined;
 
@@ -152,7 +156,7 @@ export class AlignedWindows implements CorrectableWindows {
 
   #corrected(row: Row): void {
     row.told = UNTOLD;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (!row.closed && this.#host.closing(row.bucket.scope) >= row.bucket.end) this.#close(row);
     else if (this.#host.eager || row.closed) this.#changed.add(row);
   }
@@ -173,8 +177,8 @@ export class AlignedWindows implements CorrectableWindows {
   close(most: number): void {
     for (const scope of this.#due) {
       const watermark = this.#host.closing(scope);
-      const { buckets } = this.#scopes.get(scope)!;
-      const inOrder = [...buckets.values()].filter(({ end }) => end <= watermark)
+      const known = this.#scopes.get(scope)!;
+      const inOrder = [...known.buckets.values()].filter(({ end }) => end <= watermark)
         .sort((a, b) => a.end - b.end);
       for (const bucket of inOrder) {
         for (const row of bucket.open) {
@@ -186,10 +190,10 @@ export class AlignedWindows implements CorrectableWindows {
           if (most-- === 0) return;
           this.#forget(row);
         }
-        buckets.delete(bucket.start);
+        this.#dropBucket(known, bucket);
       }
       this.#due.delete(scope);
-      this.#setDue(this.#scopes.get(scope)!);
+      this.#setDue(known);
     }
   }
 
@@ -235,6 +239,7 @@ export class AlignedWindows implements CorrectableWindows {
         told,
         closed,
         saved: true,
+        unsaved: false,
         gone: false,
       };
       bucket.rows.set(mapKey, row);
@@ -249,12 +254,19 @@ export class AlignedWindows implements CorrectableWindows {
     for (const row of this.#unsaved) {
       const { bucket: { scope, start, end }, key, stored, parts, size } = row;
       const { revision, told, closed } = row;
+      row.unsaved = false;
       if (!row.gone) {
         rows.set(stored, [scope, start, end, key, parts, size, revision, told, closed]);
         row.saved = true;
       } else if (row.saved) rows.delete(stored);
     }
-    this.#unsaved.clear();
+    this.#unsaved = [];
+  }
+
+  #unsave(row: Row): void {
+    if (row.unsaved) return;
+    row.unsaved = true;
+    this.#unsaved.push(row);
   }
 
   *#rows(): Generator<Row, undefined> {
@@ -268,28 +280,34 @@ export class AlignedWindows implements CorrectableWindows {
   #scope(scope: number): Scope {
     let known = this.#scopes.get(scope);
     if (known === undefined) {
-      this.#scopes.set(scope, known = { buckets: new Map(), due: Infinity });
+      this.#scopes.set(scope, known = { buckets: new Map(), last: undefined, due: Infinity });
     }
     return known;
   }
 
-  #bucket({ buckets }: Scope, scope: number, { start, end }: Span): Bucket {
-    let bucket = buckets.get(start);
+  #bucket(scope: Scope, number: number, { start, end }: Span): Bucket {
+    if (scope.last?.start === start) return scope.last;
+    let bucket = scope.buckets.get(start);
     if (bucket === undefined) {
-      bucket = { scope, start, end, rows: new Map(), open: new Set() };
-      buckets.set(start, bucket);
+      bucket = { scope: number, start, end, rows: new Map(), open: new Set() };
+      scope.buckets.set(start, bucket);
     }
-    return bucket;
+    return scope.last = bucket;
+  }
+
+  #dropBucket(scope: Scope, bucket: Bucket): void {
+    scope.buckets.delete(bucket.start);
+    if (scope.last === bucket) scope.last = undefined;
   }
 
   /** The window of a message; a new one is not among the others before something was added to it. */
   #row(scope: Scope, span: Span, { scope: number, key, mapKey }: Entry): Row {
-    const bucket = scope.buckets.get(span.start);
-    const known = bucket?.rows.get(mapKey);
+    const bucket = this.#bucket(scope, number, span);
+    const known = bucket.rows.get(mapKey);
     if (known !== undefined) return known;
     const stored = this.#host.prefix + encodeKey([number, ...partsOf(key), span.start]);
     return {
-      bucket: bucket ?? this.#bucket(scope, number, span),
+      bucket,
       key,
       mapKey,
       stored,
@@ -299,6 +317,7 @@ export class AlignedWindows implements CorrectableWindows {
       told: UNTOLD,
       closed: false,
       saved: false,
+      unsaved: false,
       gone: false,
     };
   }
@@ -322,7 +341,7 @@ export class AlignedWindows implements CorrectableWindows {
       }
     }
     row.told = UNTOLD;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (this.#host.eager || (row.closed && corrects)) this.#changed.add(row);
     else if (row.closed) this.#give(row);
   }
@@ -330,7 +349,7 @@ export class AlignedWindows implements CorrectableWindows {
   #close(row: Row): void {
     row.closed = true;
     row.bucket.open.delete(row);
-    this.#unsaved.add(row);
+    this.#unsave(row);
     this.#host.closed();
     if (row.told !== TOLD_FINAL) this.#give(row);
     if (this.#host.accept === 0 && !this.#keeps(row.bucket)) this.#forget(row);
@@ -340,7 +359,7 @@ export class AlignedWindows implements CorrectableWindows {
     const { bucket: { scope, start, end }, key, parts } = row;
     this.#changed.delete(row);
     row.told = final ? TOLD_FINAL : TOLD_OPEN;
-    this.#unsaved.add(row);
+    this.#unsave(row);
     if (row.size === 0 && row.revision === 0) return; // nobody knows of it
     const value = resultOf(parts, this.#host.how);
     const content = {
@@ -360,15 +379,15 @@ export class AlignedWindows implements CorrectableWindows {
     if (this.#changed.has(row)) this.#give(row);
     row.gone = true;
     row.bucket.rows.delete(row.mapKey);
-    this.#unsaved.add(row);
+    this.#unsave(row);
   }
 
   /** Finds when the next window of a scope closes, or can be forgotten. */
   #setDue(scope: Scope): void {
     scope.due = Infinity;
-    for (const [start, bucket] of scope.buckets) {
+    for (const bucket of scope.buckets.values()) {
       const { end, rows, open } = bucket;
-      if (rows.size === 0) scope.buckets.delete(start);
+      if (rows.size === 0) this.#dropBucket(scope, bucket);
       else if (open.size > 0) scope.due = Math.min(scope.due, end);
       else if (!this.#keeps(bucket)) scope.due = Math.min(scope.due, end + this.#host.accept);
     }

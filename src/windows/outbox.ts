@@ -12,10 +12,20 @@ export interface OutboxItem {
 
 /** So many items may wait: no message begins, and no window closes, while there are more. */
 const MOST_ITEMS = 10_000;
+/** So many items are one row. */
+const ITEMS_PER_ROW = 64;
+/** The part of a key under which the number of the first item that has not left is stored. */
+const FIRST = "first";
+
+/** Items of one row, by number: from the first to the end, excluded. */
+interface OutboxRow {
+  readonly stored: string;
+  readonly end: number;
+}
 
 /**
  * Results that are part of a cut before anybody sees them: what a crash takes back was never given to anybody. An item
- * leaves once its cut is on disk, and is deleted in the same cut as what was made of it.
+ * leaves once its cut is on disk, and is no longer stored in the same cut as what was made of it.
  */
 export class Outbox {
   readonly #prefix: string;
@@ -24,9 +34,12 @@ export class Outbox {
   #next = 0;
   /** Items up to this number, excluded, may leave. */
   #durable = 0;
-  /** Items up to this number, excluded, are rows. */
+  /** Items up to this number, excluded, are in rows. */
   #saved = 0;
-  #left: number[] = [];
+  /** The rows, in order. */
+  readonly #rows: OutboxRow[] = [];
+  /** The number of the first item that has not left, as it is stored. */
+  #first = 0;
 
   /** Rows begin with `prefix`; without `stored` items may leave at once. */
   constructor(prefix: string, readonly stored: boolean) {
@@ -35,10 +48,18 @@ export class Outbox {
 
   /** Reads what was stored. */
   load(rows: StateRows): void {
-    for (const [, value] of rows.scan(this.#prefix)) {
-      const [number, type, content] = value as [number, OutboxItem["type"], unknown];
-      this.#items.push({ number, type, value: content });
-      this.#next = number + 1;
+    for (const [stored, value] of rows.scan(this.#prefix)) {
+      if (typeof value === "number") {
+        this.#first = this.#next = value; // its key comes before numbers
+        continue;
+      }
+      const [first, items] = value as [number, [OutboxItem["type"], unknown][]];
+      this.#next = first;
+      for (const [type, content] of items) {
+        const number = this.#next++;
+        if (number >= this.#first) this.#items.push({ number, type, value: content });
+      }
+      this.#rows.push({ stored, end: this.#next });
     }
     this.#durable = this.#saved = this.#next;
   }
@@ -51,11 +72,6 @@ export class Outbox {
   /** True while no more should be added. */
   get full(): boolean {
     return this.size >= MOST_ITEMS;
-  }
-
-  /** True while items wait for a cut. */
-  get waits(): boolean {
-    return this.stored && this.#durable < this.#next;
   }
 
   /** The next item that may leave. */
@@ -72,8 +88,7 @@ export class Outbox {
 
   /** The first item has left. */
   shift(): void {
-    const { number } = this.#items[this.#head++]!;
-    if (this.stored) this.#left.push(number);
+    this.#head++;
     if (this.#head < 1024 && this.#head < this.#items.length) return;
     this.#items.splice(0, this.#head);
     this.#head = 0;
@@ -81,12 +96,18 @@ export class Outbox {
 
   /** Writes what has changed; what it returns is called when that is on disk. */
   save(rows: StateRows): () => void {
-    for (const number of this.#left) rows.delete(this.#prefix + encodeParts(number));
-    this.#left = [];
-    for (let at = this.#items.length - 1; at >= this.#head; at--) {
-      const { number, type, value } = this.#items[at]!;
-      if (number < this.#saved) break;
-      rows.set(this.#prefix + encodeParts(number), [number, type, value]);
+    const first = this.#items[this.#head]?.number ?? this.#next;
+    while (this.#rows.length > 0 && this.#rows[0]!.end <= first) {
+      rows.delete(this.#rows.shift()!.stored);
+    }
+    if (first !== this.#first) rows.set(this.#prefix + encodeParts(FIRST), this.#first = first);
+    let at = this.#items.length - (this.#next - this.#saved);
+    while (at < this.#items.length) {
+      const items = this.#items.slice(at, at += ITEMS_PER_ROW);
+      const { number } = items[0]!;
+      const stored = this.#prefix + encodeParts(number);
+      rows.set(stored, [number, items.map(({ type, value }) => [type, value])]);
+      this.#rows.push({ stored, end: number + items.length });
     }
     const next = this.#saved = this.#next;
     return () => this.#durable = Math.max(this.#durable, next);

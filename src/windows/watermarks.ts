@@ -15,6 +15,8 @@ export interface PartitionClock {
   arrivals: number;
   /** What the silence of the source was at the last message, or when it was applied. */
   silence: number;
+  /** True while it has changed since the last cut. */
+  unsaved: boolean;
 }
 
 /** The watermarks of the partitions of a source. */
@@ -25,7 +27,6 @@ export class Watermarks {
   readonly #outOfOrderness: number;
   readonly #prefix: string;
   readonly #merged: boolean;
-  readonly #unsaved = new Set<PartitionClock>();
   #least = -Infinity;
 
   /** Rows begin with `prefix`; `merged` where windows have messages of all partitions. */
@@ -49,6 +50,7 @@ export class Watermarks {
         estimate: estimate!,
         arrivals: arrivals!,
         silence: 0,
+        unsaved: false,
       });
     }
     this.#findLeast();
@@ -56,12 +58,13 @@ export class Watermarks {
 
   /** Writes what has changed. */
   save(rows: StateRows): void {
-    for (const clock of this.#unsaved) {
+    for (const clock of this.clocks.values()) {
+      if (!clock.unsaved) continue;
+      clock.unsaved = false;
       const { partition, watermark, greatest, estimate, arrivals } = clock;
       const key = this.#prefix + encodeParts(partition);
       rows.set(key, [partition, watermark, greatest, estimate, arrivals]);
     }
-    this.#unsaved.clear();
   }
 
   /**
@@ -80,9 +83,9 @@ export class Watermarks {
       estimate,
       arrivals: 0,
       silence,
+      unsaved: true,
     };
     this.clocks.set(partition, clock);
-    this.#unsaved.add(clock);
     return clock;
   }
 
@@ -97,7 +100,7 @@ export class Watermarks {
     clock.silence = silence;
     if (counts && time > clock.greatest) clock.greatest = time;
     clock.estimate = clock.greatest;
-    this.#unsaved.add(clock);
+    clock.unsaved = true;
     this.#raise(clock, clock.estimate - this.#outOfOrderness);
   }
 
@@ -122,7 +125,7 @@ export class Watermarks {
     const after = this.after(clock, silence);
     clock.estimate = after + this.#outOfOrderness;
     clock.silence = silence;
-    this.#unsaved.add(clock);
+    clock.unsaved = true;
     this.#raise(clock, after);
   }
 

@@ -181,7 +181,7 @@ export class WindowStage implements Ticker {
     const mapKey = toMapKey(key);
     const read = how.read(message);
     const silence = this.#ticking.silence(partition);
-    const clock = this.#clock(partition);
+    const clock = this.#clock(partition, silence);
     const entry: Entry = {
       partition,
       scope: scope === "partition" ? partition : ALL,
@@ -207,7 +207,10 @@ export class WindowStage implements Ticker {
     if (this.#cancelLook === undefined) this.#setLook();
   }
 
-  #clock(partition: number): PartitionClock {
+  #clock(
+    partition: number,
+    silence: number = this.#ticking.silence(partition),
+  ): PartitionClock {
     const { scope, how } = this.#settings;
     const { clocks } = this.#watermarks;
     if (
@@ -217,7 +220,7 @@ export class WindowStage implements Ticker {
         "Cannot merge the partitions of a source: fold() needs merge where windows have messages of several",
       );
     }
-    return this.#watermarks.of(partition, this.#ticking.silence(partition));
+    return this.#watermarks.of(partition, silence);
   }
 
   #late(

@@ -146,6 +146,12 @@ export function addToOne(
   { how, careful }: WindowsHost,
 ): void {
   const { parts } = target;
+  const [part] = parts;
+  // Most windows have messages of one partition.
+  if (part !== undefined && part[0] === partition && !how.throws) {
+    part[1] = how.add(part[1], read);
+    return;
+  }
   const accumulator = find(parts, partition, how);
   const base = careful && how.throws ? copyIn(accumulator).value : accumulator;
   const added = how.add(base, read);

@@ -471,6 +471,18 @@ Deno.test("rule 7: count windows overlap with every", async () => {
   );
 });
 
+Deno.test("rule 7: an accepted message opens a session again that it makes longer", async () => {
+  const source = new WindowSource();
+  const window = session({ gap: 10, into: count(), late: { accept: 100 }, idle: "hold" });
+  await using running = new Running(source, window);
+  source.send([at(0), at(15, "b")]);
+  assertEquals(await running.given(), [["0/a/0", 1, 1, true]]);
+  source.send([at(9)]);
+  assertEquals(await running.given(), [], "it ends at 19, and the watermark is 15");
+  source.send([at(20, "b")]);
+  assertEquals(await running.given(), [["0/a/0", 2, 2, true]]);
+});
+
 Deno.test("rule 7: merge is required where windows are made of others", () => {
   const alone = fold({ init: () => 0, add: (sum: number, _: Timed) => sum + 1 });
   assertThrows(() => session({ gap: 1, into: alone }), TypeError, "its fold() needs merge");

@@ -12,9 +12,11 @@ import {
   Proxy,
   retry,
 } from "../../mod.ts";
+import { encodeKey } from "../../src/cache/keys.ts";
+import { openState } from "../../src/flow/state/state.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
-import { collect, count, session, tumbling } from "../../src/windows/mod.ts";
+import { collect, count, fold, session, tumbling } from "../../src/windows/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 import { until } from "../_support/processes.ts";
 import { type Timed, WindowSource } from "../_support/window_source.ts";
@@ -68,6 +70,36 @@ Deno.test("two windows over one source are two flows with windows of their own",
   ]);
 });
 
+Deno.test("what an aggregate writes to the state is undone with the message that it fails on", async () => {
+  await using state = open();
+  const source = new WindowSource();
+  const seen: unknown[] = [];
+  const app = new App({ onError: "skip" });
+  const into = fold({
+    init: () => 0,
+    add(n: number, { timestamp }: Timed) {
+      void state.set(["read", timestamp], n).catch(() => {});
+      if (timestamp === 2) throw new RangeError("two is refused");
+      return n + 1;
+    },
+  });
+  app.handle(source, tumbling({ size: MINUTE, into }), async ({ value }) => {
+    await state.set("given", value);
+    seen.push(value);
+  }, { name: "windows", state });
+  // More than a turn of the hub, which is entered for all of its messages at once.
+  const times = Array.from({ length: 600 }, (_, n) => n);
+  source.send(times.map((time) => at(time)));
+  source.end();
+  await app.stream();
+  assertEquals(seen, [599]);
+  const read = await Array.fromAsync(
+    state.keys({ prefix: ["read"] }),
+    (key) => (key as number[])[1],
+  );
+  assertEquals(read, times.filter((time) => time !== 2));
+});
+
 Deno.test("results go through a Proxy to a flow that writes to the same state, once", async () => {
   await using state = open();
   const source = new WindowSource();
@@ -101,6 +133,35 @@ Deno.test("a pipe may stand before a window, and after it", async () => {
   );
   await app.stream();
   assertEquals(seen, [["0xy", "20z"]]);
+});
+
+Deno.test("results that had not left when the app was stopped come after it, and the others do not", async () => {
+  await using state = open();
+  const keys = Array.from({ length: 200 }, (_, n) => n);
+  const rounds: number[][] = [];
+  // It stops within a row of results, then at the end of the last one.
+  for (const most of [100, 30, 70]) {
+    const source = new WindowSource();
+    const seen: number[] = [];
+    rounds.push(seen);
+    const app = new App();
+    app.handle(
+      source,
+      tumbling({ size: 10, by: ({ key }: Timed) => Number(key), into: count() }),
+      (result) => {
+        if (result.start !== 0) return;
+        seen.push(result.key as number);
+        if (seen.length === most) app.close();
+      },
+      { name: "windows", state },
+    );
+    source.send([...keys.map((key) => at(1, String(key))), at(20, "0")]);
+    await app.stream();
+  }
+  assertEquals(rounds.map(({ length }) => length), [100, 30, 70]);
+  assertEquals(rounds.flat(), keys);
+  const left = state[openState]().rows.scan(encodeKey(["windows", "window", "out"]));
+  assertEquals(Array.from(left, ([, value]) => value), [200]);
 });
 
 Deno.test("a failing handler of results is retried, and no message is counted again", async () => {

@@ -149,9 +149,13 @@ export class ExactState implements StateStore {
 
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[], without: readonly Change[] = []): Commit {
+    // A message that is done may be what is worked for.
+    return runDetached(() => this.#cut(positions, without));
+  }
+
+  #cut(positions: readonly StoredPosition[], without: readonly Change[]): Commit {
     const again = without.toSorted((a, b) => b.order - a.order).map((change) => change.withdraw());
-    const told = Array.from(this.#notes, (note) => runDetached(note))
-      .filter((saved) => saved !== undefined);
+    const told = Array.from(this.#notes, (note) => note()).filter((saved) => saved !== undefined);
     const table = this.#store.table(POSITIONS);
     for (const { flow, source, partition, position, done = [] } of positions) {
       const row = [flow, source, partition, position, ...done.length > 0 ? [done] : []];

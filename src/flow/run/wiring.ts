@@ -267,8 +267,16 @@ export class Opened {
     if (binding.replays === "skip") stages.unshift(skipReplays(delivery));
     named();
     if (apart) {
-      const exact = binding.state !== undefined;
-      stages.unshift(trackStage(flowRun, delivery, { exact, state: this.#tracked.get(binding) }));
+      const state = this.#tracked.get(binding);
+      const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
+      if (first?.ticks !== undefined && locks === undefined) {
+        // It only has functions read the message, and those end with the call: one object serves all messages.
+        flowRun.front = new Working(flowRun, delivery, state);
+        stages.unshift(nameStage(flowRun.front, delivery, true));
+      } else {
+        const exact = binding.state !== undefined;
+        stages.unshift(trackStage(flowRun, delivery, { exact, state }));
+      }
     }
     return { delivery, stages, end };
   }

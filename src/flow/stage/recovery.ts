@@ -67,7 +67,7 @@ export class Recovery {
     let done: Maybe;
     try {
       done = this.#try(
-        () => this.#attempt(step, wrap, { ...message, undoLog: tries }),
+        () => this.#attempt(step, wrap, withLog(message, tries)),
         wrap,
         tries,
       );
@@ -99,7 +99,7 @@ export class Recovery {
       throw failure;
     };
     try {
-      const done = runAs({ ...message, undoLog }, call);
+      const done = runAs(withLog(message, undoLog), call);
       if (done !== undefined) {
         return done.then(
           () => undoLog.conflict && this.#again(call, wrap, message, undoLog),
@@ -256,6 +256,12 @@ export class Recovery {
     }
     flowRun.writing = "";
   }
+}
+
+/** The same message as it is now, with an undo log of its own. */
+function withLog(message: Attribution, undoLog: UndoLog): Attribution {
+  const { flow, root, receipt, guard, pending, state } = message;
+  return { flow, root, receipt, guard, pending, undoLog, state };
 }
 
 /** The name of the sink for dead letters, in errors. */

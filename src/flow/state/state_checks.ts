@@ -96,7 +96,7 @@ export class Working implements Attribution {
   readonly #flowRun: FlowRun;
   readonly #delivery: Delivery;
 
-  constructor(flowRun: FlowRun, delivery: Delivery) {
+  constructor(flowRun: FlowRun, delivery: Delivery, readonly state?: StateStore | undefined) {
     this.flow = flowRun.flow;
     this.pending = flowRun.host.pending;
     this.#flowRun = flowRun;
