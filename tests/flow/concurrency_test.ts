@@ -18,7 +18,11 @@ import {
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
 import { count, tumbling } from "../../src/windows/mod.ts";
+import { InFlight } from "../../src/flow/concurrency/in_flight.ts";
+import { KeyScheduler } from "../../src/flow/concurrency/key_scheduler.ts";
+import type { LookAhead } from "../../src/flow/concurrency/look_ahead.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
+import { cuttable, RootMessage } from "../../src/flow/state/root_message.ts";
 import { RootSource } from "../../src/flow/state/root_source.ts";
 import type { StateGroup } from "../../src/flow/state/state_group.ts";
 import { Topic } from "../../src/kafka/mod.ts";
@@ -378,6 +382,33 @@ Deno.test("rule 5: a call that met what another one has taken back gives no resu
   });
   await app.stream();
   assertEquals(counts.length, 60); // calls that were taken back have given none
+});
+
+Deno.test("rule 6: in a cut a message of a key comes after the one before it", () => {
+  const source = { drives: () => true, finished: () => {}, abandoned: () => {} };
+  const chain = { flowRun: { dead: false, writing: "" }, delivery: {}, emit: () => undefined };
+  const scheduler = new KeyScheduler({
+    max: 2,
+    keyOf: ({ key }: Item) => key,
+    makeChain: () => chain,
+    eventLoop: { watch: () => {} },
+    failed: () => {},
+  } as never);
+  const lookAhead = {
+    isCurrent: () => true,
+    begin: () => {},
+    settle: ({ receipt }: InFlight) => receipt!.release(),
+    changed: () => {},
+  } as unknown as LookAhead;
+  const roots = items("aba").map((item) => {
+    const receipt = new Receipt(() => {}, item.n + 1, 0);
+    const root = receipt.root = new RootMessage(source, 0, item.n + 1);
+    scheduler.take(new InFlight(item, receipt, undefined, 0, item.n, 0, true), lookAhead);
+    return root;
+  });
+  assertEquals(roots.map(({ done }) => done), [true, true, true]);
+  roots[0]!.done = false; // as if it built on one that is open
+  assertEquals(cuttable(new Set(roots)), [roots[1]!]);
 });
 
 Deno.test("rule 8: a flow behind a Proxy gets results as they are finished, those of one key in order", async () => {
