@@ -8,6 +8,8 @@ export class Ticket {
   passed = false;
   /** It was done before, and has come again. */
   again = false;
+  /** The ticket of the same message that has come again before this one was done. */
+  next: Ticket | undefined;
 
   constructor(readonly position: number) {}
 }
@@ -65,6 +67,7 @@ export class SourceOrder<T extends Ticket> {
     const known = index > this.#head ? tickets[index - 1] : undefined;
     if (known?.position === position) {
       ticket.again = known.done || known.again;
+      known.next = ticket;
       tickets[index - 1] = ticket;
     } else tickets.splice(index, 0, ticket);
     return ticket;
@@ -73,6 +76,7 @@ export class SourceOrder<T extends Ticket> {
   /** A message is done. */
   done(ticket: T): void {
     ticket.done = true;
+    for (let next = ticket.next; next !== undefined; next = next.next) next.again = true;
     this.#pass();
   }
 

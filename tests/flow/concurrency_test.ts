@@ -18,7 +18,11 @@ import {
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
 import { count, tumbling } from "../../src/windows/mod.ts";
+import { InFlight } from "../../src/flow/concurrency/in_flight.ts";
+import { KeyScheduler } from "../../src/flow/concurrency/key_scheduler.ts";
+import type { LookAhead } from "../../src/flow/concurrency/look_ahead.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
+import { cuttable, RootMessage } from "../../src/flow/state/root_message.ts";
 import { RootSource } from "../../src/flow/state/root_source.ts";
 import type { StateGroup } from "../../src/flow/state/state_group.ts";
 import { Topic } from "../../src/kafka/mod.ts";
@@ -36,6 +40,17 @@ function items(letters: string): Item[] {
 }
 
 const by = ({ key }: Item) => key;
+
+/** A source of numbers that can begin at any of them. */
+function numbers(count: number) {
+  return replayable<{ n: number; next: number }, number>({
+    name: "numbers",
+    read: async function* (from = 0) {
+      for (let n = from; n < count; n++) yield { n, next: n + 1 };
+    },
+    position: ({ next }) => next,
+  });
+}
 
 /** A handler whose calls are open until they are let go, by number. */
 class Calls {
@@ -353,13 +368,7 @@ Deno.test("rule 5: a retry of one message changes no context of another", async 
 });
 
 Deno.test("rule 5: a call that met what another one has taken back gives no result from that", async () => {
-  const source = replayable<{ n: number; next: number }, number>({
-    name: "numbers",
-    read: async function* (from = 0) {
-      for (let n = from; n < 60; n++) yield { n, next: n + 1 };
-    },
-    position: ({ next }) => next,
-  });
+  const source = numbers(60);
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   const counts: number[] = [];
   const app = new App();
@@ -378,6 +387,102 @@ Deno.test("rule 5: a call that met what another one has taken back gives no resu
   });
   await app.stream();
   assertEquals(counts.length, 60); // calls that were taken back have given none
+});
+
+Deno.test("rule 5: an older call that reads what a younger one has written takes that back, and does not see it", async () => {
+  const source = numbers(2);
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const calls = new Calls();
+  const seen: [number, string, unknown][] = [];
+  const app = new App();
+  app.handle(source, async ({ n }) => {
+    if (n === 1) {
+      seen.push([n, "old", await state.get("x")]);
+      await state.set("x", 1);
+    }
+    await calls.handle({ key: "", n });
+    if (n === 1) return;
+    seen.push([n, "scanned", await Array.fromAsync(state.values())]);
+    seen.push([n, "got", await state.get("x")]);
+    await state.set("x", 2);
+  }, {
+    name: "f",
+    state,
+    concurrency: { max: 2, by: "none" },
+    onError: { retry: { attempts: 2 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  assertEquals(calls.open, [0, 1]);
+  await calls.end(0);
+  await calls.end(1); // and runs again
+  while (calls.begun.length < 3) await rest();
+  await calls.end(1);
+  await streamed;
+  assertEquals(seen, [
+    [1, "old", undefined],
+    [0, "scanned", []],
+    [0, "got", undefined],
+    [1, "old", 2],
+  ]);
+});
+
+Deno.test("rule 5: a younger call waits with what an older one has written until that is not taken back any more", async () => {
+  const clock = new ManualClock();
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  const calls = new Calls();
+  const seen: unknown[] = [];
+  const app = new App({ clock });
+  app.handle(numbers(2), async ({ n }, { attempt }) => {
+    if (n === 1) {
+      const value = await state.get("x");
+      seen.push(value);
+      return;
+    }
+    await state.set("x", attempt);
+    await calls.handle({ key: "", n });
+  }, {
+    name: "f",
+    state,
+    concurrency: { max: 2, by: "none" },
+    onError: { retry: { attempts: 2, minDelay: 1_000, maxDelay: 1_000 } },
+  });
+  const streamed = app.stream();
+  await rest();
+  assertEquals([calls.open, seen], [[0], []]);
+  await calls.fail(0);
+  await clock.tick(1_000);
+  await rest();
+  await calls.end(0);
+  await streamed;
+  assertEquals([seen.length, seen.includes(1)], [1, false]);
+});
+
+Deno.test("rule 6: in a cut a message of a key comes after the one before it", () => {
+  const source = { drives: () => true, finished: () => {}, abandoned: () => {} };
+  const chain = { flowRun: { dead: false, writing: "" }, delivery: {}, emit: () => undefined };
+  const scheduler = new KeyScheduler({
+    max: 2,
+    keyOf: ({ key }: Item) => key,
+    makeChain: () => chain,
+    eventLoop: { watch: () => {} },
+    failed: () => {},
+  } as never);
+  const lookAhead = {
+    isCurrent: () => true,
+    begin: () => {},
+    settle: ({ receipt }: InFlight) => receipt!.release(),
+    changed: () => {},
+  } as unknown as LookAhead;
+  const roots = items("aba").map((item) => {
+    const receipt = new Receipt(() => {}, item.n + 1, 0);
+    const root = receipt.root = new RootMessage(source, 0, item.n + 1);
+    scheduler.take(new InFlight(item, receipt, undefined, 0, item.n, 0, true), lookAhead);
+    return root;
+  });
+  assertEquals(roots.map(({ done }) => done), [true, true, true]);
+  roots[0]!.done = false; // as if it built on one that is open
+  assertEquals(cuttable(new Set(roots)), [roots[1]!]);
 });
 
 Deno.test("rule 8: a flow behind a Proxy gets results as they are finished, those of one key in order", async () => {
