@@ -253,6 +253,7 @@ export class TopicMember<K, V> {
   }
 
   async #assign(assignment: Assignment): Promise<Positions> {
+    if (this.#aborted.signal.aborted) return new Map(); // it came after the end
     this.#latest = assignment;
     this.#joinWatch.begin("the start positions of its partitions");
     await this.#joining;
