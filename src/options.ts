@@ -34,16 +34,54 @@ export function readOptions<O extends object, R extends { readonly [Name in keyo
   rules: R,
   required: readonly (keyof O)[] = [],
 ): Read<O, R> {
-  const names = Object.keys(rules);
+  const { names, whats } = namesOf(rules, owner);
   checkOptions(owner, options, names);
   const read: Record<string, unknown> = {};
-  for (const name of names) {
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i]!;
     const value = options[name as keyof O];
     if (value === undefined && !required.includes(name as keyof O)) continue;
     const rule: Rule = rules[name as keyof R] as Rule;
-    read[name] = rule(value, `option ${JSON.stringify(name)} of ${owner}`);
+    read[name] = rule(value, whats[i]!);
   }
   return read as Read<O, R>;
+}
+
+/**
+ * Checks options as {@linkcode readOptions} does, for calls that are made for each message and use what was given as
+ * it is.
+ */
+export function assertOptions<O extends object>(
+  owner: string,
+  options: O,
+  rules: { readonly [Name in keyof O]?: Rule },
+): void {
+  const { names, whats } = namesOf(rules, owner);
+  checkOptions(owner, options, names);
+  for (const name of Object.keys(options)) {
+    const value = options[name as keyof O];
+    if (value !== undefined) rules[name as keyof O]!(value, whats[names.indexOf(name)]!);
+  }
+}
+
+/** The options of an owner, by name and in words. */
+interface Names {
+  readonly owner: string;
+  readonly names: readonly string[];
+  readonly whats: readonly string[];
+}
+
+const known = new WeakMap<object, Names>();
+
+/** Made once for all calls: some, as those of a range, are made for each message. */
+function namesOf(rules: object, owner: string): Names {
+  const before = known.get(rules);
+  if (before?.owner === owner) return before;
+  const names = Object.keys(rules);
+  const whats = names.map((name) => `option ${JSON.stringify(name)} of ${owner}`);
+  const made = { owner, names, whats };
+  known.set(rules, made);
+  return made;
 }
 
 /** Options within an option. */
@@ -153,12 +191,13 @@ export function checkOptions(what: string, options: object, known: readonly stri
     const given = redactText(String(options));
     throw new TypeError(`Cannot use the options of ${what}: they must be an object, got ${given}`);
   }
-  if (Object.keys(options).length === 0 && !isPlain(options)) {
+  const names = Object.keys(options);
+  if (names.length === 0 && !isPlain(options)) {
     throw new TypeError(
       `Cannot use the options of ${what}: they must be a plain object, got ${describe(options)}`,
     );
   }
-  for (const name of Object.keys(options)) {
+  for (const name of names) {
     if (known.includes(name)) continue;
     throw new TypeError(
       `Cannot use option ${JSON.stringify(name)} of ${what}: ${suggestion(name, known)}`,

@@ -1,5 +1,5 @@
 import { encodeKey, encodeParts, encodeStringStart, type Key, type KeyPart } from "./keys.ts";
-import { anything, flag, must, number, readOptions, type Rules } from "../options.ts";
+import { anything, assertOptions, flag, must, number, type Rules } from "../options.ts";
 import type { Range } from "./space.ts";
 
 /** Which entries of a cache, and in which order; everything can be combined. */
@@ -49,11 +49,8 @@ const AFTER_SURROGATES = 0xe000;
  * @throws {RangeError} If `limit` is no whole number from 0 on.
  */
 export function toRange(options: RangeOptions = {}): Range {
-  const { from, to, startsWith, reverse = false, limit = Infinity } = readOptions(
-    "a range",
-    options,
-    RULES,
-  );
+  assertOptions("a range", options, RULES);
+  const { from, to, startsWith, reverse = false, limit = Infinity } = options;
   const prefix = options.prefix === undefined ? [] : toParts(options.prefix);
   let [low, high] = boundsOf(prefix, startsWith);
   let first: readonly KeyPart[] | undefined = startsWith === undefined

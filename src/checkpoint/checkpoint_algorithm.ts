@@ -1,3 +1,4 @@
+import { runDetached } from "../flow/run/current.ts";
 import { type Attribution, currentMessage } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { HeldSnapshot } from "../snapshot.ts";
@@ -147,8 +148,10 @@ export class CheckpointAlgorithm implements ChainLink {
     known.openHeartbeats.set(heartbeat, isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       known.openHeartbeats.delete(heartbeat);
-      state.inBackground(() => this.#stored(dependency, heartbeat, again, ticket), guard, root);
-      if (known.isOver) this.#complete(dependency);
+      runDetached(() => {
+        state.inBackground(() => this.#stored(dependency, heartbeat, again, ticket), guard, root);
+        if (known.isOver) this.#complete(dependency);
+      });
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
@@ -159,10 +162,10 @@ export class CheckpointAlgorithm implements ChainLink {
     const done = known.began(message, receipt);
     receipt.whenDone(() => {
       done();
-      if (known.isOver) this.#complete(dependency);
+      if (known.isOver) runDetached(() => this.#complete(dependency));
       // After the heartbeats of this message: what they make stale must not be final before.
       queueMicrotask(() => {
-        if (known.advance()) this.state.inBackground(() => this.#advance());
+        if (known.advance()) runDetached(() => this.state.inBackground(() => this.#advance()));
       });
     });
   }

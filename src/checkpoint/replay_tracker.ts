@@ -1,3 +1,4 @@
+import { runDetached } from "../flow/run/current.ts";
 import { setCorrection } from "../flow/stage/correction.ts";
 import type { Witness } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
@@ -182,7 +183,8 @@ export class ReplayTracker implements Witness {
       if (!wasBehind || this.behind) return;
       // After the heartbeats of this message, which may make results of others stale.
       queueMicrotask(() => {
-        if (!this.behind) { for (const listener of this.listeners) listener.caughtUp(); }
+        if (this.behind) return;
+        runDetached(() => this.listeners.forEach((listener) => listener.caughtUp()));
       });
     });
   }

@@ -1,5 +1,3 @@
-import { runDetached } from "../run/current.ts";
-
 /** Called when a message is done. */
 export interface Acknowledged {
   /** Called once, when the message and everything made from it have reached their sinks. */
@@ -93,8 +91,7 @@ export class Receipt {
     if (--this.#open > 0) return;
     this.work?.over();
     this.#acknowledged();
-    const callbacks = this.#callbacks;
-    if (callbacks !== undefined) runDetached(() => callbacks.forEach((call) => call()));
+    if (this.#callbacks !== undefined) { for (const call of this.#callbacks) call(); }
     if (!this.sent) this.root?.leave();
     this.host?.delivered();
   }
@@ -110,7 +107,10 @@ export class Receipt {
     return sent;
   }
 
-  /** Calls `callback` when the message is done, after it has been acknowledged; at once if it is done already. */
+  /**
+   * Calls `callback` when the message is done, after it has been acknowledged; at once if it is done already. It may
+   * be called on behalf of a message: what it starts, it detaches.
+   */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
     (this.#callbacks ??= []).push(callback);
