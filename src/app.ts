@@ -40,7 +40,7 @@ import type { HandleOptions, OptionsOrStage, Pipe, PipeOrStage, Stage } from "./
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { Source } from "./flow/source/source.ts";
 
-/** Is called with what happens to an app, and to parts of it, and when, in milliseconds since 1970. */
+/** Receives each event of an app and its parts, with its time in milliseconds since 1970. */
 type Listener = (event: StatusEvent | PartEvent, at: number) => void;
 
 /** The method that adds a listener to an app. */
@@ -318,7 +318,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Calls `listener` with what happens, to the app and to parts of it, and when; returns what ends that.
+   * Calls `listener` with each event of the app and its parts, and the time; returns a function that removes it.
    *
    * @internal
    */

@@ -58,9 +58,10 @@ export function assertOptions<O extends object>(
 ): void {
   const { names, whats } = namesOf(rules, owner);
   checkOptions(owner, options, names);
-  for (const name of Object.keys(options)) {
-    const value = options[name as keyof O];
-    if (value !== undefined) rules[name as keyof O]!(value, whats[names.indexOf(name)]!);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] as keyof O;
+    const value = options[name];
+    if (value !== undefined) rules[name]!(value, whats[i]!);
   }
 }
 
@@ -71,16 +72,16 @@ interface Names {
   readonly whats: readonly string[];
 }
 
-const known = new WeakMap<object, Names>();
+const namesByRules = new WeakMap<object, Names>();
 
 /** Made once for all calls: some, as those of a range, are made for each message. */
 function namesOf(rules: object, owner: string): Names {
-  const before = known.get(rules);
+  const before = namesByRules.get(rules);
   if (before?.owner === owner) return before;
   const names = Object.keys(rules);
   const whats = names.map((name) => `option ${JSON.stringify(name)} of ${owner}`);
   const made = { owner, names, whats };
-  known.set(rules, made);
+  namesByRules.set(rules, made);
   return made;
 }
 

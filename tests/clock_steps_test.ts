@@ -112,7 +112,7 @@ steady(
     let at: number | undefined;
     const readers = new PartitionReaders();
     readers.begin(new Map([[0, 0]]), new Map(), new Map());
-    readers.get(0)!.handOut(1, () => {});
+    readers.get(0)!.acks.open(1);
     const watch = new StuckWatch({
       clock,
       timeoutMs: 1_000,

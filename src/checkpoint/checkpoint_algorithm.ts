@@ -1,5 +1,5 @@
 import { runDetached } from "../flow/run/current.ts";
-import { type Attribution, currentMessage } from "../flow/run/attribution.ts";
+import { type Attribution, currentMessage, DONE } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { HeldSnapshot } from "../snapshot.ts";
 import { addToChain, type ChainLink, settledTime, tellDownstream } from "./chain.ts";
@@ -104,7 +104,7 @@ export class CheckpointAlgorithm implements ChainLink {
     if (time === undefined) return NOTHING;
     if (state.pulses.isLast(at)) state.stateMarker = time;
     if (time > state.latestPulse) state.latestPulse = time;
-    state.guard = message?.guard ?? state.guard;
+    if (message !== undefined && message !== DONE) state.guard = message.guard;
     if (time >= state.frontier) this.#addProvisional(message, at, time);
     if (outages.paused) outages.raiseTargets();
 
@@ -143,13 +143,13 @@ export class CheckpointAlgorithm implements ChainLink {
       return Promise.try(() => this.#storedOutside(dependency, heartbeat, again));
     }
     const { receipt, root, guard } = message;
-    const ticket = known.ticketOf(receipt);
-    const again = known.isKnown(heartbeat, ticket);
+    const tickets = known.ticketsOf(receipt);
+    const again = known.isKnown(heartbeat, tickets);
     known.openHeartbeats.set(heartbeat, isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       known.openHeartbeats.delete(heartbeat);
       runDetached(() => {
-        state.inBackground(() => this.#stored(dependency, heartbeat, again, ticket), guard, root);
+        state.inBackground(() => this.#stored(dependency, heartbeat, again, tickets), guard, root);
         if (known.isOver) this.#complete(dependency);
       });
     });
@@ -261,7 +261,7 @@ export class CheckpointAlgorithm implements ChainLink {
     dependency: Dependency,
     heartbeat: Heartbeat,
     again: boolean,
-    ticket?: DependencyTicket,
+    tickets?: readonly DependencyTicket[],
   ): void | Promise<void> {
     const { state, corrections } = this;
     const { time, isMessage } = heartbeat;
@@ -276,7 +276,7 @@ export class CheckpointAlgorithm implements ChainLink {
         corrections.schedule(name);
       }
     }
-    known.store(heartbeat, ticket);
+    known.store(heartbeat, tickets);
     return this.#advance();
   }
 

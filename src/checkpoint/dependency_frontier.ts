@@ -37,9 +37,9 @@ export interface Heartbeat {
   readonly isMessage: boolean;
 }
 
-/** A message of a dependency, with the heartbeats that count once all messages before it are done. */
+/** A message of a dependency, with what is to be done once it and all messages before it are done. */
 export class DependencyTicket extends Ticket {
-  readonly heartbeats: Heartbeat[] = [];
+  readonly whenPassed: (() => void)[] = [];
 }
 
 /** The messages of one partition, or of a source without partitions. */
@@ -113,6 +113,10 @@ export class DependencyFrontier {
     this.#settings = settings;
     this.#gate = gate;
     this.#parts = new Parts(settings.parts, settings.idleParts);
+    gate.limitStart((partition, position) => {
+      this.#lines.get(partition)?.order.begin(position);
+      return position;
+    });
   }
 
   /** Begins a run: the source is read again. */
@@ -179,9 +183,7 @@ export class DependencyFrontier {
 
   #line(position = 0): Line {
     const make = (position: number) => new DependencyTicket(position);
-    const passed = ({ heartbeats }: DependencyTicket) => {
-      for (const heartbeat of heartbeats) this.#count(heartbeat);
-    };
+    const passed = ({ whenPassed }: DependencyTicket) => whenPassed.forEach((call) => call());
     return { order: new SourceOrder(position, make, passed), reading: undefined };
   }
 
@@ -194,27 +196,32 @@ export class DependencyFrontier {
     this.#lines.get(at?.partition)?.order.drop(ticket, at !== undefined);
   }
 
-  /** Returns the ticket of the message in flight for which `receipt` was made; of several, of the last one. */
-  ticketOf(receipt: Receipt): DependencyTicket | undefined {
-    if (receipt.sentFor !== undefined) return this.ticketOf(receipt.sentFor);
-    let last: DependencyTicket | undefined;
+  /** Returns the tickets of the messages in flight for which `receipt` was made: of each partition the last one. */
+  ticketsOf(receipt: Receipt): DependencyTicket[] {
+    if (receipt.sentFor !== undefined) return this.ticketsOf(receipt.sentFor);
+    const last = new Map<number, DependencyTicket>();
     for (const leaf of receipt.leaves) {
       const ticket = this.#tickets.get(leaf);
-      if (ticket !== undefined && !(last !== undefined && last.position > ticket.position)) {
-        last = ticket;
+      if (ticket === undefined) continue;
+      const known = last.get(leaf.partition);
+      if (known === undefined || known.position <= ticket.position) {
+        last.set(leaf.partition, ticket);
       }
     }
-    return last;
+    return [...last.values()];
   }
 
   /**
-   * What came with a heartbeat is stored: where it has the ticket of a message, it counts once all messages before that
-   * one are done.
+   * What came with a heartbeat is stored: where it has tickets of messages, it counts once all messages before these
+   * are done.
    */
-  store(heartbeat: Heartbeat, ticket?: DependencyTicket): void {
-    if (ticket === undefined || ticket.passed) this.#count(heartbeat);
-    else ticket.heartbeats.push(heartbeat);
-    this.advance();
+  store(heartbeat: Heartbeat, tickets: readonly DependencyTicket[] = []): void {
+    const open = tickets.map(newest).find(({ passed }) => !passed);
+    if (open !== undefined) open.whenPassed.push(() => this.store(heartbeat, tickets));
+    else {
+      this.#count(heartbeat);
+      this.advance();
+    }
   }
 
   #count({ time, parts, position }: Heartbeat): void {
@@ -222,8 +229,8 @@ export class DependencyFrontier {
   }
 
   /** Returns whether the message of a heartbeat was stored before: it is delivered again. */
-  isKnown({ parts, position }: Heartbeat, ticket?: DependencyTicket): boolean {
-    return ticket?.again === true || this.#parts.isKnown(parts[0]!, position);
+  isKnown({ parts, position }: Heartbeat, tickets: readonly DependencyTicket[] = []): boolean {
+    return tickets.some(({ again }) => again) || this.#parts.isKnown(parts[0]!, position);
   }
 
   /** Moves the frontier to where everything is stored; returns whether that is farther than before. */
@@ -427,4 +434,11 @@ function toPartName(name: PartName): PartName {
 
 function unheard(): PartMarks {
   return { heard: -Infinity, stored: -Infinity, position: -1 };
+}
+
+/** The ticket that stands for a message now, which may have come again. */
+function newest(ticket: DependencyTicket): DependencyTicket {
+  let last: Ticket = ticket;
+  while (last.next !== undefined) last = last.next;
+  return last as DependencyTicket;
 }

@@ -33,7 +33,9 @@ export class Pulses {
 
   /** Everything from `position` on will pulse again. */
   rewind(partition: number, position: number): void {
-    if ((this.#last.get(partition) ?? -Infinity) >= position) this.#last.delete(partition);
+    if ((this.#last.get(partition) ?? -Infinity) >= position) {
+      this.#last.set(partition, position - 1);
+    }
     for (const [name, by] of this.#by) {
       if (by.partition === partition && by.offset >= position) this.#by.delete(name);
     }

@@ -37,7 +37,7 @@ interface PartitionReading {
   applied: number;
   /** The messages in flight that were taken after the last move, and the cursor. */
   order: SourceOrder<Ticket>;
-  /** The positions at or behind `applied` that were handled before the last move, the least first. */
+  /** The positions at or behind `applied` that were handled before the last move. */
   beyond: Set<number>;
   /** The gate's seeks when the last message was taken. */
   seeks: number;
@@ -176,8 +176,7 @@ export class ReplayTracker implements Witness {
       if (reading.order !== order) this.#doneBefore(reading, offset);
       reading.applied = Math.max(reading.applied, order.position);
       for (const position of reading.beyond) {
-        if (position >= reading.applied) break;
-        reading.beyond.delete(position);
+        if (position < reading.applied) reading.beyond.delete(position);
       }
       this.#closed(receipt);
       if (!wasBehind || this.behind) return;

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { Parts } from "../../src/checkpoint/dependency_frontier.ts";
+import {
+  DependencyFrontier,
+  type Heartbeat,
+  Parts,
+} from "../../src/checkpoint/dependency_frontier.ts";
+import { gateOf } from "../../src/flow/source/gate.ts";
+import { Receipt, SharedReceipt } from "../../src/flow/source/receipt.ts";
 
 Deno.test("Parts is as far as the least of its parts", () => {
   const parts = new Parts(["a", "b"], "hold");
@@ -65,4 +71,72 @@ Deno.test("Parts knows a message that is delivered again", () => {
     false,
     false,
   ]);
+});
+
+/** Takes a message of a partition. */
+function begin(frontier: DependencyFrontier, partition: number, offset: number) {
+  const receipt = new Receipt(() => {}, offset + 1, partition);
+  receipt.origin = { partition, offset };
+  return { receipt, done: frontier.began(receipt.origin, receipt) };
+}
+
+function heartbeat(time: number, part: number | string): Heartbeat {
+  return { time, parts: [part], position: -1, isMessage: true };
+}
+
+Deno.test("a message that was dropped holds no partition that goes on behind it", () => {
+  const gate = gateOf({});
+  gate.attach({
+    parts: () => [{ partition: 0, caughtUp: true }, { partition: 1, caughtUp: true }],
+  });
+  const frontier = new DependencyFrontier(
+    { parts: [], idleParts: "pass", outOfOrderness: 0 },
+    gate,
+  );
+  const { receipt } = begin(frontier, 0, 3);
+  for (const [time, part] of [[5, 0], [20, 1]] as const) {
+    frontier.hear(time, part);
+    frontier.store(heartbeat(time, part));
+  }
+  assertEquals(frontier.frontier, 5);
+  frontier.dropped(receipt);
+  frontier.advance();
+  assertEquals(frontier.frontier, 5); // it may come again
+  gate.startAt(0, 4); // others have handled it
+  frontier.advance();
+  assertEquals(frontier.frontier, 20);
+});
+
+Deno.test("a heartbeat for messages of two partitions counts once those before both are done", () => {
+  const frontier = new DependencyFrontier(
+    { parts: [], idleParts: "hold", outOfOrderness: 0 },
+    gateOf({}),
+  );
+  const before = begin(frontier, 0, 9);
+  const messages = [begin(frontier, 0, 10), begin(frontier, 1, 500)];
+  const both = new SharedReceipt();
+  for (const { receipt } of messages) both.add(receipt);
+  const tickets = frontier.ticketsOf(both);
+  frontier.hear(7, "");
+  for (const { done } of messages) done();
+  frontier.store(heartbeat(7, ""), tickets);
+  assertEquals(frontier.frontier, -Infinity);
+  before.done();
+  assertEquals(frontier.frontier, 7);
+});
+
+Deno.test("a heartbeat for a message that has come again counts when that one is done", () => {
+  const frontier = new DependencyFrontier(
+    { parts: [], idleParts: "hold", outOfOrderness: 0 },
+    gateOf({}),
+  );
+  const first = begin(frontier, 0, 10);
+  const tickets = frontier.ticketsOf(first.receipt);
+  const again = begin(frontier, 0, 10);
+  frontier.hear(7, "");
+  first.done();
+  frontier.store(heartbeat(7, ""), tickets);
+  assertEquals(frontier.frontier, -Infinity);
+  again.done();
+  assertEquals(frontier.frontier, 7);
 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { App, MemoryCache } from "../../mod.ts";
+import { App, MemoryCache, Proxy } from "../../mod.ts";
 import { currentMessage } from "../../src/flow/run/attribution.ts";
 import { ManualClock, settle } from "../../src/testing/mod.ts";
 import { add, numbers } from "../_support/numbers.ts";
@@ -197,4 +197,17 @@ Deno.test("a call notes one change for each key, however often it writes it", as
   }, { name: "sum", state, onError: "skip" });
   await app.stream();
   assertEquals(changes, 2);
+});
+
+Deno.test("one message may become as many values behind a Proxy as it likes, each with state", async () => {
+  const count = 50_000;
+  await using state: State = new MemoryCache({ maxBytes: Infinity });
+  const app = new App();
+  const values = new Proxy<number>();
+  app.handle(numbers(1).source, function* () {
+    for (let n = 0; n < count; n++) yield n;
+  }, { name: "split", state, sink: values });
+  app.handle(values, async () => void await add(state, "sum", 1), { name: "sum", state });
+  await app.stream();
+  assertEquals(await state.get("sum"), count);
 });

@@ -6,7 +6,7 @@ Deno.test("PartitionReader.moveTo() is committed again, also beside a commit tha
   const readers = new PartitionReaders();
   readers.begin(new Map([[0, 0]]), new Map([[0, 0]]), new Map());
   const reader = readers.get(0)!;
-  reader.handOut(1, () => {})();
+  reader.acks.done(reader.acks.open(1));
   const inFlight = readers.uncommitted()!;
   assertEquals([...inFlight.positions], [[0, 1]]);
   reader.moveTo(0, 1);

@@ -149,7 +149,7 @@ export class ExactState implements StateStore {
 
   /** Takes what was written and these positions; the result brings it to disk, and no later cut. */
   cut(positions: readonly StoredPosition[], without: readonly Change[] = []): Commit {
-    // A message that is done may be what is worked for.
+    // The caller may still run for a message that is done, and the notes must not.
     return runDetached(() => this.#cut(positions, without));
   }
 

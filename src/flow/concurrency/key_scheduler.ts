@@ -39,7 +39,7 @@ export class Slot extends Waiter {
   failure: { readonly error: unknown } | undefined;
   readonly arrived: () => void;
   readonly lost: (error: unknown) => void;
-  /** Handles its message on behalf of it, where calls are attributed: entering costs more than all the rest. */
+  /** Resumes in the slot's context, where calls are attributed; entering it anew would cost more than all the rest. */
   again: Standby | undefined;
 
   constructor(readonly chain: Chain, settled: (slot: Slot) => void) {
@@ -90,9 +90,9 @@ export class KeyScheduler implements Consumer {
   #resting = 0;
   #waiting = 0;
   #pumping = false;
-  /** Those that are done, but for what follows from it. */
+  /** Slots whose message has finished, until `#settle` frees them. */
   #settled: Slot[] = [];
-  /** Goes on for nobody: whoever has finished a message works for it still. */
+  /** Calls `#settle` detached: the code that finished a message still runs for it. */
   readonly #goOn = runDetached(() => new Standby(() => this.#settle()));
   /** The last message of each key that may be in no cut yet, where a state is kept. */
   readonly #lasts = new Map<unknown, RootMessage>();
@@ -276,7 +276,7 @@ export class KeyScheduler implements Consumer {
   #handle(slot: Slot): void {
     const { chain: { delivery, emit, flowRun }, work } = slot;
     const { failure, inFlight: { message } } = work!;
-    if (flowRun.dead) return slot.lost(STOPPED); // meanwhile
+    if (flowRun.dead) return slot.lost(STOPPED); // it failed after the message was taken
     let done: Maybe;
     try {
       done = failure === undefined ? emit(message) : flowRun.refuse(failure, delivery);

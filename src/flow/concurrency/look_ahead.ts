@@ -239,8 +239,13 @@ export class LookAhead {
   /** Forgets what was begun, of one partition or of all, since it was moved on purpose: all of it is handled again. */
   forget(partition?: number): void {
     this.#longest = undefined;
-    if (partition === undefined) this.#spans.clear();
-    else this.#spans.delete(partition);
+    const forgotten = partition === undefined ? [...this.#spans.keys()] : [partition];
+    let wasFull = false;
+    for (const each of forgotten) {
+      this.#spans.delete(each);
+      if (this.#full.delete(each)) wasFull = true;
+    }
+    if (wasFull) this.#host.recheck(); // nothing else would, as what waited is not counted any more
   }
 
   /** Returns whether messages of a partition are to be read: not while too many of them wait, and others could begin. */

@@ -52,19 +52,19 @@ export const DONE: Attribution = {
   flow: "",
   root: undefined,
   receipt: new Receipt(() => {}),
-  guard: (step) => Promise.resolve(step()),
+  guard: async (step) => await step(),
   pending: new Pending(systemClock),
 };
 DONE.receipt!.release();
 
-/** The work for one message, until that is done: code that goes on for it later works for {@linkcode DONE}. */
+/** The work for one message, until that is done: code that continues for it later works for {@linkcode DONE}. */
 export class MessageWork implements Attribution {
   readonly #number: number;
   readonly #next: MessageWork | undefined;
 
-  constructor(
+  private constructor(
     readonly flow: string,
-    readonly root: unknown,
+    public root: unknown,
     readonly receipt: Receipt,
     readonly guard: Attribution["guard"],
     readonly pending: Pending,
@@ -76,6 +76,21 @@ export class MessageWork implements Attribution {
     receipt.work = this;
   }
 
+  /** Begins the work of a flow; behind a Proxy, one is enough for all values of a message, however many these are. */
+  static begin({ flow, root, guard, pending, undoLog, state }: Attribution, receipt: Receipt) {
+    let known = undoLog?.message === undefined
+      ? receipt.work as MessageWork | undefined
+      : undefined;
+    while (known !== undefined && (known.guard !== guard || known.undoLog !== undoLog)) {
+      known = known.#next;
+    }
+    if (known === undefined) {
+      return new MessageWork(flow, root, receipt, guard, pending, undoLog, state);
+    }
+    known.root = root;
+    return known;
+  }
+
   /** Calls `step` as a part of it. */
   run<A extends unknown[], R>(step: (...args: A) => R, ...args: A): R {
     return runFor(this.#number, step, ...args);
@@ -83,8 +98,10 @@ export class MessageWork implements Attribution {
 
   /** The message is done. */
   over(): void {
-    takeBack(this.#number);
-    this.#next?.over();
+    // deno-lint-ignore no-this-alias -- of as many as there are flows behind Proxies
+    for (let work: MessageWork | undefined = this; work !== undefined; work = work.#next) {
+      takeBack(work.#number);
+    }
   }
 }
 
@@ -117,12 +134,17 @@ export function onBehalf<A extends unknown[], R>(
  * for, which costs a tenth of entering there again.
  */
 export class Standby {
-  readonly #step: () => void;
   #call!: () => void;
+  // Made once: a promise is made for each step.
+  readonly #begin = (resolve: () => void) => void (this.#call = resolve);
+  readonly #go: () => void;
 
   /** Makes one on behalf of those for whom the caller works. */
   constructor(step: () => void) {
-    this.#step = step;
+    this.#go = () => {
+      this.#wait();
+      step();
+    };
     this.#wait();
   }
 
@@ -132,10 +154,7 @@ export class Standby {
   }
 
   #wait(): void {
-    new Promise<void>((resolve) => this.#call = resolve).then(() => {
-      this.#wait();
-      this.#step();
-    });
+    new Promise<void>(this.#begin).then(this.#go);
   }
 }
 

@@ -8,7 +8,7 @@ let lastNumber = 0;
 /** True once somebody works for a message in this process: until then nothing is looked up. */
 let entered = false;
 
-/** Stands for whoever had a number that was taken back: what goes on for them is for nobody any more. */
+/** Stands for the former holder of a number that was taken back. */
 export const OVER: object = {};
 
 /** Returns for whom the caller works; undefined for nobody. */
@@ -19,15 +19,15 @@ export function currentWork(): object | undefined {
 }
 
 /**
- * Gives `whom` a number to be entered by, until {@linkcode takeBack}. What is entered is kept, with all that it refers
- * to, until the oldest garbage is collected: for many that are short-lived a number takes half the time.
+ * Gives `whom` a number to be entered by, until {@linkcode takeBack}. An entered object, and all it refers to, stays
+ * alive until a major collection; for short-lived messages a number costs half as much.
  */
 export function giveNumber(whom: object): number {
   numbered.set(++lastNumber, whom);
   return lastNumber;
 }
 
-/** Nobody works any more for whom has this number. */
+/** Code entered by this number runs for nobody from now on. */
 export function takeBack(number: number): void {
   numbered.delete(number);
 }
@@ -37,7 +37,7 @@ export function takeBackAll(test: (whom: object) => boolean): void {
   for (const [number, whom] of numbered) if (test(whom)) numbered.delete(number);
 }
 
-/** Calls `step` as work for `whom`, or for who has that number. */
+/** Calls `step` as work for `whom`, or for the holder of that number. */
 export function runFor<A extends unknown[], R>(
   whom: object | number,
   step: (...args: A) => R,

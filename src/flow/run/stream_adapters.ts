@@ -137,7 +137,7 @@ export class Inflow<T> implements FeedSource<T>, Feed<T> {
   async #write(message: T): Promise<void> {
     await new Promise<void>((done) => {
       this.#done = done;
-      this.#next = { message, receipt: new Receipt(done) };
+      this.#next = { message, receipt: new Receipt(() => done()) };
       this.#wake();
     });
     if (this.#failure !== undefined) throw this.#failure.error;

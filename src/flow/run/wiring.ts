@@ -228,7 +228,7 @@ export class Opened {
     if (isTracked || hubs.some(({ feed }) => isAcknowledged(feed))) {
       flowRun.undoLog = new UndoLog(name);
     }
-    // Where a state or a correction depends on it, each message beside others is worked for by an object of its own.
+    // Each message has an attribution of its own in flows that stores know, and in concurrent ones that a checkpoint watches.
     const apart = isTracked || (isAttributed && locks !== undefined && flowRun.witnessed);
     const named = () => {
       if (!isAttributed || apart) return;
@@ -270,7 +270,8 @@ export class Opened {
       const state = this.#tracked.get(binding);
       const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
       if (first?.ticks !== undefined && locks === undefined) {
-        // It only has functions read the message, and those end with the call: one object serves all messages.
+        // Only functions read the message there, and they have returned when the call has: one object serves all messages.
+        // That it has no Proxy in front, and that cuts wait for it, `assertTicks` and the ticks see to.
         flowRun.front = new Working(flowRun, delivery, state);
         stages.unshift(nameStage(flowRun.front, delivery, true));
       } else {

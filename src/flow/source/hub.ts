@@ -67,11 +67,11 @@ export class Hub<T> implements LookAheadHost {
   /** The only flow, where there is one. */
   #only: Branch<T> | undefined;
   /**
-   * True where a message is more than given to its flows: it is counted, witnessed, or ticks come between. Found out
-   * once, since most sources have nothing of it and would pay for each question at each message.
+   * True where each message is also counted or witnessed, or ticks run between messages. Decided once at the start,
+   * since most sources need none of it.
    */
   #more = false;
-  // What others call. The loop is in methods: in an arrow function `this` costs at each use.
+  // Callbacks for others. The loop itself is a method, since `this` is slower in an arrow function.
   readonly #goOn = () => this.#pump();
   readonly #resume = () => this.#wake();
   readonly #onArrived = () => this.#arrivedAtSinks();
@@ -259,7 +259,7 @@ export class Hub<T> implements LookAheadHost {
           continue;
         }
         receipt = feed.receipt;
-        if (receipt !== undefined) failure = feed.failure;
+        failure = feed.failure;
         if (!gate.free && (gate.closed || feed.partitioned !== true)) {
           this.#held = { message, receipt, failure, epoch: gate.epoch };
           continue;

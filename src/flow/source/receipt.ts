@@ -1,7 +1,7 @@
 /** Called when a message is done. */
 export interface Acknowledged {
-  /** Called once, when the message and everything made from it have reached their sinks. */
-  (): void;
+  /** Called once with its receipt, when the message and everything made from it have reached their sinks. */
+  (receipt: Receipt): void;
 }
 
 /** A stage that holds messages back on purpose, so that they are not expected to be done soon. */
@@ -43,6 +43,8 @@ export class Receipt {
   host: { delivered(): void } | undefined;
   /** What its source counts it in; see `Feed.isCurrent`. */
   tracker: object | undefined;
+  /** Its number there. */
+  number = 0;
   /** The work for it that ends when it is done. */
   work: { over(): void } | undefined;
   /** True for a value that user code has sent: it is unknown which messages it was made from. */
@@ -90,7 +92,7 @@ export class Receipt {
   release(): void {
     if (--this.#open > 0) return;
     this.work?.over();
-    this.#acknowledged();
+    this.#acknowledged(this);
     if (this.#callbacks !== undefined) { for (const call of this.#callbacks) call(); }
     if (!this.sent) this.root?.leave();
     this.host?.delivered();
@@ -109,7 +111,7 @@ export class Receipt {
 
   /**
    * Calls `callback` when the message is done, after it has been acknowledged; at once if it is done already. It may
-   * be called on behalf of a message: what it starts, it detaches.
+   * run in the context of a message, so it must detach whatever it starts.
    */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();

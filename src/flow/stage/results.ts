@@ -4,7 +4,7 @@ import type { FlowRun } from "../run/flow_run.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./stage.ts";
 
 /**
- * Returns what passes on what a handler returned: a value as it is, the value of a promise, or the yields of a
+ * Makes the function that passes on a handler's result: a value as it is, the value of a promise, or the yields of a
  * generator one by one. `undefined` is never passed on.
  *
  * A generator resumes only after its yield is done. It is closed with `return()` when a yield fails: the

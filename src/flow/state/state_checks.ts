@@ -80,12 +80,10 @@ export function trackStage(
       ? new UndoLog(flow, undefined, receipt.root)
       : all;
     const { guard, host: { pending } } = flowRun;
-    if (receipt === undefined || flowRun.witnessed) {
-      const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
-      return runAs(attribution, emit, message);
-    }
-    const work = new MessageWork(flow, root, receipt, guard, pending, undoLog, state);
-    return work.run(emit, message);
+    const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
+    // A checkpoint may be called after the message is done, and then needs its receipt.
+    if (receipt === undefined || flowRun.witnessed) return runAs(attribution, emit, message);
+    return MessageWork.begin(attribution, receipt).run(emit, message);
   });
 }
 

@@ -76,19 +76,14 @@ export function toRecord<K, V>(
     );
   }
   checkTimestamp(topic, timestamp);
-  const record = (key: Uint8Array | null, value: Uint8Array | null): ProducerRecord => ({
-    key,
-    value,
-    headers: toHeaders(topic, headers),
-    partition,
-    timestamp,
-  });
   const keyBytes = key === null ? null : encode(topic, "key", codecs.key, key);
   const valueBytes = value === tombstone ? null : encode(topic, "value", codecs.value, value);
   if (keyBytes instanceof Promise || valueBytes instanceof Promise) {
-    return Promise.all([keyBytes, valueBytes]).then(([key, value]) => record(key, value));
+    const rest = { headers: toHeaders(topic, headers), partition, timestamp };
+    return Promise.all([keyBytes, valueBytes]).then(([key, value]) => ({ key, value, ...rest }));
   }
-  return record(keyBytes, valueBytes);
+  const named = toHeaders(topic, headers);
+  return { key: keyBytes, value: valueBytes, headers: named, partition, timestamp };
 }
 
 /** A record that was read, to be sent: one that was written without a time has a negative one. */

@@ -101,16 +101,6 @@ export class PartitionReader {
     this.epoch = epoch;
   }
 
-  /** Counts a message as handed out, and returns what acknowledges it and then calls `done`. */
-  handOut(next: number, done: () => void): () => void {
-    const { acks } = this;
-    const number = acks.open(next);
-    return () => {
-      acks.done(number);
-      done();
-    };
-  }
-
   /** Passes over offsets without visible records, up to `next`: acknowledged when all before them is. */
   pass(next: number): void {
     if (next > this.position) this.acks.done(this.acks.open(next));

@@ -1,3 +1,4 @@
+import type { AckTracker } from "../../flow/source/ack_tracker.ts";
 import type { Clock } from "../../clock.ts";
 import { END, type Feed, type FeedView, WAIT } from "../../flow/source/feed.ts";
 import type { Commit, Host, PartState } from "../../flow/source/host.ts";
@@ -39,7 +40,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   readonly #decoding: Decoding;
   readonly #ready = Promise.withResolvers<void>();
   readonly #watch: StuckWatch;
-  readonly #acknowledged = () => this.#watch.acknowledged();
+  readonly #acknowledged = ({ tracker, number }: Receipt) => {
+    (tracker as AckTracker).done(number);
+    this.#watch.acknowledged();
+  };
   readonly #unobserve: () => void;
   readonly #unwatch: () => void;
   readonly #limits: number[] = [];
@@ -116,9 +120,10 @@ export class TopicFeed<K, V> implements Feed<Message<K, V>> {
   }
 
   #handOut(partition: number, next: number): void {
-    const reader = this.#partitions.get(partition)!;
-    this.receipt = new Receipt(reader.handOut(next, this.#acknowledged), next, partition);
-    this.receipt.tracker = reader.acks;
+    const { acks } = this.#partitions.get(partition)!;
+    const receipt = this.receipt = new Receipt(this.#acknowledged, next, partition);
+    receipt.tracker = acks;
+    receipt.number = acks.open(next);
   }
 
   /** Returns whether a message may still be handled: its partition was neither moved nor taken away since. */
