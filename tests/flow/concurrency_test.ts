@@ -458,7 +458,7 @@ Deno.test("rule 5: a younger call waits with what an older one has written until
   assertEquals([seen.length, seen.includes(1)], [1, false]);
 });
 
-Deno.test("rule 6: in a cut a message of a key comes after the one before it", () => {
+Deno.test("rule 6: in a cut a message of a key comes after the one before it", async () => {
   const source = { drives: () => true, finished: () => {}, abandoned: () => {} };
   const chain = { flowRun: { dead: false, writing: "" }, delivery: {}, emit: () => undefined };
   const scheduler = new KeyScheduler({
@@ -480,6 +480,7 @@ Deno.test("rule 6: in a cut a message of a key comes after the one before it", (
     scheduler.take(new InFlight(item, receipt, undefined, 0, item.n, 0, true), lookAhead);
     return root;
   });
+  await rest();
   assertEquals(roots.map(({ done }) => done), [true, true, true]);
   roots[0]!.done = false; // as if it built on one that is open
   assertEquals(cuttable(new Set(roots)), [roots[1]!]);
