@@ -441,15 +441,18 @@ export class Hub<T> implements LookAheadHost {
   ): boolean | Promise<boolean> {
     let failed = this.#isCut;
     let pending: [Branch<T>, Promise<void>][] | undefined;
+    const more = this.#more;
     for (const branch of this.branches) {
-      if (branch.scheduler !== undefined) continue;
+      if (more && branch.scheduler !== undefined) continue;
       if (branch.flowRun.dead) { // beside others that have begun the message
         failed = true;
         continue;
       }
-      if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
+      if (more) {
+        if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
+        branch.beginning?.(message);
+      }
       const { delivery } = branch;
-      branch.beginning?.(message);
       delivery.root = message;
       delivery.receipt = receipt;
       delivery.from = undefined;
