@@ -22,7 +22,7 @@ export interface Place {
   readonly offset?: number | undefined;
 }
 
-/** What is done for a message, or waited for, and where. */
+/** Work for a message, or a wait, and its place. */
 export interface Work extends Waiting, Place {}
 
 /** An error and its place, without the message that it is about. */

@@ -68,6 +68,12 @@ function perDependency(
     );
 }
 
+function perWindow(
+  value: (window: Of<AppSnapshot["windows"]>) => number | undefined,
+): Metric["samples"] {
+  return ({ windows }) => windows.map((each) => [{ window: each.window }, value(each)]);
+}
+
 function perStore(
   value: (store: Of<AppSnapshot["stores"]>) => number | undefined,
 ): Metric["samples"] {
@@ -220,31 +226,31 @@ export const METRICS: Readonly<Record<string, Metric>> = {
   ),
   slipstream_window_open: gauge(
     "Windows that are open.",
-    ({ windows }) => windows.map(({ window, open }) => [{ window }, open]),
+    perWindow(({ open }) => open),
   ),
   slipstream_window_closed_total: counter(
     "Windows that were closed.",
-    ({ windows }) => windows.map(({ window, closed }) => [{ window }, closed]),
+    perWindow(({ closed }) => closed),
   ),
   slipstream_window_late_messages_total: counter(
     "Messages that came too late for their window.",
-    ({ windows }) => windows.map(({ window, late }) => [{ window }, late]),
+    perWindow(({ late }) => late),
   ),
   slipstream_window_ahead_messages_total: counter(
     "Messages whose time was too far ahead.",
-    ({ windows }) => windows.map(({ window, ahead }) => [{ window }, ahead]),
+    perWindow(({ ahead }) => ahead),
   ),
   slipstream_window_waiting_results: gauge(
     "Results that wait for a commit or for the handler.",
-    ({ windows }) => windows.map(({ window, waiting }) => [{ window }, waiting]),
+    perWindow(({ waiting }) => waiting),
   ),
   slipstream_window_watermark_timestamp_seconds: gauge(
     "The event time by which windows close, in seconds since 1970.",
-    ({ windows }) => windows.map(({ window, watermark }) => [{ window }, seconds(watermark)]),
+    perWindow(({ watermark }) => seconds(watermark)),
   ),
   slipstream_window_watermark_delay_seconds: gauge(
     "How far that is behind the clock.",
-    ({ windows }) => windows.map(({ window, delayMs }) => [{ window }, seconds(delayMs)]),
+    perWindow(({ delayMs }) => seconds(delayMs)),
   ),
   slipstream_store_entries: gauge("Entries of an open cache.", perStore(({ entries }) => entries)),
   slipstream_store_bytes: gauge("Their estimated size.", perStore(({ bytes }) => bytes)),

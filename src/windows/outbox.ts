@@ -25,7 +25,7 @@ interface OutboxRow {
 
 /**
  * Results that are part of a cut before anybody sees them: what a crash takes back was never given to anybody. An item
- * leaves once its cut is on disk, and is no longer stored in the same cut as what was made of it.
+ * leaves once its cut is on disk, and the cut that stores what was made of it stores it no longer.
  */
 export class Outbox {
   readonly #prefix: string;

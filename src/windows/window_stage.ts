@@ -321,9 +321,7 @@ export class WindowStage implements Ticker {
 
   #send({ type, value }: OutboxItem, receipt: Receipt | undefined): Maybe {
     const { output, recovery, flowRun } = this.#place;
-    output.root = value;
-    output.receipt = receipt;
-    output.from = undefined;
+    output.begin(value, receipt);
     if (receipt !== undefined) receipt.origin = value;
     const step = () => {
       if (type === "result") return this.#emit(value);

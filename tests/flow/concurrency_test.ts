@@ -20,6 +20,7 @@ import { exactPipe } from "../../src/connector/mod.ts";
 import { count, tumbling } from "../../src/windows/mod.ts";
 import { InFlight } from "../../src/flow/concurrency/in_flight.ts";
 import { KeyScheduler } from "../../src/flow/concurrency/key_scheduler.ts";
+import { Delivery } from "../../src/flow/run/delivery.ts";
 import type { LookAhead } from "../../src/flow/concurrency/look_ahead.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 import { cuttable, RootMessage } from "../../src/flow/state/root_message.ts";
@@ -460,7 +461,8 @@ Deno.test("rule 5: a younger call waits with what an older one has written until
 
 Deno.test("rule 6: in a cut a message of a key comes after the one before it", async () => {
   const source = { drives: () => true, finished: () => {}, abandoned: () => {} };
-  const chain = { flowRun: { dead: false, writing: "" }, delivery: {}, emit: () => undefined };
+  const delivery = new Delivery();
+  const chain = { flowRun: { dead: false, writing: "" }, delivery, emit: () => undefined };
   const scheduler = new KeyScheduler({
     max: 2,
     keyOf: ({ key }: Item) => key,

@@ -264,9 +264,7 @@ export class KeyScheduler implements Consumer {
     const { chain: { delivery, flowRun: { front } } } = slot;
     slot.work = work;
     this.#running++;
-    delivery.root = inFlight.message;
-    delivery.receipt = inFlight.receipt;
-    delivery.from = undefined;
+    delivery.begin(inFlight.message, inFlight.receipt);
     if (front === undefined || inFlight.receipt === undefined) return this.#handle(slot);
     slot.again ??= runAs(front, () => new Standby(() => this.#handle(slot)));
     slot.again.call();

@@ -14,4 +14,11 @@ export class Delivery {
   receipt: Receipt | undefined = undefined;
   /** The messages that it is made from, where a stage has made it from several, or somebody has asked. */
   from: readonly Taken[] | undefined = undefined;
+
+  /** Another message is delivered from now on. */
+  begin(root: unknown, receipt: Receipt | undefined): void {
+    this.root = root;
+    this.receipt = receipt;
+    this.from = undefined;
+  }
 }

@@ -307,10 +307,7 @@ export class Hub<T> implements LookAheadHost {
         return;
       }
       if (this.#more) branch.beginning?.(message as T);
-      const { delivery } = branch;
-      delivery.root = message;
-      delivery.receipt = receipt;
-      delivery.from = undefined;
+      branch.delivery.begin(message, receipt);
       try {
         const done = failure === undefined ? branch.emit(message as T) : branch.refuse(failure);
         if (done === undefined) {
@@ -452,10 +449,7 @@ export class Hub<T> implements LookAheadHost {
         if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
         branch.beginning?.(message);
       }
-      const { delivery } = branch;
-      delivery.root = message;
-      delivery.receipt = receipt;
-      delivery.from = undefined;
+      branch.delivery.begin(message, receipt);
       try {
         const done = failure === undefined ? branch.emit(message) : branch.refuse(failure);
         if (done === undefined) continue;

@@ -16,9 +16,7 @@ export async function merge(
     const { receipt } = delivery;
     const done = last.then(() => {
       flowRun.goOn();
-      output.root = message;
-      output.receipt = receipt;
-      output.from = undefined;
+      output.begin(message, receipt);
       return emit(message);
     });
     last = done.catch(() => {}); // the hub of this message deals with it

@@ -78,11 +78,11 @@ export function toRecord<K, V>(
   checkTimestamp(topic, timestamp);
   const keyBytes = key === null ? null : encode(topic, "key", codecs.key, key);
   const valueBytes = value === tombstone ? null : encode(topic, "value", codecs.value, value);
+  const named = toHeaders(topic, headers);
   if (keyBytes instanceof Promise || valueBytes instanceof Promise) {
-    const rest = { headers: toHeaders(topic, headers), partition, timestamp };
+    const rest = { headers: named, partition, timestamp };
     return Promise.all([keyBytes, valueBytes]).then(([key, value]) => ({ key, value, ...rest }));
   }
-  const named = toHeaders(topic, headers);
   return { key: keyBytes, value: valueBytes, headers: named, partition, timestamp };
 }
 
