@@ -4,7 +4,7 @@ import type { OnError } from "../stage/error_policy.ts";
 import { runAs } from "./attribution.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
-import type { Branch } from "../source/hub.ts";
+import type { Branch } from "../source/branches.ts";
 import { skipReplays } from "../stage/correction.ts";
 import type { Feed } from "../source/feed.ts";
 import type { Host } from "../source/host.ts";
@@ -104,7 +104,7 @@ export function open(bindings: readonly Binding[], host: WiringHost, stalls: boo
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    const ticks = [...opened.hubs].some(({ tickers }) => tickers.length > 0);
+    const ticks = [...opened.hubs].some(({ tickers }) => tickers.any);
     if (isConcurrent) opened.countMessages({ stall: stalls || ticks });
     for (const hub of opened.hubs) assertNotAhead(hub);
     assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
@@ -159,7 +159,7 @@ export class Opened {
     if (concurrency === undefined) {
       const { delivery, stages, end } = make(flowRun);
       branches = hubs.map((hub) =>
-        hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
+        hub.branches.add(flowRun, hubs.length === 1 ? delivery : new Delivery())
       );
       run = async () => {
         const emit = chain(stages, end);
@@ -184,10 +184,12 @@ export class Opened {
         await Promise.all(branches.map((branch) => branch.run(() => {})));
       };
     }
-    for (const ticker of tickers) branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
-    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    for (const ticker of tickers) hubs[0]!.tickers.add(branches[0]!, ticker);
+    flowRun.leave = () => branches.forEach((branch) => branch.leave());
     if (binding.state !== undefined) {
-      for (const branch of branches) this.#keepState(name, binding.state, branch);
+      for (const [index, hub] of hubs.entries()) {
+        this.#keepState(name, binding.state, hub, branches[index]!);
+      }
     }
     const flow: Flow = {
       flowRun,
@@ -408,7 +410,7 @@ export class Opened {
       corrected: hub.gate.corrector !== undefined && binding.replays !== "skip",
       provisional: (partition) => hub.gate.provisional?.(partition),
       epoch: () => hub.gate.epoch,
-      silence: (partition) => hub.silence(partition),
+      silence: (partition) => hub.tickers.silence(partition),
       commitSoon: () => host.commitSoon(),
       fail: (error) => host.fail(error),
       write(sink, name, value, receipt) {
@@ -431,8 +433,12 @@ export class Opened {
   }
 
   /** Has the store hold the positions of a flow at one of its sources. */
-  #keepState(flow: string, store: StateStore, branch: Branch<unknown>): void {
-    const { hub } = branch;
+  #keepState(
+    flow: string,
+    store: StateStore,
+    hub: Hub<unknown>,
+    branch: Branch<unknown>,
+  ): void {
     if (this.isProxy(hub)) return; // its messages belong to those that they were made from
     if (hub.feed.resumeBy === undefined) {
       throw new TypeError(
