@@ -7,6 +7,7 @@ import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Resumption } from "../../src/flow/state/state.ts";
 import { PartitionSilence } from "../../src/kafka/topic/partition_silence.ts";
 import type { Random } from "../../src/testing/mod.ts";
+import { Waker } from "../_support/waker.ts";
 
 /** A message of a simulated log. */
 export interface Logged {
@@ -41,7 +42,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   readonly #ended = new AbortController();
   #gate: Gate | undefined;
   #resumption: Resumption | undefined;
-  #wake: () => void = () => {};
+  readonly #reader = new Waker();
 
   constructor(logs: readonly Logged[][], clock: Clock, random: Random) {
     this.#logs = logs;
@@ -92,7 +93,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
           const count = 1 + this.#random.integer(log.length - from);
           this.#fetched[partition] = from + count;
           this.#silence.answered(partition, false);
-          this.#wakeUp();
+          this.#reader.wake();
           await pass(this.#random.integer(200));
         } else {
           this.#silence.answered(partition, this.done[partition] === from);
@@ -126,19 +127,13 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   }
 
   wait(wake: () => void): void {
-    this.#wake = wake;
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = () => {};
-    wake();
+    this.#reader.wait(wake);
   }
 
   snapshot(): undefined {}
 
   cancel(): void {
     this.#ended.abort(new Error("cancelled"));
-    this.#wakeUp();
+    this.#reader.wake();
   }
 }
