@@ -8,7 +8,7 @@ import { SourceOrder, Ticket } from "./source_order.ts";
 export type PartName = number | string;
 
 /** The name of the only part of a dependency that has no parts. */
-export const WHOLE: PartName = "";
+const WHOLE: PartName = "";
 
 /** The marks of one part, in milliseconds of event time. */
 export interface PartMarks {

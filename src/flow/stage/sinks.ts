@@ -50,7 +50,7 @@ class Closing<T> implements SinkTarget<T> {
 }
 
 /** The name of a sink in errors: the function's, or its place in the list. */
-export function sinkName(sink: unknown, index: number): string {
+function sinkName(sink: unknown, index: number): string {
   const name = typeof sink === "function" ? sink.name : sink?.constructor?.name ?? "";
   return name === "" || name === "Object" ? `sink ${index + 1}` : `sink ${index + 1} (${name})`;
 }
