@@ -14,7 +14,7 @@ import { deadLetterSink } from "../stage/recovery.ts";
 import { makeStages, type StagesHost, type StagesOptions } from "./stages.ts";
 import type { Ticker } from "../source/ticker.ts";
 import { assertNotAhead, assertTicks } from "../state/tick_checks.ts";
-import type { SinkLocks } from "../stage/sinks.ts";
+import type { SinkLocks } from "../stage/flow_end.ts";
 import { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import { keysOf } from "../concurrency/keys.ts";
 import type { Concurrency } from "../concurrency/options.ts";
