@@ -1,4 +1,6 @@
 import type { Receipt } from "../source/receipt.ts";
+import type { EventLoop } from "../run/event_loop.ts";
+import type { Gate } from "../source/gate.ts";
 import { InOrder } from "../source/in_order.ts";
 import { InFlight } from "./in_flight.ts";
 
@@ -16,18 +18,16 @@ export interface Consumer {
 
 /** The hub that a look-ahead belongs to. */
 export interface LookAheadHost {
+  readonly gate: Pick<Gate, "recheck">;
+  readonly host: { readonly eventLoop: EventLoop };
   /** Returns whether a message may begin: it was not taken before a seek, or from a partition that has gone. */
   isCurrent(inFlight: InFlight): boolean;
   /** A message is done, by all consumers. */
-  settled(receipt: Receipt | undefined): void;
+  delivered(receipt: Receipt | undefined): void;
   /** Nobody has begun with a message, and nobody will. */
   dropped(receipt: Receipt | undefined): void;
   /** Nothing is in flight any more. */
   emptied(): void;
-  /** A partition may be read again that had too much waiting. */
-  recheck(): void;
-  /** The time. */
-  now(): number;
 }
 
 /** The messages in flight of one partition, in the order of the source, from the first one that is not done. */
@@ -192,7 +192,7 @@ export class LookAhead {
     epoch: number,
     isFor?: (consumer: Consumer) => boolean,
   ): void {
-    const now = this.#host.now();
+    const { now } = this.#host.host.eventLoop;
     const number = this.#count++;
     const inFlight = new InFlight(
       message,
@@ -239,7 +239,7 @@ export class LookAhead {
       this.#spans.delete(each);
       if (this.#full.delete(each)) wasFull = true;
     }
-    if (wasFull) this.#host.recheck(); // nothing else would, as what waited is not counted any more
+    if (wasFull) this.#host.gate.recheck(); // nothing else would, as what waited is not counted any more
   }
 
   /** Returns whether messages of a partition are to be read: not while too many of them wait, and others could begin. */
@@ -263,7 +263,7 @@ export class LookAhead {
     if (span === undefined) return;
     span.waiting = Math.max(0, span.waiting - 1); // a move may have forgotten it
     if (span.waiting > this.#share / 2) return;
-    if (this.#full.delete(partition)) this.#host.recheck();
+    if (this.#full.delete(partition)) this.#host.gate.recheck();
   }
 
   /** Returns whether a consumer may begin with a message. */
@@ -282,7 +282,7 @@ export class LookAhead {
     inFlight.over = true;
     this.taken--;
     if (!lost) {
-      this.#host.settled(receipt);
+      this.#host.delivered(receipt);
       if (receipt === undefined || receipt.done) this.#done(inFlight);
       else receipt.whenDone(() => this.#done(inFlight));
     } else if (!inFlight.begun) {

@@ -24,9 +24,11 @@ export class Proxies {
     this.#host = host;
   }
 
-  /** Adds one that `hub` reads. */
-  read(queue: ProxyQueue<unknown>, hub: Hub<unknown>): void {
-    this.#begin(queue, hub);
+  /** Adds one, and the hub that reads it. */
+  add(queue: ProxyQueue<unknown>, hub?: Hub<unknown>): void {
+    queue.begin();
+    queue.onIdle = this.endSoon;
+    this.#hubs.set(queue, hub);
   }
 
   /** Adds those among the sinks of a flow, and returns them. */
@@ -34,15 +36,9 @@ export class Proxies {
     const queues = sinks.map(queueOf).filter((queue) => queue !== undefined);
     for (const queue of queues) {
       this.#written.add(queue);
-      if (!this.#hubs.has(queue)) this.#begin(queue, undefined);
+      if (!this.#hubs.has(queue)) this.add(queue);
     }
     return queues;
-  }
-
-  #begin(queue: ProxyQueue<unknown>, hub: Hub<unknown> | undefined): void {
-    queue.begin();
-    queue.onIdle = this.endSoon;
-    this.#hubs.set(queue, hub);
   }
 
   /** The app stops: code outside of flows sends nothing more. */

@@ -10,7 +10,6 @@ import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
 import { type Ticked, Tickers } from "./tickers.ts";
 import type { RootSource } from "../state/root_source.ts";
-import type { InFlight } from "../concurrency/in_flight.ts";
 import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import { LockStep } from "../concurrency/lock_step.ts";
 import { type Consumer, LookAhead, type LookAheadHost } from "../concurrency/look_ahead.ts";
@@ -202,13 +201,13 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
       } else {
         const held = this.#held;
         try {
-          if (this.#isCurrent(held) && !gate.admits(held.message)) return this.#waitFor(gate);
+          if (this.isCurrent(held) && !gate.admits(held.message)) return this.#waitFor(gate);
         } catch (error) {
           this.host.fail(this.error(error));
           return this.#end();
         }
         this.#held = undefined;
-        if (!this.#isCurrent(held)) continue;
+        if (!this.isCurrent(held)) continue;
         ({ message, receipt, failure } = held);
       }
 
@@ -232,11 +231,11 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
       if (branch === undefined || (this.#more && this.root?.selective)) {
         const done = branches.deliver(message as T, receipt, failure);
         if (typeof done === "boolean") {
-          if (done) this.#delivered(receipt);
+          if (done) this.delivered(receipt);
           continue;
         }
         done.then((done) => {
-          if (done) this.#delivered(receipt);
+          if (done) this.delivered(receipt);
           this.#pump();
         });
         return;
@@ -246,7 +245,7 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
       try {
         const done = failure === undefined ? branch.emit(message as T) : branch.refuse(failure);
         if (done === undefined) {
-          this.#delivered(receipt);
+          this.delivered(receipt);
           continue;
         }
         this.#branch = branch;
@@ -281,7 +280,7 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   }
 
   /** True unless a message was taken before a seek, or from a partition that was taken away. */
-  #isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
+  isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
     const { feed, gate } = this;
     if (feed.isCurrent === undefined || receipt === undefined) return epoch === gate.epoch;
     return feed.isCurrent(receipt);
@@ -350,7 +349,8 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
     return receipt;
   }
 
-  #delivered(receipt: Receipt | undefined): void {
+  /** A message is done. */
+  delivered(receipt: Receipt | undefined): void {
     this.done++;
     if (receipt !== undefined) {
       receipt.release();
@@ -361,7 +361,7 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
 
   #arrivedAtSinks(): void {
     this.#branch!.over();
-    this.#delivered(this.#receipt);
+    this.delivered(this.#receipt);
     this.#pump();
   }
 
@@ -379,16 +379,6 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   }
 
   /** See {@linkcode LookAheadHost}. */
-  isCurrent(inFlight: InFlight): boolean {
-    return this.#isCurrent(inFlight);
-  }
-
-  /** See {@linkcode LookAheadHost}. */
-  settled(receipt: Receipt | undefined): void {
-    this.#delivered(receipt);
-  }
-
-  /** See {@linkcode LookAheadHost}. */
   dropped(receipt: Receipt | undefined): void {
     if (receipt === undefined) return;
     for (const witness of this.gate.witnesses) witness.dropped?.(receipt);
@@ -396,19 +386,9 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   }
 
   /** See {@linkcode LookAheadHost}. */
-  recheck(): void {
-    this.gate.recheck();
-  }
-
-  /** See {@linkcode LookAheadHost}. */
   emptied(): void {
     if (this.#ending && !this.ended) return this.#end();
     if (this.feed instanceof ProxyQueue) this.feed.onIdle();
-  }
-
-  /** See {@linkcode LookAheadHost}. */
-  now(): number {
-    return this.host.eventLoop.now;
   }
 
   /** Says of an error of the source whose it is. */

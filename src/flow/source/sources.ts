@@ -52,7 +52,7 @@ export class Sources {
     this.hubs.add(hub);
     if (typeof source !== "string") this.#bySource.set(source, hub);
     const queue = queueOf(source);
-    if (queue !== undefined) this.#proxies.read(queue, hub);
+    if (queue !== undefined) this.#proxies.add(queue, hub);
     gate.attach(feed);
     let told = gate.reasons;
     const tell = () => {
