@@ -1,16 +1,7 @@
 import { positionOf, type Stuck } from "../../errors.ts";
 import type { FlowRun } from "./flow_run.ts";
 import type { PendingCall } from "./pending.ts";
-import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
-import type { Branch } from "../source/branches.ts";
-
-/** A flow, as far as it may be stuck. */
-interface Flow {
-  readonly flowRun: FlowRun;
-  readonly ended: boolean;
-  readonly branches: readonly Branch<unknown>[];
-  readonly scheduler: KeyScheduler | undefined;
-}
+import type { Flow } from "./wiring.ts";
 
 /**
  * Returns what the flows of a run wait for, and the sends and writes that nobody waits for.

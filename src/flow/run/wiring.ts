@@ -11,7 +11,7 @@ import { Proxies } from "../proxy/proxies.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { merge } from "../source/merge.ts";
 import { deadLetterSink } from "../stage/recovery.ts";
-import { makeStages, type StagesHost, type StagesOptions } from "./stages.ts";
+import { makeStages, type Stages, type StagesHost, type StagesOptions } from "./stages.ts";
 import type { Ticker } from "../source/ticker.ts";
 import { assertNotAhead, assertTicks } from "../state/tick_checks.ts";
 import type { SinkLocks } from "../stage/flow_end.ts";
@@ -43,14 +43,14 @@ interface Connected {
 }
 
 /** One flow, opened. */
-interface Flow extends LiveFlow, Omit<Connected, "run"> {
+export interface Flow extends LiveFlow, Omit<Connected, "run"> {
   ended: boolean;
   /** Begins to take messages; resolves when the flow has ended. */
   start(): Promise<void>;
 }
 
 /** Makes the stages of a flow: for all its messages, or for those handled one after the other beside others. */
-type Make = (flowRun: FlowRun, locks?: SinkLocks) => ReturnType<typeof makeStages>;
+type MakeStages = (flowRun: FlowRun, locks?: SinkLocks) => Stages;
 
 /**
  * Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`.
@@ -109,7 +109,8 @@ export class Opened {
       tracked: this.#tracked.has(binding) ? { state: this.#tracked.get(binding) } : undefined,
       writes: (sink) => void writes.push(...this.proxies.write([sink])),
     };
-    const make: Make = (flowRun, locks) => makeStages(binding, { ...options, flowRun, locks });
+    const make: MakeStages = (flowRun, locks) =>
+      makeStages(binding, { ...options, flowRun, locks });
     const { run, branches, scheduler } = concurrency === undefined
       ? connect(flowRun, hubs, make)
       : connectConcurrent(flowRun, hubs, make, concurrency);
@@ -184,7 +185,7 @@ export class Opened {
 }
 
 /** Connects a flow that handles one message after the other. */
-function connect(flowRun: FlowRun, hubs: readonly Hub<unknown>[], make: Make): Connected {
+function connect(flowRun: FlowRun, hubs: readonly Hub<unknown>[], make: MakeStages): Connected {
   const { delivery, stages, end } = make(flowRun);
   const branches = hubs.map((hub) =>
     hub.branches.add(flowRun, hubs.length === 1 ? delivery : new Delivery())
@@ -201,7 +202,7 @@ function connect(flowRun: FlowRun, hubs: readonly Hub<unknown>[], make: Make): C
 function connectConcurrent(
   flowRun: FlowRun,
   hubs: readonly Hub<unknown>[],
-  make: Make,
+  make: MakeStages,
   concurrency: Concurrency,
 ): Connected {
   const locks: SinkLocks = new Map();
