@@ -289,7 +289,7 @@ Deno.test("rule 3: no more is committed than what is done without a gap", async 
 
 Deno.test("rule 3: what a state has done behind its position is not new to its flow, unless reading is moved back", () => {
   const branch = {};
-  const root = new RootSource({ name: "in", feed: {}, branches: [branch] });
+  const root = new RootSource({ name: "in", feed: {}, branches: { all: [branch] } });
   root.perMessage = true;
   const stored = new Map([[0, { position: 5, done: [8] }]]);
   root.add({ join: () => stored } as unknown as StateGroup, "f", branch);

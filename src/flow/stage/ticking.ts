@@ -28,7 +28,7 @@ export interface Ticking {
   provisional(partition: number): number | undefined;
   /** Counts the moves of the source. */
   epoch(): number;
-  /** For how long a partition was silent, in milliseconds; see `Hub.silence`. */
+  /** For how long a partition was silent, in milliseconds; see `Tickers.silence`. */
   silence(partition: number): number;
   /** Runs a commit soon. */
   commitSoon(): void;

@@ -11,7 +11,7 @@ interface Reading {
   readonly name: string;
   readonly feed: { snapshot?(upTo?: ReadonlyMap<number, unknown>): Commit | undefined };
   /** The flows that read it. */
-  readonly branches: readonly object[];
+  readonly branches: { readonly all: readonly object[] };
 }
 
 /** A flow at the source. */
@@ -158,7 +158,7 @@ export class RootSource implements Root, Resumption, GroupSource {
     const line = this.repeats ? this.#lines.get(partition) : undefined;
     const known = line?.done ?? this.positions.get(partition);
     if (known !== undefined) return known;
-    const wanted = this.#reading.branches.map((branch) => {
+    const wanted = this.#reading.branches.all.map((branch) => {
       const stored = this.#kept.get(branch)?.stored.get(partition);
       return stored === undefined ? position : stored.position;
     });

@@ -98,7 +98,7 @@ export function assertOneTicker(known: readonly Ticker[], flow: string, window: 
  * @throws {TypeError} If another flow takes its messages ahead: the window must see what it has not taken.
  */
 export function assertNotAhead({ name, tickers, lookAhead }: Hub<unknown>): void {
-  if (tickers.length === 0 || lookAhead === undefined) return;
+  if (!tickers.any || lookAhead === undefined) return;
   throw new TypeError(
     `Cannot use a window of source "${name}": another flow handles its messages concurrently; read it a second time ` +
       "there, or let that flow read a Proxy",
