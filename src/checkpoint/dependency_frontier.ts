@@ -7,6 +7,8 @@ import { SourceOrder, Ticket } from "./source_order.ts";
 /** The name of a part of a dependency: a partition, or a name chosen by the user. */
 export type PartName = number | string;
 
+const NONE: ReadonlySet<PartName> = new Set();
+
 /** The name of the only part of a dependency that has no parts. */
 export const WHOLE: PartName = "";
 
@@ -199,6 +201,8 @@ export class DependencyFrontier {
   /** Returns the tickets of the messages in flight for which `receipt` was made: of each partition the last one. */
   ticketsOf(receipt: Receipt): DependencyTicket[] {
     if (receipt.sentFor !== undefined) return this.ticketsOf(receipt.sentFor);
+    const own = this.#tickets.get(receipt);
+    if (own !== undefined) return [own];
     const last = new Map<number, DependencyTicket>();
     for (const leaf of receipt.leaves) {
       const ticket = this.#tickets.get(leaf);
@@ -406,9 +410,9 @@ export class Parts {
   }
 
   /** The parts that are passed over: they have been read to their end. */
-  #passed(read: Iterable<PartState> | undefined): Set<PartName> {
+  #passed(read: Iterable<PartState> | undefined): ReadonlySet<PartName> {
+    if (this.#idle === "hold") return NONE;
     const passed = new Set<PartName>();
-    if (this.#idle === "hold") return passed;
     for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
     return passed;
   }
@@ -429,6 +433,7 @@ export class Parts {
 
 /** A partition may be named by its number as a text. */
 function toPartName(name: PartName): PartName {
+  if (typeof name === "number") return name;
   return /^(0|[1-9]\d{0,9})$/.test(String(name)) ? Number(name) : name;
 }
 
