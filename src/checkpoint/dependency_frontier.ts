@@ -178,6 +178,8 @@ export class DependencyFrontier {
   /** Returns the tickets of the messages in flight for which `receipt` was made: of each partition the last one. */
   ticketsOf(receipt: Receipt): DependencyTicket[] {
     if (receipt.sentFor !== undefined) return this.ticketsOf(receipt.sentFor);
+    const own = this.#tickets.get(receipt);
+    if (own !== undefined) return [own];
     const last = new Map<number, DependencyTicket>();
     for (const leaf of receipt.leaves) {
       const ticket = this.#tickets.get(leaf);

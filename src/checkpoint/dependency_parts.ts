@@ -3,6 +3,8 @@ import type { PartState } from "../flow/source/host.ts";
 /** The name of a part of a dependency: a partition, or a name chosen by the user. */
 export type PartName = number | string;
 
+const NONE: ReadonlySet<PartName> = new Set();
+
 /** The name of the only part of a dependency that has no parts. */
 const WHOLE: PartName = "";
 
@@ -123,9 +125,9 @@ export class Parts {
   }
 
   /** The parts that are passed over: they have been read to their end. */
-  #passed(read: Iterable<PartState> | undefined): Set<PartName> {
+  #passed(read: Iterable<PartState> | undefined): ReadonlySet<PartName> {
+    if (this.#idle === "hold") return NONE;
     const passed = new Set<PartName>();
-    if (this.#idle === "hold") return passed;
     for (const { partition, caughtUp } of read ?? []) if (caughtUp) passed.add(partition);
     return passed;
   }
@@ -146,6 +148,7 @@ export class Parts {
 
 /** A partition may be named by its number as a text. */
 function toPartName(name: PartName): PartName {
+  if (typeof name === "number") return name;
   return /^(0|[1-9]\d{0,9})$/.test(String(name)) ? Number(name) : name;
 }
 

@@ -39,6 +39,7 @@ export class InOrder<E> {
   /** Adds an entry, and returns the one whose place it takes. */
   put(entry: E): E | undefined {
     const entries = this.#entries;
+    if (this.size === 0) return void entries.push(entry);
     for (let index = entries.length; index > this.#head; index--) {
       const before = entries[index - 1]!;
       const order = this.#compare(before, entry);
