@@ -1,7 +1,7 @@
 import { SourceError } from "../../errors.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
-import { runAs } from "./attribution.ts";
+import { MessageWork, runAs } from "./attribution.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
 import type { Branch } from "../source/hub.ts";
@@ -23,10 +23,14 @@ import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../st
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Ticker } from "../source/ticker.ts";
-import type { Ticking } from "../stage/ticking.ts";
-import { assertNotAhead, assertOneTicker, assertTicks } from "../state/tick_checks.ts";
+import type { ConcurrentTicking, Ticking } from "../stage/ticking.ts";
+import { assertTicks, hasWindow } from "../state/tick_checks.ts";
+import { RootMessage } from "../state/root_message.ts";
 import { RootSource } from "../state/root_source.ts";
 import { type SinkLocks, type Sinks, toSinks } from "../stage/sinks.ts";
+import { Admission } from "../concurrency/admission.ts";
+import { concurrencyOf, concurrentSources } from "../concurrency/beside.ts";
+import { GivenResults } from "../concurrency/given_results.ts";
 import { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import { keysOf } from "../concurrency/keys.ts";
 import { isStateKept, type StateStore } from "../state/state.ts";
@@ -82,6 +86,10 @@ interface StagesOptions {
   readonly locks: SinkLocks | undefined;
   /** Gets the work of its stages that belongs to no message. */
   readonly tickers: Ticker[];
+  /** What the chains of the flow share: its window. */
+  readonly shared: { windows?: unknown };
+  /** Where its window meets the others, where messages are handled concurrently. */
+  readonly concurrent: ConcurrentTicking | undefined;
 }
 
 /** The stages of a flow for one message at a time. */
@@ -100,13 +108,14 @@ interface Stages {
  */
 export function open(bindings: readonly Binding[], host: WiringHost, stalls: boolean): Opened {
   const tracked = findTracked(bindings, host.onError);
-  const opened = new Opened(host, tracked);
+  const opened = new Opened(host, tracked, concurrentSources(bindings));
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    const ticks = [...opened.hubs].some(({ tickers }) => tickers.length > 0);
+    const ticks = [...opened.hubs].some((hub) =>
+      hub.tickers.length > 0 && hub.lookAhead === undefined
+    );
     if (isConcurrent) opened.countMessages({ stall: stalls || ticks });
-    for (const hub of opened.hubs) assertNotAhead(hub);
     assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -128,31 +137,49 @@ export class Opened {
 
   readonly #host: WiringHost;
   readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
+  readonly #concurrent: ReadonlySet<unknown>;
   readonly #byStore = new Map<StateStore, StateGroup>();
   /** The hubs by their sources; strings are values and have none. */
   readonly #bySource = new Map<unknown, Hub<unknown>>();
   readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
   readonly #unobserve = new Map<Hub<unknown>, () => void>();
 
-  constructor(host: WiringHost, tracked: ReadonlyMap<Binding, StateStore | undefined>) {
+  /** `concurrent`: the sources of flows that handle their messages concurrently. */
+  constructor(
+    host: WiringHost,
+    tracked: ReadonlyMap<Binding, StateStore | undefined>,
+    concurrent: ReadonlySet<unknown>,
+  ) {
     this.#host = host;
     this.#tracked = tracked;
+    this.#concurrent = concurrent;
   }
 
   /** Opens one flow. */
   add(binding: Binding): void {
     const host = this.#host;
-    const { name, concurrency, onError = host.onError } = binding;
+    const { name, onError = host.onError } = binding;
+    const concurrency = concurrencyOf(binding, this.#concurrent);
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const tickers: Ticker[] = [];
-    assertTicks(binding, hubs, onError);
+    assertTicks(binding, hubs, onError, concurrency !== undefined);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const timeoutMs = typeof binding.handler === "function"
       ? this.#timeout(binding, hubs)
       : Infinity;
-    const make = (flowRun: FlowRun, locks?: SinkLocks) =>
-      this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks, tickers });
+    const shared: { windows?: unknown } = {};
+    const make = (flowRun: FlowRun, locks?: SinkLocks, concurrent?: ConcurrentTicking) =>
+      this.#stages(binding, {
+        flowRun,
+        hubs,
+        writes,
+        timeoutMs,
+        locks,
+        tickers,
+        shared,
+        concurrent,
+      });
     let branches: readonly Branch<unknown>[];
     let run: () => Promise<void>;
     let scheduler: KeyScheduler | undefined;
@@ -168,18 +195,38 @@ export class Opened {
       };
     } else {
       const locks: SinkLocks = new Map();
+      const failed = (flowRun: FlowRun, error: unknown) => flowRun.die(flowRun.sinkError(error));
+      const window = hasWindow(binding)
+        ? {
+          admission: new Admission({
+            isDead: () => flowRun.dead,
+            failed: (error) => failed(flowRun, error),
+          }),
+          results: new GivenResults({
+            scheduler: () => scheduler!,
+            ahead: concurrency.ahead,
+            stopping: host.stopping,
+            single: binding.concurrency === undefined,
+          }),
+        }
+        : undefined;
+      const newPort = () => ({ passed: [], give: () => {} });
+      if (window !== undefined) make(flowRun.fork(), locks, { ...window, port: newPort() });
       scheduler = new KeyScheduler({
         max: concurrency.max,
         keyOf: keysOf(concurrency.by),
         eventLoop: host.eventLoop,
         makeChain: () => {
           const part = flowRun.fork();
-          const { delivery, stages, end } = make(part, locks);
-          return { flowRun: part, delivery, emit: chain(stages, end) };
+          const port = window && newPort();
+          const { delivery, stages, end } = make(part, locks, port && { ...window!, port });
+          return { flowRun: part, delivery, emit: chain(stages, end), window: port };
         },
-        failed: ({ flowRun }, error) => flowRun.die(flowRun.sinkError(error)),
+        failed: ({ flowRun }, error) => failed(flowRun, error),
+        admission: window?.admission,
       });
       branches = hubs.map((hub) => hub.connectConcurrent(flowRun, scheduler!, concurrency));
+      if (window !== undefined) hubs[0]!.lookAhead!.tell(window.admission);
       run = async () => {
         await Promise.all(branches.map((branch) => branch.run(() => {})));
       };
@@ -208,7 +255,7 @@ export class Opened {
 
   /** Makes the stages of a flow for one message at a time. */
   #stages(binding: Binding, options: StagesOptions): Stages {
-    const { flowRun, hubs, writes, timeoutMs, locks, tickers } = options;
+    const { flowRun, hubs, writes, timeoutMs, locks } = options;
     const host = this.#host;
     const { name, handler, onError = host.onError } = binding;
     const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
@@ -245,21 +292,16 @@ export class Opened {
     if (typeof handler !== "function") opaque(toOpaque(handler)!);
     else stages.unshift(handlerStage(handler, flowRun, recovery, timeoutMs));
     for (const pipe of binding.pipes.toReversed()) {
-      const options = toOpaque(pipe);
-      if (options !== undefined) {
-        opaque(options);
+      const unseen = toOpaque(pipe);
+      if (unseen !== undefined) {
+        opaque(unseen);
         continue;
       }
       const exact = pipe as ExactStage<unknown, unknown>;
       const separate = exact.holds || exact.ticks !== undefined;
       if (separate) named();
       const input = separate ? new Delivery() : delivery;
-      const ticking = exact.ticks === undefined
-        ? undefined
-        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => {
-          assertOneTicker(tickers, name, exact.ticks!);
-          tickers.push(ticker);
-        });
+      const ticking = exact.ticks === undefined ? undefined : this.#ticking(binding, options);
       const place = { flowRun, input, output: delivery, recovery: recovery.forPipe(), ticking };
       stages.unshift(exact[makeStage](place, host.clock));
       delivery = input;
@@ -390,11 +432,10 @@ export class Opened {
   /** What a stage of a flow is offered whose outputs belong to no message. */
   #ticking(
     binding: Binding,
-    hub: Hub<unknown>,
-    flowRun: FlowRun,
-    connect: (ticker: Ticker) => void,
+    { hubs, flowRun, tickers, shared, concurrent }: StagesOptions,
   ): Ticking {
     const host = this.#host;
+    const hub = hubs[0]!;
     const { name: flow, state } = binding;
     const isTracked = this.#tracked.has(binding);
     return {
@@ -418,9 +459,14 @@ export class Opened {
       runAs(root, receipt, step) {
         if (!isTracked) return step();
         const { guard, undoLog, host: { pending } } = flowRun;
-        return runAs({ flow, root, receipt, guard, pending, undoLog, state }, step);
+        const tick = { flow, root, receipt, guard, pending, undoLog, state };
+        if (!(receipt?.root instanceof RootMessage)) return runAs(tick, step);
+        const apart = { ...tick, undoLog: new UndoLog(flow, undefined, receipt.root) };
+        return MessageWork.begin(apart, receipt).run(step);
       },
-      connect,
+      concurrent,
+      share: <T>(make: () => T) => (shared.windows ??= make()) as T,
+      connect: (ticker) => tickers.push(ticker),
     };
   }
 

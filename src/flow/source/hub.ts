@@ -158,7 +158,7 @@ export class Hub<T> implements LookAheadHost {
   /** Has `ticker` work between the messages of `branch`. */
   addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
     this.tickers.push({ branch, ticker });
-    ticker.wake = this.#resume;
+    ticker.wake = () => this.#ending ? this.emptied() : this.#wake();
     branch.beginning = ticker.begin?.bind(ticker);
     const { feed } = this;
     if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
@@ -255,7 +255,7 @@ export class Hub<T> implements LookAheadHost {
           for (const witness of gate.witnesses) witness.ended?.();
           if (this.tickers.length === 0) return this.#end();
           this.#exhausted = true;
-          for (const { ticker } of this.tickers) ticker.ended();
+          if (!this.lookAhead?.taken) this.#endTickers();
           continue;
         }
         receipt = feed.receipt;
@@ -328,19 +328,22 @@ export class Hub<T> implements LookAheadHost {
   /** What comes before a message: whether one may be taken now, and work that belongs to none. */
   #between(): "message" | "again" | "later" {
     const { lookAhead, root, feed } = this;
-    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
     if (root !== undefined && root.closed) return this.#later(root);
     this.#silence?.end();
-    if (this.tickers.length === 0 || feed.away === true) return "message";
-    const ticked = this.#tick();
-    if (ticked === true) return "again";
-    if (ticked !== false) {
-      ticked.then(this.#goOn);
-      return "later";
+    if (this.tickers.length > 0 && feed.away !== true) {
+      const ticked = this.#tick();
+      if (ticked === true) return "again";
+      if (ticked !== false) {
+        ticked.then(this.#goOn);
+        return "later";
+      }
+      if (this.#exhausted || this.tickers.some(({ ticker }) => ticker.full)) {
+        this.#rest();
+        return "later";
+      }
     }
-    if (!this.#exhausted && !this.tickers.some(({ ticker }) => ticker.full)) return "message";
-    this.#rest();
-    return "later";
+    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
+    return "message";
   }
 
   #later(what: LookAhead | RootSource): "later" {
@@ -420,8 +423,13 @@ export class Hub<T> implements LookAheadHost {
     const left = this.tickers.some(({ branch, ticker }) =>
       !branch.ended && (ticker.pending || ticker.full)
     );
-    if (this.#exhausted && !left) return this.#end();
+    if (this.#exhausted && !left && !this.lookAhead?.taken) return this.#end();
     this.#waiting = true; // a ticker wakes it
+  }
+
+  /** Its source has ended, and nothing of it is in flight. */
+  #endTickers(): void {
+    for (const { ticker } of this.tickers) ticker.ended();
   }
 
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */
@@ -537,6 +545,10 @@ export class Hub<T> implements LookAheadHost {
   /** See {@linkcode LookAheadHost}. */
   emptied(): void {
     if (this.#ending && !this.ended) return this.#end();
+    if (this.#exhausted) {
+      this.#endTickers();
+      this.#wake();
+    }
     if (this.feed instanceof ProxyQueue) this.feed.onIdle();
   }
 
@@ -583,8 +595,10 @@ export class Hub<T> implements LookAheadHost {
   }
 
   #end(): void {
-    const { lookAhead } = this;
-    if (lookAhead !== undefined && lookAhead.taken > 0) {
+    const { lookAhead, tickers } = this;
+    if (
+      lookAhead !== undefined && (lookAhead.taken > 0 || tickers.some(({ ticker }) => ticker.busy))
+    ) {
       this.#ending = true;
       return;
     }
