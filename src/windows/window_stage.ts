@@ -53,7 +53,7 @@ export class WindowStage implements Ticker {
   readonly #outbox: Outbox;
   readonly #concurrent: ConcurrentTicking | undefined;
   /** Gives a result to the stages behind. */
-  #give: (item: OutboxItem, receipt: Receipt | undefined) => Maybe = () => {};
+  #pass: (item: OutboxItem, receipt: Receipt | undefined) => Maybe = () => {};
   /** Where messages may come again. */
   readonly #replays: Replays | undefined;
   /** Stores the definition, where there is none yet. */
@@ -96,7 +96,7 @@ export class WindowStage implements Ticker {
       prefix: prefix("windows"),
       closing: (scope) => this.#watermarks.closing(scope),
       least: (scope) => positions.least(scope),
-      give: (content) => this.#result(content),
+      give: (content) => this.#give(content),
       closed: () => this.#told.closed++,
     });
     if (store !== undefined) {
@@ -165,7 +165,7 @@ export class WindowStage implements Ticker {
   into(emit: Emit<unknown>, place: StagePlace): Emit<unknown> {
     const { concurrent } = place.ticking!;
     if (concurrent === undefined) {
-      this.#give = (item, receipt) => this.#send(item, receipt, emit, place);
+      this.#pass = (item, receipt) => this.#send(item, receipt, emit, place);
       return this.#adding();
     }
     const { port } = concurrent;
@@ -284,7 +284,7 @@ export class WindowStage implements Ticker {
     this.#ask();
   }
 
-  #result({ scope, key, place, value, replaces = [], ...rest }: Content): void {
+  #give({ scope, key, place, value, replaces = [], ...rest }: Content): void {
     const id = windowId(scope, key, place);
     const result = { key, value, id, replaces: replaces.map((each) => windowId(scope, key, each)) };
     this.#outbox.add("result", { ...result, ...rest });
@@ -370,13 +370,14 @@ export class WindowStage implements Ticker {
   /** Has the next result leave: at once, or in a slot of the flow, after the earlier ones of its key. */
   #leave(receipt: Receipt | undefined): Maybe {
     const item = this.#outbox.take();
-    const left = () => this.#outbox.left(item, receipt?.root);
+    const root = receipt?.root;
     if (this.#concurrent === undefined) {
-      const done = this.#give(item, receipt);
-      return done === undefined ? left() : done.then(left);
+      const done = this.#pass(item, receipt);
+      if (done === undefined) return this.#outbox.left(item, root);
+      return done.then(() => this.#outbox.left(item, root));
     }
     const { key } = item.value as { readonly key: unknown };
-    const given = new Given(item.value, receipt, item, left);
+    const given = new Given(item.value, receipt, item, () => this.#outbox.left(item, root));
     this.#concurrent.results.give(given, String(toMapKey(key)));
   }
 

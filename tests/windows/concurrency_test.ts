@@ -9,6 +9,7 @@ import {
   flatMap,
   map,
   MemoryCache,
+  merge,
   retry,
   type StatusEvent,
 } from "../../mod.ts";
@@ -687,5 +688,11 @@ Deno.test("rule 8: what cannot be right is refused", async () => {
       app.handle(messages, () => {}, { name: "beside", concurrency });
     }),
     'Cannot use tumbling() in flow "windows": another flow handles the messages of its source concurrently',
+  );
+  assertStringIncludes(
+    await refusedBy((app) => {
+      app.handle(merge([at(0)], [at(1)]), window, () => {}, { name: "windows", concurrency });
+    }),
+    'Cannot use tumbling() in flow "windows": its flow, or another one of its sources, handles messages concurrently',
   );
 });

@@ -340,19 +340,16 @@ export class KeyScheduler implements Consumer {
       this.#running--;
       this.#free.push(slot);
       this.#next(work!);
-      const window = work!.place && chain.window!;
-      const passed = window?.passed ?? [];
-      if (window !== undefined) window.passed = [];
-      this.#done(work!, failure !== undefined, passed);
+      this.#done(work!, failure !== undefined, work!.place && takePassed(chain));
     }
     this.#freed();
   }
 
   /** A message has left its slot, or never comes to one; where there is a window, it goes there now. */
-  #done({ inFlight, lookAhead, place }: Work, lost: boolean, passed: readonly Passed[] = []): void {
+  #done({ inFlight, lookAhead, place }: Work, lost: boolean, passed?: readonly Passed[]): void {
     if (place === undefined) lookAhead.settle(inFlight, lost);
     else if (lost) this.#options.admission!.lost(place);
-    else this.#options.admission!.passed(place, passed);
+    else this.#options.admission!.passed(place, passed!);
   }
 
   /** A slot is free: whatever is ready takes it, else its sources are read. */
@@ -366,4 +363,11 @@ export class KeyScheduler implements Consumer {
     if (next !== undefined) this.#ready.pushBack(next);
     else if (key !== undefined) this.#tails.delete(key);
   }
+}
+
+/** What has reached the window of a chain since it was asked last. */
+function takePassed({ window }: Chain): readonly Passed[] {
+  const { passed } = window!;
+  window!.passed = [];
+  return passed;
 }

@@ -44,6 +44,12 @@ export function assertTicks(
         "flatMap() there, or read the source a second time",
     );
   }
+  if (isConcurrent && hubs.length > 1) {
+    throw refused(
+      "its flow, or another one of its sources, handles messages concurrently, and it reads a merge, whose sources have " +
+        "no common order; window each of them in a flow of its own",
+    );
+  }
   if (hubs.length > 1) {
     throw refused(
       "it reads a merge, whose sources have no common order; window each of them in a flow of its own",
