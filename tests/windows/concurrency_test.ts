@@ -502,6 +502,50 @@ Deno.test("rule 8: a seek drops what has not begun, and the window has the rest 
   assertEquals(admitted, ["0", "1", "0", "1", "2", "3"]);
 });
 
+Deno.test("rule 8: a partition that is taken away and comes back is admitted in order, each message once", async () => {
+  await using broker = new MemoryBroker();
+  await broker.ensure("in", { partitions: 1 });
+  await using topic = new Topic("in", { broker, groupId: "g", offset: "earliest" });
+  await using other = new Topic("other", { broker, groupId: "g", offset: "earliest" });
+  await other.send({ value: "" });
+  await using state = open();
+  for (const key of ["a", "a", "b", "b"]) await topic.send({ key, value: "" });
+  const calls = new Calls<number>();
+  const admitted: number[] = [];
+  const app = new App();
+  app.handle(
+    topic,
+    map((message) => calls.call(message.offset).then(() => message)),
+    countWindow({
+      size: 100,
+      into: fold({
+        init: () => 0,
+        add: (n: number, { offset }) => {
+          if (admitted.push(offset) === 4) queueMicrotask(() => void app.close());
+          return n + 1;
+        },
+      }),
+    }),
+    () => {},
+    { name: "windows", state, concurrency: { max: 2, by: "key" } },
+  );
+  const streamed = app.stream();
+  while (calls.open.length < 2) await rest();
+  assertEquals(calls.open, [0, 2]); // 1 waits for its key
+  const iterator = other[Symbol.asyncIterator]();
+  const joined = iterator.next();
+  await rest();
+  await calls.end(2);
+  await calls.end(0);
+  await calls.end(1); // it is begun though the partition has gone, since 2 had begun
+  await joined;
+  await iterator.return();
+  while (!calls.open.includes(3)) await rest();
+  await calls.end(3);
+  await streamed;
+  assertEquals([admitted, calls.begun.toSorted()], [[0, 1, 2, 3], [0, 1, 2, 3]]);
+});
+
 Deno.test("rule 8: an error ends the run: the window takes in nothing behind the message that failed", async () => {
   await using folder = await temporaryFolder();
   const source = new WindowSource();
