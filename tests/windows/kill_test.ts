@@ -8,13 +8,19 @@ const MESSAGES = 40_000;
 const SIZE = 10_000;
 const OUT_OF_ORDER = 2_000;
 
-Deno.test("each message is in its window once though the program is killed again and again", async () => {
+Deno.test("each message is in its window once though the program is killed again and again", () =>
+  killed(MESSAGES));
+
+Deno.test("each message is in its window once though the program is killed while it handles several", () =>
+  killed(MESSAGES / 4, 32));
+
+async function killed(messages: number, max = 1): Promise<void> {
   await using folder = await temporaryFolder();
   const [input, output, path] = ["input", "output", "state"].map((name) =>
     `${folder.path}/${name}`
   );
   const random = new Random(7);
-  const lines = Array.from({ length: MESSAGES }, (_, n): Line => ({
+  const lines = Array.from({ length: messages }, (_, n): Line => ({
     key: `key ${random.integer(50)}`,
     timestamp: n * 10 + 100_000 - random.integer(4_000),
     amount: random.integer(100),
@@ -24,14 +30,14 @@ Deno.test("each message is in its window once though the program is killed again
 
   let kills = 0;
   for (let life = 0; life < KILLS; life++) {
-    const { child, started } = start(input!, output!, path!);
+    const { child, started } = start(input!, output!, path!, "more", String(max));
     await started;
     await new Promise((resolve) => setTimeout(resolve, 20 + random.integer(150)));
     child.kill("SIGKILL");
     if ((await child.status).signal === "SIGKILL") kills++;
   }
   assertEquals(kills, KILLS);
-  const { child, started } = start(input!, output!, path!, "end");
+  const { child, started } = start(input!, output!, path!, "end", String(max));
   await started;
   assertEquals((await child.status).code, 0);
 
@@ -46,7 +52,7 @@ Deno.test("each message is in its window once though the program is killed again
   }
   const found = new Map([...last].map(([id, { value }]) => [id, value]));
   assertEquals(found, expected(lines));
-});
+}
 
 /** Computed from the order of the input alone. */
 function expected(lines: readonly Line[]): Map<string, unknown> {

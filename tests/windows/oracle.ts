@@ -94,10 +94,10 @@ function judge({ trace, logs, plan }: World) {
   /** What the estimates were before the silence of the last process. */
   let bounds = new Map<number, number>();
   const all: Judged[] = [];
+  const admitted = new Map<number, number>();
   const least = () =>
     Math.min(...logs.keys().filter((p) => watermarks.has(p)).map((p) => watermarks.get(p)!));
   for (const each of trace) {
-    if (each.type === "given") continue;
     if (each.type === "boot") {
       bounds = new Map(estimates);
       settled = new Map(watermarks);
@@ -126,7 +126,13 @@ function judge({ trace, logs, plan }: World) {
       continue;
     }
     const { message, isAhead } = each;
-    const { partition, time } = message;
+    const { partition, offset, time } = message;
+    // Whatever was handled concurrently before it, a window has the messages of a partition in their order, each once.
+    const last = admitted.get(partition) ?? -1;
+    if (offset <= last) {
+      throw new Error(`${partition}:${offset} has come to the window after ${last}`);
+    }
+    admitted.set(partition, offset);
     const watermark = watermarks.get(partition)!;
     all.push({ message, watermark });
     if (!isAhead) greatest.set(partition, Math.max(greatest.get(partition) ?? -Infinity, time));

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
 import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
 import type { Gate } from "../../src/flow/source/gate.ts";
+import { AckTracker } from "../../src/flow/source/ack_tracker.ts";
 import type { Host, PartState } from "../../src/flow/source/host.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Resumption } from "../../src/flow/state/state.ts";
@@ -31,14 +32,16 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   dead = false;
   /** The brokers are away: no fetch is answered. */
   outage = false;
+  /** A partition was taken away, and has not come back. */
+  away = false;
   readonly #logs: readonly Logged[][];
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #silence: PartitionSilence;
   readonly #fetched: number[] = [];
   readonly #handed: number[] = [];
-  /** Everything before is done. */
-  readonly done: number[] = [];
+  /** What is handed out of each partition, until it is done. */
+  readonly #acks: AckTracker[] = [];
   readonly #ended = new AbortController();
   #gate: Gate | undefined;
   #resumption: Resumption | undefined;
@@ -67,13 +70,44 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   /** Reads partitions that are new. */
   follow(): void {
-    for (let partition = this.done.length; partition < this.#logs.length; partition++) {
-      const start = this.#resumption!.start(partition, 0) as number;
-      this.#resumption!.began(partition, start, false);
-      this.#fetched[partition] = this.#handed[partition] = this.done[partition] = start;
+    for (let partition = this.#acks.length; partition < this.#logs.length; partition++) {
+      this.#begin(partition);
       void this.#fetch(partition);
     }
     this.onLook?.();
+  }
+
+  #begin(partition: number): void {
+    const start = this.#resumption!.start(partition, 0) as number;
+    this.#resumption!.began(partition, start, false);
+    this.#fetched[partition] = this.#handed[partition] = start;
+    this.#acks[partition] = new AckTracker(start);
+  }
+
+  /** Everything before these positions is done. */
+  get done(): number[] {
+    return this.#acks.map(({ position }) => position);
+  }
+
+  /** A partition is taken away, and comes back: what has not begun comes again. */
+  rebalance(partition: number): void {
+    if (this.away || partition >= this.#acks.length) return;
+    this.away = true;
+    this.#acks[partition] = new AckTracker(this.done[partition]!);
+    this.#fetched[partition] = this.#handed[partition]!;
+  }
+
+  /** It comes back. */
+  back(partition: number): void {
+    if (!this.away) return;
+    this.away = false;
+    this.#begin(partition);
+    this.onLook?.();
+    this.#reader.wake();
+  }
+
+  isCurrent({ tracker, partition }: Receipt): boolean {
+    return tracker === this.#acks[partition];
   }
 
   async #fetch(partition: number): Promise<void> {
@@ -83,13 +117,19 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
     try {
       for (;;) {
         const from = this.#fetched[partition]!;
+        const acks = this.#acks[partition];
         let waited = 0;
-        while (this.outage || this.#gate!.closed || (log.length === from && waited < FETCH_WAIT)) {
+        while (
+          this.outage || this.away || this.#gate!.closed ||
+          (log.length === from && waited < FETCH_WAIT)
+        ) {
           const step = this.#random.integer(FETCH_WAIT) + 1;
           await pass(Math.min(step, 1_000));
           waited += Math.min(step, 1_000);
         }
-        if (log.length > from) {
+        if (acks !== this.#acks[partition]) {
+          this.#silence.answered(partition, false);
+        } else if (log.length > from) {
           const count = 1 + this.#random.integer(log.length - from);
           this.#fetched[partition] = from + count;
           this.#silence.answered(partition, false);
@@ -118,11 +158,14 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   poll(): Logged | typeof WAIT | typeof END {
     if (this.#ended.signal.aborted) return END;
-    const ready = this.done.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
-    if (this.dead || ready.length === 0) return WAIT;
+    const ready = this.#acks.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
+    if (this.dead || this.away || ready.length === 0) return WAIT;
     const partition = this.#random.pick(ready);
     const offset = this.#handed[partition]!++;
-    this.receipt = new Receipt(() => this.done[partition] = offset + 1, offset + 1, partition);
+    const acks = this.#acks[partition]!;
+    const number = acks.open(offset + 1);
+    this.receipt = new Receipt(() => acks.done(number), offset + 1, partition);
+    this.receipt.tracker = acks;
     return this.#logs[partition]![offset]!;
   }
 

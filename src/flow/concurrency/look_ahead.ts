@@ -131,6 +131,7 @@ export class LookAhead {
   readonly #spans = new Map<number, Span>();
   readonly #host: LookAheadHost;
   readonly #consumers: Consumer[] = [];
+  readonly #admissions: { begun(inFlight: InFlight): void }[] = [];
   #ahead = Infinity;
   #span = Infinity;
   #count = 0;
@@ -255,6 +256,23 @@ export class LookAhead {
     if (inFlight.begun) return;
     inFlight.begun = true;
     this.#left(inFlight.partition);
+    for (const admission of this.#admissions) admission.begun(inFlight);
+  }
+
+  /** Tells one that gives a window the messages in their order which of them begin. */
+  tell(admission: { begun(inFlight: InFlight): void }): void {
+    this.#admissions.push(admission);
+  }
+
+  /** A message that has begun waits for one before it. */
+  hold({ partition }: InFlight): void {
+    const span = this.#spans.get(partition);
+    if (span !== undefined) span.waiting++;
+  }
+
+  /** It waits no longer. */
+  letGo({ partition }: InFlight): void {
+    this.#left(partition);
   }
 
   /** A message of a partition waits no longer. */

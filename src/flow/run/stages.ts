@@ -9,7 +9,7 @@ import { DEAD_LETTERS, Recovery, type RecoveryHost } from "../stage/recovery.ts"
 import { type SinkLocks, toSinks } from "../stage/flow_end.ts";
 import type { Sinks } from "../stage/sinks.ts";
 import { type Emit, type FlowStage, isPromiseLike, type Maybe } from "../stage/stage.ts";
-import type { Ticking } from "../stage/ticking.ts";
+import type { ConcurrentTicking, Ticking } from "../stage/ticking.ts";
 import type { Host } from "../source/host.ts";
 import type { Hub } from "../source/hub.ts";
 import type { Ticker } from "../source/ticker.ts";
@@ -21,9 +21,9 @@ import {
   trackStage,
   Working,
 } from "../state/state_checks.ts";
-import { assertOneTicker } from "../state/tick_checks.ts";
+import { RootMessage } from "../state/root_message.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { runAs } from "./attribution.ts";
+import { MessageWork, runAs } from "./attribution.ts";
 import type { Binding } from "./binding.ts";
 import { runDetached } from "./current.ts";
 import { Delivery } from "./delivery.ts";
@@ -51,6 +51,10 @@ export interface StagesOptions {
   readonly locks: SinkLocks | undefined;
   /** Gets the work of its stages that belongs to no message. */
   readonly tickers: Ticker[];
+  /** What the chains of the flow share: its window. */
+  readonly shared: { windows?: unknown };
+  /** Where its window meets the others, where messages are handled concurrently. */
+  readonly concurrent: ConcurrentTicking | undefined;
   /** The flow writes to `sink`, as is known only now. */
   writes(sink: unknown): void;
 }
@@ -140,9 +144,7 @@ class BackwardChain {
     const isSeparate = pipe.holds || pipe.ticks !== undefined;
     if (isSeparate) this.#name();
     const input = isSeparate ? new Delivery() : this.delivery;
-    const ticking = pipe.ticks === undefined
-      ? undefined
-      : tickingOf(this.#binding, pipe.ticks, this.#options);
+    const ticking = pipe.ticks === undefined ? undefined : tickingOf(this.#binding, this.#options);
     const recovery = this.#recovery.forPipe();
     const place = { flowRun, input, output: this.delivery, recovery, ticking };
     this.add(pipe[makeStage](place, host.clock));
@@ -175,11 +177,10 @@ class BackwardChain {
   }
 }
 
-/** What a stage named `window` is offered, whose outputs belong to no message. */
+/** What a stage of a flow is offered whose outputs belong to no message. */
 function tickingOf(
   { name: flow, state, replays }: Binding,
-  window: string,
-  { flowRun, hubs, host, tracked, tickers }: StagesOptions,
+  { flowRun, hubs, host, tracked, tickers, shared, concurrent }: StagesOptions,
 ): Ticking {
   const hub = hubs[0]!;
   return {
@@ -203,12 +204,14 @@ function tickingOf(
     runAs(root, receipt, step) {
       if (tracked === undefined) return step();
       const { guard, undoLog, host: { pending } } = flowRun;
-      return runAs({ flow, root, receipt, guard, pending, undoLog, state }, step);
+      const tick = { flow, root, receipt, guard, pending, undoLog, state };
+      if (!(receipt?.root instanceof RootMessage)) return runAs(tick, step);
+      const apart = { ...tick, undoLog: new UndoLog(flow, undefined, receipt.root) };
+      return MessageWork.begin(apart, receipt).run(step);
     },
-    connect(ticker) {
-      assertOneTicker(tickers, flow, window);
-      tickers.push(ticker);
-    },
+    concurrent,
+    share: <T>(make: () => T) => (shared.windows ??= make()) as T,
+    connect: (ticker) => tickers.push(ticker),
   };
 }
 

@@ -13,8 +13,12 @@ import { merge } from "../source/merge.ts";
 import { deadLetterSink } from "../stage/recovery.ts";
 import { makeStages, type Stages, type StagesHost, type StagesOptions } from "./stages.ts";
 import type { Ticker } from "../source/ticker.ts";
-import { assertNotAhead, assertTicks } from "../state/tick_checks.ts";
+import { assertTicks, hasWindow } from "../state/tick_checks.ts";
 import type { SinkLocks } from "../stage/flow_end.ts";
+import type { ConcurrentTicking } from "../stage/ticking.ts";
+import { Admission } from "../concurrency/admission.ts";
+import { concurrencyOf, concurrentSources } from "../concurrency/beside.ts";
+import { GivenResults } from "../concurrency/given_results.ts";
 import { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import { keysOf } from "../concurrency/keys.ts";
 import type { Concurrency } from "../concurrency/options.ts";
@@ -50,7 +54,11 @@ export interface Flow extends LiveFlow, Omit<Connected, "run"> {
 }
 
 /** Makes the stages of a flow: for all its messages, or for those handled one after the other beside others. */
-type MakeStages = (flowRun: FlowRun, locks?: SinkLocks) => Stages;
+type MakeStages = (
+  flowRun: FlowRun,
+  locks?: SinkLocks,
+  concurrent?: ConcurrentTicking,
+) => Stages;
 
 /**
  * Opens the sources and sinks of `bindings` and connects them; nothing flows before `start()`.
@@ -59,14 +67,15 @@ type MakeStages = (flowRun: FlowRun, locks?: SinkLocks) => Stages;
  */
 export function open(bindings: readonly Binding[], host: WiringHost, stalls: boolean): Opened {
   const tracked = findTracked(bindings, host.onError);
-  const opened = new Opened(host, tracked);
+  const opened = new Opened(host, tracked, concurrentSources(bindings));
   const { sources, groups } = opened;
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    const ticks = [...sources.hubs].some(({ tickers }) => tickers.any);
+    const ticks = [...sources.hubs].some(({ tickers, lookAhead }) =>
+      tickers.any && lookAhead === undefined
+    );
     if (isConcurrent) groups.countMessages(sources.hubs, stalls || ticks);
-    for (const hub of sources.hubs) assertNotAhead(hub);
     assertPromised(bindings, host.onError, (source) => sources.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -83,10 +92,17 @@ export class Opened {
   readonly groups: StateGroups;
   readonly #host: WiringHost;
   readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
+  readonly #concurrent: ReadonlySet<unknown>;
 
-  constructor(host: WiringHost, tracked: ReadonlyMap<Binding, StateStore | undefined>) {
+  /** `concurrent`: the sources of flows that handle their messages concurrently. */
+  constructor(
+    host: WiringHost,
+    tracked: ReadonlyMap<Binding, StateStore | undefined>,
+    concurrent: ReadonlySet<unknown>,
+  ) {
     this.#host = host;
     this.#tracked = tracked;
+    this.#concurrent = concurrent;
     this.proxies = new Proxies(this.flows, host);
     this.sources = new Sources(host, this.proxies);
     this.groups = new StateGroups(host);
@@ -95,25 +111,27 @@ export class Opened {
   /** Opens one flow. */
   add(binding: Binding): void {
     const host = this.#host;
-    const { name, concurrency, state, sinks, onError = host.onError } = binding;
+    const { name, state, sinks, onError = host.onError } = binding;
+    const concurrency = concurrencyOf(binding, this.#concurrent);
     const hubs = binding.sources.map((source) => this.sources.open(source, name));
-    assertTicks(binding, hubs, onError);
+    assertTicks(binding, hubs, onError, concurrency !== undefined);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.proxies.write([...sinks, deadLetterSink(onError)]);
     const tickers: Ticker[] = [];
-    const options: Omit<StagesOptions, "flowRun" | "locks"> = {
+    const options: Omit<StagesOptions, "flowRun" | "locks" | "concurrent"> = {
       host,
       hubs,
       tickers,
+      shared: {},
       timeoutMs: typeof binding.handler === "function" ? timeoutOf(binding, hubs) : Infinity,
       tracked: this.#tracked.has(binding) ? { state: this.#tracked.get(binding) } : undefined,
       writes: (sink) => void writes.push(...this.proxies.write([sink])),
     };
-    const make: MakeStages = (flowRun, locks) =>
-      makeStages(binding, { ...options, flowRun, locks });
+    const make: MakeStages = (flowRun, locks, concurrent) =>
+      makeStages(binding, { ...options, flowRun, locks, concurrent });
     const { run, branches, scheduler } = concurrency === undefined
       ? connect(flowRun, hubs, make)
-      : connectConcurrent(flowRun, hubs, make, concurrency);
+      : connectConcurrent(binding, flowRun, hubs, make, concurrency);
     for (const ticker of tickers) hubs[0]!.tickers.add(branches[0]!, ticker);
     flowRun.leave = () => branches.forEach((branch) => branch.leave());
     if (state !== undefined) {
@@ -200,24 +218,45 @@ function connect(flowRun: FlowRun, hubs: readonly Hub<unknown>[], make: MakeStag
 
 /** Connects a flow that handles several messages at the same time. */
 function connectConcurrent(
+  binding: Binding,
   flowRun: FlowRun,
   hubs: readonly Hub<unknown>[],
   make: MakeStages,
   concurrency: Concurrency,
 ): Connected {
   const locks: SinkLocks = new Map();
-  const scheduler = new KeyScheduler({
+  const failed = (flowRun: FlowRun, error: unknown) => flowRun.die(flowRun.sinkError(error));
+  const window = hasWindow(binding)
+    ? {
+      admission: new Admission({
+        isDead: () => flowRun.dead,
+        failed: (error) => failed(flowRun, error),
+      }),
+      results: new GivenResults({
+        scheduler: () => scheduler,
+        ahead: concurrency.ahead,
+        stopping: flowRun.context.stopping,
+        single: binding.concurrency === undefined,
+      }),
+    }
+    : undefined;
+  const newPort = () => ({ passed: [], give: () => {} });
+  if (window !== undefined) make(flowRun.fork(), locks, { ...window, port: newPort() });
+  const scheduler: KeyScheduler = new KeyScheduler({
     max: concurrency.max,
     keyOf: keysOf(concurrency.by),
     eventLoop: flowRun.host.eventLoop,
     makeChain: () => {
       const part = flowRun.fork();
-      const { delivery, stages, end } = make(part, locks);
-      return { flowRun: part, delivery, emit: chain(stages, end) };
+      const port = window && newPort();
+      const { delivery, stages, end } = make(part, locks, port && { ...window!, port });
+      return { flowRun: part, delivery, emit: chain(stages, end), window: port };
     },
-    failed: ({ flowRun }, error) => flowRun.die(flowRun.sinkError(error)),
+    failed: ({ flowRun }, error) => failed(flowRun, error),
+    admission: window?.admission,
   });
   const branches = hubs.map((hub) => hub.connectConcurrent(flowRun, scheduler, concurrency));
+  if (window !== undefined) hubs[0]!.lookAhead!.tell(window.admission);
   const run = async () => {
     await Promise.all(branches.map((branch) => branch.run(() => {})));
   };

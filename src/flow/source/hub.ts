@@ -98,7 +98,8 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
     readonly positioned: boolean = false,
   ) {
     this.branches = new Branches(this);
-    this.tickers = new Tickers(feed, host.clock, this.#resume);
+    const wake = () => this.#ending ? this.emptied() : this.#wake();
+    this.tickers = new Tickers(feed, host.clock, wake);
     feed.onLate = (error) => host.failedLate(this.error(error));
   }
 
@@ -189,7 +190,8 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
           if (!this.tickers.any) return this.#end();
-          this.tickers.ended();
+          this.tickers.exhausted = true;
+          if (!this.lookAhead?.taken) this.tickers.ended();
           continue;
         }
         receipt = feed.receipt;
@@ -262,16 +264,19 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   /** What comes before a message: whether one may be taken now, and work that belongs to none. */
   #between(): "message" | "again" | "later" {
     const { lookAhead, root, feed, tickers } = this;
-    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
     if (root !== undefined && root.closed) return this.#later(root);
     tickers.pendingSilence?.end();
-    if (!tickers.any || feed.away === true) return "message";
-    const { due } = tickers;
-    if (due !== undefined) return this.#tick(due);
-    if (!tickers.full) return "message";
-    if (tickers.done) this.#end();
-    else this.#waiting = true; // a ticker wakes it
-    return "later";
+    if (tickers.any && feed.away !== true) {
+      const { due } = tickers;
+      if (due !== undefined) return this.#tick(due);
+      if (tickers.full) {
+        if (tickers.done && !lookAhead?.taken) this.#end();
+        else this.#waiting = true; // a ticker wakes it
+        return "later";
+      }
+    }
+    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
+    return "message";
   }
 
   #later(what: LookAhead | RootSource): "later" {
@@ -388,6 +393,10 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   /** See {@linkcode LookAheadHost}. */
   emptied(): void {
     if (this.#ending && !this.ended) return this.#end();
+    if (this.tickers.exhausted) {
+      this.tickers.ended();
+      this.#wake();
+    }
     if (this.feed instanceof ProxyQueue) this.feed.onIdle();
   }
 
@@ -429,8 +438,8 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   }
 
   #end(): void {
-    const { lookAhead } = this;
-    if (lookAhead !== undefined && lookAhead.taken > 0) {
+    const { lookAhead, tickers } = this;
+    if (lookAhead !== undefined && (lookAhead.taken > 0 || tickers.busy)) {
       this.#ending = true;
       return;
     }

@@ -80,9 +80,13 @@ export class Tickers<T> {
     return this.exhausted && !left;
   }
 
-  /** The source has come to its end. */
+  /** True while what they have given is not done. */
+  get busy(): boolean {
+    return this.#all.some(({ ticker }) => ticker.busy);
+  }
+
+  /** The source has come to its end, and nothing of it is in flight. */
   ended(): void {
-    this.exhausted = true;
     for (const { ticker } of this.#all) ticker.ended();
   }
 

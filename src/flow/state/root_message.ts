@@ -15,8 +15,8 @@ interface MessageSource {
 }
 
 /**
- * A message of a source whose flows handle several at the same time, until it is in a cut of their state: what has
- * changed for it, and which messages must be in that cut too.
+ * A message of a source whose flows handle several at the same time, or a tick of it, until it is in a cut of their
+ * state: what has changed for it, and which messages must be in that cut too.
  */
 export class RootMessage implements Root, StateMessage {
   readonly order: number = count++;
@@ -26,6 +26,8 @@ export class RootMessage implements Root, StateMessage {
   cut = false;
   /** True while a cut is taken that it is not in. */
   left = false;
+  /** True once a window has taken it in: no cut is taken without it, since the window cannot be stored without it. */
+  required = false;
   /** What was changed in stores for it, in this order. */
   readonly changes: Change[] = [];
   /** Those not in a cut yet whose work it builds on. */

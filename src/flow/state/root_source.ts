@@ -93,8 +93,9 @@ export class RootSource implements Root, Resumption, GroupSource {
 
   /** Work begins that belongs to no message, and moves no position. */
   enterTick(receipt: Receipt): void {
-    receipt.root = this;
-    for (const group of this.#groups) group.enter();
+    const tick = this.perMessage ? new RootMessage(this, 0, undefined) : undefined;
+    receipt.root = tick ?? this;
+    for (const group of this.#groups) group.enter(tick);
   }
 
   /** A message is done. */
