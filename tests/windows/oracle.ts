@@ -23,21 +23,22 @@ export function check(world: World): void {
   const { plan, table } = world;
   if (world.failure !== undefined) throw new Error(world.failure);
   const { all, settled, bounds } = judge(world);
-  const want = windowsOf(plan, all);
-  const scopeOf = (id: string) => id.split("/")[0]!;
-  const watermarkOf = (id: string) => {
-    const scope = scopeOf(id);
-    if (scope !== "*") return settled.get(Number(scope)) ?? -Infinity;
-    return Math.min(
-      ...world.logs.keys().map((partition) => settled.get(partition) ?? -Infinity),
-    );
+  const want = windowsOf(world, all);
+  /** The logs of a window. */
+  const logsOf = (id: string) => {
+    const [scope] = id.split("/");
+    const all = [...world.logs.keys()];
+    return scope === "*" ? all : all.filter((log) => nameOf(world, log) === scope);
   };
+  const watermarkOf = (logs: readonly number[]) =>
+    Math.min(...logs.map((log) => settled.get(log) ?? -Infinity));
   for (const [id, { end, ids }] of want) {
     const given = table.get(id);
     // At the end nothing came for five sizes, so it must have closed unless its time is still to come.
+    const logs = logsOf(id);
     const bound = plan.idle === "hold"
-      ? watermarkOf(id)
-      : Math.max(watermarkOf(id), silentBound(world, scopeOf(id), bounds));
+      ? watermarkOf(logs)
+      : Math.max(watermarkOf(logs), silentBound(logs, bounds));
     const mustBe = plan.kind === "countWindow"
       ? end < Infinity
       : plan.kind === "sliding"
@@ -68,19 +69,26 @@ function show({ value }: WindowResult<string, Value>): string {
   return value.ids.join(" ");
 }
 
-/** How far silence must have brought the watermark of a scope: the last process saw 100 seconds of it. */
-function silentBound(
-  { logs }: World,
-  scope: string,
-  estimates: ReadonlyMap<number, number>,
-): number {
-  const of = (partition: number) => {
-    const estimate = estimates.get(partition);
+/** What a partition is called in an id. */
+function nameOf({ plan, logs }: World, log: number): string {
+  const { source, partition } = logs[log]!;
+  return plan.sources.length === 1 ? String(partition) : `${source}:${partition}`;
+}
+
+/** Where a partition stands among all: by its number, then by the name of its source. */
+function orderOf({ plan, logs }: World, log: number): number {
+  const { source, partition } = logs[log]!;
+  return partition * plan.sources.length + plan.sources.toSorted().indexOf(source);
+}
+
+/** How far silence must have brought the watermark of a window: the last process saw 100 seconds of it. */
+function silentBound(logs: readonly number[], estimates: ReadonlyMap<number, number>): number {
+  const of = (log: number) => {
+    const estimate = estimates.get(log);
     return estimate === undefined ? undefined : estimate - OUT_OF_ORDER + 5 * SIZE - 3 * SLACK;
   };
-  if (scope !== "*") return of(Number(scope)) ?? -Infinity;
   // One without a message follows the others; without any that moves a watermark none closes.
-  const bounds = [...logs.keys().map(of).filter((bound) => bound !== undefined)];
+  const bounds = logs.map(of).filter((bound) => bound !== undefined);
   return bounds.length === 0 ? -Infinity : Math.min(...bounds);
 }
 
@@ -104,7 +112,7 @@ function judge({ trace, logs, plan }: World) {
       continue;
     }
     if (each.type === "advance") {
-      const { partition, watermark, silence } = each;
+      const { log: partition, watermark, silence } = each;
       // One without a message follows the others.
       const others = logs.keys().filter((other) => other !== partition && greatest.has(other));
       const limit = greatest.has(partition)
@@ -122,11 +130,11 @@ function judge({ trace, logs, plan }: World) {
     if (each.type === "partition") {
       // One that appears begins where the others are, where a window has messages of all.
       const known = plan.scope === "source" && watermarks.size > 0 ? least() : -Infinity;
-      watermarks.set(each.partition, known);
+      watermarks.set(each.log, known);
       continue;
     }
     const { message, isAhead } = each;
-    const { partition, time } = message;
+    const { log: partition, time } = message;
     const watermark = watermarks.get(partition)!;
     all.push({ message, watermark });
     if (!isAhead) greatest.set(partition, Math.max(greatest.get(partition) ?? -Infinity, time));
@@ -145,12 +153,13 @@ interface Wanted {
 }
 
 function windowsOf(
-  { kind, scope, accept, every }: Plan,
+  world: World,
   all: readonly Judged[],
 ): Map<string, Wanted> {
+  const { kind, scope, accept, every } = world.plan;
   const want = new Map<string, Wanted>();
-  const nameOf = ({ partition, key }: Logged) => `${scope === "source" ? "*" : partition}/${key}`;
-  const idOf = ({ partition, offset }: Logged) => `${partition}:${offset}`;
+  const keyOf = ({ log, key }: Logged) => `${scope === "source" ? "*" : nameOf(world, log)}/${key}`;
+  const idOf = ({ log, offset }: Logged) => `${log}:${offset}`;
   const add = (id: string, end: number, message: Logged) =>
     want.getOrInsertComputed(id, () => ({ end, ids: [] })).ids.push(idOf(message));
   if (kind === "tumbling" || kind === "hopping") {
@@ -159,7 +168,7 @@ function windowsOf(
       const last = Math.floor(message.time / step) * step;
       for (let start = last; start > message.time - SIZE; start -= step) {
         if (watermark >= start + SIZE + accept) continue;
-        add(`${nameOf(message)}/${start}`, start + SIZE, message);
+        add(`${keyOf(message)}/${start}`, start + SIZE, message);
       }
     }
     return want;
@@ -168,7 +177,7 @@ function windowsOf(
     const inTime = all.filter(({ message, watermark }) => message.time >= watermark - accept);
     const open = new Map<string, { id: string; last: number }>();
     for (const { message } of inTime.toSorted((a, b) => a.message.time - b.message.time)) {
-      const name = nameOf(message);
+      const name = keyOf(message);
       let current = open.get(name);
       if (current === undefined || message.time >= current.last + GAP) {
         open.set(name, current = { id: `${name}/${message.time}`, last: message.time });
@@ -183,18 +192,18 @@ function windowsOf(
     // The number of a message among those of its partition is a part of its name.
     const arrivals = new Map<number, number>();
     const numbered = all.map(({ message, watermark }) => {
-      const arrival = arrivals.get(message.partition) ?? 0;
-      arrivals.set(message.partition, arrival + 1);
+      const arrival = arrivals.get(message.log) ?? 0;
+      arrivals.set(message.log, arrival + 1);
       return { message, watermark, arrival };
     }).filter(({ message, watermark }) => message.time >= watermark);
+    const order = (log: number) => orderOf(world, log);
     for (const { message, arrival } of numbered) {
-      const { time, partition, offset } = message;
-      const id = `${nameOf(message)}/${time}:${partition}:${arrival}`;
+      const { time, log, offset } = message;
+      const id = `${keyOf(message)}/${time}:${nameOf(world, log)}:${arrival}`;
       for (const { message: other } of numbered) {
-        if (nameOf(other) !== nameOf(message) || other.time <= time - SIZE) continue;
+        if (keyOf(other) !== keyOf(message) || other.time <= time - SIZE) continue;
         const isBefore = other.time < time || (other.time === time &&
-          (other.partition < partition ||
-            (other.partition === partition && other.offset <= offset)));
+          (order(other.log) < order(log) || (other.log === log && other.offset <= offset)));
         if (isBefore) add(id, time, other);
       }
     }
@@ -202,7 +211,7 @@ function windowsOf(
   }
   const counts = new Map<string, number>();
   for (const { message } of all) {
-    const name = nameOf(message);
+    const name = keyOf(message);
     const number = counts.get(name) ?? 0;
     counts.set(name, number + 1);
     // Window n has the COUNT messages up to the one that closes it, and is there once a message after the last has come.

@@ -8,9 +8,19 @@ import type { Resumption } from "../../src/flow/state/state.ts";
 import { PartitionSilence } from "../../src/kafka/topic/partition_silence.ts";
 import type { Random } from "../../src/testing/mod.ts";
 
+/** The messages of one partition. */
+export interface Log {
+  /** The name of its source. */
+  readonly source: string;
+  /** Its number there. */
+  readonly partition: number;
+  readonly messages: Logged[];
+}
+
 /** A message of a simulated log. */
 export interface Logged {
-  readonly partition: number;
+  /** Its log among those of all sources. */
+  readonly log: number;
   readonly offset: number;
   readonly key: string;
   readonly time: number;
@@ -21,16 +31,15 @@ export interface Logged {
 /** How long a fetch waits at the end of a partition. */
 export const FETCH_WAIT = 3_000;
 
-/** A log with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
+/** A source with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
 export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
-  readonly name = "log";
   readonly positioned = true;
   receipt: Receipt | undefined;
   onLook?: () => void;
   dead = false;
   /** The brokers are away: no fetch is answered. */
   outage = false;
-  readonly #logs: readonly Logged[][];
+  readonly #world: readonly Log[];
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #silence: PartitionSilence;
@@ -43,11 +52,21 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   #resumption: Resumption | undefined;
   #wake: () => void = () => {};
 
-  constructor(logs: readonly Logged[][], clock: Clock, random: Random) {
-    this.#logs = logs;
+  constructor(readonly name: string, world: readonly Log[], clock: Clock, random: Random) {
+    this.#world = world;
     this.#clock = clock;
     this.#random = random;
     this.#silence = new PartitionSilence(clock, FETCH_WAIT);
+  }
+
+  /** Its own logs. */
+  get #logs(): readonly Logged[][] {
+    return this.#world.filter(({ source }) => source === this.name).map(({ messages }) => messages);
+  }
+
+  /** Returns whether everything of a partition is done. */
+  isDone(partition: number): boolean {
+    return this.done[partition] === this.#logs[partition]!.length;
   }
 
   [openFeed](_host: Host, gate: Gate): Feed<Logged> {
@@ -66,6 +85,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   /** Reads partitions that are new. */
   follow(): void {
+    if (this.#gate === undefined) return;
     for (let partition = this.done.length; partition < this.#logs.length; partition++) {
       const start = this.#resumption!.start(partition, 0) as number;
       this.#resumption!.began(partition, start, false);

@@ -3,7 +3,7 @@
  * any two steps, brokers that go away, downtime, and clocks that step. All from a seed. What the sink has at the end
  * must be what {@linkcode expectedWindows} computes from the order in which messages came.
  */
-import { App } from "../../mod.ts";
+import { App, merge } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
 import { filter } from "../../src/flow/stage/exact_pipes.ts";
@@ -22,7 +22,7 @@ import {
 } from "../../src/windows/mod.ts";
 import { Disk, openSimulated, SimulatedKv } from "../_support/simulated_disk.ts";
 import { check } from "./oracle.ts";
-import { FETCH_WAIT, type Logged, SimulatedLog } from "./simulated_log.ts";
+import { FETCH_WAIT, type Log, type Logged, SimulatedLog } from "./simulated_log.ts";
 
 export const SIZE = 20_000;
 export const EVERY = 10_000;
@@ -52,6 +52,8 @@ export interface Plan {
   readonly every: number;
   readonly partitions: number;
   readonly grows: boolean;
+  /** The sources; each process merges them in an order of its own. */
+  readonly sources: readonly string[];
 }
 
 /** What has happened, as far as it is in the state. */
@@ -59,13 +61,13 @@ export type Happened =
   | { readonly type: "message"; readonly message: Logged; readonly isAhead: boolean }
   | {
     readonly type: "advance";
-    readonly partition: number;
+    readonly log: number;
     readonly watermark: number;
     /** How long the partition was silent, at most. */
     readonly silence: number;
   }
   | { readonly type: "given"; readonly name: string }
-  | { readonly type: "partition"; readonly partition: number }
+  | { readonly type: "partition"; readonly log: number }
   | { readonly type: "boot" };
 
 /** What outlives the processes. */
@@ -73,7 +75,7 @@ export interface World {
   readonly plan: Plan;
   readonly random: Random;
   readonly disk: Disk;
-  readonly logs: Logged[][];
+  readonly logs: Log[];
   trace: Happened[];
   /** What the sink has: the last revision of each window. */
   readonly table: Map<string, WindowResult<string, Value>>;
@@ -111,6 +113,7 @@ export function planOf(random: Random): Plan {
     every: random.pick([1, 2, COUNT, COUNT]),
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
+    sources: random.pick([["log"], ["log"], ["log", "events"]]),
   };
 }
 
@@ -121,7 +124,7 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     plan,
     random,
     disk: new Disk(),
-    logs: Array.from({ length: plan.partitions }, () => []),
+    logs: [],
     trace: [],
     table: new Map(),
     contents: new Map(),
@@ -129,6 +132,9 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     time: 1_000_000,
     offset: 0,
   };
+  for (const source of plan.sources) {
+    for (let left = plan.partitions; left > 0; left--) grow(world, source);
+  }
   const lives = 1 + random.integer(5);
   for (let life = 0; life < lives; life++) {
     await live(world, false);
@@ -139,6 +145,12 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     if (tries > 20) throw new Error("the program does not come to an end");
   }
   check(world);
+}
+
+/** A source gets another partition. */
+function grow({ logs }: World, source: string): void {
+  const partition = logs.filter((log) => log.source === source).length;
+  logs.push({ source, partition, messages: [] });
 }
 
 /** Time passes, in which messages come and nobody reads. */
@@ -152,14 +164,14 @@ function downtime(world: World): void {
 }
 
 function produce({ random, logs, plan }: World, now: number): void {
-  const partition = random.integer(logs.length);
-  const log = logs[partition]!;
+  const log = random.integer(logs.length);
+  const { messages } = logs[log]!;
   let time = now - random.integer(7_000);
   if (random.chance(0.1)) time = now - 10_000 - random.integer(50_000);
-  const nearest = random.pick(logs).at(-1);
+  const nearest = random.pick(logs).messages.at(-1);
   if (nearest !== undefined && random.chance(0.1)) time = nearest.time - OUT_OF_ORDER;
   if (random.chance(0.05)) time = now + 2 * MAX_AHEAD + random.integer(150_000);
-  const other = random.pick(logs).at(-1);
+  const other = random.pick(logs).messages.at(-1);
   if (other !== undefined && random.chance(0.15)) time = other.time;
   const fate = random.chance(0.1)
     ? "filtered"
@@ -167,7 +179,7 @@ function produce({ random, logs, plan }: World, now: number): void {
     ? "poison"
     : "counted";
   const key = random.chance(0.7) ? "a" : "b";
-  log.push({ partition, offset: log.length, key, time, fate });
+  messages.push({ log, offset: messages.length, key, time, fate });
 }
 
 /** One process; true when it has come to the end that it was to come to. */
@@ -183,7 +195,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const kv = new SimulatedKv(world.disk, scheduler, last ? 0 : 0.02);
   const cache = await scheduler.run(openSimulated(kv, clock).catch(() => undefined));
   if (cache === undefined) return false;
-  const log = new SimulatedLog(world.logs, clock, random);
+  const sources = plan.sources.map((name) => new SimulatedLog(name, world.logs, clock, random));
   const store = cache[openState]();
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
@@ -192,16 +204,14 @@ async function live(world: World, last: boolean): Promise<boolean> {
     trace.filter(({ type }) => type === "given").map((each) => (each as { name: string }).name),
   );
   const follow = () => {
-    for (const partition of world.logs.keys()) {
-      const isKnown = trace.some((each) =>
-        each.type === "partition" && each.partition === partition
-      );
-      if (!isKnown) trace.push({ type: "partition", partition });
+    for (const log of world.logs.keys()) {
+      const isKnown = trace.some((each) => each.type === "partition" && each.log === log);
+      if (!isKnown) trace.push({ type: "partition", log });
     }
   };
   follow();
   const leave = store.beforeCut(() => store.rows.set("trace", trace.length));
-  const quiet = new Quiet(world.logs, log, () => scheduler.clock.monotonic());
+  const quiet = new Quiet(world.logs, sources, () => scheduler.clock.monotonic());
   let dead = false;
   const stop = new AbortController();
   const app = new App({
@@ -210,17 +220,23 @@ async function live(world: World, last: boolean): Promise<boolean> {
     onError: plan.policy === "retry" ? { retry: { attempts: 3, minDelay: 10 } } : plan.policy,
     onStatus: (event) => {
       if (event.type !== "idle_advance") return;
-      const { partition, watermark } = event;
-      trace.push({ type: "advance", partition, watermark, silence: quiet.of(partition) });
+      const { source, partition, watermark } = event;
+      const log = world.logs.findIndex((each) =>
+        each.source === source && each.partition === partition
+      );
+      trace.push({ type: "advance", log, watermark, silence: quiet.of(log) });
     },
   });
   const arrived = (message: Logged) => {
-    quiet.arrived(message.partition);
+    quiet.arrived(message.log);
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
-    return `${message.partition}:${message.offset}`;
+    return `${message.log}:${message.offset}`;
   };
+  const source = sources.length === 1
+    ? sources[0]!
+    : merge(...random.chance(0.5) ? sources : sources.toReversed());
   app.handle(
-    log,
+    source,
     filter(({ fate }) => fate !== "filtered"),
     windowOf(plan, arrived),
     async (result) => {
@@ -258,7 +274,8 @@ async function live(world: World, last: boolean): Promise<boolean> {
     },
   );
   const crash = () => {
-    dead = log.dead = kv.dead = true;
+    dead = kv.dead = true;
+    for (const source of sources) source.dead = true;
     stop.abort();
   };
   const happen = async () => {
@@ -268,23 +285,26 @@ async function live(world: World, last: boolean): Promise<boolean> {
       if (what < 0.7) produce(world, now());
       else if (what < 0.75) await delay(clock, random.integer(40_000));
       else if (what < 0.82) {
-        log.outage = true;
+        const away = random.pick(sources);
+        away.outage = true;
         await delay(clock, random.integer(60_000));
-        log.outage = false;
+        away.outage = false;
       } else if (what < 0.87) {
-        app.pause(log);
+        const paused = random.pick(sources);
+        app.pause(paused);
         await delay(clock, random.integer(60_000));
-        app.resume(log);
+        app.resume(paused);
       } else if (what < 0.9) world.offset += random.integer(10_000) - 5_000;
-      else if (what < 0.96 && plan.grows && world.logs.length < 3) {
-        world.logs.push([]);
+      else if (what < 0.96 && plan.grows && world.logs.length < 3 * sources.length) {
+        const growing = random.pick(sources);
+        grow(world, growing.name);
         follow();
-        log.follow();
+        growing.follow();
       }
       if (random.chance(0.02)) return stop.abort();
     }
     if (!last) return crash();
-    const read = () => world.logs.every((all, partition) => log.done[partition] === all.length);
+    const read = () => world.logs.every((log) => isDone(log, sources));
     while (!read() && !stop.signal.aborted) await delay(clock, 1_000);
     await delay(clock, 5 * SIZE);
     stop.abort();
@@ -359,6 +379,10 @@ function receive(world: World, result: WindowResult<string, Value>): void {
   if ((table.get(id)?.revision ?? 0) <= revision) table.set(id, result);
 }
 
+function isDone({ source, partition }: Log, sources: readonly SimulatedLog[]): boolean {
+  return sources.find(({ name }) => name === source)!.isDone(partition);
+}
+
 /** How long partitions were silent at most, as far as the simulation knows: since their last message. */
 class Quiet {
   readonly #sums = new Map<number, number>();
@@ -366,20 +390,20 @@ class Quiet {
   #were: readonly boolean[] = [];
 
   constructor(
-    readonly logs: readonly Logged[][],
-    readonly log: SimulatedLog,
+    readonly logs: readonly Log[],
+    readonly sources: readonly SimulatedLog[],
     readonly clock: () => number,
   ) {
     this.#last = clock();
   }
 
-  arrived(partition: number): void {
-    this.#sums.set(partition, 0);
+  arrived(log: number): void {
+    this.#sums.set(log, 0);
   }
 
-  of(partition: number): number {
+  of(log: number): number {
     this.look();
-    return this.#sums.get(partition) ?? 0;
+    return this.#sums.get(log) ?? 0;
   }
 
   look(): void {
@@ -387,16 +411,15 @@ class Quiet {
     const passed = now - this.#last;
     this.#last = now;
     const were = this.#were;
-    this.#were = this.logs.map((all, partition) =>
-      this.log.done[partition] === all.length && !this.log.outage
-    );
-    for (const [partition, was] of were.entries()) {
-      const sum = this.#sums.get(partition) ?? 0;
-      if (was) this.#sums.set(partition, sum + passed);
+    this.#were = this.logs.map((log) => {
+      const { outage } = this.sources.find(({ name }) => name === log.source)!;
+      return !outage && isDone(log, this.sources);
+    });
+    for (const [log, was] of were.entries()) {
+      const sum = this.#sums.get(log) ?? 0;
+      if (was) this.#sums.set(log, sum + passed);
       // Two answers may lie around what was no silence.
-      if (was && !this.#were[partition]) {
-        this.#sums.set(partition, (this.#sums.get(partition) ?? 0) + SLACK);
-      }
+      if (was && !this.#were[log]) this.#sums.set(log, (this.#sums.get(log) ?? 0) + SLACK);
     }
   }
 }

@@ -15,13 +15,14 @@ import { Hub, type HubHost } from "../source/hub.ts";
 import { type FlowHost, FlowRun, STOPPED } from "./flow_run.ts";
 import { Delivery } from "./delivery.ts";
 import type { LiveFlow } from "../proxy/proxy_completion.ts";
-import { merge } from "../source/merge.ts";
+import { merge, MergeLine } from "../source/merge.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type OpaqueStageOptions, pipeStage } from "../stage/opaque_pipe.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { addMergedTicker } from "../source/merged_ticker.ts";
 import type { Ticker } from "../source/ticker.ts";
 import type { Ticking } from "../stage/ticking.ts";
 import { assertNotAhead, assertOneTicker, assertTicks } from "../state/tick_checks.ts";
@@ -154,6 +155,7 @@ export class Opened {
     const make = (flowRun: FlowRun, locks?: SinkLocks) =>
       this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks, tickers });
     let branches: readonly Branch<unknown>[];
+    const line = new MergeLine();
     let run: () => Promise<void>;
     let scheduler: KeyScheduler | undefined;
     if (concurrency === undefined) {
@@ -163,7 +165,9 @@ export class Opened {
       );
       run = async () => {
         const emit = chain(stages, end);
-        await (branches.length === 1 ? branches[0]!.run(emit) : merge(branches, delivery, emit));
+        await (branches.length === 1
+          ? branches[0]!.run(emit)
+          : merge(branches, delivery, emit, line));
         await flushAll(stages);
       };
     } else {
@@ -184,7 +188,10 @@ export class Opened {
         await Promise.all(branches.map((branch) => branch.run(() => {})));
       };
     }
-    for (const ticker of tickers) branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
+    for (const ticker of tickers) {
+      if (branches.length > 1) addMergedTicker(ticker, branches, line, host);
+      else branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
+    }
     flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
     if (binding.state !== undefined) {
       for (const branch of branches) this.#keepState(name, binding.state, branch);
@@ -256,7 +263,7 @@ export class Opened {
       const input = separate ? new Delivery() : delivery;
       const ticking = exact.ticks === undefined
         ? undefined
-        : this.#ticking(binding, hubs[0]!, flowRun, (ticker) => {
+        : this.#ticking(binding, hubs, flowRun, (ticker) => {
           assertOneTicker(tickers, name, exact.ticks!);
           tickers.push(ticker);
         });
@@ -269,7 +276,7 @@ export class Opened {
     if (apart) {
       const state = this.#tracked.get(binding);
       const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
-      if (first?.ticks !== undefined && locks === undefined) {
+      if (first?.ticks !== undefined && locks === undefined && hubs.length === 1) {
         // Only functions read the message there, and they have returned when the call has: one object serves all messages.
         // That it has no Proxy in front, and that cuts wait for it, `assertTicks` and the ticks see to.
         flowRun.front = new Working(flowRun, delivery, state);
@@ -390,25 +397,24 @@ export class Opened {
   /** What a stage of a flow is offered whose outputs belong to no message. */
   #ticking(
     binding: Binding,
-    hub: Hub<unknown>,
+    hubs: readonly Hub<unknown>[],
     flowRun: FlowRun,
     connect: (ticker: Ticker) => void,
   ): Ticking {
     const host = this.#host;
     const { name: flow, state } = binding;
     const isTracked = this.#tracked.has(binding);
+    const { gate } = hubs[0]!;
     return {
-      source: hub.name,
-      feed: hub.feed,
+      sources: hubs,
       store: state,
       clock: host.clock,
       signal: host.signal,
       stopping: host.stopping,
       status: host.status,
-      corrected: hub.gate.corrector !== undefined && binding.replays !== "skip",
-      provisional: (partition) => hub.gate.provisional?.(partition),
-      epoch: () => hub.gate.epoch,
-      silence: (partition) => hub.silence(partition),
+      corrected: gate.corrector !== undefined && binding.replays !== "skip",
+      provisional: (partition) => gate.provisional?.(partition),
+      epoch: () => gate.epoch,
       commitSoon: () => host.commitSoon(),
       fail: (error) => host.fail(error),
       write(sink, name, value, receipt) {

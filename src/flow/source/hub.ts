@@ -170,6 +170,21 @@ export class Hub<T> implements LookAheadHost {
     return this.#silence?.ms ?? this.feed.silence?.(partition) ?? 0;
   }
 
+  /** True once the source has come to its end by itself: it is silent from then on. */
+  get exhausted(): boolean {
+    return this.#exhausted;
+  }
+
+  /** Returns whether everything known to be in a partition was handled; asked where tickers are. */
+  isReadToItsEnd(partition: number): boolean {
+    if (this.#exhausted) return true;
+    if (this.#held !== undefined || this.branches.some(({ waits }) => waits)) return false;
+    const parts = this.feed.parts?.();
+    if (parts === undefined) return this.#silence?.pending ?? false;
+    for (const part of parts) if (part.partition === partition) return part.caughtUp;
+    return false;
+  }
+
   /** Hands out nothing more, and drops what has not begun; what is in flight is finished. */
   stop(): void {
     this.#stopping = true;
@@ -589,6 +604,7 @@ export class Hub<T> implements LookAheadHost {
       return;
     }
     this.ended = true;
+    if (this.#exhausted) this.#silence?.begin();
     this.#unguard();
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);

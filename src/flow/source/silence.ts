@@ -22,6 +22,11 @@ export class PendingSilence {
     this.#since = undefined;
   }
 
+  /** True while a message is waited for. */
+  get pending(): boolean {
+    return this.#since !== undefined;
+  }
+
   /** The silence so far, in milliseconds. */
   get ms(): number {
     if (this.#since !== undefined) this.#add();

@@ -29,13 +29,7 @@ export function assertTicks(
       "a flow has one window; send its results to a Topic, and read that in another flow",
     );
   }
-  if (hubs.length > 1) {
-    throw refused(
-      "it reads a merge, whose sources have no common order; window each of them in a flow of its own",
-    );
-  }
-  const { feed, gate, positioned } = hubs[0]!;
-  if (feed instanceof ProxyQueue) {
+  if (hubs.some(({ feed }) => feed instanceof ProxyQueue)) {
     throw refused(
       "it reads a Proxy, whose messages have no position; use it in the flow before the Proxy",
     );
@@ -54,11 +48,13 @@ export function assertTicks(
       );
     }
   }
-  if (gate.corrector !== undefined && replays !== "skip") {
+  const gate = hubs.map(({ gate }) => gate).find(({ corrector }) => corrector !== undefined);
+  if (gate !== undefined && replays !== "skip") {
     const { uncorrectable } = pipes[place] as Stage;
     const repeats = pipes.slice(0, place).some((pipe) => (pipe as Stage).repeats);
     const why = uncorrectable ??
-      (repeats ? "flatMap() before it makes several of a message" : undefined);
+      (repeats ? "flatMap() before it makes several of a message" : undefined) ??
+      (hubs.length > 1 ? "it reads a merge" : undefined);
     if (why !== undefined) {
       throw refused(
         `checkpoint ${
@@ -68,7 +64,9 @@ export function assertTicks(
       );
     }
   }
-  const acknowledged = positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined;
+  const acknowledged = hubs.some(({ feed, positioned }) =>
+    positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined
+  );
   if (acknowledged && state === undefined) {
     throw refused(
       "its source has positions, so windows in memory would be lost after a crash; set the options name and " +
