@@ -1,6 +1,6 @@
 /** The numbered rules of NEXT.md, section 3, for windows over several sources. */
-import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { App, MemoryCache, merge } from "../../mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { App, map, MemoryCache, merge } from "../../mod.ts";
 import { gateOf } from "../../src/flow/source/gate.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import {
@@ -139,39 +139,47 @@ Deno.test("rule 3: each partition is silent by what its own source says", async 
 });
 
 Deno.test("rule 3: a partition whose first message is in flight does not follow the others", async () => {
-  const [clicks, views] = pair();
-  const seen: unknown[] = [];
-  const gate = Promise.withResolvers<void>();
-  const clock = new ManualClock(0);
-  const app = new App({ clock });
-  const state = open();
-  app.handle(
-    merge(clicks, views),
-    tumbling({ size: MINUTE, ...ofAll, into: count() }),
-    async ({ id, value, revision }) => {
-      seen.push([id, value, revision]);
-      await gate.promise; // what comes meanwhile waits in line
-    },
-    { name: "windows", state },
-  );
-  clicks.send([at(0)]);
-  const streaming = app.stream();
-  await clock.tick(0);
-  clicks.silent(MINUTE);
-  await clock.tick(1_000);
-  assertEquals(seen, [["*/a/0", 1, 1]]); // views had nothing, and followed
-  views.send([at(MINUTE)]);
-  await clock.tick(0);
-  clicks.send([at(2 * MINUTE + 1)]);
-  await clock.tick(0);
-  clicks.silent(MINUTE);
-  gate.resolve();
-  await clock.tick(1_000);
-  views.send([at(MINUTE + 1), at(2 * MINUTE + 1)]);
-  await clock.tick(1_000);
-  assertEquals(seen[1], ["*/a/60000", 2, 1]);
-  await Promise.all([app.close(), clock.tick(10_000)]);
-  await streaming;
+  const merged = pair();
+  const single = new WindowSource(2);
+  const sends = {
+    single: (messages: Timed[], of: number) => single.send(messages, of),
+    merged: (messages: Timed[], of: number) => merged[of]!.send(messages),
+  };
+  for (const [name, send] of Object.entries(sends)) {
+    const clock = new ManualClock(0);
+    const seen: unknown[] = [];
+    const gate = Promise.withResolvers<void>();
+    const app = new App({ clock });
+    const silent = (ms: number, of: number) =>
+      name === "single" ? single.silent(ms, of) : merged[of]!.silent(ms);
+    app.handle(
+      name === "single" ? single : merge(...merged),
+      map(async (message) => {
+        if (message.key === "slow") await gate.promise;
+        return message;
+      }),
+      tumbling({ size: MINUTE, by: () => "all", into: count() }),
+      ({ id, value, revision }) => void seen.push([id, value, revision]),
+      { name: "windows", state: open() },
+    );
+    send([at(0), at(MINUTE + 1)], 0);
+    const streaming = app.stream();
+    await clock.tick(0);
+    silent(1, 0);
+    await clock.tick(1_000);
+    assertEquals(seen, [["*/all/0", 1, 1]]); // the other had nothing, and followed
+    send([at(MINUTE + 2, "slow")], 1);
+    await clock.tick(0);
+    silent(MINUTE, 0);
+    await clock.tick(0);
+    gate.resolve();
+    await clock.tick(1_000);
+    silent(MINUTE, 1);
+    await clock.tick(1_000);
+    assertEquals(seen.slice(1), [["*/all/60000", 2, 1]]);
+    await Promise.all([app.close(), clock.tick(10_000)]);
+    await streaming;
+  }
 });
 
 Deno.test("rule 3: a source that has ended holds nothing up, also with idle hold, and that is stored", async () => {
@@ -198,6 +206,20 @@ Deno.test("rule 3: a source that has ended holds nothing up, also with idle hold
   await using running = new Running(merge(clicks, views), window, state);
   assertEquals(await running.given(), []);
   assertEquals(late, [["clicks", 2], ["clicks", MINUTE + 1]]);
+});
+
+Deno.test("rule 3: what has ended follows the others also while windows close", async () => {
+  const all = ["ended", "slow", "quick"].map((name) => new WindowSource(1, name));
+  const [ended, slow, quick] = all as [WindowSource, WindowSource, WindowSource];
+  await using running = new Running(merge(...all), minutes({ ...ofAll, idle: "hold" }));
+  ended.send([at(0)]);
+  ended.end();
+  slow.send([at(0)]);
+  quick.send([at(1.5 * MINUTE)]);
+  assertEquals(await running.given(), []);
+  slow.send([at(3 * MINUTE)]); // the least is that of quick now, and the first window is due
+  quick.send([at(2 * MINUTE)]);
+  assertEquals(await running.given(), [["*/a/0", 2, 1, true], ["*/a/60000", 1, 1, true]]);
 });
 
 Deno.test("rule 3: what has ended is silent, where a partition has windows of its own", async () => {
@@ -245,14 +267,20 @@ Deno.test("rule 8: results go on while a source is paused, and after one has end
     const other = sources[1 - index % 2]!;
     other.send([at(0)]);
     await running.given();
-    if (rest === "ended") resting.end();
-    else running.app.pause(resting);
+    if (rest === "ended") {
+      other.send([at(0, "b"), at(MINUTE)]);
+      await running.clock.tick(0);
+      resting.end(); // while results wait
+      assertEquals((await running.given()).length, 2);
+      const ended = running.events.find(({ type }) => type === "source_ended");
+      assertEquals((ended as { source: string }).source, resting.name);
+    } else running.app.pause(resting);
     other.silent(MINUTE);
     assertEquals((await running.given()).length, 1);
-    other.send([at(MINUTE), at(2 * MINUTE)]);
+    other.send([at(2 * MINUTE), at(3 * MINUTE)]);
     assertEquals((await running.given()).length, 1);
     if (rest === "ended") continue;
-    other.send([at(3 * MINUTE)]);
+    other.send([at(4 * MINUTE)]);
     running.app.pause(other);
     assertEquals((await running.given()).length, 0);
   }
@@ -274,35 +302,54 @@ Deno.test("rule 8: one result is handled at a time, and no message is counted me
   const [clicks, views] = pair();
   const state = open();
   const app = new App();
-  let handling = 0;
-  let most = 0;
-  let seen = 0;
-  const read = () => {
-    most = Math.max(most, handling + 1);
-    return 1;
+  const log: string[] = [];
+  const read = ({ key }: Timed) => {
+    log.push(`read ${key}`);
+    return key;
   };
   app.handle(
     merge(clicks, views),
     tumbling({ size: 10, into: collect({ max: 100, of: read }) }),
-    async () => {
-      most = Math.max(most, ++handling);
-      await Promise.resolve();
+    async ({ key }) => {
+      log.push("begins");
+      clicks.send([at(100, key)]);
+      views.send([at(100, key)]);
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
       await state.update("given", (n) => (n as number ?? 0) + 1);
-      handling--;
-      seen++;
+      log.push("is over");
+      if (await state.get("given") === 100) {
+        clicks.end();
+        views.end();
+      }
     },
-    { name: "windows", state },
+    { name: "windows", state, onError: "skip" },
   );
-  const streaming = app.stream();
-  for (let n = 0; n < 200; n++) {
-    clicks.send([at(10 * n, `${n}`)]);
-    views.send([at(10 * n, `${n}`)]);
-    if (n % 7 === 0) await new Promise((resolve) => setTimeout(resolve));
+  for (let key = 0; key < 50; key++) {
+    clicks.send([at(0, `${key}`)]);
+    views.send([at(0, `${key}`)]);
   }
-  clicks.end();
-  views.end();
-  await streaming;
-  assertEquals([most, seen, await state.get("given")], [1, 400, 400]);
+  clicks.send([at(10)]);
+  views.send([at(10)]);
+  await app.stream();
+  const begins = log.entries().filter(([, each]) => each === "begins").map(([index]) => index);
+  const next = begins.map((index) => log[index + 1]).toArray();
+  assertEquals(next, next.map(() => "is over"));
+  assert(next.length > 100);
+});
+
+Deno.test("rule 8: no tick of any source begins after stopping has begun", async () => {
+  const sources = pair();
+  const seen = new Set<unknown>();
+  const handle = async ({ id }: { id: string }) => {
+    seen.add(id);
+    for (let turn = 0; turn < 20; turn++) await Promise.resolve(); // the other one waits in line
+    if (seen.size === 11) void running.app.close();
+  };
+  await using running = new Running(merge(...sources), minutes(), undefined, undefined, handle);
+  const keys = Array.from({ length: 1_000 }, (_, n) => at(0, `${n}`));
+  for (const source of sources) source.send([...keys, at(MINUTE)]);
+  await running.given();
+  assertEquals(seen.size, 11);
 });
 
 Deno.test("rule 8: while too many results wait, no source of a merge begins a message, and both go on after that", async () => {

@@ -8,8 +8,8 @@ import type { Receipt } from "./receipt.ts";
 import type { Ticker } from "./ticker.ts";
 
 /**
- * Has the sources of a merge do the work that belongs to no message of theirs: the next one that can does it, so that
- * it goes on while others are paused or have ended.
+ * Has the sources of a merge do the work that belongs to no message of theirs: each that can, so that it goes on while
+ * others are paused or have ended.
  *
  * - It is done in line with the messages of all of them.
  * - None is done while the partitions of one of them are away.
@@ -26,11 +26,7 @@ export function addMergedTicker(
 }
 
 class SharedTicks {
-  /** One is being done, or waits in line. */
-  #busy = false;
   readonly #parts: TickerAtSource[] = [];
-  /** Those that were turned away. */
-  #waiting = new Set<TickerAtSource>();
   #open = 0;
 
   constructor(
@@ -48,32 +44,16 @@ class SharedTicks {
     return this.#parts.push(part) === 1;
   }
 
-  isDue(part: TickerAtSource): boolean {
-    if (!this.ticker.due || this.branches.some(({ hub }) => hub.feed.away === true)) return false;
-    if (this.#busy) this.#waiting.add(part);
-    return !this.#busy;
+  get due(): boolean {
+    return this.ticker.due && !this.branches.some(({ hub }) => hub.feed.away === true);
   }
 
-  isFull(part: TickerAtSource): boolean {
-    const { full } = this.ticker;
-    if (full) this.#waiting.add(part);
-    return full;
-  }
-
-  async tick(receipt: Receipt | undefined): Promise<void> {
-    this.#busy = true;
-    try {
-      await this.line.run(() => {
-        if (this.stopping.aborted || !this.ticker.due) return;
-        this.branches[0]!.flowRun.goOn();
-        return this.ticker.tick(receipt);
-      });
-    } finally {
-      this.#busy = false;
-      const waiting = this.#waiting;
-      this.#waiting = new Set();
-      for (const part of waiting) part.wake();
-    }
+  tick(receipt: Receipt | undefined): Promise<void> {
+    return this.line.run(() => {
+      this.branches[0]!.flowRun.goOn();
+      // Another source may have done it meanwhile.
+      if (this.ticker.due && !this.stopping.aborted) return this.ticker.tick(receipt);
+    });
   }
 
   /** A source has ended; returns whether others have not. */
@@ -99,11 +79,11 @@ class TickerAtSource implements Ticker {
   }
 
   get due(): boolean {
-    return !this.#left && this.#shared.isDue(this);
+    return !this.#left && this.#shared.due;
   }
 
   get full(): boolean {
-    return !this.#left && this.#shared.isFull(this);
+    return !this.#left && this.#shared.ticker.full;
   }
 
   get pending(): boolean {
