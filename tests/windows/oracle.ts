@@ -22,7 +22,7 @@ interface Judged {
 export function check(world: World): void {
   const { plan, table } = world;
   if (world.failure !== undefined) throw new Error(world.failure);
-  const { all, settled, bounds } = judge(world);
+  const { all, settled, bounds, ended } = judge(world);
   const want = windowsOf(world, all);
   /** The logs of a window. */
   const logsOf = (id: string) => {
@@ -30,8 +30,11 @@ export function check(world: World): void {
     const all = [...world.logs.keys()];
     return scope === "*" ? all : all.filter((log) => nameOf(world, log) === scope);
   };
-  const watermarkOf = (logs: readonly number[]) =>
-    Math.min(...logs.map((log) => settled.get(log) ?? -Infinity));
+  const watermarkOf = (logs: readonly number[]) => {
+    // Those that have ended hold the others up no more.
+    const open = logs.filter((log) => logs.length === 1 || !ended.has(world.logs[log]!.source));
+    return Math.min(...open.map((log) => settled.get(log) ?? -Infinity));
+  };
   for (const [id, { end, ids }] of want) {
     const given = table.get(id);
     // At the end nothing came for five sizes, so it must have closed unless its time is still to come.
@@ -102,22 +105,32 @@ function judge({ trace, logs, plan }: World) {
   /** What the estimates were before the silence of the last process. */
   let bounds = new Map<number, number>();
   const all: Judged[] = [];
+  /** The sources that have ended in the last process. */
+  const ended = new Set<string>();
+  const hasEnded = (log: number) => ended.has(logs[log]!.source);
   const least = () =>
     Math.min(...logs.keys().filter((p) => watermarks.has(p)).map((p) => watermarks.get(p)!));
   for (const each of trace) {
     if (each.type === "given") continue;
     if (each.type === "boot") {
+      ended.clear();
       bounds = new Map(estimates);
       settled = new Map(watermarks);
       continue;
     }
     if (each.type === "advance") {
       const { log: partition, watermark, silence } = each;
-      // One without a message follows the others.
-      const others = logs.keys().filter((other) => other !== partition && greatest.has(other));
-      const limit = greatest.has(partition)
-        ? estimates.get(partition)! - OUT_OF_ORDER + silence
-        : Math.min(...others.map((other) => watermarks.get(other)!));
+      // One without a message follows the others, and one that has ended those that go on.
+      const follows = hasEnded(partition);
+      const others = logs.keys().filter((other) =>
+        other !== partition && greatest.has(other) && !(follows && hasEnded(other))
+      ).toArray();
+      const leader = plan.scope === "source" && others.length > 0
+        ? Math.min(...others.map((other) => watermarks.get(other)!))
+        : -Infinity;
+      const own = (estimates.get(partition) ?? -Infinity) - OUT_OF_ORDER +
+        (plan.idle === "hold" ? 0 : silence);
+      const limit = !greatest.has(partition) ? leader : follows ? Math.max(own, leader) : own;
       if (watermark > limit) {
         throw new Error(
           `the watermark of ${partition} ran to ${watermark}; its messages and ${silence} ms of silence justify ${limit}`,
@@ -125,6 +138,10 @@ function judge({ trace, logs, plan }: World) {
       }
       watermarks.set(partition, Math.max(watermarks.get(partition) ?? -Infinity, watermark));
       estimates.set(partition, watermark + OUT_OF_ORDER);
+      continue;
+    }
+    if (each.type === "ended") {
+      ended.add(each.source);
       continue;
     }
     if (each.type === "partition") {
@@ -144,7 +161,7 @@ function judge({ trace, logs, plan }: World) {
     watermarks.set(partition, Math.max(watermark, estimate - OUT_OF_ORDER));
     settled.set(partition, Math.max(settled.get(partition) ?? -Infinity, estimate - OUT_OF_ORDER));
   }
-  return { all, settled, bounds };
+  return { all, settled, bounds, ended };
 }
 
 interface Wanted {

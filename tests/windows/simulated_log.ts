@@ -39,6 +39,10 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   dead = false;
   /** The brokers are away: no fetch is answered. */
   outage = false;
+  /** It ends when everything was handed out. */
+  ending = false;
+  /** Called when it has ended. */
+  onEnd: () => void = () => {};
   readonly #world: readonly Log[];
   readonly #clock: Clock;
   readonly #random: Random;
@@ -117,6 +121,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
         } else {
           this.#silence.answered(partition, this.done[partition] === from);
           this.onLook?.();
+          if (this.#isOver()) this.#wakeUp();
         }
       }
     } catch {
@@ -137,12 +142,21 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   poll(): Logged | typeof WAIT | typeof END {
     if (this.#ended.signal.aborted) return END;
+    if (this.#isOver()) {
+      this.onEnd();
+      return END;
+    }
     const ready = this.done.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
     if (this.dead || ready.length === 0) return WAIT;
     const partition = this.#random.pick(ready);
     const offset = this.#handed[partition]!++;
     this.receipt = new Receipt(() => this.done[partition] = offset + 1, offset + 1, partition);
     return this.#logs[partition]![offset]!;
+  }
+
+  #isOver(): boolean {
+    return this.ending && !this.dead &&
+      this.#logs.every(({ length }, partition) => this.#handed[partition] === length);
   }
 
   wait(wake: () => void): void {

@@ -68,6 +68,7 @@ export type Happened =
   }
   | { readonly type: "given"; readonly name: string }
   | { readonly type: "partition"; readonly log: number }
+  | { readonly type: "ended"; readonly source: string }
   | { readonly type: "boot" };
 
 /** What outlives the processes. */
@@ -211,6 +212,10 @@ async function live(world: World, last: boolean): Promise<boolean> {
   };
   follow();
   const leave = store.beforeCut(() => store.rows.set("trace", trace.length));
+  for (const source of sources.slice(1)) {
+    source.onEnd = () => trace.push({ type: "ended", source: source.name });
+    source.ending = last && random.chance(0.3);
+  }
   const quiet = new Quiet(world.logs, sources, () => scheduler.clock.monotonic());
   let dead = false;
   const stop = new AbortController();
@@ -301,6 +306,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
         follow();
         growing.follow();
       }
+      if (sources.length > 1 && random.chance(0.02)) sources[1]!.ending = true;
       if (random.chance(0.02)) return stop.abort();
     }
     if (!last) return crash();
