@@ -4,7 +4,6 @@ import {
   EVERY,
   GAP,
   OUT_OF_ORDER,
-  type Plan,
   SIZE,
   SLACK,
   type Value,

@@ -16,7 +16,6 @@ import {
   type HandlerError,
   MemoryCache,
   Proxy,
-  type StatusEvent,
 } from "../../mod.ts";
 import type { ExactPipe } from "../../src/flow/stage/exact_pipes.ts";
 import { gateOf } from "../../src/flow/source/gate.ts";

@@ -4,14 +4,13 @@ import type { OnError } from "../stage/error_policy.ts";
 import { runAs } from "./attribution.ts";
 import { runDetached } from "./current.ts";
 import { type Binding, sourceName } from "./binding.ts";
-import type { Branch } from "../source/hub.ts";
 import { skipReplays } from "../stage/correction.ts";
 import type { Feed } from "../source/feed.ts";
 import type { Host } from "../source/host.ts";
 import { feedOf, isFeedSource } from "../source/adapters.ts";
 import { gateOf } from "../source/gate.ts";
 import { handlerStage } from "../stage/handler.ts";
-import { Hub, type HubHost } from "../source/hub.ts";
+import { Branch, Hub, type HubHost } from "../source/hub.ts";
 import { type FlowHost, FlowRun, STOPPED } from "./flow_run.ts";
 import { Delivery } from "./delivery.ts";
 import type { LiveFlow } from "../proxy/proxy_completion.ts";
@@ -22,10 +21,11 @@ import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, deadLetterSink, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { queueOf } from "../proxy/proxy.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { addProxiedTicker, SourceOfProxies } from "../proxy/proxied_ticker.ts";
 import { addMergedTicker } from "../source/merged_ticker.ts";
 import type { Ticker } from "../source/ticker.ts";
 import type { Ticking } from "../stage/ticking.ts";
-import { assertNotAhead, assertOneTicker, assertTicks } from "../state/tick_checks.ts";
+import { assertNotAhead, assertOneTicker, assertTicks, wayOfTicks } from "../state/tick_checks.ts";
 import { RootSource } from "../state/root_source.ts";
 import { type SinkLocks, type Sinks, toSinks } from "../stage/sinks.ts";
 import { KeyScheduler } from "../concurrency/key_scheduler.ts";
@@ -77,6 +77,8 @@ interface Flow extends LiveFlow {
 interface StagesOptions {
   readonly flowRun: FlowRun;
   readonly hubs: readonly Hub<unknown>[];
+  /** The source before the Proxies that a flow with a window reads. */
+  readonly origin: SourceOfProxies | undefined;
   readonly writes: ProxyQueue<unknown>[];
   readonly timeoutMs: number;
   /** The sinks that get one value at a time, where messages are handled concurrently. */
@@ -101,7 +103,7 @@ interface Stages {
  */
 export function open(bindings: readonly Binding[], host: WiringHost, stalls: boolean): Opened {
   const tracked = findTracked(bindings, host.onError);
-  const opened = new Opened(host, tracked);
+  const opened = new Opened(host, bindings, tracked);
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
@@ -128,6 +130,7 @@ export class Opened {
   readonly written = new Set<ProxyQueue<unknown>>();
 
   readonly #host: WiringHost;
+  readonly #bindings: readonly Binding[];
   readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
   readonly #byStore = new Map<StateStore, StateGroup>();
   /** The hubs by their sources; strings are values and have none. */
@@ -135,8 +138,13 @@ export class Opened {
   readonly #cancelled = new Map<Hub<unknown>, Promise<void>>();
   readonly #unobserve = new Map<Hub<unknown>, () => void>();
 
-  constructor(host: WiringHost, tracked: ReadonlyMap<Binding, StateStore | undefined>) {
+  constructor(
+    host: WiringHost,
+    bindings: readonly Binding[],
+    tracked: ReadonlyMap<Binding, StateStore | undefined>,
+  ) {
     this.#host = host;
+    this.#bindings = bindings;
     this.#tracked = tracked;
   }
 
@@ -147,27 +155,27 @@ export class Opened {
     const hubs = binding.sources.map((source) => this.#hub(source, name));
     const tickers: Ticker[] = [];
     assertTicks(binding, hubs, onError);
+    const origin = this.#originOf(binding);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.#written([...binding.sinks, deadLetterSink(onError)]);
     const timeoutMs = typeof binding.handler === "function"
       ? this.#timeout(binding, hubs)
       : Infinity;
     const make = (flowRun: FlowRun, locks?: SinkLocks) =>
-      this.#stages(binding, { flowRun, hubs, writes, timeoutMs, locks, tickers });
+      this.#stages(binding, { flowRun, hubs, origin, writes, timeoutMs, locks, tickers });
     let branches: readonly Branch<unknown>[];
-    const line = new MergeLine();
+    /** Where messages come one by one with the work that belongs to none, and from several hubs. */
+    const line = hubs.length > 1 || origin !== undefined ? new MergeLine() : undefined;
     let run: () => Promise<void>;
     let scheduler: KeyScheduler | undefined;
     if (concurrency === undefined) {
       const { delivery, stages, end } = make(flowRun);
       branches = hubs.map((hub) =>
-        hub.connect(flowRun, hubs.length === 1 ? delivery : new Delivery())
+        hub.connect(flowRun, line === undefined ? delivery : new Delivery())
       );
       run = async () => {
         const emit = chain(stages, end);
-        await (branches.length === 1
-          ? branches[0]!.run(emit)
-          : merge(branches, delivery, emit, line));
+        await (line === undefined ? branches[0]!.run(emit) : merge(branches, delivery, emit, line));
         await flushAll(stages);
       };
     } else {
@@ -188,18 +196,22 @@ export class Opened {
         await Promise.all(branches.map((branch) => branch.run(() => {})));
       };
     }
+    /** Stands for the flow at the source before the Proxies. */
+    const atOrigin = origin && new Branch(origin.hub, flowRun, new Delivery());
     for (const ticker of tickers) {
-      if (branches.length > 1) addMergedTicker(ticker, branches, line, host);
+      if (atOrigin !== undefined) addProxiedTicker(ticker, atOrigin, origin!, line!, host);
+      else if (line !== undefined) addMergedTicker(ticker, branches, line, host);
       else branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
     }
-    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
+    const all = atOrigin === undefined ? branches : [...branches, atOrigin];
+    flowRun.leave = () => all.forEach((branch) => branch.hub.leave(branch));
     if (binding.state !== undefined) {
       for (const branch of branches) this.#keepState(name, binding.state, branch);
     }
     const flow: Flow = {
       flowRun,
       hubs,
-      branches,
+      branches: all,
       scheduler,
       ended: false,
       writes,
@@ -215,7 +227,7 @@ export class Opened {
 
   /** Makes the stages of a flow for one message at a time. */
   #stages(binding: Binding, options: StagesOptions): Stages {
-    const { flowRun, hubs, writes, timeoutMs, locks, tickers } = options;
+    const { flowRun, hubs, origin, writes, timeoutMs, locks, tickers } = options;
     const host = this.#host;
     const { name, handler, onError = host.onError } = binding;
     const recovery = new Recovery(onError, flowRun, host, (sink, receipt) => {
@@ -263,7 +275,7 @@ export class Opened {
       const input = separate ? new Delivery() : delivery;
       const ticking = exact.ticks === undefined
         ? undefined
-        : this.#ticking(binding, hubs, flowRun, (ticker) => {
+        : this.#ticking(binding, { hubs, origin }, flowRun, (ticker) => {
           assertOneTicker(tickers, name, exact.ticks!);
           tickers.push(ticker);
         });
@@ -276,9 +288,10 @@ export class Opened {
     if (apart) {
       const state = this.#tracked.get(binding);
       const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
-      if (first?.ticks !== undefined && locks === undefined && hubs.length === 1) {
+      const isDirect = hubs.length === 1 && origin === undefined;
+      if (first?.ticks !== undefined && locks === undefined && isDirect) {
         // Only functions read the message there, and they have returned when the call has: one object serves all messages.
-        // That it has no Proxy in front, and that cuts wait for it, `assertTicks` and the ticks see to.
+        // That cuts wait for it, the ticks see to.
         flowRun.front = new Working(flowRun, delivery, state);
         stages.unshift(nameStage(flowRun.front, delivery, true));
       } else {
@@ -394,10 +407,21 @@ export class Opened {
     return hub;
   }
 
+  /** The source that the messages of a flow with a window come from through Proxies; undefined for other flows. */
+  #originOf(binding: Binding): SourceOfProxies | undefined {
+    const way = wayOfTicks(binding, this.#bindings, this.#host.onError);
+    if (way === undefined) return undefined;
+    const { source, reader, proxies } = way;
+    return new SourceOfProxies(
+      this.#hub(source, reader.name),
+      proxies.map((proxy) => this.#hub(proxy, binding.name)),
+    );
+  }
+
   /** What a stage of a flow is offered whose outputs belong to no message. */
   #ticking(
     binding: Binding,
-    hubs: readonly Hub<unknown>[],
+    { hubs, origin }: Pick<StagesOptions, "hubs" | "origin">,
     flowRun: FlowRun,
     connect: (ticker: Ticker) => void,
   ): Ticking {
@@ -406,7 +430,7 @@ export class Opened {
     const isTracked = this.#tracked.has(binding);
     const { gate } = hubs[0]!;
     return {
-      sources: hubs,
+      sources: origin === undefined ? hubs : [origin],
       store: state,
       clock: host.clock,
       signal: host.signal,

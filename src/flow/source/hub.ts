@@ -165,6 +165,18 @@ export class Hub<T> implements LookAheadHost {
     else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
   }
 
+  /**
+   * Counts silence only while `busy` returns false: what the source handed out may be on its way through Proxies.
+   * Returns what is to be called when that may have come to its end.
+   */
+  countSilenceUnless(busy: () => boolean): () => void {
+    const silence = this.#silence;
+    if (silence === undefined) return () => {}; // the source itself knows what is done
+    const before = silence.busy;
+    silence.busy = () => before() || busy();
+    return () => silence.settled();
+  }
+
   /** For how long, in milliseconds, a partition was known to have nothing more; it never goes back. */
   silence(partition: number): number {
     return this.#silence?.ms ?? this.feed.silence?.(partition) ?? 0;

@@ -6,7 +6,7 @@ import type { Ticker } from "../source/ticker.ts";
 import type { StateStore } from "../state/state.ts";
 import type { Maybe } from "./stage.ts";
 
-/** A source of a flow, as a stage sees it whose outputs belong to no message. */
+/** A source of a flow, or the one before its Proxies, as a stage sees it whose outputs belong to no message. */
 export interface TickingSource {
   /** Its name. */
   readonly name: string;

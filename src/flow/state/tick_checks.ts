@@ -4,9 +4,37 @@ import type { Ticker } from "../source/ticker.ts";
 import type { ExactStage } from "../stage/exact_pipes.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
-import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { type Way, wayOf } from "../proxy/way.ts";
+import { queuesOf } from "./state_checks.ts";
 
 type Stage = ExactStage<unknown, unknown>;
+
+/** The error that says why a window cannot be exact. */
+function refusal(name: string, window: Stage, why: string): TypeError {
+  return new TypeError(`Cannot use ${window.ticks}() in flow ${JSON.stringify(name)}: ${why}`);
+}
+
+/**
+ * Finds the way of the messages of a flow with a window that reads a Proxy; undefined for other flows.
+ *
+ * @throws {TypeError} If the messages do not come from one source, in its order, or nothing is stored of it.
+ */
+export function wayOfTicks(
+  binding: Binding,
+  bindings: readonly Binding[],
+  onError: OnError,
+): Way | undefined {
+  const window = binding.pipes.find((pipe) => (pipe as Stage).ticks !== undefined) as Stage;
+  if (window === undefined || queuesOf(binding.sources).length === 0) return undefined;
+  const refused = (why: string) => refusal(binding.name, window, why);
+  if (binding.state === undefined) {
+    throw refused(
+      "it reads a Proxy, and without state nobody knows where its messages come from; set the options name and " +
+        "state in it and in the flow that writes to the Proxy, or use it in that flow",
+    );
+  }
+  return wayOf(binding, bindings, onError, refused);
+}
 
 /**
  * Checks a flow with a window: its messages must come one by one, each with its place in the source, and what it
@@ -21,17 +49,10 @@ export function assertTicks(
 ): void {
   const place = pipes.findIndex((pipe) => (pipe as Stage).ticks !== undefined);
   if (place < 0) return;
-  const window = `${(pipes[place] as Stage).ticks}()`;
-  const refused = (why: string) =>
-    new TypeError(`Cannot use ${window} in flow ${JSON.stringify(name)}: ${why}`);
+  const refused = (why: string) => refusal(name, pipes[place] as Stage, why);
   if (pipes.some((pipe, index) => index !== place && (pipe as Stage).ticks !== undefined)) {
     throw refused(
       "a flow has one window; send its results to a Topic, and read that in another flow",
-    );
-  }
-  if (hubs.some(({ feed }) => feed instanceof ProxyQueue)) {
-    throw refused(
-      "it reads a Proxy, whose messages have no position; use it in the flow before the Proxy",
     );
   }
   for (const pipe of pipes.slice(0, place)) {

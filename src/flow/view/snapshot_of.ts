@@ -131,11 +131,8 @@ function windowsOf(
 ): WindowSnapshot[] {
   return [...windows].map(([index, id]) => {
     const flow = run?.opened?.flows[index];
-    const [ticking] = flow?.hubs.flatMap(({ tickers }) =>
-      tickers.filter(({ branch }) =>
-        branch.flowRun === flow.flowRun
-      )
-    ) ?? [];
+    const ticking = flow?.branches.flatMap(({ hub }) => hub.tickers)
+      .find(({ branch }) => branch.flowRun === flow.flowRun);
     const counts = ticking?.ticker.look() ?? NO_WINDOWS;
     return { id, window: bindings[index]!.name, ...counts };
   });
