@@ -119,13 +119,13 @@ export class Watermarks {
    */
   after(clock: PartitionClock, silence: number): number {
     const own = clock.estimate + silence - clock.silence - this.#outOfOrderness;
-    const isEmpty = clock.greatest === -Infinity;
-    const hasEnded = this.#progress.hasEnded(clock.partition);
-    if (!isEmpty && !hasEnded) return own;
-    return Math.max(isEmpty ? -Infinity : own, this.#leastOther(clock, hasEnded));
+    if (clock.greatest === -Infinity) return this.#leastOther(clock, false);
+    if (!this.#progress.hasEnded(clock.partition)) return own;
+    return Math.max(own, this.#leastOther(clock, true));
   }
 
-  #leastOther(clock: PartitionClock, hasEnded: boolean): number {
+  /** The least watermark of the others; where the source must go on, of those of which it does. */
+  #leastOther(clock: PartitionClock, goesOn: boolean): number {
     if (!this.#merged) return -Infinity;
     let least = Infinity;
     for (const other of this.clocks.values()) {
@@ -133,7 +133,7 @@ export class Watermarks {
       if (other === clock || watermark >= least) continue;
       // One that follows the others itself is not waited for: two would wait for each other.
       if (greatest === -Infinity && this.#progress.isReadToItsEnd(partition)) continue;
-      if (hasEnded && this.#progress.hasEnded(partition)) continue;
+      if (goesOn && this.#progress.hasEnded(partition)) continue;
       least = watermark;
     }
     return least === Infinity ? -Infinity : least;

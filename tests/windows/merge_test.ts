@@ -208,6 +208,18 @@ Deno.test("rule 3: a source that has ended holds nothing up, also with idle hold
   assertEquals(late, [["clicks", 2], ["clicks", MINUTE + 1]]);
 });
 
+Deno.test("rule 3: an empty partition of a source that has ended holds nothing up", async () => {
+  const clicks = new WindowSource(2, "clicks");
+  const views = new WindowSource(1, "views");
+  await using running = new Running(merge(clicks, views), minutes(ofAll));
+  clicks.send([at(0)], 1);
+  clicks.end();
+  await running.given();
+  clicks.silent(MINUTE, 1);
+  views.silent(1);
+  assertEquals(await running.given(), [["*/a/0", 1, 1, true]]);
+});
+
 Deno.test("rule 3: what has ended follows the others also while windows close", async () => {
   const all = ["ended", "slow", "quick"].map((name) => new WindowSource(1, name));
   const [ended, slow, quick] = all as [WindowSource, WindowSource, WindowSource];

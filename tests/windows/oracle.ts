@@ -120,7 +120,7 @@ function judge({ trace, logs, plan }: World) {
     if (each.type === "advance") {
       const { log: partition, watermark, silence } = each;
       // One without a message follows the others, and one that has ended those that go on.
-      const follows = hasEnded(partition);
+      const follows = hasEnded(partition) && greatest.has(partition);
       const others = logs.keys().filter((other) =>
         other !== partition && greatest.has(other) && !(follows && hasEnded(other))
       ).toArray();
@@ -214,12 +214,12 @@ function windowsOf(
     }).filter(({ message, watermark }) => message.time >= watermark);
     const order = (log: number) => orderOf(world, log);
     for (const { message, arrival } of numbered) {
-      const { time, log, offset } = message;
+      const { time, log } = message;
       const id = `${keyOf(message)}/${time}:${nameOf(world, log)}:${arrival}`;
-      for (const { message: other } of numbered) {
+      for (const { message: other, arrival: number } of numbered) {
         if (keyOf(other) !== keyOf(message) || other.time <= time - SIZE) continue;
         const isBefore = other.time < time || (other.time === time &&
-          (order(other.log) < order(log) || (other.log === log && other.offset <= offset)));
+          (order(other.log) < order(log) || (other.log === log && number <= arrival)));
         if (isBefore) add(id, time, other);
       }
     }

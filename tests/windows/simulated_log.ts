@@ -24,8 +24,8 @@ export interface Logged {
   readonly offset: number;
   readonly key: string;
   readonly time: number;
-  /** "filtered" never reaches the window, "poison" fails there. */
-  readonly fate: "counted" | "filtered" | "poison";
+  /** "filtered" never reaches the window, "poison" fails there; "twice" comes through a Proxy as two. */
+  readonly fate: "counted" | "filtered" | "poison" | "twice";
 }
 
 /** How long a fetch waits at the end of a partition. */
@@ -51,6 +51,8 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   readonly #handed: number[] = [];
   /** Everything before is done. */
   readonly done: number[] = [];
+  /** What is done behind that, by partition. */
+  readonly #behind = new Map<number, Set<number>>();
   readonly #ended = new AbortController();
   #gate: Gate | undefined;
   #resumption: Resumption | undefined;
@@ -150,13 +152,19 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
     if (this.dead || ready.length === 0) return WAIT;
     const partition = this.#random.pick(ready);
     const offset = this.#handed[partition]!++;
-    this.receipt = new Receipt(() => this.done[partition] = offset + 1, offset + 1, partition);
+    this.receipt = new Receipt(() => this.#acknowledged(partition, offset), offset + 1, partition);
     return this.#logs[partition]![offset]!;
   }
 
   #isOver(): boolean {
     return this.ending && !this.dead &&
       this.#logs.every(({ length }, partition) => this.#handed[partition] === length);
+  }
+
+  /** Behind a Proxy, a message may be done before the one in front of it. */
+  #acknowledged(partition: number, offset: number): void {
+    const behind = this.#behind.getOrInsertComputed(partition, () => new Set()).add(offset);
+    while (behind.delete(this.done[partition]!)) this.done[partition]!++;
   }
 
   wait(wake: () => void): void {

@@ -3,10 +3,10 @@
  * any two steps, brokers that go away, downtime, and clocks that step. All from a seed. What the sink has at the end
  * must be what {@linkcode expectedWindows} computes from the order in which messages came.
  */
-import { App, merge } from "../../mod.ts";
+import { App, merge, Proxy } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
-import { filter } from "../../src/flow/stage/exact_pipes.ts";
+import { filter, map } from "../../src/flow/stage/exact_pipes.ts";
 import { openState } from "../../src/flow/state/state.ts";
 import { Random, Scheduler } from "../../src/testing/mod.ts";
 import {
@@ -54,6 +54,8 @@ export interface Plan {
   readonly grows: boolean;
   /** The sources; each process merges them in an order of its own. */
   readonly sources: readonly string[];
+  /** How many Proxies lie between the source and the window. */
+  readonly proxies: number;
 }
 
 /** What has happened, as far as it is in the state. */
@@ -102,6 +104,7 @@ export function planOf(random: Random): Plan {
   ]);
   const scope = random.pick<Plan["scope"]>(["partition", "source"]);
   const accepts = kind !== "sliding" && kind !== "countWindow" && random.chance(0.4);
+  const sources = random.pick([["log"], ["log"], ["log"], ["log", "events"]]);
   return {
     kind,
     scope,
@@ -114,7 +117,8 @@ export function planOf(random: Random): Plan {
     every: random.pick([1, 2, COUNT, COUNT]),
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
-    sources: random.pick([["log"], ["log"], ["log", "events"]]),
+    sources,
+    proxies: sources.length === 1 && random.chance(0.4) ? 1 + random.integer(2) : 0,
   };
 }
 
@@ -178,6 +182,8 @@ function produce({ random, logs, plan }: World, now: number): void {
     ? "filtered"
     : plan.policy === "skip" && random.chance(0.05)
     ? "poison"
+    : plan.proxies > 0 && random.chance(0.1)
+    ? "twice"
     : "counted";
   const key = random.chance(0.7) ? "a" : "b";
   messages.push({ log, offset: messages.length, key, time, fate });
@@ -237,12 +243,25 @@ async function live(world: World, last: boolean): Promise<boolean> {
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
     return `${message.log}:${message.offset}`;
   };
-  const source = sources.length === 1
+  const first = sources.length === 1
     ? sources[0]!
     : merge(...random.chance(0.5) ? sources : sources.toReversed());
+  let source: typeof first | Proxy<Logged> = first;
+  const proxies = Array.from({ length: plan.proxies }, () => new Proxy<Logged>({ bound: 3 }));
+  for (const [index, proxy] of proxies.entries()) {
+    const pass = async function* (message: Logged) {
+      if (random.chance(0.2)) await scheduler.turn("before a Proxy");
+      if (message.fate === "filtered" && index === 0) return;
+      yield message;
+      if (message.fate === "twice" && index === 0) yield message;
+    };
+    app.handle(source, pass, { name: `pass ${index}`, state: cache, sink: proxy, onError: "stop" });
+    source = proxy;
+  }
   app.handle(
     source,
     filter(({ fate }) => fate !== "filtered"),
+    map((message) => plan.proxies > 0 && random.chance(0.2) ? later(message) : message),
     windowOf(plan, arrived),
     async (result) => {
       const name = `${result.id} ${result.revision}`;
@@ -271,6 +290,12 @@ async function live(world: World, last: boolean): Promise<boolean> {
       },
     },
   );
+  const later = async (message: Logged) => {
+    await (random.chance(0.1)
+      ? delay(clock, random.integer(5_000))
+      : scheduler.turn("behind a Proxy"));
+    return message;
+  };
   const streaming = app.stream({ signal: stop.signal, drainTimeout: 100_000 }).then(
     () => true,
     (error) => {
