@@ -243,10 +243,13 @@ Deno.test("rule 8: where too many results wait, the source begins no more, and w
   );
   source.send([...keys, at(3 * MINUTE)]);
   let given = 0;
+  let most = 0;
   for (let round = 0; round < 50 && given < 25_000; round++) {
     given += (await running.given()).length;
+    most = Math.max(most, running.app.snapshot().windows[0]!.open);
   }
   assertEquals(given, 25_000);
+  assert(most < 15_000, `${most} were open`);
 });
 
 Deno.test("rule 8: one result is handled at a time, and no message is counted meanwhile", async () => {
