@@ -70,7 +70,10 @@ export type StatusEvent =
     readonly watermark: number | undefined;
     readonly delayMs: number | undefined;
   }
-  /** A partition was silent for so long that a window closes: its watermark has gone on with the clock. */
+  /**
+   * A partition was silent for so long that a window closes: its watermark has gone on with the clock. Of a source that
+   * has ended beside others, it has followed theirs.
+   */
   | {
     readonly type: "idle_advance";
     readonly flow: string;

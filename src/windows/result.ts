@@ -16,7 +16,10 @@ export interface WindowResult<K, V> {
   readonly end: number;
   /** The results of the aggregates. */
   readonly value: V;
-  /** Its name: the partition (`*` where all are merged), the key, and the start. */
+  /**
+   * Its name: the partition (`*` where windows have messages of all; of a merge also the source), the key, and the
+   * start.
+   */
   readonly id: string;
   /** Counts the results of this `id`, from 1. */
   readonly revision: number;
@@ -50,7 +53,9 @@ export interface Late<M> {
   readonly time: number;
   /** How far its time is behind the watermark of its partition, in milliseconds. */
   readonly latenessMs: number;
-  /** The partition. */
+  /** The name of its source. */
+  readonly source: string;
+  /** The partition there. */
   readonly partition: number;
   /** The position after it in its source, where there is one. */
   readonly position: unknown;

@@ -234,7 +234,7 @@ export class SlidingWindows implements Windows {
 
   #give({ scope, key }: Slide, event: Event, accumulator: unknown): void {
     const { time, partition, arrival } = event;
-    const place = `${time}:${partition}:${arrival}`;
+    const place = `${time}:${this.#host.nameOf(partition)}:${arrival}`;
     const value = this.#host.how.result(accumulator);
     const revision = ++event.revision;
     const start = time - this.#size;

@@ -2,6 +2,14 @@ import { encodeParts } from "../cache/keys.ts";
 import type { StateRows } from "../flow/state/state.ts";
 import { ALL } from "./window_key.ts";
 
+/** What watermarks need to know of a partition. */
+export interface PartitionProgress {
+  /** Returns whether everything known to be in it was handled. */
+  isReadToItsEnd(partition: number): boolean;
+  /** Returns whether its source has ended. */
+  hasEnded(partition: number): boolean;
+}
+
 /** The event time of one partition. */
 export interface PartitionClock {
   readonly partition: number;
@@ -19,11 +27,10 @@ export interface PartitionClock {
   unsaved: boolean;
 }
 
-/** The watermarks of the partitions of a source. */
+/** The watermarks of the partitions that a flow reads. */
 export class Watermarks {
   readonly clocks: Map<number, PartitionClock> = new Map();
-  /** Returns whether a partition has nothing that was not handed out; set by its owner. */
-  isReadToItsEnd: (partition: number) => boolean = () => false;
+  readonly #progress: PartitionProgress;
   readonly #outOfOrderness: number;
   readonly #prefix: string;
   readonly #merged: boolean;
@@ -33,7 +40,9 @@ export class Watermarks {
   constructor(
     { outOfOrderness, merged }: { readonly outOfOrderness: number; readonly merged: boolean },
     prefix: string,
+    progress: PartitionProgress,
   ) {
+    this.#progress = progress;
     this.#outOfOrderness = outOfOrderness;
     this.#prefix = prefix;
     this.#merged = merged;
@@ -104,20 +113,30 @@ export class Watermarks {
     this.#raise(clock, clock.estimate - this.#outOfOrderness);
   }
 
-  /** What the watermark would be if the silence so far were applied; without a message, that of the others. */
+  /**
+   * What the watermark would be if the silence so far were applied. One without a message has that of the others, and
+   * one whose source has ended is not behind the others that go on.
+   */
   after(clock: PartitionClock, silence: number): number {
-    if (clock.greatest > -Infinity) {
-      return clock.estimate + silence - clock.silence - this.#outOfOrderness;
-    }
+    const own = clock.estimate + silence - clock.silence - this.#outOfOrderness;
+    if (clock.greatest === -Infinity) return this.#leastOther(clock, false);
+    if (!this.#progress.hasEnded(clock.partition)) return own;
+    return Math.max(own, this.#leastOther(clock, true));
+  }
+
+  /** The least watermark of the others; where the source must go on, of those of which it does. */
+  #leastOther(clock: PartitionClock, goesOn: boolean): number {
+    if (!this.#merged) return -Infinity;
     let least = Infinity;
     for (const other of this.clocks.values()) {
-      if (other === clock || other.watermark >= least) continue;
+      const { partition, greatest, watermark } = other;
+      if (other === clock || watermark >= least) continue;
       // One that follows the others itself is not waited for: two would wait for each other.
-      if (other.greatest > -Infinity || !this.isReadToItsEnd(other.partition)) {
-        least = other.watermark;
-      }
+      if (greatest === -Infinity && this.#progress.isReadToItsEnd(partition)) continue;
+      if (goesOn && this.#progress.hasEnded(partition)) continue;
+      least = watermark;
     }
-    return this.#merged && least < Infinity ? least : -Infinity;
+    return least === Infinity ? -Infinity : least;
   }
 
   /** Applies the silence so far. */

@@ -42,10 +42,10 @@ export function partsOf(key: unknown): readonly KeyPart[] {
 /** The scope of windows whose partitions are merged. */
 export const ALL = -1;
 
-/** The name of a window: its scope, its key, and its place among those of the key. */
-export function windowId(scope: number, key: unknown, place: number | string): string {
+/** The name of a window: its scope in words, its key, and its place among those of the key. */
+export function windowId(scope: string, key: unknown, place: number | string): string {
   const parts = partsOf(key).map(textOf).join(",");
-  return `${scope === ALL ? "*" : scope}/${parts}/${place}`;
+  return `${scope}/${parts}/${place}`;
 }
 
 /** A string as in a URL; other parts begin with what cannot stand there. */

@@ -7,7 +7,7 @@ import { currentMessage, runAs } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
-import type { ConcurrentTicking, Ticking } from "../flow/stage/ticking.ts";
+import type { ConcurrentTicking, Ticking, TickingSource } from "../flow/stage/ticking.ts";
 import type { Emit, Maybe } from "../flow/stage/stage.ts";
 import type { WindowCounts } from "../snapshot.ts";
 import type { StatusEvent } from "../status.ts";
@@ -15,6 +15,7 @@ import { assertSameDefinition } from "./definition.ts";
 import type { WindowSettings } from "./options.ts";
 import { Outbox, type OutboxItem } from "./outbox.ts";
 import type { Late } from "./result.ts";
+import { PartitionNumbers } from "./partition_numbers.ts";
 import { Positions } from "./positions.ts";
 import { Replays } from "./replays.ts";
 import { type PartitionClock, Watermarks } from "./watermarks.ts";
@@ -49,6 +50,7 @@ export class WindowStage implements Ticker {
   readonly #place: StagePlace;
   readonly #ticking: Ticking;
   readonly #windows: Windows;
+  readonly #numbers: PartitionNumbers;
   readonly #watermarks: Watermarks;
   readonly #outbox: Outbox;
   readonly #concurrent: ConcurrentTicking | undefined;
@@ -76,7 +78,8 @@ export class WindowStage implements Ticker {
   constructor(settings: WindowSettings, make: MakeWindows, place: StagePlace) {
     const ticking = place.ticking!;
     const { flow } = place.flowRun;
-    const { store } = ticking;
+    const { store, sources } = ticking;
+    const numbers = this.#numbers = new PartitionNumbers(sources.map(({ name }) => name));
     this.#settings = settings;
     this.#place = place;
     this.#ticking = ticking;
@@ -84,8 +87,11 @@ export class WindowStage implements Ticker {
     this.#watermarks = new Watermarks(
       { outOfOrderness: settings.outOfOrderness, merged: settings.scope === "source" },
       prefix("clock"),
+      {
+        isReadToItsEnd: (partition) => this.#isReadToItsEnd(partition),
+        hasEnded: (partition) => this.#hasEnded(partition),
+      },
     );
-    this.#watermarks.isReadToItsEnd = (partition) => this.#isReadToItsEnd(partition);
     this.#outbox = new Outbox(prefix("out"), store !== undefined);
     const positions = new Positions(prefix("position"));
     this.#windows = make({
@@ -96,13 +102,17 @@ export class WindowStage implements Ticker {
       prefix: prefix("windows"),
       closing: (scope) => this.#watermarks.closing(scope),
       least: (scope) => positions.least(scope),
+      nameOf: (partition) => numbers.nameOf(partition),
       give: (content) => this.#give(content),
       closed: () => this.#told.closed++,
     });
     if (store !== undefined) {
       const key = prefix("definition");
-      const isDefined = assertSameDefinition(flow, store.rows, key, settings.definition);
-      if (!isDefined) this.#define = () => store.rows.set(key, settings.definition);
+      const definition = sources.length === 1
+        ? settings.definition
+        : { ...settings.definition, sources: numbers.names };
+      const isDefined = assertSameDefinition(flow, store.rows, key, definition);
+      if (!isDefined) this.#define = () => store.rows.set(key, definition);
       this.#watermarks.load(store.rows);
       positions.load(store.rows);
       this.#windows.load(store.rows);
@@ -110,6 +120,7 @@ export class WindowStage implements Ticker {
       const leave = store.beforeCut(() => this.#save());
       ticking.signal.addEventListener("abort", leave, { once: true });
     }
+    if (sources.length > 1) this.#findPartitions();
     if (ticking.corrected) {
       const replays = this.#replays = new Replays({
         windows: this.#windows as CorrectableWindows,
@@ -203,11 +214,12 @@ export class WindowStage implements Ticker {
 
   #add(message: unknown): void {
     const { by, time: timeOf, how, scope, maxAhead } = this.#settings;
-    const { receipt } = this.#place.input;
+    const { receipt, branch } = this.#place.input;
     const replays = this.#replays;
     if (replays?.passes) return;
     const again = replays?.watermark;
-    const partition = receipt?.partition ?? 0;
+    const local = receipt?.partition ?? 0;
+    const partition = this.#numbers.of(branch, local);
     const time = timeOf === undefined ? timestampOf(message) : timeOf(message);
     if (typeof time !== "number" || !Number.isFinite(time)) {
       throw new TypeError(
@@ -220,7 +232,7 @@ export class WindowStage implements Ticker {
     const key = by === undefined ? keyOf(message) : by(message);
     const mapKey = toMapKey(key);
     const read = how.read(message);
-    const silence = this.#ticking.silence(partition);
+    const silence = this.#ticking.sources[branch]!.silence(local);
     const clock = this.#clock(partition, silence);
     const entry: Entry = {
       partition,
@@ -243,14 +255,12 @@ export class WindowStage implements Ticker {
     if (late !== undefined) this.#late(copy, entry, late, receipt);
     this.#watermarks.arrived(clock, time, silence, counts);
     this.#windows.moved(entry.scope);
+    if (this.#someEnded) this.#advance();
     if (this.#windows.changed) this.#setEvery();
     if (this.#cancelLook === undefined) this.#setLook();
   }
 
-  #clock(
-    partition: number,
-    silence: number = this.#ticking.silence(partition),
-  ): PartitionClock {
+  #clock(partition: number, silence: number = this.#silence(partition)): PartitionClock {
     const { scope, how } = this.#settings;
     const { clocks } = this.#watermarks;
     if (
@@ -271,12 +281,14 @@ export class WindowStage implements Ticker {
   ): void {
     this.#told.late++;
     if (this.#settings.late === undefined) return;
+    const place = this.#placeOf(partition);
     const late: Late<unknown> = {
       message,
       key,
       time,
       latenessMs: watermark - time,
-      partition,
+      source: place.source.name,
+      partition: place.partition,
       position: receipt?.next,
       windows: windows.map(({ start, end }) => ({ start, end })),
     };
@@ -285,8 +297,9 @@ export class WindowStage implements Ticker {
   }
 
   #give({ scope, key, place, value, replaces = [], ...rest }: Content): void {
-    const id = windowId(scope, key, place);
-    const result = { key, value, id, replaces: replaces.map((each) => windowId(scope, key, each)) };
+    const name = scope === ALL ? "*" : this.#numbers.nameOf(scope);
+    const id = windowId(name, key, place);
+    const result = { key, value, id, replaces: replaces.map((each) => windowId(name, key, each)) };
     this.#outbox.add("result", { ...result, ...rest });
     this.#ask();
   }
@@ -358,7 +371,11 @@ export class WindowStage implements Ticker {
 
   #work(): void {
     this.#replays?.settle();
-    if (this.#windows.due) return this.#windows.close(CHUNK);
+    if (this.#windows.due) {
+      this.#windows.close(CHUNK);
+      if (this.#someEnded) this.#advance();
+      return;
+    }
     if (this.#eager && this.#windows.changed) {
       this.#windows.giveChanged(CHUNK);
       if (!this.#windows.changed) this.#eager = false;
@@ -412,18 +429,26 @@ export class WindowStage implements Ticker {
   /** Partitions that are read and have had no message count too, where windows have messages of all. */
   #findPartitions(): void {
     if (this.#settings.scope === "partition") return;
-    for (const { partition } of this.#ticking.feed.parts?.() ?? []) this.#clock(partition);
+    const { sources } = this.#ticking;
+    // A source without partitions is one: that of a merge is known before its first message.
+    const none = sources.length > 1 ? [{ partition: 0 }] : [];
+    for (const [index, { feed }] of sources.entries()) {
+      for (const { partition } of feed.parts?.() ?? none) {
+        this.#clock(this.#numbers.of(index, partition));
+      }
+    }
     this.#windows.moved(ALL);
   }
 
-  /** Applies the silence so far where a window closes by it. */
+  /** Applies the silence so far where a window closes by it. A source that has ended holds the others up no more. */
   #advance(): void {
     const { advances, scope } = this.#settings;
-    if (!advances || this.#windows.due) return;
+    if (this.#ending || this.#windows.due || (!advances && !this.#someEnded)) return;
     for (const clock of this.#watermarks.clocks.values()) {
       const { partition, watermark, greatest } = clock;
+      if (!advances && !this.#hasEnded(partition)) continue;
       const of = scope === "partition" ? partition : ALL;
-      const silence = this.#ticking.silence(partition);
+      const silence = advances ? this.#silence(partition) : clock.silence;
       const after = this.#watermarks.after(clock, silence);
       if (after <= watermark || after < this.#windows.next(of)) continue;
       if (this.#isBehind(partition)) continue; // what is in flight was read before the silence
@@ -431,16 +456,42 @@ export class WindowStage implements Ticker {
       this.#watermarks.applySilence(clock, silence);
       this.#windows.moved(of);
       const { flow } = this.#place.flowRun;
-      const { source, status } = this.#ticking;
-      status?.({ type: "idle_advance", flow, source, partition, watermark: clock.watermark });
+      const place = this.#placeOf(partition);
+      const source = place.source.name;
+      this.#ticking.status?.({
+        type: "idle_advance",
+        flow,
+        source,
+        partition: place.partition,
+        watermark: clock.watermark,
+      });
     }
   }
 
-  #isReadToItsEnd(partition: number): boolean {
-    for (const part of this.#ticking.feed.parts?.() ?? []) {
-      if (part.partition === partition) return part.caughtUp && !this.#isBehind(partition);
-    }
-    return false;
+  /** The source of a partition, and its number there. */
+  #placeOf(number: number): { readonly source: TickingSource; readonly partition: number } {
+    const { source, partition } = this.#numbers.placeOf(number);
+    return { source: this.#ticking.sources[source]!, partition };
+  }
+
+  #silence(number: number): number {
+    const { source, partition } = this.#placeOf(number);
+    return source.silence(partition);
+  }
+
+  #isReadToItsEnd(number: number): boolean {
+    const { source, partition } = this.#placeOf(number);
+    return source.isReadToItsEnd(partition) && !this.#isBehind(number);
+  }
+
+  #hasEnded(number: number): boolean {
+    return this.#placeOf(number).source.exhausted;
+  }
+
+  /** True where sources are merged, and one of them has ended. */
+  get #someEnded(): boolean {
+    const { sources } = this.#ticking;
+    return sources.length > 1 && sources.some(({ exhausted }) => exhausted);
   }
 
   /** Returns whether messages of a partition are in flight before the window. */
@@ -450,15 +501,16 @@ export class WindowStage implements Ticker {
 
   /** Looks at the silence again when the next window could close by it. */
   #setLook(): void {
-    const { feed, clock, stopping } = this.#ticking;
-    if (!this.#settings.advances || feed.silence !== undefined) return;
+    const { sources, clock, stopping } = this.#ticking;
+    if (!this.#settings.advances) return;
+    if (sources.every(({ feed }) => feed.silence !== undefined)) return;
     if (this.#ending || stopping.aborted || this.#cancelLook !== undefined) return;
     let wait = Infinity;
     for (const each of this.#watermarks.clocks.values()) {
       if (this.#isBehind(each.partition)) continue; // looked at when that has come
       const of = this.#settings.scope === "partition" ? each.partition : ALL;
       const left = this.#windows.next(of) -
-        this.#watermarks.after(each, this.#ticking.silence(each.partition));
+        this.#watermarks.after(each, this.#silence(each.partition));
       wait = Math.min(wait, left);
     }
     if (wait === Infinity) return;
@@ -492,8 +544,7 @@ export class WindowStage implements Ticker {
   }
 
   tell(status: (event: StatusEvent) => void): void {
-    const { flow } = this.#place.flowRun;
-    const { source } = this.#ticking;
+    const { flow, source } = this.#place.flowRun;
     const { closed, late, ahead } = this.#told;
     const before = this.#before;
     this.#before = {

@@ -5,7 +5,7 @@ import type { MapKey } from "./window_key.ts";
 
 /** A message on its way into its windows. */
 export interface Entry {
-  /** Its partition in the source. */
+  /** Its partition; see `PartitionNumbers`. */
   readonly partition: number;
   /** Whose windows it belongs to: its partition's, or those of all. */
   readonly scope: number;
@@ -55,6 +55,8 @@ export interface WindowsHost {
   closing(scope: number): number;
   /** The least watermark by which a message of a scope may be judged again; Infinity where none is. */
   least(scope: number): number;
+  /** What a partition is called in an `id`. */
+  nameOf(partition: number): string;
   /** Gives a result. */
   give(content: Content): void;
   /** A window has closed. */

@@ -13,7 +13,6 @@ export interface Timed {
 
 /** A source with partitions and positions whose silence a test decides; it may be read again and again. */
 export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
-  readonly name = "source";
   readonly positioned = true;
   receipt: Receipt | undefined;
   onLook?: () => void;
@@ -28,7 +27,7 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   #resumption: Resumption | undefined;
   readonly #reader = new Waker();
 
-  constructor(partitions = 1) {
+  constructor(partitions = 1, readonly name = "source") {
     this.#logs = Array.from({ length: partitions }, () => []);
   }
 

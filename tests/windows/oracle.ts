@@ -4,7 +4,6 @@ import {
   EVERY,
   GAP,
   OUT_OF_ORDER,
-  type Plan,
   SIZE,
   SLACK,
   type Value,
@@ -22,22 +21,26 @@ interface Judged {
 export function check(world: World): void {
   const { plan, table } = world;
   if (world.failure !== undefined) throw new Error(world.failure);
-  const { all, settled, bounds } = judge(world);
-  const want = windowsOf(plan, all);
-  const scopeOf = (id: string) => id.split("/")[0]!;
-  const watermarkOf = (id: string) => {
-    const scope = scopeOf(id);
-    if (scope !== "*") return settled.get(Number(scope)) ?? -Infinity;
-    return Math.min(
-      ...world.logs.keys().map((partition) => settled.get(partition) ?? -Infinity),
-    );
+  const { all, settled, bounds, ended } = judge(world);
+  const want = windowsOf(world, all);
+  /** The logs of a window. */
+  const logsOf = (id: string) => {
+    const [scope] = id.split("/");
+    const all = [...world.logs.keys()];
+    return scope === "*" ? all : all.filter((log) => nameOf(world, log) === scope);
+  };
+  const watermarkOf = (logs: readonly number[]) => {
+    // Those that have ended hold the others up no more.
+    const open = logs.filter((log) => logs.length === 1 || !ended.has(world.logs[log]!.source));
+    return Math.min(...open.map((log) => settled.get(log) ?? -Infinity));
   };
   for (const [id, { end, ids }] of want) {
     const given = table.get(id);
     // At the end nothing came for five sizes, so it must have closed unless its time is still to come.
+    const logs = logsOf(id);
     const bound = plan.idle === "hold"
-      ? watermarkOf(id)
-      : Math.max(watermarkOf(id), silentBound(world, scopeOf(id), bounds));
+      ? watermarkOf(logs)
+      : Math.max(watermarkOf(logs), silentBound(logs, bounds));
     const mustBe = plan.kind === "countWindow"
       ? end < Infinity
       : plan.kind === "sliding"
@@ -68,19 +71,26 @@ function show({ value }: WindowResult<string, Value>): string {
   return value.ids.join(" ");
 }
 
-/** How far silence must have brought the watermark of a scope: the last process saw 100 seconds of it. */
-function silentBound(
-  { logs }: World,
-  scope: string,
-  estimates: ReadonlyMap<number, number>,
-): number {
-  const of = (partition: number) => {
-    const estimate = estimates.get(partition);
+/** What a partition is called in an id. */
+function nameOf({ plan, logs }: World, log: number): string {
+  const { source, partition } = logs[log]!;
+  return plan.sources.length === 1 ? String(partition) : `${source}:${partition}`;
+}
+
+/** Where a partition stands among all: by its number, then by the name of its source. */
+function orderOf({ plan, logs }: World, log: number): number {
+  const { source, partition } = logs[log]!;
+  return partition * plan.sources.length + plan.sources.toSorted().indexOf(source);
+}
+
+/** How far silence must have brought the watermark of a window: the last process saw 100 seconds of it. */
+function silentBound(logs: readonly number[], estimates: ReadonlyMap<number, number>): number {
+  const of = (log: number) => {
+    const estimate = estimates.get(log);
     return estimate === undefined ? undefined : estimate - OUT_OF_ORDER + 5 * SIZE - 3 * SLACK;
   };
-  if (scope !== "*") return of(Number(scope)) ?? -Infinity;
   // One without a message follows the others; without any that moves a watermark none closes.
-  const bounds = [...logs.keys().map(of).filter((bound) => bound !== undefined)];
+  const bounds = logs.map(of).filter((bound) => bound !== undefined);
   return bounds.length === 0 ? -Infinity : Math.min(...bounds);
 }
 
@@ -95,21 +105,31 @@ function judge({ trace, logs, plan }: World) {
   let bounds = new Map<number, number>();
   const all: Judged[] = [];
   const admitted = new Map<number, number>();
+  /** The sources that have ended in the last process. */
+  const ended = new Set<string>();
+  const hasEnded = (log: number) => ended.has(logs[log]!.source);
   const least = () =>
     Math.min(...logs.keys().filter((p) => watermarks.has(p)).map((p) => watermarks.get(p)!));
   for (const each of trace) {
     if (each.type === "boot") {
+      ended.clear();
       bounds = new Map(estimates);
       settled = new Map(watermarks);
       continue;
     }
     if (each.type === "advance") {
-      const { partition, watermark, silence } = each;
-      // One without a message follows the others.
-      const others = logs.keys().filter((other) => other !== partition && greatest.has(other));
-      const limit = greatest.has(partition)
-        ? estimates.get(partition)! - OUT_OF_ORDER + silence
-        : Math.min(...others.map((other) => watermarks.get(other)!));
+      const { log: partition, watermark, silence } = each;
+      // One without a message follows the others, and one that has ended those that go on.
+      const follows = hasEnded(partition) && greatest.has(partition);
+      const others = logs.keys().filter((other) =>
+        other !== partition && greatest.has(other) && !(follows && hasEnded(other))
+      ).toArray();
+      const leader = plan.scope === "source" && others.length > 0
+        ? Math.min(...others.map((other) => watermarks.get(other)!))
+        : -Infinity;
+      const own = (estimates.get(partition) ?? -Infinity) - OUT_OF_ORDER +
+        (plan.idle === "hold" ? 0 : silence);
+      const limit = !greatest.has(partition) ? leader : follows ? Math.max(own, leader) : own;
       if (watermark > limit) {
         throw new Error(
           `the watermark of ${partition} ran to ${watermark}; its messages and ${silence} ms of silence justify ${limit}`,
@@ -119,17 +139,21 @@ function judge({ trace, logs, plan }: World) {
       estimates.set(partition, watermark + OUT_OF_ORDER);
       continue;
     }
+    if (each.type === "ended") {
+      ended.add(each.source);
+      continue;
+    }
     if (each.type === "partition") {
       // One that appears begins where the others are, where a window has messages of all.
       const known = plan.scope === "source" && watermarks.size > 0 ? least() : -Infinity;
-      watermarks.set(each.partition, known);
+      watermarks.set(each.log, known);
       continue;
     }
     const { message, isAhead } = each;
-    const { partition, offset, time } = message;
+    const { log: partition, offset, time, fate } = message;
     // Whatever was handled concurrently before it, a window has the messages of a partition in their order, each once.
     const last = admitted.get(partition) ?? -1;
-    if (offset <= last) {
+    if (offset < last || (offset === last && fate !== "twice")) {
       throw new Error(`${partition}:${offset} has come to the window after ${last}`);
     }
     admitted.set(partition, offset);
@@ -142,7 +166,7 @@ function judge({ trace, logs, plan }: World) {
     watermarks.set(partition, Math.max(watermark, estimate - OUT_OF_ORDER));
     settled.set(partition, Math.max(settled.get(partition) ?? -Infinity, estimate - OUT_OF_ORDER));
   }
-  return { all, settled, bounds };
+  return { all, settled, bounds, ended };
 }
 
 interface Wanted {
@@ -151,12 +175,13 @@ interface Wanted {
 }
 
 function windowsOf(
-  { kind, scope, accept, every }: Plan,
+  world: World,
   all: readonly Judged[],
 ): Map<string, Wanted> {
+  const { kind, scope, accept, every } = world.plan;
   const want = new Map<string, Wanted>();
-  const nameOf = ({ partition, key }: Logged) => `${scope === "source" ? "*" : partition}/${key}`;
-  const idOf = ({ partition, offset }: Logged) => `${partition}:${offset}`;
+  const keyOf = ({ log, key }: Logged) => `${scope === "source" ? "*" : nameOf(world, log)}/${key}`;
+  const idOf = ({ log, offset }: Logged) => `${log}:${offset}`;
   const add = (id: string, end: number, message: Logged) =>
     want.getOrInsertComputed(id, () => ({ end, ids: [] })).ids.push(idOf(message));
   if (kind === "tumbling" || kind === "hopping") {
@@ -165,7 +190,7 @@ function windowsOf(
       const last = Math.floor(message.time / step) * step;
       for (let start = last; start > message.time - SIZE; start -= step) {
         if (watermark >= start + SIZE + accept) continue;
-        add(`${nameOf(message)}/${start}`, start + SIZE, message);
+        add(`${keyOf(message)}/${start}`, start + SIZE, message);
       }
     }
     return want;
@@ -174,7 +199,7 @@ function windowsOf(
     const inTime = all.filter(({ message, watermark }) => message.time >= watermark - accept);
     const open = new Map<string, { id: string; last: number }>();
     for (const { message } of inTime.toSorted((a, b) => a.message.time - b.message.time)) {
-      const name = nameOf(message);
+      const name = keyOf(message);
       let current = open.get(name);
       if (current === undefined || message.time >= current.last + GAP) {
         open.set(name, current = { id: `${name}/${message.time}`, last: message.time });
@@ -189,18 +214,18 @@ function windowsOf(
     // The number of a message among those of its partition is a part of its name.
     const arrivals = new Map<number, number>();
     const numbered = all.map(({ message, watermark }) => {
-      const arrival = arrivals.get(message.partition) ?? 0;
-      arrivals.set(message.partition, arrival + 1);
+      const arrival = arrivals.get(message.log) ?? 0;
+      arrivals.set(message.log, arrival + 1);
       return { message, watermark, arrival };
     }).filter(({ message, watermark }) => message.time >= watermark);
+    const order = (log: number) => orderOf(world, log);
     for (const { message, arrival } of numbered) {
-      const { time, partition, offset } = message;
-      const id = `${nameOf(message)}/${time}:${partition}:${arrival}`;
-      for (const { message: other } of numbered) {
-        if (nameOf(other) !== nameOf(message) || other.time <= time - SIZE) continue;
+      const { time, log } = message;
+      const id = `${keyOf(message)}/${time}:${nameOf(world, log)}:${arrival}`;
+      for (const { message: other, arrival: number } of numbered) {
+        if (keyOf(other) !== keyOf(message) || other.time <= time - SIZE) continue;
         const isBefore = other.time < time || (other.time === time &&
-          (other.partition < partition ||
-            (other.partition === partition && other.offset <= offset)));
+          (order(other.log) < order(log) || (other.log === log && number <= arrival)));
         if (isBefore) add(id, time, other);
       }
     }
@@ -208,7 +233,7 @@ function windowsOf(
   }
   const counts = new Map<string, number>();
   for (const { message } of all) {
-    const name = nameOf(message);
+    const name = keyOf(message);
     const number = counts.get(name) ?? 0;
     counts.set(name, number + 1);
     // Window n has the COUNT messages up to the one that closes it, and is there once a message after the last has come.

@@ -29,6 +29,7 @@ Deno.test("SessionWindows.open is how many sessions have not closed, whatever th
       prefix: "w",
       closing: () => watermark,
       least: () => Infinity,
+      nameOf: String,
       give() {},
       closed() {},
     };

@@ -10,22 +10,31 @@ import { PartitionSilence } from "../../src/kafka/topic/partition_silence.ts";
 import type { Random } from "../../src/testing/mod.ts";
 import { Waker } from "../_support/waker.ts";
 
+/** The messages of one partition. */
+export interface Log {
+  /** The name of its source. */
+  readonly source: string;
+  /** Its number there. */
+  readonly partition: number;
+  readonly messages: Logged[];
+}
+
 /** A message of a simulated log. */
 export interface Logged {
-  readonly partition: number;
+  /** Its log among those of all sources. */
+  readonly log: number;
   readonly offset: number;
   readonly key: string;
   readonly time: number;
-  /** "filtered" never reaches the window, "poison" fails there. */
-  readonly fate: "counted" | "filtered" | "poison";
+  /** "filtered" never reaches the window, "poison" fails there; "twice" comes through a Proxy as two. */
+  readonly fate: "counted" | "filtered" | "poison" | "twice";
 }
 
 /** How long a fetch waits at the end of a partition. */
 export const FETCH_WAIT = 3_000;
 
-/** A log with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
+/** A source with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
 export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
-  readonly name = "log";
   readonly positioned = true;
   receipt: Receipt | undefined;
   onLook?: () => void;
@@ -34,7 +43,11 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   outage = false;
   /** A partition was taken away, and has not come back. */
   away = false;
-  readonly #logs: readonly Logged[][];
+  /** It ends when everything was handed out. */
+  ending = false;
+  /** Called when it has ended. */
+  onEnd: () => void = () => {};
+  readonly #world: readonly Log[];
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #silence: PartitionSilence;
@@ -47,11 +60,29 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   #resumption: Resumption | undefined;
   readonly #reader = new Waker();
 
-  constructor(logs: readonly Logged[][], clock: Clock, random: Random) {
-    this.#logs = logs;
+  /** `topic` is the source whose logs it reads. */
+  constructor(
+    readonly name: string,
+    world: readonly Log[],
+    clock: Clock,
+    random: Random,
+    readonly topic: string = name,
+  ) {
+    this.#world = world;
     this.#clock = clock;
     this.#random = random;
     this.#silence = new PartitionSilence(clock, FETCH_WAIT);
+  }
+
+  /** Its own logs. */
+  get #logs(): readonly Logged[][] {
+    return this.#world.filter(({ source }) => source === this.topic)
+      .map(({ messages }) => messages);
+  }
+
+  /** Returns whether everything of a partition is done. */
+  isDone(partition: number): boolean {
+    return this.#acks[partition]?.position === this.#logs[partition]!.length;
   }
 
   [openFeed](_host: Host, gate: Gate): Feed<Logged> {
@@ -70,6 +101,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   /** Reads partitions that are new. */
   follow(): void {
+    if (this.#gate === undefined) return;
     for (let partition = this.#acks.length; partition < this.#logs.length; partition++) {
       this.#begin(partition);
       void this.#fetch(partition);
@@ -138,6 +170,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
         } else {
           this.#silence.answered(partition, this.done[partition] === from);
           this.onLook?.();
+          if (this.#isOver()) this.#reader.wake();
         }
       }
     } catch {
@@ -158,6 +191,10 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   poll(): Logged | typeof WAIT | typeof END {
     if (this.#ended.signal.aborted) return END;
+    if (this.#isOver()) {
+      this.onEnd();
+      return END;
+    }
     const ready = this.#acks.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
     if (this.dead || this.away || ready.length === 0) return WAIT;
     const partition = this.#random.pick(ready);
@@ -167,6 +204,11 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
     this.receipt = new Receipt(() => acks.done(number), offset + 1, partition);
     this.receipt.tracker = acks;
     return this.#logs[partition]![offset]!;
+  }
+
+  #isOver(): boolean {
+    return this.ending && !this.dead &&
+      this.#logs.every(({ length }, partition) => this.#handed[partition] === length);
   }
 
   wait(wake: () => void): void {

@@ -3,7 +3,7 @@
  * any two steps, brokers that go away, downtime, and clocks that step. All from a seed. What the sink has at the end
  * must be what {@linkcode expectedWindows} computes from the order in which messages came.
  */
-import { App } from "../../mod.ts";
+import { App, merge, Proxy } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
 import type { ConcurrencyOptions } from "../../src/flow/concurrency/options.ts";
@@ -23,7 +23,7 @@ import {
 } from "../../src/windows/mod.ts";
 import { Disk, openSimulated, SimulatedKv } from "../_support/simulated_disk.ts";
 import { check } from "./oracle.ts";
-import { FETCH_WAIT, type Logged, SimulatedLog } from "./simulated_log.ts";
+import { FETCH_WAIT, type Log, type Logged, SimulatedLog } from "./simulated_log.ts";
 
 export const SIZE = 20_000;
 export const EVERY = 10_000;
@@ -53,9 +53,16 @@ export interface Plan {
   readonly every: number;
   readonly partitions: number;
   readonly grows: boolean;
-  /** Messages pass a `map()` before the window, and several of its flow may be in flight. */
+  /** The sources; each process merges them in an order of its own. */
+  readonly sources: readonly string[];
+  /** How many Proxies lie between the source and the window. */
+  readonly proxies: number;
+  /**
+   * Messages pass a `map()` before the window, and several of its flow may be in flight; never where sources are merged
+   * or behind a Proxy.
+   */
   readonly concurrency: ConcurrencyOptions<Logged> | undefined;
-  /** Another flow at the same source, in the same state. */
+  /** Another flow in the same state, at the first source; a concurrent one reads it a second time where it must. */
   readonly beside: "none" | "sequential" | "concurrent";
 }
 
@@ -64,12 +71,13 @@ export type Happened =
   | { readonly type: "message"; readonly message: Logged; readonly isAhead: boolean }
   | {
     readonly type: "advance";
-    readonly partition: number;
+    readonly log: number;
     readonly watermark: number;
     /** How long the partition was silent, at most. */
     readonly silence: number;
   }
-  | { readonly type: "partition"; readonly partition: number }
+  | { readonly type: "partition"; readonly log: number }
+  | { readonly type: "ended"; readonly source: string }
   | { readonly type: "boot" };
 
 /** What outlives the processes. */
@@ -77,7 +85,7 @@ export interface World {
   readonly plan: Plan;
   readonly random: Random;
   readonly disk: Disk;
-  readonly logs: Logged[][];
+  readonly logs: Log[];
   trace: Happened[];
   /** What the sink has: the last revision of each window. */
   readonly table: Map<string, WindowResult<string, Value>>;
@@ -103,6 +111,9 @@ export function planOf(random: Random): Plan {
   ]);
   const scope = random.pick<Plan["scope"]>(["partition", "source"]);
   const accepts = kind !== "sliding" && kind !== "countWindow" && random.chance(0.4);
+  const sources = random.pick([["log"], ["log"], ["log"], ["log", "events"]]);
+  const proxies = sources.length === 1 && random.chance(0.4) ? 1 + random.integer(2) : 0;
+  const isDirect = sources.length === 1 && proxies === 0;
   return {
     kind,
     scope,
@@ -115,7 +126,9 @@ export function planOf(random: Random): Plan {
     every: random.pick([1, 2, COUNT, COUNT]),
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
-    concurrency: random.chance(0.5) ? concurrencyOf(random) : undefined,
+    sources,
+    proxies,
+    concurrency: isDirect && random.chance(0.5) ? concurrencyOf(random) : undefined,
     beside: random.chance(0.7) ? "none" : random.pick(["sequential", "concurrent"]),
   };
 }
@@ -133,7 +146,7 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     plan,
     random,
     disk: new Disk(),
-    logs: Array.from({ length: plan.partitions }, () => []),
+    logs: [],
     trace: [],
     table: new Map(),
     contents: new Map(),
@@ -141,6 +154,9 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     time: 1_000_000,
     offset: 0,
   };
+  for (const source of plan.sources) {
+    for (let left = plan.partitions; left > 0; left--) grow(world, source);
+  }
   const lives = 1 + random.integer(5);
   for (let life = 0; life < lives; life++) {
     await live(world, false);
@@ -151,6 +167,12 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     if (tries > 20) throw new Error("the program does not come to an end");
   }
   check(world);
+}
+
+/** A source gets another partition. */
+function grow({ logs }: World, source: string): void {
+  const partition = logs.filter((log) => log.source === source).length;
+  logs.push({ source, partition, messages: [] });
 }
 
 /** Time passes, in which messages come and nobody reads. */
@@ -164,22 +186,24 @@ function downtime(world: World): void {
 }
 
 function produce({ random, logs, plan }: World, now: number): void {
-  const partition = random.integer(logs.length);
-  const log = logs[partition]!;
+  const log = random.integer(logs.length);
+  const { messages } = logs[log]!;
   let time = now - random.integer(7_000);
   if (random.chance(0.1)) time = now - 10_000 - random.integer(50_000);
-  const nearest = random.pick(logs).at(-1);
+  const nearest = random.pick(logs).messages.at(-1);
   if (nearest !== undefined && random.chance(0.1)) time = nearest.time - OUT_OF_ORDER;
   if (random.chance(0.05)) time = now + 2 * MAX_AHEAD + random.integer(150_000);
-  const other = random.pick(logs).at(-1);
+  const other = random.pick(logs).messages.at(-1);
   if (other !== undefined && random.chance(0.15)) time = other.time;
   const fate = random.chance(0.1)
     ? "filtered"
     : plan.policy === "skip" && random.chance(0.05)
     ? "poison"
+    : plan.proxies > 0 && random.chance(0.1)
+    ? "twice"
     : "counted";
   const key = random.chance(0.7) ? "a" : "b";
-  log.push({ partition, offset: log.length, key, time, fate });
+  messages.push({ log, offset: messages.length, key, time, fate });
 }
 
 /** One process; true when it has come to the end that it was to come to. */
@@ -195,7 +219,15 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const kv = new SimulatedKv(world.disk, scheduler, last ? 0 : 0.02);
   const cache = await scheduler.run(openSimulated(kv, clock).catch(() => undefined));
   if (cache === undefined) return false;
-  const log = new SimulatedLog(world.logs, clock, random);
+  const newLog = (name: string, topic = name) =>
+    new SimulatedLog(name, world.logs, clock, random, topic);
+  const sources = plan.sources.map((name) => newLog(name));
+  const isDirect = sources.length === 1 && plan.proxies === 0;
+  const again = newLog("log, read again", "log");
+  const besides = plan.beside === "concurrent" && !isDirect ? again : sources[0]!;
+  const all = new Set([...sources, besides]);
+  /** The window has messages from several that are in flight. */
+  const isConcurrent = plan.concurrency !== undefined || (plan.beside === "concurrent" && isDirect);
   const store = cache[openState]();
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
@@ -206,16 +238,18 @@ async function live(world: World, last: boolean): Promise<boolean> {
     given.add((key as string[])[1]!);
   }
   const follow = () => {
-    for (const partition of world.logs.keys()) {
-      const isKnown = trace.some((each) =>
-        each.type === "partition" && each.partition === partition
-      );
-      if (!isKnown) trace.push({ type: "partition", partition });
+    for (const log of world.logs.keys()) {
+      const isKnown = trace.some((each) => each.type === "partition" && each.log === log);
+      if (!isKnown) trace.push({ type: "partition", log });
     }
   };
   follow();
   const leave = store.beforeCut(() => store.rows.set("trace", trace.length));
-  const quiet = new Quiet(world.logs, log, () => scheduler.clock.monotonic());
+  for (const source of sources.slice(1)) {
+    source.onEnd = () => trace.push({ type: "ended", source: source.name });
+    source.ending = last && random.chance(0.3);
+  }
+  const quiet = new Quiet(world.logs, sources, () => scheduler.clock.monotonic());
   let dead = false;
   const stop = new AbortController();
   const app = new App({
@@ -224,22 +258,24 @@ async function live(world: World, last: boolean): Promise<boolean> {
     onError: plan.policy === "retry" ? { retry: { attempts: 3, minDelay: 10 } } : plan.policy,
     onStatus: (event) => {
       if (event.type !== "idle_advance") return;
-      const { partition, watermark } = event;
-      trace.push({ type: "advance", partition, watermark, silence: quiet.of(partition) });
+      const { source, partition, watermark } = event;
+      const log = world.logs.findIndex((each) =>
+        each.source === source && each.partition === partition
+      );
+      trace.push({ type: "advance", log, watermark, silence: quiet.of(log) });
     },
   });
   const arrived = (message: Logged) => {
-    quiet.arrived(message.partition);
+    quiet.arrived(message.log);
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
-    return `${message.partition}:${message.offset}`;
+    return `${message.log}:${message.offset}`;
   };
-  const isConcurrent = plan.concurrency !== undefined || plan.beside === "concurrent";
   // What a flow does with a message before it is done: it takes its time, writes to the state, and fails.
-  const work = async (flow: string, { partition, offset, key }: Logged) => {
+  const work = async (flow: string, { log, offset, key }: Logged) => {
     if (random.chance(0.4)) await scheduler.turn(flow);
     if (!last && random.chance(0.1)) await delay(clock, random.integer(8_000));
     if (offset % 3 === 0) {
-      await cache.update(["done", flow, `${partition}:${offset}`], (n = 0) => n as number + 1);
+      await cache.update(["done", flow, `${log}:${offset}`], (n = 0) => n as number + 1);
     }
     // Some build on what others have written, and some are overtaken.
     if (offset % 5 === 0) await cache.update(["last", key], () => offset);
@@ -247,22 +283,35 @@ async function live(world: World, last: boolean): Promise<boolean> {
     if (random.chance(0.2)) await scheduler.turn(`${flow} has written`);
     if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
   };
-  const passes = filter<Logged>(({ fate }) => fate !== "filtered");
   if (plan.beside !== "none") {
-    app.handle(log, (message) => work("beside", message), {
+    app.handle(besides, (message) => work("beside", message), {
       name: "beside",
       state: cache,
       ...(plan.beside === "concurrent" && { concurrency: concurrencyOf(random) }),
     });
   }
+  const first = sources.length === 1
+    ? sources[0]!
+    : merge(...random.chance(0.5) ? sources : sources.toReversed());
+  let source: typeof first | Proxy<Logged> = first;
+  const proxies = Array.from({ length: plan.proxies }, () => new Proxy<Logged>({ bound: 3 }));
+  for (const [index, proxy] of proxies.entries()) {
+    const pass = async function* (message: Logged) {
+      if (random.chance(0.2)) await scheduler.turn("before a Proxy");
+      if (message.fate === "filtered" && index === 0) return;
+      yield message;
+      if (message.fate === "twice" && index === 0) yield message;
+    };
+    app.handle(source, pass, { name: `pass ${index}`, state: cache, sink: proxy, onError: "stop" });
+    source = proxy;
+  }
   app.handle(
-    log,
-    map(
-      isConcurrent
-        ? (message) => work("windows", message).then(() => message)
-        : (message) => message,
-    ),
-    passes,
+    source,
+    map((message) => {
+      if (isConcurrent) return work("windows", message).then(() => message);
+      return plan.proxies > 0 && random.chance(0.2) ? later(message) : message;
+    }),
+    filter(({ fate }) => fate !== "filtered"),
     windowOf(plan, arrived),
     async (result) => {
       const name = `${result.id} ${result.revision}`;
@@ -291,6 +340,12 @@ async function live(world: World, last: boolean): Promise<boolean> {
       },
     },
   );
+  const later = async (message: Logged) => {
+    await (random.chance(0.1)
+      ? delay(clock, random.integer(5_000))
+      : scheduler.turn("behind a Proxy"));
+    return message;
+  };
   const streaming = app.stream({ signal: stop.signal, drainTimeout: 100_000 }).then(
     () => true,
     (error) => {
@@ -299,41 +354,47 @@ async function live(world: World, last: boolean): Promise<boolean> {
     },
   );
   const crash = () => {
-    dead = log.dead = kv.dead = true;
+    dead = kv.dead = true;
+    for (const source of all) source.dead = true;
     stop.abort();
   };
   const happen = async () => {
     for (let left = last ? 0 : 10 + random.integer(40); left > 0 && !dead; left--) {
       await delay(clock, random.integer(4_000));
       if (isConcurrent && random.chance(0.15)) {
+        const [log] = sources;
         const partition = random.integer(world.logs.length);
         for (let more = random.integer(10); more > 0; more--) produce(world, now());
         await delay(clock, random.integer(2_000));
-        log.rebalance(partition);
+        log!.rebalance(partition);
         await delay(clock, random.integer(3_000));
-        log.back(partition);
+        log!.back(partition);
       }
       const what = random.number();
       if (what < 0.7) produce(world, now());
       else if (what < 0.75) await delay(clock, random.integer(40_000));
       else if (what < 0.82) {
-        log.outage = true;
+        const away = random.pick(sources);
+        away.outage = true;
         await delay(clock, random.integer(60_000));
-        log.outage = false;
+        away.outage = false;
       } else if (what < 0.87) {
-        app.pause(log);
+        const paused = random.pick(sources);
+        app.pause(paused);
         await delay(clock, random.integer(60_000));
-        app.resume(log);
+        app.resume(paused);
       } else if (what < 0.9) world.offset += random.integer(10_000) - 5_000;
-      else if (what < 0.96 && plan.grows && world.logs.length < 3) {
-        world.logs.push([]);
+      else if (what < 0.96 && plan.grows && world.logs.length < 3 * sources.length) {
+        const { name } = random.pick(sources);
+        grow(world, name);
         follow();
-        log.follow();
+        for (const source of all) source.follow();
       }
+      if (sources.length > 1 && random.chance(0.02)) sources[1]!.ending = true;
       if (random.chance(0.02)) return stop.abort();
     }
     if (!last) return crash();
-    const read = () => world.logs.every((all, partition) => log.done[partition] === all.length);
+    const read = () => world.logs.every((log) => isDone(log, all));
     while (!read() && !stop.signal.aborted) await delay(clock, 1_000);
     await delay(clock, 5 * SIZE);
     stop.abort();
@@ -352,13 +413,12 @@ async function live(world: World, last: boolean): Promise<boolean> {
       if (times !== 1) world.failure ??= `for ${name} was written ${times} times`;
     }
     const flows = [isConcurrent && "windows", plan.beside !== "none" && "beside"];
-    for (const { partition, offset } of world.logs.flat()) {
+    const logs = world.logs.filter(({ source }) => source === besides.topic);
+    for (const { log, offset } of logs.flatMap(({ messages }) => messages)) {
       for (const flow of flows) {
         if (flow === false || offset % 3 !== 0) continue;
-        const times = await cache.get(["done", flow, `${partition}:${offset}`]);
-        if (times !== 1) {
-          world.failure ??= `${flow} has written ${partition}:${offset} ${times} times`;
-        }
+        const times = await cache.get(["done", flow, `${log}:${offset}`]);
+        if (times !== 1) world.failure ??= `${flow} has written ${log}:${offset} ${times} times`;
       }
     }
   }
@@ -419,6 +479,11 @@ function receive(world: World, result: WindowResult<string, Value>): void {
   if ((table.get(id)?.revision ?? 0) <= revision) table.set(id, result);
 }
 
+function isDone({ source, partition }: Log, sources: Iterable<SimulatedLog>): boolean {
+  for (const log of sources) if (log.topic === source && !log.isDone(partition)) return false;
+  return true;
+}
+
 /** How long partitions were silent at most, as far as the simulation knows: since their last message. */
 class Quiet {
   readonly #sums = new Map<number, number>();
@@ -426,20 +491,20 @@ class Quiet {
   #were: readonly boolean[] = [];
 
   constructor(
-    readonly logs: readonly Logged[][],
-    readonly log: SimulatedLog,
+    readonly logs: readonly Log[],
+    readonly sources: readonly SimulatedLog[],
     readonly clock: () => number,
   ) {
     this.#last = clock();
   }
 
-  arrived(partition: number): void {
-    this.#sums.set(partition, 0);
+  arrived(log: number): void {
+    this.#sums.set(log, 0);
   }
 
-  of(partition: number): number {
+  of(log: number): number {
     this.look();
-    return this.#sums.get(partition) ?? 0;
+    return this.#sums.get(log) ?? 0;
   }
 
   look(): void {
@@ -447,16 +512,15 @@ class Quiet {
     const passed = now - this.#last;
     this.#last = now;
     const were = this.#were;
-    this.#were = this.logs.map((all, partition) =>
-      this.log.done[partition] === all.length && !this.log.outage
-    );
-    for (const [partition, was] of were.entries()) {
-      const sum = this.#sums.get(partition) ?? 0;
-      if (was) this.#sums.set(partition, sum + passed);
+    this.#were = this.logs.map((log) => {
+      const { outage } = this.sources.find(({ name }) => name === log.source)!;
+      return !outage && isDone(log, this.sources);
+    });
+    for (const [log, was] of were.entries()) {
+      const sum = this.#sums.get(log) ?? 0;
+      if (was) this.#sums.set(log, sum + passed);
       // Two answers may lie around what was no silence.
-      if (was && !this.#were[partition]) {
-        this.#sums.set(partition, (this.#sums.get(partition) ?? 0) + SLACK);
-      }
+      if (was && !this.#were[log]) this.#sums.set(log, (this.#sums.get(log) ?? 0) + SLACK);
     }
   }
 }

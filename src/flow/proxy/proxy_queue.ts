@@ -32,6 +32,8 @@ export class ProxyQueue<T> implements Feed<T> {
   receipt: Receipt | undefined;
   /** Called when the reader waits for a value. */
   onIdle: () => void = () => {};
+  /** Also called then. */
+  readonly onIdleToo: Set<() => void> = new Set();
   /** The flows that read it in this run. */
   readers: FlowRun[] = [];
   /** The writers that user code keeps open. */
@@ -172,6 +174,7 @@ export class ProxyQueue<T> implements Feed<T> {
   wait(wake: () => void): void {
     this.#wake = wake;
     this.onIdle();
+    for (const call of this.onIdleToo) call();
   }
 
   /** Accepts nothing more of code outside of flows, or of messages that nobody acknowledges. */
@@ -208,6 +211,7 @@ export class ProxyQueue<T> implements Feed<T> {
     this.readers = [];
     this.released = false;
     this.onIdle = () => {};
+    this.onIdleToo.clear();
     this.#wake = undefined;
   }
 

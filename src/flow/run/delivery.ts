@@ -14,6 +14,8 @@ export class Delivery {
   receipt: Receipt | undefined = undefined;
   /** The messages that it is made from, where a stage has made it from several, or somebody has asked. */
   from: readonly Taken[] | undefined = undefined;
+  /** Which of the sources of the flow it came from, where they are merged. */
+  branch = 0;
 
   /** Another message is delivered from now on. */
   begin(root: unknown, receipt: Receipt | undefined): void {

@@ -9,7 +9,7 @@ import { DEAD_LETTERS, Recovery, type RecoveryHost } from "../stage/recovery.ts"
 import { type SinkLocks, toSinks } from "../stage/flow_end.ts";
 import type { Sinks } from "../stage/sinks.ts";
 import { type Emit, type FlowStage, isPromiseLike, type Maybe } from "../stage/stage.ts";
-import type { ConcurrentTicking, Ticking } from "../stage/ticking.ts";
+import type { ConcurrentTicking, Ticking, TickingSource } from "../stage/ticking.ts";
 import type { Host } from "../source/host.ts";
 import type { Hub } from "../source/hub.ts";
 import type { Ticker } from "../source/ticker.ts";
@@ -43,6 +43,8 @@ export interface StagesOptions {
   readonly host: StagesHost;
   readonly flowRun: FlowRun;
   readonly hubs: readonly Hub<unknown>[];
+  /** The source before the Proxies that a flow with a window reads. */
+  readonly origin: TickingSource | undefined;
   /** How long a call of the handler may take. */
   readonly timeoutMs: number;
   /** Where stores know the flow: the one that holds the positions of its messages, where there is one. */
@@ -162,12 +164,13 @@ class BackwardChain {
   /** Has all of it work for the message that the source gives. */
   begin(): void {
     if (!this.#apart) return this.#name();
-    const { flowRun, locks, tracked } = this.#options;
+    const { flowRun, hubs, origin, locks, tracked } = this.#options;
     const { pipes, state } = this.#binding;
     const [first] = pipes as readonly ExactStage<unknown, unknown>[];
-    if (first?.ticks !== undefined && locks === undefined) {
+    const isDirect = hubs.length === 1 && origin === undefined;
+    if (first?.ticks !== undefined && locks === undefined && isDirect) {
       // Only functions read the message there, and they have returned when the call has: one object serves all messages.
-      // That it has no Proxy in front, and that cuts wait for it, `assertTicks` and the ticks see to.
+      // That cuts wait for it, the ticks see to.
       flowRun.front = new Working(flowRun, this.delivery, tracked?.state);
       this.add(nameStage(flowRun.front, this.delivery, true));
     } else {
@@ -180,21 +183,19 @@ class BackwardChain {
 /** What a stage of a flow is offered whose outputs belong to no message. */
 function tickingOf(
   { name: flow, state, replays }: Binding,
-  { flowRun, hubs, host, tracked, tickers, shared, concurrent }: StagesOptions,
+  { flowRun, hubs, origin, host, tracked, tickers, shared, concurrent }: StagesOptions,
 ): Ticking {
-  const hub = hubs[0]!;
+  const { gate } = hubs[0]!;
   return {
-    source: hub.name,
-    feed: hub.feed,
+    sources: origin === undefined ? hubs.map(({ tickers }) => tickers) : [origin],
     store: state,
     clock: host.clock,
     signal: host.signal,
     stopping: host.stopping,
     status: host.status,
-    corrected: hub.gate.corrector !== undefined && replays !== "skip",
-    provisional: (partition) => hub.gate.provisional?.(partition),
-    epoch: () => hub.gate.epoch,
-    silence: (partition) => hub.tickers.silence(partition),
+    corrected: gate.corrector !== undefined && replays !== "skip",
+    provisional: (partition) => gate.provisional?.(partition),
+    epoch: () => gate.epoch,
     commitSoon: () => host.commitSoon(),
     fail: (error) => host.fail(error),
     write(sink, name, value, receipt) {

@@ -9,11 +9,13 @@ import { Delivery } from "./delivery.ts";
 import type { LiveFlow } from "../proxy/proxy_completion.ts";
 import { Proxies } from "../proxy/proxies.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
-import { merge } from "../source/merge.ts";
+import { addProxiedTicker, SourceOfProxies } from "../proxy/proxied_ticker.ts";
+import { merge, MergeLine } from "../source/merge.ts";
+import { addMergedTicker } from "../source/merged_ticker.ts";
 import { deadLetterSink } from "../stage/recovery.ts";
 import { makeStages, type Stages, type StagesHost, type StagesOptions } from "./stages.ts";
 import type { Ticker } from "../source/ticker.ts";
-import { assertTicks, hasWindow } from "../state/tick_checks.ts";
+import { assertTicks, hasWindow, wayOfTicks } from "../state/tick_checks.ts";
 import type { SinkLocks } from "../stage/flow_end.ts";
 import type { ConcurrentTicking } from "../stage/ticking.ts";
 import { Admission } from "../concurrency/admission.ts";
@@ -48,6 +50,8 @@ interface Connected {
 
 /** One flow, opened. */
 export interface Flow extends LiveFlow, Omit<Connected, "run"> {
+  /** Its work that belongs to no message, where it has a window. */
+  readonly ticker: Ticker | undefined;
   ended: boolean;
   /** Begins to take messages; resolves when the flow has ended. */
   start(): Promise<void>;
@@ -67,7 +71,7 @@ type MakeStages = (
  */
 export function open(bindings: readonly Binding[], host: WiringHost, stalls: boolean): Opened {
   const tracked = findTracked(bindings, host.onError);
-  const opened = new Opened(host, tracked, concurrentSources(bindings));
+  const opened = new Opened(host, bindings, tracked);
   const { sources, groups } = opened;
   try {
     for (const binding of bindings) opened.add(binding);
@@ -91,18 +95,20 @@ export class Opened {
   readonly proxies: Proxies;
   readonly groups: StateGroups;
   readonly #host: WiringHost;
+  readonly #bindings: readonly Binding[];
   readonly #tracked: ReadonlyMap<Binding, StateStore | undefined>;
+  /** The sources of flows that handle their messages concurrently. */
   readonly #concurrent: ReadonlySet<unknown>;
 
-  /** `concurrent`: the sources of flows that handle their messages concurrently. */
   constructor(
     host: WiringHost,
+    bindings: readonly Binding[],
     tracked: ReadonlyMap<Binding, StateStore | undefined>,
-    concurrent: ReadonlySet<unknown>,
   ) {
     this.#host = host;
+    this.#bindings = bindings;
     this.#tracked = tracked;
-    this.#concurrent = concurrent;
+    this.#concurrent = concurrentSources(bindings);
     this.proxies = new Proxies(this.flows, host);
     this.sources = new Sources(host, this.proxies);
     this.groups = new StateGroups(host);
@@ -115,12 +121,14 @@ export class Opened {
     const concurrency = concurrencyOf(binding, this.#concurrent);
     const hubs = binding.sources.map((source) => this.sources.open(source, name));
     assertTicks(binding, hubs, onError, concurrency !== undefined);
+    const origin = this.#originOf(binding);
     const flowRun = this.#flowRun(name, hubs);
     const writes = this.proxies.write([...sinks, deadLetterSink(onError)]);
     const tickers: Ticker[] = [];
     const options: Omit<StagesOptions, "flowRun" | "locks" | "concurrent"> = {
       host,
       hubs,
+      origin,
       tickers,
       shared: {},
       timeoutMs: typeof binding.handler === "function" ? timeoutOf(binding, hubs) : Infinity,
@@ -129,11 +137,20 @@ export class Opened {
     };
     const make: MakeStages = (flowRun, locks, concurrent) =>
       makeStages(binding, { ...options, flowRun, locks, concurrent });
+    // Where its messages come one by one with the work that belongs to none, and both from several hubs.
+    const line = hubs.length > 1 || origin !== undefined ? new MergeLine() : undefined;
     const { run, branches, scheduler } = concurrency === undefined
-      ? connect(flowRun, hubs, make)
+      ? connect(flowRun, hubs, make, line)
       : connectConcurrent(binding, flowRun, hubs, make, concurrency);
-    for (const ticker of tickers) hubs[0]!.tickers.add(branches[0]!, ticker);
-    flowRun.leave = () => branches.forEach((branch) => branch.leave());
+    const atOrigin = origin?.hub.branches.standIn(flowRun, new Delivery());
+    const [ticker] = tickers;
+    if (ticker !== undefined) {
+      if (atOrigin !== undefined) addProxiedTicker(ticker, atOrigin, origin!, line!);
+      else if (line !== undefined) addMergedTicker(ticker, flowRun, hubs, branches, line);
+      else hubs[0]!.tickers.add(branches[0]!, ticker);
+    }
+    const all = atOrigin === undefined ? branches : [...branches, atOrigin];
+    flowRun.leave = () => all.forEach((branch) => branch.leave());
     if (state !== undefined) {
       for (const [index, hub] of hubs.entries()) {
         this.groups.add(name, state, branches[index]!, hub, this.sources.hubs);
@@ -142,8 +159,9 @@ export class Opened {
     const flow: Flow = {
       flowRun,
       hubs,
-      branches,
+      branches: all,
       scheduler,
+      ticker,
       ended: false,
       writes,
       start: async () => {
@@ -154,6 +172,17 @@ export class Opened {
       },
     };
     this.flows.push(flow);
+  }
+
+  /** The source that the messages of a flow with a window come from through Proxies; undefined for other flows. */
+  #originOf(binding: Binding): SourceOfProxies | undefined {
+    const way = wayOfTicks(binding, this.#bindings, this.#host.onError);
+    if (way === undefined) return undefined;
+    const { source, reader, proxies } = way;
+    return new SourceOfProxies(
+      this.sources.open(source, reader.name),
+      proxies.map((proxy) => this.sources.open(proxy, binding.name)),
+    );
   }
 
   #flowRun(flow: string, hubs: readonly Hub<unknown>[]): FlowRun {
@@ -203,14 +232,19 @@ export class Opened {
 }
 
 /** Connects a flow that handles one message after the other. */
-function connect(flowRun: FlowRun, hubs: readonly Hub<unknown>[], make: MakeStages): Connected {
+function connect(
+  flowRun: FlowRun,
+  hubs: readonly Hub<unknown>[],
+  make: MakeStages,
+  line: MergeLine | undefined,
+): Connected {
   const { delivery, stages, end } = make(flowRun);
   const branches = hubs.map((hub) =>
-    hub.branches.add(flowRun, hubs.length === 1 ? delivery : new Delivery())
+    hub.branches.add(flowRun, line === undefined ? delivery : new Delivery())
   );
   const run = async () => {
     const emit = chain(stages, end);
-    await (branches.length === 1 ? branches[0]!.run(emit) : merge(branches, delivery, emit));
+    await (line === undefined ? branches[0]!.run(emit) : merge(branches, delivery, emit, line));
     await flushAll(stages);
   };
   return { scheduler: undefined, branches, run };

@@ -53,10 +53,16 @@ export class Branches<T> {
 
   /** Adds a flow. */
   add(flowRun: FlowRun, delivery: Delivery, scheduler?: KeyScheduler): Branch<T> {
+    const branch = this.standIn(flowRun, delivery, scheduler);
+    this.#takeIn([...this.all, branch]);
+    return branch;
+  }
+
+  /** Makes a branch for a flow that works at the source, and gets none of its messages from here. */
+  standIn(flowRun: FlowRun, delivery: Delivery, scheduler?: KeyScheduler): Branch<T> {
     const { name, host: { eventLoop } } = this.#host;
     const branch = new Branch(this, name, flowRun, delivery, scheduler);
     eventLoop.watch(branch);
-    this.#takeIn([...this.all, branch]);
     return branch;
   }
 

@@ -98,8 +98,12 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
     readonly positioned: boolean = false,
   ) {
     this.branches = new Branches(this);
-    const wake = () => this.#ending ? this.emptied() : this.#wake();
-    this.tickers = new Tickers(feed, host.clock, wake);
+    this.tickers = new Tickers(name, feed, {
+      clock: host.clock,
+      isBusy: () =>
+        this.#held !== undefined || (this.lookAhead === undefined && this.load.inFlight > 0),
+      wake: () => this.#ending ? this.emptied() : this.#wake(),
+    });
     feed.onLate = (error) => host.failedLate(this.error(error));
   }
 
@@ -444,6 +448,7 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
       return;
     }
     this.ended = true;
+    if (tickers.exhausted) tickers.pendingSilence?.begin();
     this.#unguard();
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);

@@ -5,21 +5,36 @@ import type { Clock } from "../../clock.ts";
  * which nobody looked counts for `longestMs` at most: the process may have been stopped.
  */
 export class PendingSilence {
+  /** Returns whether something of its messages is on its way still: then it is not silent yet. */
+  busy: () => boolean = () => false;
   #ms = 0;
+  #waiting = false;
   #since: number | undefined;
 
   constructor(readonly clock: Clock, readonly longestMs: number) {}
 
   /** A message is waited for. */
   begin(): void {
-    this.#since ??= this.clock.monotonic();
+    this.#waiting = true;
+    this.settled();
+  }
+
+  /** What was on its way may be done. */
+  settled(): void {
+    if (this.#waiting && !this.busy()) this.#since ??= this.clock.monotonic();
   }
 
   /** The wait is over. */
   end(): void {
+    this.#waiting = false;
     if (this.#since === undefined) return;
     this.#add();
     this.#since = undefined;
+  }
+
+  /** True while it is silent. */
+  get pending(): boolean {
+    return this.#since !== undefined;
   }
 
   /** The silence so far, in milliseconds. */

@@ -1,6 +1,5 @@
 import type { Clock } from "../../clock.ts";
 import type { StatusEvent } from "../../status.ts";
-import type { FlowRun } from "../run/flow_run.ts";
 import type { Branch } from "./branches.ts";
 import type { Feed } from "./feed.ts";
 import { PendingSilence } from "./silence.ts";
@@ -15,32 +14,41 @@ export interface Ticked<T> {
   readonly ticker: Ticker;
 }
 
-/** The work of the flows of one source that belongs to none of its messages. */
+/** What {@linkcode Tickers} need of the loop of their source. */
+export interface TickersHost {
+  readonly clock: Clock;
+  /** True while a message that was handed out is kept back, or not done. */
+  isBusy(): boolean;
+  /** Looks at the source again. */
+  wake(): void;
+}
+
+/** The work of the flows of one source that belongs to none of its messages, and what of the source it depends on. */
 export class Tickers<T> {
   /** Measured where somebody needs it and the source does not tell it. */
   pendingSilence: PendingSilence | undefined;
-  /** True once the source has ended, while something is left to do. */
+  /** True once the source has come to its end by itself. */
   exhausted = false;
   readonly #all: Ticked<T>[] = [];
-  readonly #feed: Feed<T>;
-  readonly #clock: Clock;
-  readonly #wake: () => void;
+  readonly #host: TickersHost;
 
-  /** `wake` has the source looked at again. */
-  constructor(feed: Feed<T>, clock: Clock, wake: () => void) {
-    this.#feed = feed;
-    this.#clock = clock;
-    this.#wake = wake;
+  constructor(
+    /** The name of the source. */
+    readonly name: string,
+    readonly feed: Feed<T>,
+    host: TickersHost,
+  ) {
+    this.#host = host;
   }
 
   /** Has `ticker` work between the messages of `branch`. */
   add(branch: Branch<T>, ticker: Ticker): void {
     this.#all.push({ branch, ticker });
-    ticker.wake = this.#wake;
+    ticker.wake = this.#host.wake;
     branch.beginning = ticker.begin?.bind(ticker);
-    const feed = this.#feed;
+    const { feed } = this;
     if (feed.silence === undefined) {
-      this.pendingSilence ??= new PendingSilence(this.#clock, LONGEST_SILENCE_MS);
+      this.pendingSilence ??= new PendingSilence(this.#host.clock, LONGEST_SILENCE_MS);
     } else feed.onLook = () => this.#all.forEach(({ ticker }) => ticker.looked());
   }
 
@@ -49,14 +57,31 @@ export class Tickers<T> {
     return this.#all.length > 0;
   }
 
-  /** That of a flow. */
-  of(flowRun: FlowRun): Ticker | undefined {
-    return this.#all.find(({ branch }) => branch.flowRun === flowRun)?.ticker;
-  }
-
   /** For how long, in milliseconds, a partition was known to have nothing more; it never goes back. */
   silence(partition: number): number {
-    return this.pendingSilence?.ms ?? this.#feed.silence?.(partition) ?? 0;
+    return this.pendingSilence?.ms ?? this.feed.silence?.(partition) ?? 0;
+  }
+
+  /**
+   * Counts silence only while `busy` returns false: what the source handed out may be on its way through Proxies.
+   * Returns what is to be called when that may have come to its end.
+   */
+  countSilenceUnless(busy: () => boolean): () => void {
+    const silence = this.pendingSilence;
+    if (silence === undefined) return () => {}; // the source itself knows what is done
+    const before = silence.busy;
+    silence.busy = () => before() || busy();
+    return () => silence.settled();
+  }
+
+  /** Returns whether everything known to be in a partition was handled. */
+  isReadToItsEnd(partition: number): boolean {
+    if (this.exhausted) return true;
+    if (this.#host.isBusy()) return false;
+    const parts = this.feed.parts?.();
+    if (parts === undefined) return this.pendingSilence?.pending ?? false;
+    for (const part of parts) if (part.partition === partition) return part.caughtUp;
+    return false;
   }
 
   /** Who has something to do now; asked before every message, as is `full`. */

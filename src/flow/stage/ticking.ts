@@ -19,12 +19,24 @@ export interface ConcurrentTicking {
   readonly port: WindowPort;
 }
 
-/** What a stage is offered whose outputs belong to no message of its source; see {@linkcode Ticker}. */
-export interface Ticking {
-  /** The name of the source. */
-  readonly source: string;
+/** A source of a flow, or the one before its Proxies, as a stage sees it whose outputs belong to no message. */
+export interface TickingSource {
+  /** Its name. */
+  readonly name: string;
   /** The source while it is read. */
   readonly feed: Feed<unknown>;
+  /** True once it has come to its end by itself. */
+  readonly exhausted: boolean;
+  /** For how long a partition was silent, in milliseconds; see `Tickers.silence`. */
+  silence(partition: number): number;
+  /** Returns whether everything known to be in a partition was handled. */
+  isReadToItsEnd(partition: number): boolean;
+}
+
+/** What a stage is offered whose outputs belong to no message of its source; see {@linkcode Ticker}. */
+export interface Ticking {
+  /** The source; several where they are merged, in the order of `Delivery.branch`. */
+  readonly sources: readonly TickingSource[];
   /** The store that holds the positions of the flow; undefined where nothing of it outlives the run. */
   readonly store: StateStore | undefined;
   /** The time. */
@@ -35,14 +47,12 @@ export interface Ticking {
   readonly stopping: AbortSignal;
   /** Tells what happens, where somebody listens. */
   readonly status: ((event: StatusEvent) => void) | undefined;
-  /** True where messages may be reprocessed to correct earlier results. */
+  /** True where messages may be reprocessed to correct earlier results; then there is one source. */
   readonly corrected: boolean;
   /** The position of the first message of a partition that may come again; undefined where none is known. */
   provisional(partition: number): number | undefined;
   /** Counts the moves of the source. */
   epoch(): number;
-  /** For how long a partition was silent, in milliseconds; see `Tickers.silence`. */
-  silence(partition: number): number;
   /** Runs a commit soon. */
   commitSoon(): void;
   /** Ends the run with an error. */

@@ -53,7 +53,7 @@ export function findTracked(
 }
 
 /** Everything that a flow is known to write to. */
-function outputsOf(binding: Binding, onError: OnError): unknown[] {
+export function outputsOf(binding: Binding, onError: OnError): unknown[] {
   return [...binding.sinks, deadLetterSink(binding.onError ?? onError)];
 }
 
@@ -140,6 +140,7 @@ export function isAcknowledged(feed: Feed<unknown>): boolean {
   return feed instanceof ProxyQueue || feed.snapshot !== undefined || feed.resumeBy !== undefined;
 }
 
+/** The flows that read one of these Proxies. */
 function readersOf(sinks: readonly unknown[], bindings: readonly Binding[]): Binding[] {
   const queues = queuesOf(sinks);
   return bindings.filter(({ sources }) =>
@@ -147,7 +148,8 @@ function readersOf(sinks: readonly unknown[], bindings: readonly Binding[]): Bin
   );
 }
 
-function queuesOf(ends: readonly unknown[]): ProxyQueue<unknown>[] {
+/** Those that are Proxies. */
+export function queuesOf(ends: readonly unknown[]): ProxyQueue<unknown>[] {
   return ends.map(queueOf).filter((queue) => queue !== undefined);
 }
 

@@ -3,13 +3,41 @@ import type { Hub } from "../source/hub.ts";
 import type { ExactStage } from "../stage/exact_pipes.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
-import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { type Way, wayOf } from "../proxy/way.ts";
+import { queuesOf } from "./state_checks.ts";
 
 type Stage = ExactStage<unknown, unknown>;
 
 /** Returns whether a flow has a window. */
 export function hasWindow({ pipes }: Pick<Binding, "pipes">): boolean {
   return pipes.some((pipe) => (pipe as Stage).ticks !== undefined);
+}
+
+/** The error that says why a window cannot be exact. */
+function refusal(name: string, window: Stage, why: string): TypeError {
+  return new TypeError(`Cannot use ${window.ticks}() in flow ${JSON.stringify(name)}: ${why}`);
+}
+
+/**
+ * Finds the way of the messages of a flow with a window that reads a Proxy; undefined for other flows.
+ *
+ * @throws {TypeError} If the messages do not come from one source, in its order, or nothing is stored of it.
+ */
+export function wayOfTicks(
+  binding: Binding,
+  bindings: readonly Binding[],
+  onError: OnError,
+): Way | undefined {
+  const window = binding.pipes.find((pipe) => (pipe as Stage).ticks !== undefined) as Stage;
+  if (window === undefined || queuesOf(binding.sources).length === 0) return undefined;
+  const refused = (why: string) => refusal(binding.name, window, why);
+  if (binding.state === undefined) {
+    throw refused(
+      "it reads a Proxy, and without state nobody knows where its messages come from; set the options name and " +
+        "state in it and in the flow that writes to the Proxy, or use it in that flow",
+    );
+  }
+  return wayOf(binding, bindings, onError, refused);
 }
 
 /**
@@ -26,9 +54,7 @@ export function assertTicks(
 ): void {
   const place = pipes.findIndex((pipe) => (pipe as Stage).ticks !== undefined);
   if (place < 0) return;
-  const window = `${(pipes[place] as Stage).ticks}()`;
-  const refused = (why: string) =>
-    new TypeError(`Cannot use ${window} in flow ${JSON.stringify(name)}: ${why}`);
+  const refused = (why: string) => refusal(name, pipes[place] as Stage, why);
   if (pipes.some((pipe, index) => index !== place && (pipe as Stage).ticks !== undefined)) {
     throw refused(
       "a flow has one window; send its results to a Topic, and read that in another flow",
@@ -50,17 +76,6 @@ export function assertTicks(
         "no common order; window each of them in a flow of its own",
     );
   }
-  if (hubs.length > 1) {
-    throw refused(
-      "it reads a merge, whose sources have no common order; window each of them in a flow of its own",
-    );
-  }
-  const { feed, gate, positioned } = hubs[0]!;
-  if (feed instanceof ProxyQueue) {
-    throw refused(
-      "it reads a Proxy, whose messages have no position; use it in the flow before the Proxy",
-    );
-  }
   for (const pipe of pipes.slice(0, place)) {
     if (toOpaque(pipe) !== undefined || (pipe as Stage).holds) {
       throw refused(
@@ -75,7 +90,8 @@ export function assertTicks(
       );
     }
   }
-  if (gate.corrector !== undefined && replays !== "skip") {
+  const gate = hubs.map(({ gate }) => gate).find(({ corrector }) => corrector !== undefined);
+  if (gate !== undefined && replays !== "skip") {
     if (isConcurrent) {
       throw refused(
         `checkpoint ${
@@ -88,7 +104,8 @@ export function assertTicks(
     const { uncorrectable } = pipes[place] as Stage;
     const repeats = pipes.slice(0, place).some((pipe) => (pipe as Stage).repeats);
     const why = uncorrectable ??
-      (repeats ? "flatMap() before it makes several of a message" : undefined);
+      (repeats ? "flatMap() before it makes several of a message" : undefined) ??
+      (hubs.length > 1 ? "it reads a merge" : undefined);
     if (why !== undefined) {
       throw refused(
         `checkpoint ${
@@ -98,7 +115,9 @@ export function assertTicks(
       );
     }
   }
-  const acknowledged = positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined;
+  const acknowledged = hubs.some(({ feed, positioned }) =>
+    positioned || feed.snapshot !== undefined || feed.resumeBy !== undefined
+  );
   if (acknowledged && state === undefined) {
     throw refused(
       "its source has positions, so windows in memory would be lost after a crash; set the options name and " +

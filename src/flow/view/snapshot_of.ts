@@ -131,8 +131,7 @@ function windowsOf(
 ): WindowSnapshot[] {
   return [...windows].map(([index, id]) => {
     const flow = run?.opened?.flows[index];
-    const hub = flow?.hubs[0]; // a flow with a window has one source
-    const counts = hub?.tickers.of(flow!.flowRun)?.look() ?? NO_WINDOWS;
+    const counts = flow?.ticker?.look() ?? NO_WINDOWS;
     return { id, window: bindings[index]!.name, ...counts };
   });
 }
