@@ -203,15 +203,14 @@ export class Opened {
       else if (line !== undefined) addMergedTicker(ticker, branches, line, host);
       else branches[0]!.hub.addTicker(branches[0]!, ticker, host.clock);
     }
-    const all = atOrigin === undefined ? branches : [...branches, atOrigin];
-    flowRun.leave = () => all.forEach((branch) => branch.hub.leave(branch));
+    flowRun.leave = () => branches.forEach((branch) => branch.hub.leave(branch));
     if (binding.state !== undefined) {
       for (const branch of branches) this.#keepState(name, binding.state, branch);
     }
     const flow: Flow = {
       flowRun,
       hubs,
-      branches: all,
+      branches: atOrigin === undefined ? branches : [...branches, atOrigin],
       scheduler,
       ended: false,
       writes,
@@ -288,8 +287,7 @@ export class Opened {
     if (apart) {
       const state = this.#tracked.get(binding);
       const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
-      const isDirect = hubs.length === 1 && origin === undefined;
-      if (first?.ticks !== undefined && locks === undefined && isDirect) {
+      if (first?.ticks !== undefined && locks === undefined && origin === undefined) {
         // Only functions read the message there, and they have returned when the call has: one object serves all messages.
         // That cuts wait for it, the ticks see to.
         flowRun.front = new Working(flowRun, delivery, state);
