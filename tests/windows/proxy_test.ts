@@ -274,11 +274,15 @@ Deno.test("rule 8: a result that waits in line behind a message does not begin a
     return message;
   });
   {
-    await using running = new Behind(minutes(), { source, state, before });
+    const disk = Promise.withResolvers<void>();
+    const sink = { write: () => {}, flush: () => disk.promise };
+    await using running = new Behind(minutes(), { source, state, before, sink });
     source.send([at(0), at(MINUTE)]);
     await running.clock.tick(0);
-    source.send([at(MINUTE, "slow")]); // before the result is on disk
+    await running.clock.tick(100); // the cut with the result is taken
+    source.send([at(MINUTE, "slow")]);
     await running.clock.tick(0);
+    disk.resolve(); // the result may leave
     await running.clock.tick(100);
     void running.app.close();
     await running.clock.tick(0);
