@@ -27,6 +27,7 @@ interface Options {
   readonly make?: (message: Timed) => unknown;
   readonly before?: ExactPipe<Timed, Timed>;
   readonly handle?: (result: WindowResult<string, unknown>) => unknown;
+  readonly sink?: { write(value: unknown): void; flush(): Promise<void> };
 }
 
 /** A flow that writes to a Proxy, and one with a window that reads it. */
@@ -41,13 +42,17 @@ class Behind implements AsyncDisposable {
 
   constructor(window: ExactPipe<Timed, WindowResult<string, unknown>>, options: Options = {}) {
     const { source = new WindowSource(), state = open(), make = (each) => each } = options;
-    const { before = filter(() => true), handle } = options;
+    const { before = filter(() => true), handle, sink = [] } = options;
     this.source = source;
     const toResult = ({ id, value, revision, final }: WindowResult<string, unknown>) => {
       this.seen.push([id, value, revision, final]);
     };
     // The reader is bound first: it must find where its messages come from.
-    this.app.handle(this.proxy, before, window, handle ?? toResult, { name: "windows", state });
+    this.app.handle(this.proxy, before, window, handle ?? toResult, {
+      name: "windows",
+      state,
+      sink,
+    });
     this.app.handle(source, make as (message: Timed) => Timed, {
       name: "before",
       state,
@@ -141,7 +146,7 @@ Deno.test("rule 3: the source is silent when nothing of it is on its way through
   const seen: unknown[] = [];
   const state = open();
   const proxy = new Proxy<Timed & { readonly offset: number }>();
-  const app = new App({ clock });
+  const app = new App({ clock, commit: { interval: { hours: 1 } } });
   app.handle(
     proxy,
     map(async (message) => {
@@ -236,20 +241,57 @@ Deno.test("rule 8: a pause of the source or of the Proxy holds results back, and
 
 Deno.test("rule 8: where too many results wait, the source begins no more, and what is in the Proxy goes on", async () => {
   const source = new WindowSource();
-  await using running = new Behind(minutes(), { source });
+  const disk = Promise.withResolvers<void>();
+  const state = open();
+  let begun = 0;
+  const make = (message: Timed) => {
+    begun++;
+    return message;
+  };
+  const sink = { write: () => {}, flush: () => disk.promise };
+  await using running = new Behind(minutes(), { source, state, make, sink });
   const keys = Array.from(
     { length: 25_000 },
-    (_, n) => at(Math.floor(n / 10_000) * MINUTE, `${n}`),
+    (_, n) => at(Math.floor(n / 11_000) * MINUTE, `${n}`),
   );
   source.send([...keys, at(3 * MINUTE)]);
+  assertEquals(await running.given(), []);
+  assert(begun < 11_100, `${begun} were begun`); // 10,000 results of the first minute wait
+  disk.resolve();
   let given = 0;
-  let most = 0;
   for (let round = 0; round < 50 && given < 25_000; round++) {
     given += (await running.given()).length;
-    most = Math.max(most, running.app.snapshot().windows[0]!.open);
   }
-  assertEquals(given, 25_000);
-  assert(most < 15_000, `${most} were open`);
+  assertEquals([given, begun], [25_000, 25_001]);
+});
+
+Deno.test("rule 8: a result that waits in line behind a message does not begin after stopping has", async () => {
+  const source = new WindowSource();
+  const state = open();
+  const gate = Promise.withResolvers<void>();
+  const before = map(async (message: Timed) => {
+    if (message.key === "slow") await gate.promise;
+    return message;
+  });
+  {
+    const disk = Promise.withResolvers<void>();
+    const sink = { write: () => {}, flush: () => disk.promise };
+    await using running = new Behind(minutes(), { source, state, before, sink });
+    source.send([at(0), at(MINUTE)]);
+    await running.clock.tick(0);
+    await running.clock.tick(100); // the cut with the result is taken
+    source.send([at(MINUTE, "slow")]);
+    await running.clock.tick(0);
+    disk.resolve(); // the result may leave
+    await running.clock.tick(100);
+    void running.app.close();
+    await running.clock.tick(0);
+    gate.resolve();
+    await running.ended();
+    assertEquals(running.seen, []);
+  }
+  await using running = new Behind(minutes(), { source, state, before });
+  assertEquals(await running.given(), [["0/a/0", 1, 1, true]]);
 });
 
 Deno.test("rule 8: one result is handled at a time, and no message is counted meanwhile", async () => {

@@ -9,6 +9,7 @@ import {
   JsonCodec,
   map,
   MemoryCache,
+  merge,
   Proxy,
   retry,
 } from "../../mod.ts";
@@ -70,9 +71,16 @@ Deno.test("two windows over one source are two flows with windows of their own",
   ]);
 });
 
-Deno.test("what an aggregate writes to the state is undone with the message that it fails on", async () => {
+for (const merged of [false, true]) {
+  const of = merged ? " of a merge" : "";
+  Deno.test(`what an aggregate writes to the state is undone with the message${of} that it fails on`, () =>
+    undoesAggregates(merged));
+}
+
+async function undoesAggregates(merged: boolean): Promise<void> {
   await using state = open();
   const source = new WindowSource();
+  const other = new WindowSource(1, "other");
   const seen: unknown[] = [];
   const app = new App({ onError: "skip" });
   const into = fold({
@@ -83,22 +91,25 @@ Deno.test("what an aggregate writes to the state is undone with the message that
       return n + 1;
     },
   });
-  app.handle(source, tumbling({ size: MINUTE, into }), async ({ value }) => {
+  const from = merged ? merge(source, other) : source;
+  app.handle(from, tumbling({ size: MINUTE, into }), async ({ value }) => {
     await state.set("given", value);
     seen.push(value);
   }, { name: "windows", state });
   // More than a turn of the hub, which is entered for all of its messages at once.
   const times = Array.from({ length: 600 }, (_, n) => n);
-  source.send(times.map((time) => at(time)));
+  source.send(times.filter((time) => !merged || time % 2 === 0).map((time) => at(time)));
+  if (merged) other.send(times.filter((time) => time % 2 === 1).map((time) => at(time)));
   source.end();
+  other.end();
   await app.stream();
-  assertEquals(seen, [599]);
+  assertEquals(seen, merged ? [299, 300] : [599]);
   const read = await Array.fromAsync(
     state.keys({ prefix: ["read"] }),
     (key) => (key as number[])[1],
   );
   assertEquals(read, times.filter((time) => time !== 2));
-});
+}
 
 Deno.test("results go through a Proxy to a flow that writes to the same state, once", async () => {
   await using state = open();

@@ -164,11 +164,10 @@ class BackwardChain {
   /** Has all of it work for the message that the source gives. */
   begin(): void {
     if (!this.#apart) return this.#name();
-    const { flowRun, hubs, origin, locks, tracked } = this.#options;
+    const { flowRun, origin, locks, tracked } = this.#options;
     const { pipes, state } = this.#binding;
     const [first] = pipes as readonly ExactStage<unknown, unknown>[];
-    const isDirect = hubs.length === 1 && origin === undefined;
-    if (first?.ticks !== undefined && locks === undefined && isDirect) {
+    if (first?.ticks !== undefined && locks === undefined && origin === undefined) {
       // Only functions read the message there, and they have returned when the call has: one object serves all messages.
       // That cuts wait for it, the ticks see to.
       flowRun.front = new Working(flowRun, this.delivery, tracked?.state);

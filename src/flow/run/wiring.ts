@@ -149,8 +149,7 @@ export class Opened {
       else if (line !== undefined) addMergedTicker(ticker, flowRun, hubs, branches, line);
       else hubs[0]!.tickers.add(branches[0]!, ticker);
     }
-    const all = atOrigin === undefined ? branches : [...branches, atOrigin];
-    flowRun.leave = () => all.forEach((branch) => branch.leave());
+    flowRun.leave = () => branches.forEach((branch) => branch.leave());
     if (state !== undefined) {
       for (const [index, hub] of hubs.entries()) {
         this.groups.add(name, state, branches[index]!, hub, this.sources.hubs);
@@ -159,7 +158,7 @@ export class Opened {
     const flow: Flow = {
       flowRun,
       hubs,
-      branches: all,
+      branches: atOrigin === undefined ? branches : [...branches, atOrigin],
       scheduler,
       ticker,
       ended: false,
