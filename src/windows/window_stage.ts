@@ -124,6 +124,7 @@ export class WindowStage implements Ticker {
     }
     const concurrent = this.#concurrent = ticking.concurrent;
     if (concurrent !== undefined) {
+      if (ticking.corrected) concurrent.admission.begin = ({ message }) => this.begin!(message);
       const add = this.#adding();
       concurrent.admission.admit = ({ message }, inFlight) => {
         place.input.begin(inFlight.message, inFlight.receipt);
