@@ -708,7 +708,6 @@ Deno.test("rule 8: a result that builds on a message in flight stays in the outb
 });
 
 Deno.test("rule 8: what cannot be right is refused", async () => {
-  await using state = open();
   const refusedBy = async (bind: (app: App) => void) => {
     const app = new App();
     bind(app);
