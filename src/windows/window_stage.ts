@@ -5,6 +5,7 @@ import { describe } from "../redact.ts";
 import { Given } from "../flow/concurrency/given_results.ts";
 import { currentMessage, runAs } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
+import { RootMessage } from "../flow/state/root_message.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
 import type { ConcurrentTicking, Ticking } from "../flow/stage/ticking.ts";
@@ -207,6 +208,7 @@ export class WindowStage implements Ticker {
     const { receipt } = this.#place.input;
     const replays = this.#replays;
     if (replays?.passes) return;
+    if (receipt?.root instanceof RootMessage) receipt.root.required = true;
     const again = replays?.watermark;
     const partition = receipt?.partition ?? 0;
     const time = timeOf === undefined ? timestampOf(message) : timeOf(message);

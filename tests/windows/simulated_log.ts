@@ -24,7 +24,6 @@ export const FETCH_WAIT = 3_000;
 
 /** A log with partitions as a process reads it: fetched in pieces, and answered with nothing at its end. */
 export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
-  readonly name = "log";
   readonly positioned = true;
   receipt: Receipt | undefined;
   onLook?: () => void;
@@ -46,7 +45,12 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   #resumption: Resumption | undefined;
   #wake: () => void = () => {};
 
-  constructor(logs: readonly Logged[][], clock: Clock, random: Random) {
+  constructor(
+    logs: readonly Logged[][],
+    clock: Clock,
+    random: Random,
+    readonly name: string = "log",
+  ) {
     this.#logs = logs;
     this.#clock = clock;
     this.#random = random;

@@ -55,8 +55,8 @@ export interface Plan {
   readonly grows: boolean;
   /** Messages pass a `map()` before the window, and several of its flow may be in flight. */
   readonly concurrency: ConcurrencyOptions<Logged> | undefined;
-  /** Another flow at the same source, in the same state. */
-  readonly beside: "none" | "sequential" | "concurrent";
+  /** Another flow in the same state: at the same source, or a concurrent one at another source. */
+  readonly beside: "none" | "sequential" | "concurrent" | "elsewhere";
 }
 
 /** What has happened, as far as it is in the state. */
@@ -78,6 +78,8 @@ export interface World {
   readonly random: Random;
   readonly disk: Disk;
   readonly logs: Logged[][];
+  /** The source that another flow may read. */
+  readonly others: Logged[][];
   trace: Happened[];
   /** What the sink has: the last revision of each window. */
   readonly table: Map<string, WindowResult<string, Value>>;
@@ -116,7 +118,7 @@ export function planOf(random: Random): Plan {
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
     concurrency: random.chance(0.5) ? concurrencyOf(random) : undefined,
-    beside: random.chance(0.7) ? "none" : random.pick(["sequential", "concurrent"]),
+    beside: random.chance(0.7) ? "none" : random.pick(["sequential", "concurrent", "elsewhere"]),
   };
 }
 
@@ -134,6 +136,7 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     random,
     disk: new Disk(),
     logs: Array.from({ length: plan.partitions }, () => []),
+    others: [[]],
     trace: [],
     table: new Map(),
     contents: new Map(),
@@ -163,7 +166,12 @@ function downtime(world: World): void {
   if (random.chance(0.3)) world.offset += random.integer(60_000) - 30_000;
 }
 
-function produce({ random, logs, plan }: World, now: number): void {
+function produce({ random, logs, others, plan }: World, now: number): void {
+  if (plan.beside === "elsewhere" && random.chance(0.5)) {
+    const [other] = others;
+    const key = random.pick(["a", "b"]);
+    other!.push({ partition: 0, offset: other!.length, key, time: now, fate: "counted" });
+  }
   const partition = random.integer(logs.length);
   const log = logs[partition]!;
   let time = now - random.integer(7_000);
@@ -196,6 +204,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const cache = await scheduler.run(openSimulated(kv, clock).catch(() => undefined));
   if (cache === undefined) return false;
   const log = new SimulatedLog(world.logs, clock, random);
+  const other = new SimulatedLog(world.others, clock, random, "other");
   const store = cache[openState]();
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
@@ -233,7 +242,8 @@ async function live(world: World, last: boolean): Promise<boolean> {
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
     return `${message.partition}:${message.offset}`;
   };
-  const isConcurrent = plan.concurrency !== undefined || plan.beside === "concurrent";
+  const isConcurrent = plan.concurrency !== undefined ||
+    ["concurrent", "elsewhere"].includes(plan.beside);
   // What a flow does with a message before it is done: it takes its time, writes to the state, and fails.
   const work = async (flow: string, { partition, offset, key }: Logged) => {
     if (random.chance(0.4)) await scheduler.turn(flow);
@@ -249,10 +259,10 @@ async function live(world: World, last: boolean): Promise<boolean> {
   };
   const passes = filter<Logged>(({ fate }) => fate !== "filtered");
   if (plan.beside !== "none") {
-    app.handle(log, (message) => work("beside", message), {
+    app.handle(plan.beside === "elsewhere" ? other : log, (message) => work("beside", message), {
       name: "beside",
       state: cache,
-      ...(plan.beside === "concurrent" && { concurrency: concurrencyOf(random) }),
+      ...(plan.beside !== "sequential" && { concurrency: concurrencyOf(random) }),
     });
   }
   app.handle(
@@ -299,7 +309,11 @@ async function live(world: World, last: boolean): Promise<boolean> {
     },
   );
   const crash = () => {
-    dead = log.dead = kv.dead = true;
+    dead =
+      log.dead =
+      other.dead =
+      kv.dead =
+        true;
     stop.abort();
   };
   const happen = async () => {
@@ -333,7 +347,10 @@ async function live(world: World, last: boolean): Promise<boolean> {
       if (random.chance(0.02)) return stop.abort();
     }
     if (!last) return crash();
-    const read = () => world.logs.every((all, partition) => log.done[partition] === all.length);
+    const isRead = ({ done }: SimulatedLog, logs: readonly Logged[][]) =>
+      logs.every((all, partition) => done[partition] === all.length);
+    const read = () =>
+      isRead(log, world.logs) && (plan.beside !== "elsewhere" || isRead(other, world.others));
     while (!read() && !stop.signal.aborted) await delay(clock, 1_000);
     await delay(clock, 5 * SIZE);
     stop.abort();
@@ -351,10 +368,16 @@ async function live(world: World, last: boolean): Promise<boolean> {
       const times = await cache.get(["given", name]);
       if (times !== 1) world.failure ??= `for ${name} was written ${times} times`;
     }
-    const flows = [isConcurrent && "windows", plan.beside !== "none" && "beside"];
-    for (const { partition, offset } of world.logs.flat()) {
-      for (const flow of flows) {
-        if (flow === false || offset % 3 !== 0) continue;
+    const flows = [
+      ["windows", isConcurrent ? world.logs : []],
+      [
+        "beside",
+        plan.beside === "elsewhere" ? world.others : plan.beside === "none" ? [] : world.logs,
+      ],
+    ] as const;
+    for (const [flow, logs] of flows) {
+      for (const { partition, offset } of logs.flat()) {
+        if (offset % 3 !== 0) continue;
         const times = await cache.get(["done", flow, `${partition}:${offset}`]);
         if (times !== 1) {
           world.failure ??= `${flow} has written ${partition}:${offset} ${times} times`;

@@ -1,5 +1,4 @@
 import { runDetached } from "../run/current.ts";
-import { RootMessage } from "../state/root_message.ts";
 import type { Maybe } from "../stage/stage.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { LookAhead } from "./look_ahead.ts";
@@ -163,8 +162,6 @@ export class Admission {
   #admit(place: Place, from = 0): boolean {
     const { inFlight } = place;
     const passed = place.passed!;
-    const root = inFlight.receipt?.root;
-    if (root instanceof RootMessage && passed.length > 0) root.required = true;
     try {
       if (from === 0) this.begin?.(inFlight);
       for (let index = from; index < passed.length; index++) {

@@ -112,10 +112,7 @@ export function open(bindings: readonly Binding[], host: WiringHost, stalls: boo
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    const ticks = [...opened.hubs].some((hub) =>
-      hub.tickers.length > 0 && hub.lookAhead === undefined
-    );
-    if (isConcurrent) opened.countMessages({ stall: stalls || ticks });
+    if (isConcurrent) opened.countMessages({ stall: stalls });
     assertPromised(bindings, host.onError, (source) => opened.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -311,9 +308,9 @@ export class Opened {
     if (apart) {
       const state = this.#tracked.get(binding);
       const [first] = binding.pipes as readonly ExactStage<unknown, unknown>[];
-      if (first?.ticks !== undefined && locks === undefined) {
+      if (first?.ticks !== undefined && this.#concurrent.size === 0) {
         // Only functions read the message there, and they have returned when the call has: one object serves all messages.
-        // That it has no Proxy in front, and that cuts wait for it, `assertTicks` and the ticks see to.
+        // That it has no Proxy in front `assertTicks` sees to; where no flow is concurrent, cuts wait for it.
         flowRun.front = new Working(flowRun, delivery, state);
         stages.unshift(nameStage(flowRun.front, delivery, true));
       } else {
