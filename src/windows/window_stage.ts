@@ -5,6 +5,7 @@ import { describe } from "../redact.ts";
 import { Given } from "../flow/concurrency/given_results.ts";
 import { currentMessage, runAs } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
+import { RootMessage } from "../flow/state/root_message.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
 import type { ConcurrentTicking, Ticking, TickingSource } from "../flow/stage/ticking.ts";
@@ -135,6 +136,7 @@ export class WindowStage implements Ticker {
     }
     const concurrent = this.#concurrent = ticking.concurrent;
     if (concurrent !== undefined) {
+      if (ticking.corrected) concurrent.admission.begin = ({ message }) => this.begin!(message);
       const add = this.#adding();
       concurrent.admission.admit = ({ message }, inFlight) => {
         place.input.begin(inFlight.message, inFlight.receipt);
@@ -217,6 +219,7 @@ export class WindowStage implements Ticker {
     const { receipt, branch } = this.#place.input;
     const replays = this.#replays;
     if (replays?.passes) return;
+    if (receipt?.root instanceof RootMessage) receipt.root.required = true;
     const again = replays?.watermark;
     const local = receipt?.partition ?? 0;
     const partition = this.#numbers.of(branch, local);

@@ -60,14 +60,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   #resumption: Resumption | undefined;
   readonly #reader = new Waker();
 
-  /** `topic` is the source whose logs it reads. */
-  constructor(
-    readonly name: string,
-    world: readonly Log[],
-    clock: Clock,
-    random: Random,
-    readonly topic: string = name,
-  ) {
+  constructor(readonly name: string, world: readonly Log[], clock: Clock, random: Random) {
     this.#world = world;
     this.#clock = clock;
     this.#random = random;
@@ -76,8 +69,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   /** Its own logs. */
   get #logs(): readonly Logged[][] {
-    return this.#world.filter(({ source }) => source === this.topic)
-      .map(({ messages }) => messages);
+    return this.#world.filter(({ source }) => source === this.name).map(({ messages }) => messages);
   }
 
   /** Returns whether everything of a partition is done. */

@@ -62,8 +62,11 @@ export interface Plan {
    * or behind a Proxy.
    */
   readonly concurrency: ConcurrencyOptions<Logged> | undefined;
-  /** Another flow in the same state, at the first source; a concurrent one reads it a second time where it must. */
-  readonly beside: "none" | "sequential" | "concurrent";
+  /**
+   * Another flow in the same state: at the first source, or a concurrent one at another source. Where a window may not
+   * stand beside a concurrent flow, since its source is merged or behind a Proxy, a Proxy is between.
+   */
+  readonly beside: "none" | "sequential" | "concurrent" | "elsewhere";
 }
 
 /** What has happened, as far as it is in the state. */
@@ -86,6 +89,8 @@ export interface World {
   readonly random: Random;
   readonly disk: Disk;
   readonly logs: Log[];
+  /** What another flow may read. */
+  readonly other: Log;
   trace: Happened[];
   /** What the sink has: the last revision of each window. */
   readonly table: Map<string, WindowResult<string, Value>>;
@@ -129,7 +134,7 @@ export function planOf(random: Random): Plan {
     sources,
     proxies,
     concurrency: isDirect && random.chance(0.5) ? concurrencyOf(random) : undefined,
-    beside: random.chance(0.7) ? "none" : random.pick(["sequential", "concurrent"]),
+    beside: random.chance(0.7) ? "none" : random.pick(["sequential", "concurrent", "elsewhere"]),
   };
 }
 
@@ -147,6 +152,7 @@ export async function simulateWindows({ seed }: Scheduler): Promise<void> {
     random,
     disk: new Disk(),
     logs: [],
+    other: { source: "other", partition: 0, messages: [] },
     trace: [],
     table: new Map(),
     contents: new Map(),
@@ -185,7 +191,11 @@ function downtime(world: World): void {
   if (random.chance(0.3)) world.offset += random.integer(60_000) - 30_000;
 }
 
-function produce({ random, logs, plan }: World, now: number): void {
+function produce({ random, logs, other: { messages: others }, plan }: World, now: number): void {
+  if (plan.beside === "elsewhere" && random.chance(0.5)) {
+    const key = random.pick(["a", "b"]);
+    others.push({ log: -1, offset: others.length, key, time: now, fate: "counted" });
+  }
   const log = random.integer(logs.length);
   const { messages } = logs[log]!;
   let time = now - random.integer(7_000);
@@ -219,15 +229,10 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const kv = new SimulatedKv(world.disk, scheduler, last ? 0 : 0.02);
   const cache = await scheduler.run(openSimulated(kv, clock).catch(() => undefined));
   if (cache === undefined) return false;
-  const newLog = (name: string, topic = name) =>
-    new SimulatedLog(name, world.logs, clock, random, topic);
-  const sources = plan.sources.map((name) => newLog(name));
-  const isDirect = sources.length === 1 && plan.proxies === 0;
-  const again = newLog("log, read again", "log");
-  const besides = plan.beside === "concurrent" && !isDirect ? again : sources[0]!;
-  const all = new Set([...sources, besides]);
-  /** The window has messages from several that are in flight. */
-  const isConcurrent = plan.concurrency !== undefined || (plan.beside === "concurrent" && isDirect);
+  const sources = plan.sources.map((name) => new SimulatedLog(name, world.logs, clock, random));
+  const other = new SimulatedLog("other", [world.other], clock, random);
+  const isConcurrent = plan.concurrency !== undefined ||
+    ["concurrent", "elsewhere"].includes(plan.beside);
   const store = cache[openState]();
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
@@ -270,6 +275,8 @@ async function live(world: World, last: boolean): Promise<boolean> {
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
     return `${message.log}:${message.offset}`;
   };
+  /** The flow with the window works for each message; behind a Proxy there may be two of it, or none. */
+  const works = isConcurrent && plan.proxies === 0;
   // What a flow does with a message before it is done: it takes its time, writes to the state, and fails.
   const work = async (flow: string, { log, offset, key }: Logged) => {
     if (random.chance(0.4)) await scheduler.turn(flow);
@@ -284,11 +291,21 @@ async function live(world: World, last: boolean): Promise<boolean> {
     if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
   };
   if (plan.beside !== "none") {
-    app.handle(besides, (message) => work("beside", message), {
-      name: "beside",
-      state: cache,
-      ...(plan.beside === "concurrent" && { concurrency: concurrencyOf(random) }),
-    });
+    const isApart = plan.beside === "concurrent" && (sources.length > 1 || plan.proxies > 0);
+    const own = new Proxy<Logged>({ bound: 3 });
+    if (isApart) {
+      const pass = (message: Logged) => message;
+      app.handle(sources[0]!, pass, { name: "apart", state: cache, sink: own, onError: "stop" });
+    }
+    app.handle(
+      isApart ? own : plan.beside === "elsewhere" ? other : sources[0]!,
+      (message) => work("beside", message),
+      {
+        name: "beside",
+        state: cache,
+        ...(plan.beside !== "sequential" && { concurrency: concurrencyOf(random) }),
+      },
+    );
   }
   const first = sources.length === 1
     ? sources[0]!
@@ -300,7 +317,9 @@ async function live(world: World, last: boolean): Promise<boolean> {
       if (random.chance(0.2)) await scheduler.turn("before a Proxy");
       if (message.fate === "filtered" && index === 0) return;
       yield message;
-      if (message.fate === "twice" && index === 0) yield message;
+      if (message.fate !== "twice" || index > 0) return;
+      if (random.chance(0.5)) await delay(clock, random.integer(8_000)); // the window has it, and it is not done
+      yield message;
     };
     app.handle(source, pass, { name: `pass ${index}`, state: cache, sink: proxy, onError: "stop" });
     source = proxy;
@@ -308,7 +327,7 @@ async function live(world: World, last: boolean): Promise<boolean> {
   app.handle(
     source,
     map((message) => {
-      if (isConcurrent) return work("windows", message).then(() => message);
+      if (works) return work("windows", message).then(() => message);
       return plan.proxies > 0 && random.chance(0.2) ? later(message) : message;
     }),
     filter(({ fate }) => fate !== "filtered"),
@@ -355,20 +374,20 @@ async function live(world: World, last: boolean): Promise<boolean> {
   );
   const crash = () => {
     dead = kv.dead = true;
-    for (const source of all) source.dead = true;
+    for (const source of [...sources, other]) source.dead = true;
     stop.abort();
   };
   const happen = async () => {
     for (let left = last ? 0 : 10 + random.integer(40); left > 0 && !dead; left--) {
       await delay(clock, random.integer(4_000));
       if (isConcurrent && random.chance(0.15)) {
-        const [log] = sources;
-        const partition = random.integer(world.logs.length);
+        const log = random.pick(sources);
+        const partition = random.integer(3);
         for (let more = random.integer(10); more > 0; more--) produce(world, now());
         await delay(clock, random.integer(2_000));
-        log!.rebalance(partition);
+        log.rebalance(partition);
         await delay(clock, random.integer(3_000));
-        log!.back(partition);
+        log.back(partition);
       }
       const what = random.number();
       if (what < 0.7) produce(world, now());
@@ -388,13 +407,15 @@ async function live(world: World, last: boolean): Promise<boolean> {
         const { name } = random.pick(sources);
         grow(world, name);
         follow();
-        for (const source of all) source.follow();
+        for (const source of sources) source.follow();
       }
       if (sources.length > 1 && random.chance(0.02)) sources[1]!.ending = true;
       if (random.chance(0.02)) return stop.abort();
     }
     if (!last) return crash();
-    const read = () => world.logs.every((log) => isDone(log, all));
+    const read = () =>
+      world.logs.every((log) => isDone(log, sources)) &&
+      (plan.beside !== "elsewhere" || isDone(world.other, [other]));
     while (!read() && !stop.signal.aborted) await delay(clock, 1_000);
     await delay(clock, 5 * SIZE);
     stop.abort();
@@ -412,11 +433,20 @@ async function live(world: World, last: boolean): Promise<boolean> {
       const times = await cache.get(["given", name]);
       if (times !== 1) world.failure ??= `for ${name} was written ${times} times`;
     }
-    const flows = [isConcurrent && "windows", plan.beside !== "none" && "beside"];
-    const logs = world.logs.filter(({ source }) => source === besides.topic);
-    for (const { log, offset } of logs.flatMap(({ messages }) => messages)) {
-      for (const flow of flows) {
-        if (flow === false || offset % 3 !== 0) continue;
+    const flows = [
+      ["windows", works ? world.logs : []],
+      [
+        "beside",
+        plan.beside === "elsewhere"
+          ? [world.other]
+          : plan.beside === "none"
+          ? []
+          : world.logs.filter(({ source }) => source === sources[0]!.name),
+      ],
+    ] as const;
+    for (const [flow, logs] of flows) {
+      for (const { log, offset } of logs.flatMap(({ messages }) => messages)) {
+        if (offset % 3 !== 0) continue;
         const times = await cache.get(["done", flow, `${log}:${offset}`]);
         if (times !== 1) world.failure ??= `${flow} has written ${log}:${offset} ${times} times`;
       }
@@ -479,9 +509,8 @@ function receive(world: World, result: WindowResult<string, Value>): void {
   if ((table.get(id)?.revision ?? 0) <= revision) table.set(id, result);
 }
 
-function isDone({ source, partition }: Log, sources: Iterable<SimulatedLog>): boolean {
-  for (const log of sources) if (log.topic === source && !log.isDone(partition)) return false;
-  return true;
+function isDone({ source, partition }: Log, sources: readonly SimulatedLog[]): boolean {
+  return sources.find(({ name }) => name === source)!.isDone(partition);
 }
 
 /** How long partitions were silent at most, as far as the simulation knows: since their last message. */

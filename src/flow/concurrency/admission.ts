@@ -1,5 +1,4 @@
 import { runDetached } from "../run/current.ts";
-import { RootMessage } from "../state/root_message.ts";
 import type { Maybe } from "../stage/stage.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { LookAhead } from "./look_ahead.ts";
@@ -77,6 +76,8 @@ export interface AdmissionOptions {
  * - They are admitted one at a time. Once one is, no cut is taken without it.
  */
 export class Admission {
+  /** The turn of a message has come, also of one that was filtered out; set by a window that counts them. */
+  begin: ((inFlight: InFlight) => void) | undefined;
   /** Takes in what was made of a message; set by the window. */
   admit: (passed: Passed, inFlight: InFlight) => Maybe = () => {};
   /** Called when some were admitted, or nothing more of a partition is waited for; set by the window. */
@@ -161,9 +162,8 @@ export class Admission {
   #admit(place: Place, from = 0): boolean {
     const { inFlight } = place;
     const passed = place.passed!;
-    const root = inFlight.receipt?.root;
-    if (root instanceof RootMessage && passed.length > 0) root.required = true;
     try {
+      if (from === 0) this.begin?.(inFlight);
       for (let index = from; index < passed.length; index++) {
         const each = passed[index]!;
         const done = each.runAs(() => this.admit(each, inFlight));

@@ -94,8 +94,8 @@ export function wayOf(
     throw refused(
       `flow ${JSON.stringify(other.name)} handles messages of the source of flow ${
         JSON.stringify(reader.name)
-      } concurrently, which writes to the Proxy that it reads, so cuts leave out messages that the window has; let ` +
-        `flow ${JSON.stringify(other.name)} read the source a second time`,
+      } concurrently, which writes to the Proxy that it reads, and takes them ahead of it; let it read a Proxy of ` +
+        "its own",
     );
   }
   const { corrector } = gateOf(source);

@@ -49,6 +49,8 @@ export interface StagesOptions {
   readonly timeoutMs: number;
   /** Where stores know the flow: the one that holds the positions of its messages, where there is one. */
   readonly tracked: { readonly state: StateStore | undefined } | undefined;
+  /** True where no flow of the app handles messages concurrently. */
+  readonly isAlone: boolean;
   /** The sinks that get one value at a time, where messages are handled concurrently. */
   readonly locks: SinkLocks | undefined;
   /** Gets the work of its stages that belongs to no message. */
@@ -164,12 +166,12 @@ class BackwardChain {
   /** Has all of it work for the message that the source gives. */
   begin(): void {
     if (!this.#apart) return this.#name();
-    const { flowRun, origin, locks, tracked } = this.#options;
+    const { flowRun, origin, isAlone, tracked } = this.#options;
     const { pipes, state } = this.#binding;
     const [first] = pipes as readonly ExactStage<unknown, unknown>[];
-    if (first?.ticks !== undefined && locks === undefined && origin === undefined) {
+    if (first?.ticks !== undefined && isAlone && origin === undefined) {
       // Only functions read the message there, and they have returned when the call has: one object serves all messages.
-      // That cuts wait for it, the ticks see to.
+      // Cuts wait for it.
       flowRun.front = new Working(flowRun, this.delivery, tracked?.state);
       this.add(nameStage(flowRun.front, this.delivery, true));
     } else {

@@ -76,10 +76,7 @@ export function open(bindings: readonly Binding[], host: WiringHost, stalls: boo
   try {
     for (const binding of bindings) opened.add(binding);
     const isConcurrent = tracked.keys().some(({ concurrency }) => concurrency !== undefined);
-    const ticks = [...sources.hubs].some(({ tickers, lookAhead }) =>
-      tickers.any && lookAhead === undefined
-    );
-    if (isConcurrent) groups.countMessages(sources.hubs, stalls || ticks);
+    if (isConcurrent) groups.countMessages(sources.hubs, stalls);
     assertPromised(bindings, host.onError, (source) => sources.isPositioned(source));
   } catch (error) {
     opened.abandon();
@@ -131,6 +128,7 @@ export class Opened {
       origin,
       tickers,
       shared: {},
+      isAlone: this.#concurrent.size === 0,
       timeoutMs: typeof binding.handler === "function" ? timeoutOf(binding, hubs) : Infinity,
       tracked: this.#tracked.has(binding) ? { state: this.#tracked.get(binding) } : undefined,
       writes: (sink) => void writes.push(...this.proxies.write([sink])),

@@ -92,15 +92,6 @@ export function assertTicks(
   }
   const gate = hubs.map(({ gate }) => gate).find(({ corrector }) => corrector !== undefined);
   if (gate !== undefined && replays !== "skip") {
-    if (isConcurrent) {
-      throw refused(
-        `checkpoint ${
-          JSON.stringify(gate.corrector)
-        } corrects its source, and messages that are handled again would come between others that are in flight; ` +
-          'leave out the option concurrency of the flows of that source, or set replays: "skip" to keep what was ' +
-          "counted first",
-      );
-    }
     const { uncorrectable } = pipes[place] as Stage;
     const repeats = pipes.slice(0, place).some((pipe) => (pipe as Stage).repeats);
     const why = uncorrectable ??
