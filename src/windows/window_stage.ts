@@ -253,7 +253,8 @@ export class WindowStage implements Ticker {
     const copy = isCopied ? copyOf(message) : undefined;
     const late = this.#windows.add(entry);
     replays?.reached(entry, late === undefined);
-    const counts = time <= nowOf(this.#place.input.root, this.#ticking.clock) + maxAhead;
+    const origin = receipt?.origin ?? this.#place.input.root;
+    const counts = time <= nowOf(origin, this.#ticking.clock) + maxAhead;
     if (!counts) this.#told.ahead++;
     if (late !== undefined) this.#late(copy, entry, late, receipt);
     this.#watermarks.arrived(clock, time, silence, counts);

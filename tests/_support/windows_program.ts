@@ -1,10 +1,11 @@
 /**
  * The program that `windows/kill_test.ts` kills: counts and adds up the messages of a file of JSON lines in tumbling
  * windows, with exact state on disk, and appends each result to another file. Arguments: input, output, path of the
- * cache, "end" if the input is complete; else it waits at its end; and how many messages are handled at the same time,
- * each for a random time before the window, as are results behind it.
+ * cache, how the messages come ("direct", "concurrent": 32 are handled at the same time, each for a random time before the
+ * window, as are results behind it, "merge": from one source for even lines and one for odd ones, or "proxy"), and "end"
+ * if the input is complete; else it waits at its end.
  */
-import { App, Cache, map, replayable } from "../../mod.ts";
+import { App, Cache, map, merge, Proxy, replayable } from "../../mod.ts";
 import { count, sum, tumbling } from "../../src/windows/mod.ts";
 
 export interface Line {
@@ -13,14 +14,14 @@ export interface Line {
   readonly amount: number;
 }
 
-const [input, output, path, complete, most] = Deno.args as [
+const [input, output, path, way, complete] = Deno.args as string[] as [
   string,
   string,
   string,
-  string?,
+  string,
   string?,
 ];
-const max = Number(most ?? 1);
+const max = way === "concurrent" ? 32 : 1;
 const wait = async () => {
   if (max > 1) await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
 };
@@ -28,18 +29,26 @@ const lines: Line[] = (await Deno.readTextFile(input)).trim().split("\n").map((l
   JSON.parse(line)
 );
 
-const source = replayable({
-  name: "lines",
-  async *read(from: number = 0, signal) {
-    for (let next = from; next < lines.length; next++) {
-      if (next % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      yield { ...lines[next]!, next: next + 1 };
-    }
-    if (complete === "end") return;
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-  },
-  position: ({ next }) => next,
-});
+const sourceOf = (name: string, lines: readonly Line[]) =>
+  replayable({
+    name,
+    async *read(from: number = 0, signal) {
+      for (let next = from; next < lines.length; next++) {
+        if (next % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+        yield { ...lines[next]!, next: next + 1 };
+      }
+      if (complete === "end") return;
+      await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    },
+    position: ({ next }) => next,
+  });
+const half = (rest: number) => lines.filter((_, n) => n % 2 === rest);
+const proxy = new Proxy<Line & { readonly next: number }>();
+const source = way === "proxy"
+  ? proxy
+  : way === "merge"
+  ? merge(sourceOf("even", half(0)), sourceOf("odd", half(1)))
+  : sourceOf("lines", lines);
 
 await using state = await Cache.open<number>(path, { maxBytes: Infinity });
 const app = new App({
@@ -48,6 +57,9 @@ const app = new App({
     if (type === "started") console.log("started");
   },
 });
+if (way === "proxy") {
+  app.handle(sourceOf("lines", lines), (line) => line, { name: "pass", state, sink: proxy });
+}
 app.handle(
   source,
   map(max > 1 ? (line) => wait().then(() => line) : (line) => line),

@@ -3,23 +3,28 @@ import { Random } from "../../src/testing/mod.ts";
 import { temporaryFolder } from "../_support/temporary.ts";
 import type { Line } from "../_support/windows_program.ts";
 
-const KILLS = 6;
 const MESSAGES = 40_000;
 const SIZE = 10_000;
 const OUT_OF_ORDER = 2_000;
 
-Deno.test("each message is in its window once though the program is killed again and again", () =>
-  killed(MESSAGES));
+for (const way of ["direct", "concurrent", "merge", "proxy"] as const) {
+  const name = {
+    direct: "",
+    concurrent: " of several in flight",
+    merge: " of two sources",
+    proxy: " behind a Proxy",
+  }[way];
+  Deno.test(`each message${name} is in its window once though the program is killed again and again`, () =>
+    isKilled(way));
+}
 
-Deno.test("each message is in its window once though the program is killed while it handles several", () =>
-  killed(MESSAGES / 4, 32));
-
-async function killed(messages: number, max = 1): Promise<void> {
+async function isKilled(way: "direct" | "concurrent" | "merge" | "proxy"): Promise<void> {
   await using folder = await temporaryFolder();
   const [input, output, path] = ["input", "output", "state"].map((name) =>
     `${folder.path}/${name}`
   );
   const random = new Random(7);
+  const messages = way === "concurrent" ? MESSAGES / 4 : MESSAGES;
   const lines = Array.from({ length: messages }, (_, n): Line => ({
     key: `key ${random.integer(50)}`,
     timestamp: n * 10 + 100_000 - random.integer(4_000),
@@ -28,16 +33,17 @@ async function killed(messages: number, max = 1): Promise<void> {
   await Deno.writeTextFile(input!, lines.map((line) => JSON.stringify(line) + "\n").join(""));
   await Deno.writeTextFile(output!, "");
 
+  const most = way === "merge" || way === "proxy" ? 3 : 6;
   let kills = 0;
-  for (let life = 0; life < KILLS; life++) {
-    const { child, started } = start(input!, output!, path!, "more", String(max));
+  for (let life = 0; life < most; life++) {
+    const { child, started } = start(input!, output!, path!, way);
     await started;
     await new Promise((resolve) => setTimeout(resolve, 20 + random.integer(150)));
     child.kill("SIGKILL");
     if ((await child.status).signal === "SIGKILL") kills++;
   }
-  assertEquals(kills, KILLS);
-  const { child, started } = start(input!, output!, path!, "end", String(max));
+  assertEquals(kills, most);
+  const { child, started } = start(input!, output!, path!, way, "end");
   await started;
   assertEquals((await child.status).code, 0);
 
@@ -51,18 +57,21 @@ async function killed(messages: number, max = 1): Promise<void> {
     if ((last.get(id)?.revision ?? 0) <= revision) last.set(id, { revision, value });
   }
   const found = new Map([...last].map(([id, { value }]) => [id, value]));
-  assertEquals(found, expected(lines));
+  if (way !== "merge") return assertEquals(found, expected(lines));
+  // Each source has its own windows.
+  const half = (rest: number) => lines.filter((_, n) => n % 2 === rest);
+  assertEquals(found, new Map([...expected(half(0), "even:0"), ...expected(half(1), "odd:0")]));
 }
 
 /** Computed from the order of the input alone. */
-function expected(lines: readonly Line[]): Map<string, unknown> {
+function expected(lines: readonly Line[], partition = "0"): Map<string, unknown> {
   const windows = new Map<string, { n: number; total: number }>();
   let greatest = -Infinity;
   for (const { key, timestamp, amount } of lines) {
     const start = timestamp - timestamp % SIZE;
     if (greatest - OUT_OF_ORDER < start + SIZE) {
       const window = windows.getOrInsertComputed(
-        `0/${encodeURIComponent(key)}/${start}`,
+        `${partition}/${encodeURIComponent(key)}/${start}`,
         () => ({ n: 0, total: 0 }),
       );
       window.n++;

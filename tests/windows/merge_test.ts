@@ -100,6 +100,27 @@ Deno.test("rule 2: a source that has had no message holds windows of all open fr
   assertEquals(clock.pending, 0);
 });
 
+Deno.test("rule 3: a source that has had no message follows the others while it is waited for", async () => {
+  const clock = new ManualClock(0);
+  const seen: string[] = [];
+  const app = new App({ clock });
+  const end = Promise.withResolvers<void>();
+  async function* silent() {
+    await end.promise;
+    yield* [] as Timed[];
+  }
+  async function* live() {
+    yield* [at(0), at(MINUTE)];
+    await end.promise;
+  }
+  app.handle(merge(live(), silent()), minutes(ofAll), ({ id }) => void seen.push(id));
+  const streaming = app.stream();
+  await clock.tick(1_000);
+  assertEquals(seen, ["*/a/0"]);
+  end.resolve();
+  await streaming;
+});
+
 Deno.test("rule 2: a partition that is added to one source begins with the least watermark of all", async () => {
   const [clicks, views] = pair();
   const late: unknown[] = [];

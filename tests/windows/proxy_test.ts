@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   App,
-  type Cache,
+  Cache,
   filter,
   map,
   MemoryCache,
@@ -16,6 +16,7 @@ import type { ExactPipe } from "../../src/flow/stage/exact_pipes.ts";
 import { ManualClock } from "../../src/testing/mod.ts";
 import { collect, count, type Late, tumbling, type WindowResult } from "../../src/windows/mod.ts";
 import { at, MINUTE, minutes } from "../_support/running_window.ts";
+import { temporaryFolder } from "../_support/temporary.ts";
 import { type Timed, WindowSource } from "../_support/window_source.ts";
 
 const open = () => new MemoryCache({ maxBytes: Infinity });
@@ -70,7 +71,11 @@ class Behind implements AsyncDisposable {
   async ended(): Promise<void> {
     let over = false;
     const streaming = this.#streaming.finally(() => over = true);
-    while (!over) await this.clock.tick(100);
+    streaming.catch(() => {}); // awaited below
+    while (!over) {
+      await this.clock.tick(100);
+      await new Promise((resolve) => setTimeout(resolve)); // what is on disk needs time
+    }
     await streaming;
   }
 
@@ -217,6 +222,19 @@ Deno.test("rule 3: silence of the source closes windows behind the Proxy", async
     partition: 0,
     watermark: MINUTE,
   });
+});
+
+Deno.test("rule 4: behind a Proxy too, a time is compared with that at which the broker has stored the message", async () => {
+  const source = new WindowSource();
+  const make = ({ key, timestamp }: Timed) => ({ key, timestamp });
+  await using running = new Behind(minutes({ maxAhead: MINUTE }), { source, make });
+  const day = 86_400_000 * 1_000;
+  const stored = (timestamp: number) => ({
+    ...at(timestamp),
+    record: { appended: true, timestamp: day },
+  });
+  source.send([stored(day), stored(day + MINUTE)]); // years ahead of the clock of this process
+  assertEquals(await running.given(), [[`0/a/${day}`, 1, 1, true]]);
 });
 
 Deno.test("rule 8: a pause of the source or of the Proxy holds results back, and so do partitions that are away", async () => {
@@ -374,6 +392,27 @@ Deno.test("rule 11: an app that is stopped finishes what is in the Proxy, and gi
   }
   await using running = new Behind(minutes(), { source, state, before });
   assertEquals(await running.given(), [["0/a/0", 3, 1, true]]);
+});
+
+Deno.test("behind a Proxy, a result that fails for good ends the app, and comes again", async () => {
+  await using folder = await temporaryFolder();
+  const openCache = () => Cache.open(`${folder.path}/state`, { maxBytes: Infinity });
+  const source = new WindowSource();
+  source.send([at(0), at(MINUTE)]);
+  source.end();
+  const handle = () => {
+    throw new Error("no");
+  };
+  {
+    await using state = await openCache();
+    const failing = new Behind(minutes(), { source, state, handle });
+    await assertRejects(() => failing.ended(), Error, "no");
+    assertEquals(failing.clock.pending, 0);
+  }
+  await using state = await openCache();
+  const running = new Behind(minutes(), { source, state });
+  await running.ended();
+  assertEquals(running.seen, [["0/a/0", 1, 1, true], ["0/a/60000", 1, 1, true]]);
 });
 
 Deno.test("a window may stand behind a row of Proxies, and beside other flows at each", async () => {

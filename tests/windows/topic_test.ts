@@ -1,11 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
-import { App, MemoryCache, type StatusEvent } from "../../mod.ts";
+import { App, MemoryCache, merge, Proxy, type Source, type StatusEvent } from "../../mod.ts";
+import type { Message } from "../../src/kafka/mod.ts";
+import type { ExactPipe } from "../../src/flow/stage/exact_pipes.ts";
 import { systemClock } from "../../src/clock.ts";
-import { count, tumbling } from "../../src/windows/mod.ts";
+import { collect, count, tumbling, type WindowResult } from "../../src/windows/mod.ts";
 import { until } from "../_support/processes.ts";
 import { kafka, memory, testOn } from "../_support/topic_fixture.ts";
 
 const SIZE = 300;
+
+type Window = ExactPipe<Message<string, string>, WindowResult<string, string[]>>;
 
 for (const fixture of [memory, kafka]) {
   const test = testOn(fixture);
@@ -56,6 +60,49 @@ for (const fixture of [memory, kafka]) {
     await until(() => seen.length === 1);
     await app.close();
     await streaming;
+  });
+
+  test("closes windows over two topics, and behind a Proxy, though nothing comes any more", async ({ make, broker, name }) => {
+    const other = `${name}-other`;
+    await broker.ensure(name, { partitions: 2 });
+    await broker.ensure(other, { partitions: 1 });
+    const [topic, second] = [make(), make({ groupId: other }, other)];
+    const now = Math.floor(Date.now() / SIZE) * SIZE;
+    for (const partition of [0, 1]) {
+      await topic.send({ key: "a", value: "1", partition, timestamp: now });
+    }
+    await second.send({ key: "a", value: "2", timestamp: now + 1 });
+    await using state = new MemoryCache({ maxBytes: Infinity });
+    const app = new App({ commit: { interval: 50 } });
+    const seen: unknown[][] = [];
+    const into = collect({
+      max: 9,
+      of: ({ topic, partition }: Message<string, string>) => `${topic}:${partition}`,
+    });
+    const each = tumbling({ size: SIZE, into }) as Window;
+    const all = tumbling({ size: SIZE, into, by: () => "all" }) as Window;
+    const bind = (flow: string, source: Source<Message<string, string>>, window: Window) =>
+      app.handle(source, window, ({ id, value }) => void seen.push([flow, id, value]), {
+        name: flow,
+        state,
+      });
+    const proxy = new Proxy<Message<string, string>>();
+    bind("all", merge(topic, second), all);
+    bind("each", merge(second, topic), each);
+    bind("behind", proxy, each);
+    app.handle(topic, (message) => message, { name: "before", state, sink: proxy });
+    const streaming = app.stream();
+    await until(() => seen.length === 6);
+    await app.close();
+    await streaming;
+    assertEquals(seen.toSorted(), [
+      ["all", `*/all/${now}`, [`${name}:0`, `${other}:0`, `${name}:1`]],
+      ["behind", `0/a/${now}`, [`${name}:0`]],
+      ["behind", `1/a/${now}`, [`${name}:1`]],
+      ["each", `${other}:0/a/${now}`, [`${other}:0`]],
+      ["each", `${name}:0/a/${now}`, [`${name}:0`]],
+      ["each", `${name}:1/a/${now}`, [`${name}:1`]],
+    ]);
   });
 }
 
