@@ -10,6 +10,7 @@ import {
   map,
   MemoryCache,
   merge,
+  replayable,
   retry,
   type StatusEvent,
 } from "../../mod.ts";
@@ -30,6 +31,14 @@ const times = { max: 100, of: ({ timestamp }: Timed) => timestamp };
 
 async function rest(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await settle();
+}
+
+/** Time passes in which commits are due, and results that they bring leave. */
+async function commit(clock: ManualClock): Promise<void> {
+  for (let round = 0; round < 20; round++) {
+    await clock.tick(500);
+    await rest();
+  }
 }
 
 /** Calls that are open until they are let go, by what they are about. */
@@ -685,7 +694,8 @@ Deno.test("rule 8: a cut waits where a window has a message that another flow ha
   const calls = new Calls<number>();
   const seen: unknown[] = [];
   await using state = open();
-  const app = new App({ commit: { interval: 5 } });
+  const clock = new ManualClock();
+  const app = new App({ clock });
   app.handle(source, countWindow({ size: 1, into: collect(times) }), ({ value }) => {
     seen.push(value);
   }, { name: "windows", state });
@@ -697,14 +707,58 @@ Deno.test("rule 8: a cut waits where a window has a message that another flow ha
   source.send([at(0), at(1), at(2)]);
   source.end();
   const streamed = app.stream();
-  for (let turn = 0; turn < 20; turn++) await rest();
+  await commit(clock);
   assertEquals([calls.open, seen], [[0, 1], []]); // no result leaves that is in no cut
   await calls.end(1, 0);
-  for (let turn = 0; turn < 20; turn++) await rest();
+  await commit(clock);
   assertEquals([calls.open, seen], [[2], []]);
   await calls.end(2);
-  await streamed;
+  await Promise.all([streamed, commit(clock)]);
   assertEquals(seen, [[0], [1], [2]]);
+});
+
+Deno.test("rule 8: a cut waits for a flow of another source only where a window has what builds on it", async () => {
+  for (const builds of [false, true]) {
+    const source = new WindowSource();
+    source.send([at(0)]);
+    source.end();
+    const numbers = replayable<number, number>({
+      name: "numbers",
+      read: async function* () {
+        yield await Promise.resolve(1);
+      },
+      position: (n) => n,
+    });
+    const calls = new Calls<number>();
+    const seen: unknown[] = [];
+    const written = Promise.withResolvers<void>();
+    await using state = open();
+    const clock = new ManualClock();
+    const app = new App({ clock });
+    app.handle(
+      source,
+      map(async (message: Timed) => {
+        await written.promise;
+        if (builds) await state.get("shared");
+        return message;
+      }),
+      countWindow({ size: 1, into: collect(times) }),
+      ({ value }) => void seen.push(value),
+      { name: "windows", state },
+    );
+    app.handle(numbers, async (n) => {
+      await state.set("shared", n);
+      written.resolve();
+      await calls.call(n);
+    }, { name: "elsewhere", state, concurrency: { max: 2, by: "none" } });
+    const streamed = app.stream();
+    while (!calls.open.includes(1)) await rest();
+    await commit(clock);
+    assertEquals(seen, builds ? [] : [[0]]);
+    await calls.end(1);
+    await Promise.all([streamed, commit(clock)]);
+    assertEquals(seen, [[0]]);
+  }
 });
 
 Deno.test("rule 8: a window beside a concurrent flow handles one result or message after the other", async () => {

@@ -280,14 +280,15 @@ async function live(world: World, last: boolean): Promise<boolean> {
   // What a flow does with a message before it is done: it takes its time, writes to the state, and fails.
   const work = async (flow: string, { log, offset, key }: Logged) => {
     if (random.chance(0.4)) await scheduler.turn(flow);
-    if (!last && random.chance(0.1)) await delay(clock, random.integer(8_000));
+    if (!last && random.chance(0.05)) await delay(clock, random.integer(8_000));
     if (offset % 3 === 0) {
       await cache.update(["done", flow, `${log}:${offset}`], (n = 0) => n as number + 1);
     }
     // Some build on what others have written, and some are overtaken.
-    if (offset % 5 === 0) await cache.update(["last", key], () => offset);
-    if (offset % 7 === 0) await cache.get(["last", key]);
+    if (offset % 4 === 0) await cache.update(["last", key], () => offset);
+    if (offset % 3 === 1) await cache.get(["last", key]);
     if (random.chance(0.2)) await scheduler.turn(`${flow} has written`);
+    if (!last && random.chance(0.15)) await delay(clock, random.integer(8_000));
     if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
   };
   if (plan.beside !== "none") {
