@@ -482,6 +482,12 @@ Deno.test("a merge of sources with other messages has windows of either", async 
   assertEquals(seen, [["a", "a", 7]]);
 });
 
+Deno.test("a window over a merge of nothing ends at once", async () => {
+  const app = new App();
+  app.handle(merge<Timed[][]>(), minutes(), () => assert(false));
+  await app.stream();
+});
+
 Deno.test("sources of a merge with the same name are told apart in memory", async () => {
   const seen: string[] = [];
   const app = new App();

@@ -186,7 +186,7 @@ function tickingOf(
   { name: flow, state, replays }: Binding,
   { flowRun, hubs, origin, host, tracked, tickers, shared, concurrent }: StagesOptions,
 ): Ticking {
-  const { gate } = hubs[0]!;
+  const gate = hubs[0]?.gate; // none where nothing is merged
   return {
     sources: origin === undefined ? hubs.map(({ tickers }) => tickers) : [origin],
     store: state,
@@ -194,9 +194,9 @@ function tickingOf(
     signal: host.signal,
     stopping: host.stopping,
     status: host.status,
-    corrected: gate.corrector !== undefined && replays !== "skip",
-    provisional: (partition) => gate.provisional?.(partition),
-    epoch: () => gate.epoch,
+    corrected: gate?.corrector !== undefined && replays !== "skip",
+    provisional: (partition) => gate?.provisional?.(partition),
+    epoch: () => gate?.epoch ?? 0,
     commitSoon: () => host.commitSoon(),
     fail: (error) => host.fail(error),
     write(sink, name, value, receipt) {

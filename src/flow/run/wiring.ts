@@ -135,8 +135,8 @@ export class Opened {
     };
     const make: MakeStages = (flowRun, locks, concurrent) =>
       makeStages(binding, { ...options, flowRun, locks, concurrent });
-    // Where its messages come one by one with the work that belongs to none, and both from several hubs.
-    const line = hubs.length > 1 || origin !== undefined ? new MergeLine() : undefined;
+    // What messages, and the work that belongs to none, come in where they do not all come from one hub.
+    const line = hubs.length !== 1 || origin !== undefined ? new MergeLine() : undefined;
     const { run, branches, scheduler } = concurrency === undefined
       ? connect(flowRun, hubs, make, line)
       : connectConcurrent(binding, flowRun, hubs, make, concurrency);
