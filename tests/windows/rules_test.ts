@@ -627,7 +627,7 @@ Deno.test("what could not be exact is refused, and the error says what to write"
   const proxy = new Proxy<Timed>();
   await refused(
     (app) => app.handle(proxy, minutes(), () => {}),
-    "use it in the flow before the Proxy",
+    "set the options name and state in it and in the flow that writes to the Proxy",
   );
   await refused(
     (app) => app.handle([at(0)], minutes(), filter(() => true), minutes() as never, () => {}, {}),

@@ -165,7 +165,7 @@ export class Opened {
       this.#stages(binding, { flowRun, hubs, origin, writes, timeoutMs, locks, tickers });
     let branches: readonly Branch<unknown>[];
     /** Where messages come one by one with the work that belongs to none, and from several hubs. */
-    const line = hubs.length > 1 || origin !== undefined ? new MergeLine() : undefined;
+    const line = hubs.length !== 1 || origin !== undefined ? new MergeLine() : undefined;
     let run: () => Promise<void>;
     let scheduler: KeyScheduler | undefined;
     if (concurrency === undefined) {
