@@ -135,7 +135,7 @@ export class Opened {
     };
     const make: MakeStages = (flowRun, locks, concurrent) =>
       makeStages(binding, { ...options, flowRun, locks, concurrent });
-    // What messages, and the work that belongs to none, come in where they do not all come from one hub.
+    // Set where messages and the work that belongs to none come from several hubs: it does them one by one.
     const line = hubs.length !== 1 || origin !== undefined ? new MergeLine() : undefined;
     const { run, branches, scheduler } = concurrency === undefined
       ? connect(flowRun, hubs, make, line)
