@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { App, MemoryCache, merge, Proxy, type Source, type StatusEvent } from "../../mod.ts";
+import { App, map, MemoryCache, merge, Proxy, type Source, type StatusEvent } from "../../mod.ts";
 import type { Message } from "../../src/kafka/mod.ts";
 import type { ExactPipe } from "../../src/flow/stage/exact_pipes.ts";
 import { systemClock } from "../../src/clock.ts";
+import { Random } from "../../src/testing/mod.ts";
 import { collect, count, tumbling, type WindowResult } from "../../src/windows/mod.ts";
 import { until } from "../_support/processes.ts";
 import { kafka, memory, testOn } from "../_support/topic_fixture.ts";
@@ -103,6 +104,60 @@ for (const fixture of [memory, kafka]) {
       ["each", `${name}:0/a/${now}`, [`${name}:0`]],
       ["each", `${name}:1/a/${now}`, [`${name}:1`]],
     ]);
+  });
+
+  test("has each partition in its order though pipes and results take their time concurrently", async ({ make, broker, name }) => {
+    await broker.ensure(name, { partitions: 4 });
+    const topic = make();
+    const random = new Random(3);
+    const base = Math.floor(Date.now() / SIZE) * SIZE - 1_000 * SIZE;
+    const greatest = [-Infinity, -Infinity, -Infinity, -Infinity];
+    const want = new Map<string, number>();
+    const send = async (partition: number, key: string, timestamp: number) => {
+      await topic.send({ key, value: "", partition, timestamp });
+      // In time by the messages before it in its partition, whichever is ready first.
+      const start = timestamp - timestamp % SIZE;
+      if (greatest[partition]! < start + SIZE) {
+        const id = `${partition}/${key}/${start}`;
+        want.set(id, (want.get(id) ?? 0) + 1);
+      }
+      greatest[partition] = Math.max(greatest[partition]!, timestamp);
+    };
+    for (let n = 0; n < 600; n++) {
+      await send(n % 4, random.pick(["a", "b", "c"]), base + n * 4 - random.integer(2 * SIZE));
+    }
+    for (let partition = 0; partition < 4; partition++) {
+      await send(partition, "end", base + 99 * SIZE);
+    }
+    await using state = new MemoryCache<number>({ maxBytes: Infinity });
+    const app = new App({ commit: { interval: 50 } });
+    const pause = () => new Promise((resolve) => setTimeout(resolve, random.integer(6)));
+    const found = new Map<string, number>();
+    let open = 0, most = 0;
+    app.handle(
+      topic,
+      map(async (message) => {
+        most = Math.max(most, ++open);
+        await pause();
+        open--;
+        return message;
+      }),
+      tumbling({ size: SIZE, idle: "hold", into: count() }),
+      async ({ id, value }) => {
+        await pause();
+        await state.update(["given", id], (times = 0) => times + 1);
+        found.set(id, value);
+      },
+      { name: "count", state, concurrency: { max: 16, by: "none" } },
+    );
+    const streaming = app.stream();
+    const wanted = new Map([...want].filter(([id]) => !id.includes("/end/")));
+    await until(() => found.size === wanted.size);
+    await app.close();
+    await streaming;
+    assertEquals(new Map([...found].toSorted()), new Map([...wanted].toSorted()));
+    assertEquals(await Array.fromAsync(state.values()), Array(wanted.size).fill(1));
+    assert(most > 8, `only ${most} at a time`);
   });
 }
 

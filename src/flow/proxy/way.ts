@@ -34,7 +34,7 @@ export function wayOf(
   for (;;) {
     const [proxy] = reader.sources;
     const [queue] = queuesOf(reader.sources);
-    if (reader.sources.length > 1) {
+    if (reader.sources.length !== 1) {
       throw refused(
         reader === binding
           ? "it reads a Proxy beside other sources; let one flow read all of them"
