@@ -50,7 +50,7 @@ export {
   type DependencyStatus,
   type HeartbeatOptions,
 } from "./src/checkpoint/dependency.ts";
-export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_frontier.ts";
+export { type IdlePartitions, type PartName } from "./src/checkpoint/dependency_parts.ts";
 export { type Marker } from "./src/checkpoint/marker.ts";
 export { closeAtEnd } from "./src/flow/stage/sinks.ts";
 export type { StateCache } from "./src/flow/state/state.ts";

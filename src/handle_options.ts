@@ -95,8 +95,9 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    *   entries that many messages share at the end of the handler.
    * - A `WritableStream`, a Topic, a Cache and an object with `write()` get one value at a time; a function as a sink
    *   is called concurrently. Either way the results of one key arrive in order.
-   * - `batch()`, `exactPipe()`, pipe functions, `TransformStream`s and stream handlers are refused, and so is a source
-   *   that a `Checkpoint` watches.
+   * - A window takes messages in by the order of their partition; the pipes before it and the handler of its results
+   *   are called concurrently.
+   * - `batch()`, `exactPipe()`, pipe functions, `TransformStream`s and stream handlers are refused.
    *
    * See `docs/concurrency.md` for what a handler may assume.
    */

@@ -48,21 +48,28 @@ export function readOptions<O extends object, R extends { readonly [Name in keyo
 }
 
 /**
- * Checks options as {@linkcode readOptions} does, for calls that are made for each message and use what was given as
- * it is.
+ * Returns a function that checks options as {@linkcode readOptions} does, for calls that are made for each message and
+ * use what was given as it is.
  */
-export function assertOptions<O extends object>(
+export function optionsCheck<O extends object>(
   owner: string,
-  options: O,
-  rules: { readonly [Name in keyof O]?: Rule },
-): void {
+  rules: Rules<O>,
+): (options: O) => void {
   const { names, whats } = namesOf(rules, owner);
-  checkOptions(owner, options, names);
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as keyof O;
-    const value = options[name];
-    if (value !== undefined) rules[name]!(value, whats[i]!);
-  }
+  const checks = new Map(
+    names.map((name, i) => [name, { rule: rules[name as keyof O], what: whats[i]! }]),
+  );
+  return (options) => {
+    let check: { rule: Rule; what: string } | undefined;
+    for (const name in options) {
+      check = checks.get(name);
+      if (check === undefined) break;
+      const value = options[name];
+      if (value !== undefined) check.rule(value, check.what);
+    }
+    // None, or one that is unknown.
+    if (check === undefined) checkOptions(owner, options, names);
+  };
 }
 
 /** The options of an owner, by name and in words. */

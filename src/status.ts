@@ -27,7 +27,8 @@ export type StatusEvent =
    * Sent each second and after the last commit, for each source, whatever it waits for: `messages` were done since
    * the start; `lag` is how many more there are. It is undefined where a source cannot know it: only a Topic can,
    * once it was assigned its partitions. `inFlight` messages were taken from the source and are not done, and nobody
-   * has begun to handle `waiting` of these: more than one only with the option `concurrency`.
+   * has begun to handle `waiting` of these, or they wait for one before them at a window: more than one only with the
+   * option `concurrency`.
    */
   | {
     readonly type: "progress";

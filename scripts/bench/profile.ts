@@ -33,7 +33,7 @@ interface Profile {
 }
 
 /** Returns the share of the time that was not idle of each area, in percent, the largest first. */
-export function byArea({ nodes, samples, timeDeltas }: Profile): Record<string, number> {
+function byArea({ nodes, samples, timeDeltas }: Profile): Record<string, number> {
   const areaOf = new Map(nodes.map(({ id, callFrame: { functionName, url } }) => {
     const text = url === "" ? functionName : url;
     const area = AREAS.find(([, pattern]) => pattern.test(text))?.[0];

@@ -4,7 +4,7 @@ import { NotAsWrittenError, seal, unseal } from "./sealed.ts";
 /** The first part of every row of the library. */
 export const ROOT = "slipstream";
 /** The version of what is on disk; another one is not read. */
-export const FORMAT = 2;
+const FORMAT = 2;
 /** The row that says what the others mean: a {@linkcode StateRow}, in either layout. */
 export const STATE_KEY: Deno.KvKey = [ROOT, "state"];
 /** Pages of the resident layout, by their ids: see resident/page.ts. */

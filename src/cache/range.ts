@@ -1,5 +1,5 @@
 import { encodeKey, encodeParts, encodeStringStart, type Key, type KeyPart } from "./keys.ts";
-import { anything, assertOptions, flag, must, number, type Rules } from "../options.ts";
+import { anything, flag, must, number, optionsCheck, type Rules } from "../options.ts";
 import type { Range } from "./space.ts";
 
 /** Which entries of a cache, and in which order; everything can be combined. */
@@ -35,6 +35,8 @@ const RULES = {
   limit: number({ least: 0, integer: "or Infinity" }),
 } as const satisfies Rules<RangeOptions>;
 
+const assertRange = optionsCheck<RangeOptions>("a range", RULES);
+
 /** Above every byte with which a part can begin, and above every byte of UTF-8. */
 const ABOVE = "\xff";
 const LEAST_PART = new Uint8Array();
@@ -49,7 +51,7 @@ const AFTER_SURROGATES = 0xe000;
  * @throws {RangeError} If `limit` is no whole number from 0 on.
  */
 export function toRange(options: RangeOptions = {}): Range {
-  assertOptions("a range", options, RULES);
+  assertRange(options);
   const { from, to, startsWith, reverse = false, limit = Infinity } = options;
   const prefix = options.prefix === undefined ? [] : toParts(options.prefix);
   let [low, high] = boundsOf(prefix, startsWith);

@@ -135,11 +135,10 @@ function recopy(value: object): unknown {
     return copy;
   }
   if (value instanceof Uint8Array) return value.slice();
-  const source = value as Record<string, unknown>;
-  const copy: Record<string, unknown> = {};
-  for (const name in source) {
-    const item = source[name];
-    copy[name] = typeof item === "object" && item !== null ? recopy(item) : item;
+  const copy: Record<string, unknown> = { ...value };
+  for (const name in copy) {
+    const item = copy[name];
+    if (typeof item === "object" && item !== null) copy[name] = recopy(item);
   }
   return copy;
 }

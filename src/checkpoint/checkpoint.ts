@@ -13,7 +13,7 @@ import {
   type HeartbeatOptions,
   internals,
 } from "./dependency.ts";
-import type { PartName } from "./dependency_frontier.ts";
+import type { PartName } from "./dependency_parts.ts";
 import type { Marker } from "./marker.ts";
 import { type MessagePosition, positionOf } from "./replay_tracker.ts";
 

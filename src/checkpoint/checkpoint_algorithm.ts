@@ -14,7 +14,12 @@ import type { MessagePosition } from "./replay_tracker.ts";
 
 const NOTHING: Promise<undefined> = Promise.resolve(undefined);
 
-/** What a checkpoint does at each pulse and each heartbeat; docs/checkpoint.md explains it. */
+/**
+ * What a checkpoint does at each pulse and each heartbeat; docs/checkpoint.md explains it.
+ *
+ * It runs on behalf of the message that is handled, or was. Whatever it begins that outlasts that detaches itself:
+ * detaching each step would cost more than most of them.
+ */
 export class CheckpointAlgorithm implements ChainLink {
   readonly name: string;
   readonly dependent: object;
@@ -74,7 +79,7 @@ export class CheckpointAlgorithm implements ChainLink {
     this.#settle();
     if (this.#settings.mode === "wait") this.#held = new HeldMessages(state);
     if (outages.any && this.#settings.pauseDependent) outages.pause();
-    if (state.results.stale.size > 0) this.corrections.schedule();
+    if (state.results.areStale) this.corrections.schedule();
   }
 
   /** The sources are open. */
@@ -148,10 +153,8 @@ export class CheckpointAlgorithm implements ChainLink {
     known.openHeartbeats.set(heartbeat, isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
       known.openHeartbeats.delete(heartbeat);
-      runDetached(() => {
-        state.inBackground(() => this.#stored(dependency, heartbeat, again, tickets), guard, root);
-        if (known.isOver) this.#complete(dependency);
-      });
+      state.inBackground(() => this.#stored(dependency, heartbeat, again, tickets), guard, root);
+      if (known.isOver) runDetached(() => this.#complete(dependency));
     });
     return NOTHING as Promise<unknown> as Promise<void>;
   }
@@ -165,7 +168,7 @@ export class CheckpointAlgorithm implements ChainLink {
       if (known.isOver) runDetached(() => this.#complete(dependency));
       // After the heartbeats of this message: what they make stale must not be final before.
       queueMicrotask(() => {
-        if (known.advance()) runDetached(() => this.state.inBackground(() => this.#advance()));
+        if (known.advance()) this.state.inBackground(() => this.#advance());
       });
     });
   }
@@ -315,7 +318,7 @@ export class CheckpointAlgorithm implements ChainLink {
   #settle(): void {
     const { state, outages, corrections } = this;
     // Without `correct`, stale results are corrected after an outage or never.
-    const stale = (this.#settings.correct || outages.any) && state.results.stale.size > 0;
+    const stale = (this.#settings.correct || outages.any) && state.results.areStale;
     const busy = corrections.busy || state.tracker.behind || stale;
     if (busy || state.frontier <= state.settled) return;
     state.settled = state.frontier;

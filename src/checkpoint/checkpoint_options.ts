@@ -16,7 +16,7 @@ import {
 } from "../options.ts";
 import type { Source } from "../flow/source/source.ts";
 import type { Dependency, DependencyCallback } from "./dependency.ts";
-import type { PartName } from "./dependency_frontier.ts";
+import type { PartName } from "./dependency_parts.ts";
 import type { Marker } from "./marker.ts";
 
 /** Where a checkpoint is kept: a Cache, or another store of plain data by key. */

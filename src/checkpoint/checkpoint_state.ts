@@ -1,5 +1,6 @@
 import { type Clock, systemClock } from "../clock.ts";
 import type { Attribution } from "../flow/run/attribution.ts";
+import { runDetached } from "../flow/run/current.ts";
 import type { Host } from "../flow/source/host.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import type { CheckpointEvent, CheckpointSettings } from "./checkpoint_options.ts";
@@ -58,8 +59,17 @@ export class CheckpointState {
     return this.settings.clock ?? this.host?.clock ?? systemClock;
   }
 
+  /** Calls `callback` after `ms` milliseconds of the clock, for no message; returns a function that cancels it. */
+  timer(callback: () => void, ms: number): () => void {
+    return runDetached(() => this.clock.timer(callback, ms));
+  }
+
   /** Tells what happens; in a run, a listener that throws ends it, and is not called any more. */
   tell(event: CheckpointEvent): void {
+    runDetached(() => this.#tell(event));
+  }
+
+  #tell(event: CheckpointEvent): void {
     this.history.note(event, {
       now: this.clock.now(),
       pulse: this.latestPulse,

@@ -1,3 +1,4 @@
+import { runDetached } from "../flow/run/current.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
 import type { Dependency } from "./dependency.ts";
 import type { Outages } from "./outages.ts";
@@ -50,10 +51,10 @@ export class Corrections {
   schedule(cause?: string): void {
     if (cause !== undefined) this.#causes.add(cause);
     if (this.#target !== undefined) return;
-    const { clock, host, latestPulse, settings: { correctAfter } } = this.#state;
+    const { host, latestPulse, settings: { correctAfter } } = this.#state;
     this.#target = latestPulse;
     if (correctAfter === Infinity || host === undefined) return;
-    this.#cancelTimer = clock.timer(() => {
+    this.#cancelTimer = this.#state.timer(() => {
       this.#overdue = true;
       this.correctIfDue();
     }, correctAfter);
@@ -115,14 +116,16 @@ export class Corrections {
     const { gate, tracker } = this.#state;
     this.#running++;
     gate.pause(this.#pauseReason);
-    const done = this.#last.then(async () => {
-      try {
-        await tracker.idle();
-        await step();
-      } finally {
-        if (--this.#running === 0) gate.resume(this.#pauseReason);
-      }
-    }).finally(this.#rested);
+    const done = runDetached(() =>
+      this.#last.then(async () => {
+        try {
+          await tracker.idle();
+          await step();
+        } finally {
+          if (--this.#running === 0) gate.resume(this.#pauseReason);
+        }
+      }).finally(this.#rested)
+    );
     this.#last = done.catch(() => {}); // the caller of this is told
     return done;
   }
@@ -130,7 +133,7 @@ export class Corrections {
   /** Moves every partition back to its first stale result. */
   async #moveBack(): Promise<void> {
     const { gate, tracker, results, settings } = this.#state;
-    const begins = results.stale.size === 0 ? undefined : await gate.beginnings();
+    const begins = results.areStale ? await gate.beginnings() : undefined;
     if (!gate.seekable) return;
     const stale = results.stale;
     const assigned = gate.parts && new Set([...gate.parts].map(({ partition }) => partition));
@@ -152,9 +155,8 @@ export class Corrections {
 
   /** Tries again soon: at once would leave whoever assigns the partitions no time. */
   #retryLater(): void {
-    const { clock, host } = this.#state;
-    if (host === undefined) return;
-    this.#cancelRetry ??= clock.timer(() => {
+    if (this.#state.host === undefined) return;
+    this.#cancelRetry ??= this.#state.timer(() => {
       this.#cancelRetry = undefined;
       this.correctIfDue();
     }, RETRY_MS);

@@ -3,7 +3,8 @@ import { gateOf } from "../flow/source/gate.ts";
 import type { Duration } from "../duration.ts";
 import { callback, duration, must, oneOf, readOptions, type Rules } from "../options.ts";
 import type { Source } from "../flow/source/source.ts";
-import { DependencyFrontier, type IdlePartitions, type PartName } from "./dependency_frontier.ts";
+import { DependencyFrontier } from "./dependency_frontier.ts";
+import type { IdlePartitions, PartName } from "./dependency_parts.ts";
 import type { EventTimes, Marker } from "./marker.ts";
 
 /** Options of {@linkcode Checkpoint.heartbeat}. */

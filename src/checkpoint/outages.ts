@@ -1,4 +1,5 @@
 import type { Clock } from "../clock.ts";
+import { runDetached } from "../flow/run/current.ts";
 import { type Gate, gateOf } from "../flow/source/gate.ts";
 import { settledTime } from "./chain.ts";
 import type { CheckpointState } from "./checkpoint_state.ts";
@@ -70,7 +71,7 @@ export class Outages {
     const recovered: Dependency[] = [];
     for (const dependency of this.#dependencies) {
       const known = dependency[internals];
-      if (!known.down || !this.#hasCaughtUp(dependency)) continue;
+      if (!known.down || !runDetached(() => this.#hasCaughtUp(dependency))) continue;
       known.down = false;
       recovered.push(dependency);
     }
@@ -90,11 +91,11 @@ export class Outages {
 
   /** Pauses the dependent, or goes on pausing it, for `maxPause` at most. */
   pause(): void {
-    const { gate, clock, settings: { maxPause } } = this.#state;
+    const { gate, settings: { maxPause } } = this.#state;
     this.#paused = true;
     gate.pause(this.#pauseReason);
     if (maxPause === Infinity || this.#cancelPauseTimer !== undefined) return;
-    this.#cancelPauseTimer = clock.timer(() => {
+    this.#cancelPauseTimer = this.#state.timer(() => {
       this.resume();
       this.#state.tell({ type: "pause_expired", dependencies: this.names });
     }, maxPause);
@@ -184,7 +185,7 @@ export class IdleTimeout {
   restart(): void {
     this.#since = this.#clock.monotonic();
     if (this.#gate.closed) return this.#stopTimer();
-    this.#cancelTimer ??= this.#clock.timer(this.#look, this.#ms);
+    this.#cancelTimer ??= runDetached(() => this.#clock.timer(this.#look, this.#ms));
   }
 
   /** Ends it. */

@@ -63,7 +63,8 @@ export class PartitionResults {
     let to = from;
     while (to < steps.length && steps[to]!.time <= time) to++; // those behind it that it covers
     if (from > 0 && steps[from - 1]!.position === position) from--; // of one message the latest time counts
-    steps.splice(from, to - from, { position, time });
+    if (from === steps.length) steps.push({ position, time });
+    else steps.splice(from, to - from, { position, time });
     if (steps.length > MAX_STEPS) this.#merge();
   }
 
@@ -152,6 +153,12 @@ export class ProvisionalResults {
   /** Reading of `partition` goes on at `position`: results from there on will be made again. */
   rewind(partition: number, position: number): void {
     this.#partitions.get(partition)?.rewind(position);
+  }
+
+  /** Whether any result is stale. */
+  get areStale(): boolean {
+    for (const { stale } of this.#partitions.values()) if (stale !== undefined) return true;
+    return false;
   }
 
   /** The position of the first stale result, by partition. */

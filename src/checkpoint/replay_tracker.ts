@@ -65,6 +65,10 @@ function endOf({ order, beyond }: PartitionReading): number {
   return Math.max(order.next, beyondEnd(beyond));
 }
 
+function forgetBefore(applied: number, beyond: Set<number>): void {
+  for (const position of beyond) if (position < applied) beyond.delete(position);
+}
+
 function beyondEnd(beyond: ReadonlySet<number>): number {
   let end = -Infinity;
   for (const position of beyond) end = Math.max(end, position + 1);
@@ -104,7 +108,9 @@ export class ReplayTracker implements Witness {
   readonly #gate: Gate;
   readonly #partitions = new Map<number, PartitionReplay>();
   #causes: readonly string[] = [];
-  /** The messages in flight, each with its place in the order of its partition. */
+  /** How many messages are in flight; each run counts its own. */
+  #inFlight = { count: 0 };
+  /** Where messages are handled concurrently, those in flight, each with its place in the order of its partition. */
   readonly #open = new Map<Receipt, [SourceOrder<Ticket>, Ticket] | undefined>();
   #idle: (() => void)[] = [];
 
@@ -118,6 +124,7 @@ export class ReplayTracker implements Witness {
 
   /** A run begins or is over: nothing is in flight. */
   reset(): void {
+    this.#inFlight = { count: 0 };
     this.#open.clear();
     this.#rest();
     for (const replay of this.#partitions.values()) {
@@ -158,16 +165,13 @@ export class ReplayTracker implements Witness {
   /** A message was taken, and will be handled. */
   begin(message: unknown, receipt: Receipt): void {
     const at = positionOf(message);
-    if (at === undefined) {
-      this.#open.set(receipt, undefined);
-      return receipt.whenDone(() => this.#closed(receipt));
-    }
+    if (at === undefined) return receipt.whenDone(this.#opened(receipt));
     const { offset } = at;
     const reading = this.#readingAt(at);
     const { order } = reading;
     const ticket = order.add(offset);
     if (ticket.again) this.#doneBefore(reading, offset);
-    this.#open.set(receipt, [order, ticket]);
+    const closed = this.#opened(receipt, order, ticket);
     const correction = this.#correctionAt(offset, reading);
     setCorrection(message, correction);
     receipt.whenDone(() => {
@@ -175,10 +179,8 @@ export class ReplayTracker implements Witness {
       order.done(ticket);
       if (reading.order !== order) this.#doneBefore(reading, offset);
       reading.applied = Math.max(reading.applied, order.position);
-      for (const position of reading.beyond) {
-        if (position < reading.applied) reading.beyond.delete(position);
-      }
-      this.#closed(receipt);
+      if (reading.beyond.size > 0) forgetBefore(reading.applied, reading.beyond);
+      closed();
       if (!wasBehind || this.behind) return;
       // After the heartbeats of this message, which may make results of others stale.
       queueMicrotask(() => {
@@ -195,6 +197,19 @@ export class ReplayTracker implements Witness {
     this.#closed(receipt);
   }
 
+  /** A message is in flight; returns a function that notes that it is done. */
+  #opened(receipt: Receipt, order?: SourceOrder<Ticket>, ticket?: Ticket): () => void {
+    if (this.#gate.lookAhead !== undefined) { // it may be dropped before it begins
+      this.#open.set(receipt, order && [order, ticket!]);
+      return () => this.#closed(receipt);
+    }
+    const inFlight = this.#inFlight;
+    inFlight.count++;
+    return () => {
+      if (--inFlight.count === 0 && inFlight === this.#inFlight) this.#rest();
+    };
+  }
+
   /** A position that is read again was handled before. */
   #doneBefore(reading: PartitionReading, position: number): void {
     if (position >= reading.applied) reading.beyond.add(position);
@@ -207,7 +222,7 @@ export class ReplayTracker implements Witness {
 
   /** Resolves when no message is in flight; undefined when none is. */
   idle(): Promise<void> | undefined {
-    if (this.#open.size === 0) return undefined;
+    if (this.#inFlight.count + this.#open.size === 0) return undefined;
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 

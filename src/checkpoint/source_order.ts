@@ -1,3 +1,5 @@
+import { InOrder } from "../flow/source/in_order.ts";
+
 /** A message that was taken from its source, in the order of the source. */
 export class Ticket {
   /** It is done. */
@@ -23,9 +25,7 @@ export class SourceOrder<T extends Ticket> {
   position: number;
   readonly #make: (position: number) => T;
   readonly #passed: ((ticket: T) => void) | undefined;
-  readonly #tickets: T[] = [];
-  /** The index of the first ticket that is not passed. */
-  #head = 0;
+  readonly #tickets = new InOrder<T>((ticket, other) => ticket.position - other.position);
   /** What was dropped before it does not come again. */
   #start = -Infinity;
 
@@ -42,34 +42,28 @@ export class SourceOrder<T extends Ticket> {
 
   /** How many messages are not done, or wait for one before them. */
   get size(): number {
-    return this.#tickets.length - this.#head;
+    return this.#tickets.size;
   }
 
   /** The position after the last message. */
   get next(): number {
-    const last = this.size === 0 ? undefined : this.#tickets.at(-1);
+    const { last } = this.#tickets;
     return last === undefined ? this.position : Math.max(this.position, last.position + 1);
   }
 
   /** The positions of messages that are done before one that is not. */
   get beyond(): number[] {
-    return this.#tickets.slice(this.#head).filter(({ done }) => done).map(({ position }) =>
-      position
-    );
+    return this.#tickets.all.filter(({ done }) => done).map(({ position }) => position);
   }
 
   /** Takes a message: the newest, or one that comes again, whose new ticket stands for the old one. */
   add(position = this.next): T {
-    const tickets = this.#tickets;
     const ticket = this.#make(position);
-    let index = tickets.length;
-    while (index > this.#head && tickets[index - 1]!.position > position) index--;
-    const known = index > this.#head ? tickets[index - 1] : undefined;
-    if (known?.position === position) {
+    const known = this.#tickets.put(ticket);
+    if (known !== undefined) {
       ticket.again = known.done || known.again;
       known.next = ticket;
-      tickets[index - 1] = ticket;
-    } else tickets.splice(index, 0, ticket);
+    }
     return ticket;
   }
 
@@ -90,29 +84,24 @@ export class SourceOrder<T extends Ticket> {
   begin(position: number): void {
     this.#start = position;
     this.#remove((ticket) => ticket.dropped && ticket.position < position);
-    const first = this.#tickets[this.#head];
+    const { first } = this.#tickets;
     if (first === undefined || first.position >= position) {
       this.position = Math.max(this.position, position);
     }
   }
 
   #remove(isGone: (ticket: T) => boolean): void {
-    const left = this.#tickets.slice(this.#head).filter((ticket) => !isGone(ticket));
-    this.#tickets.splice(0, this.#tickets.length, ...left);
-    this.#head = 0;
+    this.#tickets.keep((ticket) => !isGone(ticket));
     this.#pass();
   }
 
   #pass(): void {
     const tickets = this.#tickets;
-    while (this.#head < tickets.length && tickets[this.#head]!.done) {
-      const ticket = tickets[this.#head++]!;
+    while (tickets.first?.done) {
+      const ticket = tickets.shift();
       this.position = Math.max(this.position, ticket.position + 1);
       ticket.passed = true;
       this.#passed?.(ticket);
     }
-    if (this.#head < tickets.length && this.#head < 1_024) return;
-    tickets.splice(0, this.#head);
-    this.#head = 0;
   }
 }

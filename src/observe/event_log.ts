@@ -43,11 +43,6 @@ export class EventLog {
     this.#wake();
   }
 
-  /** The place behind the last event. */
-  get end(): number {
-    return this.#next;
-  }
-
   /** The place after an id that a client had last; the beginning of what is kept, for one of another log. */
   placeOf(id: string | null): number {
     const [name, number] = id?.split("-") ?? [];

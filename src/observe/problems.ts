@@ -1,5 +1,6 @@
 import type {
   AppSnapshot,
+  CheckpointSnapshot,
   ErrorSummary,
   FlowSnapshot,
   Place,
@@ -45,37 +46,7 @@ export function problemsOf(
       tell("warn", undefined, `A commit ${doing(work)} for ${inTime(work.sinceMs)}`);
     }
   }
-  for (const { id, checkpoint, pauses, dependencies, held, correcting, stale } of checkpoints) {
-    for (const { dependency, down, downMs, lagging, unheard } of dependencies) {
-      if (!down) continue;
-      const since = downMs === undefined ? "" : ` for ${inTime(downMs)}`;
-      const slow = lagging.length === 0 ? "" : `; slowest: ${lagging.join(", ")}`;
-      const then = pauses ? "its dependent is paused" : "its dependent goes on with old data";
-      tell("bad", id, `${dependency} is down${since}: ${then} (checkpoint ${checkpoint})${slow}`);
-      if (unheard > 0) {
-        tell(
-          "warn",
-          id,
-          `${
-            inNumber(unheard, "message")
-          } of ${dependency} brought no heartbeat: does its handler call heartbeat()?`,
-        );
-      }
-    }
-    for (const { partition, sinceMs, waitsFor } of held) {
-      if (sinceMs < LONG_MS) continue;
-      const where = partition === undefined ? "" : ` of partition ${partition}`;
-      tell(
-        "warn",
-        id,
-        `Holds a message${where} for ${inTime(sinceMs)}: waits for ${waitsFor.join(", ")}`,
-      );
-    }
-    if (correcting) tell("info", id, `Checkpoint ${checkpoint} corrects results`);
-    else if (Object.keys(stale).length > 0) {
-      tell("info", id, `Checkpoint ${checkpoint} has stale results`);
-    }
-  }
+  for (const checkpoint of checkpoints) ofCheckpoint(checkpoint, tell);
   for (const source of sources) ofSource(source, snapshot, watch, tell);
   for (const flow of flows) ofFlow(flow, at, tell);
   problems.push(...incidents.problems(snapshot));
@@ -84,6 +55,41 @@ export function problemsOf(
 }
 
 type Tell = (severity: Problem["severity"], id: string | undefined, text: string) => void;
+
+function ofCheckpoint(
+  { id, checkpoint, pauses, dependencies, held, correcting, stale }: CheckpointSnapshot,
+  tell: Tell,
+): void {
+  for (const { dependency, down, downMs, lagging, unheard } of dependencies) {
+    if (!down) continue;
+    const since = downMs === undefined ? "" : ` for ${inTime(downMs)}`;
+    const slow = lagging.length === 0 ? "" : `; slowest: ${lagging.join(", ")}`;
+    const then = pauses ? "its dependent is paused" : "its dependent goes on with old data";
+    tell("bad", id, `${dependency} is down${since}: ${then} (checkpoint ${checkpoint})${slow}`);
+    if (unheard > 0) {
+      tell(
+        "warn",
+        id,
+        `${
+          inNumber(unheard, "message")
+        } of ${dependency} brought no heartbeat: does its handler call heartbeat()?`,
+      );
+    }
+  }
+  for (const { partition, sinceMs, waitsFor } of held) {
+    if (sinceMs < LONG_MS) continue;
+    const where = partition === undefined ? "" : ` of partition ${partition}`;
+    tell(
+      "warn",
+      id,
+      `Holds a message${where} for ${inTime(sinceMs)}: waits for ${waitsFor.join(", ")}`,
+    );
+  }
+  if (correcting) tell("info", id, `Checkpoint ${checkpoint} corrects results`);
+  else if (Object.keys(stale).length > 0) {
+    tell("info", id, `Checkpoint ${checkpoint} has stale results`);
+  }
+}
 
 function ofSource(
   { id, source, pausedFor, waitsFor, partitions, queue, ended }: SourceSnapshot,

@@ -108,8 +108,8 @@ function pipe<M, R>(
     ticks: kind,
     uncorrectable: whyUncorrectable(settings),
     [makeStage](place) {
-      const windows = new WindowStage(settings, make, place);
-      return stage<M, R>((emit) => windows.into(emit as (value: unknown) => void));
+      const windows = place.ticking!.share(() => new WindowStage(settings, make, place));
+      return stage<M, R>((emit) => windows.into(emit as (value: unknown) => void, place));
     },
   };
   return made;

@@ -2,10 +2,12 @@ import { encodeKey } from "../cache/keys.ts";
 import { copyIn } from "../cache/values.ts";
 import type { Clock } from "../clock.ts";
 import { describe } from "../redact.ts";
+import { Given } from "../flow/concurrency/given_results.ts";
+import { currentMessage, runAs } from "../flow/run/attribution.ts";
 import type { Receipt } from "../flow/source/receipt.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
-import type { Ticking, TickingSource } from "../flow/stage/ticking.ts";
+import type { ConcurrentTicking, Ticking, TickingSource } from "../flow/stage/ticking.ts";
 import type { Emit, Maybe } from "../flow/stage/stage.ts";
 import type { WindowCounts } from "../snapshot.ts";
 import type { StatusEvent } from "../status.ts";
@@ -37,6 +39,9 @@ export type MakeWindows = (host: WindowsHost) => Windows;
  * A window in a flow. Its messages end here: they are added to what is in memory, and to the rows of the next cut.
  * Results begin here, as ticks of the source: once the cut that holds a result is on disk, it goes to the handler, and
  * the next cut no longer has it.
+ *
+ * In a concurrent flow it is in the chain of each slot. Messages then come by the admission, which has put them in order
+ * again, and results go to the slots.
  */
 export class WindowStage implements Ticker {
   wake: () => void = () => {};
@@ -48,7 +53,9 @@ export class WindowStage implements Ticker {
   readonly #numbers: PartitionNumbers;
   readonly #watermarks: Watermarks;
   readonly #outbox: Outbox;
-  #emit: Emit<unknown> = () => {};
+  readonly #concurrent: ConcurrentTicking | undefined;
+  /** Gives a result to the stages behind. */
+  #pass: (item: OutboxItem, receipt: Receipt | undefined) => Maybe = () => {};
   /** Where messages may come again. */
   readonly #replays: Replays | undefined;
   /** Stores the definition, where there is none yet. */
@@ -126,6 +133,16 @@ export class WindowStage implements Ticker {
         if (this.#windows.changed) this.#setEvery();
       };
     }
+    const concurrent = this.#concurrent = ticking.concurrent;
+    if (concurrent !== undefined) {
+      const add = this.#adding();
+      concurrent.admission.admit = ({ message }, inFlight) => {
+        place.input.begin(inFlight.message, inFlight.receipt);
+        return add(message);
+      };
+      concurrent.admission.changed = () => this.#admitted();
+      concurrent.results.changed = () => this.wake();
+    }
     const { stopping, signal } = ticking;
     for (const end of [stopping, signal]) {
       end.addEventListener("abort", () => this.#cancelTimers(), { once: true });
@@ -155,9 +172,26 @@ export class WindowStage implements Ticker {
     return { watermark: least, delayMs: this.#ticking.clock.now() - least };
   }
 
-  /** Sets where results go; returns where messages come in. */
-  into(emit: Emit<unknown>): Emit<unknown> {
-    this.#emit = emit;
+  /** Sets where results go from the stage at `place`; returns where messages come in. */
+  into(emit: Emit<unknown>, place: StagePlace): Emit<unknown> {
+    const { concurrent } = place.ticking!;
+    if (concurrent === undefined) {
+      this.#pass = (item, receipt) => this.#send(item, receipt, emit, place);
+      return this.#adding();
+    }
+    const { port } = concurrent;
+    port.give = ({ item, receipt }) => this.#send(item as OutboxItem, receipt, emit, place);
+    return (message) => {
+      const work = currentMessage();
+      port.passed.push({
+        message,
+        runAs: (step) => work === undefined ? step() : runAs(work, step),
+      });
+    };
+  }
+
+  /** Adds messages under the error policy of the flow. */
+  #adding(): Emit<unknown> {
     const { flowRun, input, recovery } = this.#place;
     const failed = (message: unknown, error: unknown) => flowRun.callError(error, message, input);
     if (recovery.stops) {
@@ -170,6 +204,12 @@ export class WindowStage implements Ticker {
       };
     }
     return (message) => recovery.guard(() => this.#add(message), (error) => failed(message, error));
+  }
+
+  /** Messages were admitted, or those of a partition that were in flight have come to nothing. */
+  #admitted(): void {
+    if (this.#cancelLook === undefined) this.#setLook();
+    if (this.due) this.wake();
   }
 
   #add(message: unknown): void {
@@ -296,8 +336,13 @@ export class WindowStage implements Ticker {
     while (this.#windows.changed && !this.#outbox.full) this.#windows.giveChanged(CHUNK);
   }
 
+  /** True while a result may leave. */
+  get #gives(): boolean {
+    return this.#outbox.first !== undefined && (this.#concurrent?.results.wants ?? true);
+  }
+
   get due(): boolean {
-    if (this.#outbox.first !== undefined) return true;
+    if (this.#gives) return true;
     if (this.#outbox.full) return false;
     return this.#windows.due || (this.#eager && this.#windows.changed) ||
       (this.#ending && !this.#given);
@@ -307,13 +352,16 @@ export class WindowStage implements Ticker {
     return this.#outbox.full;
   }
 
+  get busy(): boolean {
+    return this.#concurrent !== undefined && this.#concurrent.results.open > 0;
+  }
+
   get pending(): boolean {
     return this.due || this.#outbox.size > 0;
   }
 
   tick(receipt: Receipt | undefined): Maybe {
-    const first = this.#outbox.first;
-    if (first !== undefined) return this.#send(first, receipt);
+    if (this.#gives) return this.#leave(receipt);
     try {
       this.#work();
     } catch (error) {
@@ -337,18 +385,33 @@ export class WindowStage implements Ticker {
     this.#given = !this.#windows.giveOpen(CHUNK);
   }
 
-  #send({ type, value }: OutboxItem, receipt: Receipt | undefined): Maybe {
-    const { output, recovery, flowRun } = this.#place;
+  /** Has the next result leave: at once, or in a slot of the flow, after the earlier ones of its key. */
+  #leave(receipt: Receipt | undefined): Maybe {
+    const item = this.#outbox.take();
+    const root = receipt?.root;
+    if (this.#concurrent === undefined) {
+      const done = this.#pass(item, receipt);
+      if (done === undefined) return this.#outbox.left(item, root);
+      return done.then(() => this.#outbox.left(item, root));
+    }
+    const { key } = item.value as { readonly key: unknown };
+    const given = new Given(item.value, receipt, item, () => this.#outbox.left(item, root));
+    this.#concurrent.results.give(given, String(toMapKey(key)));
+  }
+
+  #send(
+    { type, value }: OutboxItem,
+    receipt: Receipt | undefined,
+    emit: Emit<unknown>,
+    { output, recovery, flowRun, ticking }: StagePlace,
+  ): Maybe {
     output.begin(value, receipt);
     if (receipt !== undefined) receipt.origin = value;
-    const step = () => {
-      if (type === "result") return this.#emit(value);
-      const write = () => this.#ticking.write(this.#settings.late, LATE, value, receipt);
+    return ticking!.runAs(value, receipt, () => {
+      if (type === "result") return emit(value);
+      const write = () => ticking!.write(this.#settings.late, LATE, value, receipt);
       return recovery.guard(write, (error) => flowRun.sinkError(error));
-    };
-    const done = this.#ticking.runAs(value, receipt, step);
-    if (done === undefined) return this.#outbox.shift();
-    return done.then(() => this.#outbox.shift());
+    });
   }
 
   ended(): void {
@@ -389,6 +452,7 @@ export class WindowStage implements Ticker {
       const silence = advances ? this.#silence(partition) : clock.silence;
       const after = this.#watermarks.after(clock, silence);
       if (after <= watermark || after < this.#windows.next(of)) continue;
+      if (this.#isBehind(partition)) continue; // what is in flight was read before the silence
       if (greatest === -Infinity && !this.#isReadToItsEnd(partition)) continue;
       this.#watermarks.applySilence(clock, silence);
       this.#windows.moved(of);
@@ -418,7 +482,7 @@ export class WindowStage implements Ticker {
 
   #isReadToItsEnd(number: number): boolean {
     const { source, partition } = this.#placeOf(number);
-    return source.isReadToItsEnd(partition);
+    return source.isReadToItsEnd(partition) && !this.#isBehind(number);
   }
 
   #hasEnded(number: number): boolean {
@@ -431,6 +495,11 @@ export class WindowStage implements Ticker {
     return sources.length > 1 && sources.some(({ exhausted }) => exhausted);
   }
 
+  /** Returns whether messages of a partition are in flight before the window. */
+  #isBehind(partition: number): boolean {
+    return this.#concurrent?.admission.isBehind(partition) ?? false;
+  }
+
   /** Looks at the silence again when the next window could close by it. */
   #setLook(): void {
     const { sources, clock, stopping } = this.#ticking;
@@ -439,6 +508,7 @@ export class WindowStage implements Ticker {
     if (this.#ending || stopping.aborted || this.#cancelLook !== undefined) return;
     let wait = Infinity;
     for (const each of this.#watermarks.clocks.values()) {
+      if (this.#isBehind(each.partition)) continue; // looked at when that has come
       const of = this.#settings.scope === "partition" ? each.partition : ALL;
       const left = this.#windows.next(of) -
         this.#watermarks.after(each, this.#silence(each.partition));

@@ -2,6 +2,7 @@ import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/
 import type { PartState } from "../../src/flow/source/host.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Resumption } from "../../src/flow/state/state.ts";
+import { Waker } from "./waker.ts";
 
 /** A message of a {@linkcode WindowSource}. */
 export interface Timed {
@@ -24,7 +25,7 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   readonly #silence: number[] = [];
   #next: number[] = [];
   #resumption: Resumption | undefined;
-  #wake: () => void = () => {};
+  readonly #reader = new Waker();
 
   constructor(partitions = 1, readonly name = "source") {
     this.#logs = Array.from({ length: partitions }, () => []);
@@ -56,7 +57,7 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   /** Appends messages. */
   send(messages: readonly T[], partition = 0): void {
     this.#logs[partition]!.push(...messages);
-    this.#wakeUp();
+    this.#reader.wake();
   }
 
   /** Adds a partition. */
@@ -68,13 +69,13 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   /** Its partitions are given back. */
   back(): void {
     this.away = false;
-    this.#wakeUp();
+    this.#reader.wake();
   }
 
   /** Nothing more comes. */
   end(): void {
     this.ended = true;
-    this.#wakeUp();
+    this.#reader.wake();
   }
 
   /** A partition was silent for so long. */
@@ -103,18 +104,12 @@ export class WindowSource<T = Timed> implements FeedSource<T>, Feed<T> {
   }
 
   wait(wake: () => void): void {
-    this.#wake = wake;
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = () => {};
-    wake();
+    this.#reader.wait(wake);
   }
 
   snapshot(): undefined {}
 
   cancel(): void {
-    this.#wakeUp();
+    this.#reader.wake();
   }
 }

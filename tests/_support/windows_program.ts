@@ -1,10 +1,11 @@
 /**
  * The program that `windows/kill_test.ts` kills: counts and adds up the messages of a file of JSON lines in tumbling
  * windows, with exact state on disk, and appends each result to another file. Arguments: input, output, path of the
- * cache, how the messages come ("direct", "merge": from one source for even lines and one for odd ones, or "proxy"), and
- * "end" if the input is complete; else it waits at its end.
+ * cache, how the messages come ("direct", "merge": from one source for even lines and one for odd ones, or "proxy"),
+ * "end" if the input is complete, else it waits at its end; and how many messages are handled at the same time, each for
+ * a random time before the window, as are results behind it.
  */
-import { App, Cache, merge, Proxy, replayable } from "../../mod.ts";
+import { App, Cache, map, merge, Proxy, replayable } from "../../mod.ts";
 import { count, sum, tumbling } from "../../src/windows/mod.ts";
 
 export interface Line {
@@ -13,13 +14,18 @@ export interface Line {
   readonly amount: number;
 }
 
-const [input, output, path, way, complete] = Deno.args as string[] as [
+const [input, output, path, way, complete, most] = Deno.args as string[] as [
   string,
   string,
   string,
   string,
   string?,
+  string?,
 ];
+const max = Number(most ?? 1);
+const wait = async () => {
+  if (max > 1) await new Promise((resolve) => setTimeout(resolve, Math.random() * 4));
+};
 const lines: Line[] = (await Deno.readTextFile(input)).trim().split("\n").map((line) =>
   JSON.parse(line)
 );
@@ -45,7 +51,7 @@ const source = way === "proxy"
   ? merge(sourceOf("even", half(0)), sourceOf("odd", half(1)))
   : sourceOf("lines", lines);
 
-await using state = await Cache.open(path, { maxBytes: Infinity });
+await using state = await Cache.open<number>(path, { maxBytes: Infinity });
 const app = new App({
   commit: { interval: 20 },
   onStatus: ({ type }) => {
@@ -57,6 +63,7 @@ if (way === "proxy") {
 }
 app.handle(
   source,
+  map(max > 1 ? (line) => wait().then(() => line) : (line) => line),
   tumbling({
     size: { seconds: 10 },
     outOfOrderness: { seconds: 2 },
@@ -64,12 +71,20 @@ app.handle(
     maxAhead: Infinity,
     into: { n: count(), total: sum((line) => line.amount) },
   }),
-  ({ id, revision, final, value }) => ({ id, revision, final, value }),
+  async ({ id, revision, final, value }) => {
+    await wait();
+    await state.update(["given", id, revision], (times = 0) => times + 1);
+    return { id, revision, final, value };
+  },
   {
     name: "count",
     state,
+    concurrency: max > 1 ? { max, by: "none" } : undefined,
     sink: (result) =>
       Deno.writeTextFileSync(output, JSON.stringify(result) + "\n", { append: true }),
   },
 );
 await app.stream();
+for await (const [key, times] of state.entries({ prefix: ["given"] })) {
+  if (times !== 1) throw new Error(`${key} was given ${times} times`);
+}

@@ -1,9 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  DependencyFrontier,
-  type Heartbeat,
-  Parts,
-} from "../../src/checkpoint/dependency_frontier.ts";
+import { DependencyFrontier, type Heartbeat } from "../../src/checkpoint/dependency_frontier.ts";
+import { Parts } from "../../src/checkpoint/dependency_parts.ts";
 import { gateOf } from "../../src/flow/source/gate.ts";
 import { Receipt, SharedReceipt } from "../../src/flow/source/receipt.ts";
 

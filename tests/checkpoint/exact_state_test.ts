@@ -192,7 +192,7 @@ Deno.test("Checkpoint with rows of partitions refuses exact state: nobody else m
   await assertRejects(() => app.stream(), TypeError, 'flow "count" has exact state');
 });
 
-Deno.test("Checkpoint's downtimeCallback may write to exact state when a silence leads to it", async () => {
+Deno.test("Checkpoint's downtimeCallback may write to exact state whenever a silence leads to it", async () => {
   await using broker = await openBroker();
   await using weather = eventTopic(broker, "weather");
   await using question = eventTopic(broker, "question");
@@ -210,6 +210,9 @@ Deno.test("Checkpoint's downtimeCallback may write to exact state when a silence
   const streaming = app.stream({ signal: stop.signal });
   await send(broker, "weather", 1);
   await Promise.race([until(async () => await state.get("outages") === 1), streaming]);
+  // The silence that follows begins in a message.
+  await send(broker, "weather", 2);
+  await Promise.race([until(async () => await state.get("outages") === 2), streaming]);
   stop.abort();
   await streaming;
 });

@@ -1,6 +1,6 @@
 /**
  * Keyed concurrency: the numbers are those of the rules in docs/concurrency.md. Those of rule 6 are in state_cut_test.ts
- * and its like, those of rule 7 in tests/checkpoint/concurrency_test.ts.
+ * and its like, those of rule 7 in tests/checkpoint/concurrency_test.ts, those of windows in tests/windows/concurrency_test.ts.
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
@@ -17,7 +17,6 @@ import {
   type StatusEvent,
 } from "../../mod.ts";
 import { exactPipe } from "../../src/connector/mod.ts";
-import { count, tumbling } from "../../src/windows/mod.ts";
 import { InFlight } from "../../src/flow/concurrency/in_flight.ts";
 import { KeyScheduler } from "../../src/flow/concurrency/key_scheduler.ts";
 import { Delivery } from "../../src/flow/run/delivery.ts";
@@ -289,7 +288,7 @@ Deno.test("rule 3: no more is committed than what is done without a gap", async 
 
 Deno.test("rule 3: what a state has done behind its position is not new to its flow, unless reading is moved back", () => {
   const branch = {};
-  const root = new RootSource({ name: "in", feed: {}, branches: [branch] });
+  const root = new RootSource({ name: "in", feed: {}, branches: { all: [branch] } });
   root.perMessage = true;
   const stored = new Map([[0, { position: 5, done: [8] }]]);
   root.add({ join: () => stored } as unknown as StateGroup, "f", branch);
@@ -505,20 +504,6 @@ Deno.test("rule 8: a flow behind a Proxy gets results as they are finished, thos
   assertEquals(seen, [2, 0, 1, 3]);
 });
 
-Deno.test("rule 8: a window in a concurrent flow is refused", () => {
-  assertThrows(
-    () =>
-      new App().handle(
-        items("a"),
-        tumbling({ size: 10, by: ({ key }: Item) => key, time: ({ n }) => n, into: count() }),
-        () => {},
-        { name: "f", concurrency: { max: 2, by } },
-      ),
-    TypeError,
-    'Cannot handle messages of flow "f" concurrently: batch(), windows',
-  );
-});
-
 Deno.test("rule 9: what takes one message after the other is refused", () => {
   const pipes: Pipe<Item, unknown>[] = [
     batch<Item>(2),
@@ -536,7 +521,7 @@ Deno.test("rule 9: what takes one message after the other is refused", () => {
           concurrency: { max: 2, by },
         }),
       TypeError,
-      'Cannot handle messages of flow "f" concurrently: batch(), windows, exactPipe(), pipe functions',
+      'Cannot handle messages of flow "f" concurrently: batch(), exactPipe(), pipe functions',
     );
   }
 });

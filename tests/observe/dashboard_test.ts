@@ -14,6 +14,7 @@ import { observe, toMermaid } from "@slipstream/slipstream/observe";
 import axe from "axe-core/axe.min.js" with { type: "text" };
 import mermaid from "mermaid/dist/mermaid.min.js" with { type: "text" };
 import { browserTest, type Page } from "../_support/browser.ts";
+import { pricedOrders } from "../_support/priced_orders.ts";
 import { smallDisk } from "../_support/small_disk.ts";
 
 const root = new URL("../../", import.meta.url);
@@ -143,30 +144,26 @@ browserTest(
 browserTest(
   "The dashboard tells from its page alone what is wrong with an app",
   async (browser) => {
-    await using broker = new MemoryBroker();
+    await using set = await pricedOrders({
+      downtimeThreshold: 10,
+      pauseDependent: false,
+      orderPartitions: 3,
+    });
+    const { broker, rates, orders, rate, price } = set;
     const options = { broker, groupId: "g", offset: "earliest" } as const;
-    await using orders = new Topic("orders", options);
-    await using rates = new Topic("rates", options);
     await using parcels = new Topic("parcels", options);
-    await orders.ensure({ partitions: 3 });
-    for (const topic of [rates, parcels]) await topic.ensure();
+    await parcels.ensure();
     await using disk = await smallDisk(4); // where nothing may be mounted, the rest is tested
     await using cache = disk &&
       await Cache.open<string>(`${disk.path}/db`, { maxBytes: Infinity });
-    const checkpoint = new Checkpoint("priced", {
-      dependent: orders,
-      dependencies: [new Dependency("rates", rates, { downtimeThreshold: 10 })],
-      pauseDependent: false,
-    });
     const app = new App({ commit: { interval: 100, flushTimeout: { minutes: 2 } } });
     const [stuck, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     app.handle(parcels, () => stuck.promise, { name: "ship" });
-    app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)), {
-      name: "rate",
-    });
-    app.handle(orders, async ({ value, partition, offset }) => {
+    app.handle(rates, rate, { name: "rate" });
+    app.handle(orders, async (order) => {
+      const { value, partition, offset } = order;
       if (value === "poison") throw new SyntaxError(`cannot read ${value}`);
-      await checkpoint.checkPulse(Number(value));
+      await price(order);
       if (partition === 1 && offset > 2) await slow.promise;
     }, { name: "price", onError: deadLetter(() => {}) });
     await using server = observe(app, { port: 0 });

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { App, Checkpoint, Dependency, Proxy } from "@slipstream/slipstream";
+import { App, Proxy } from "@slipstream/slipstream";
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { observer } from "@slipstream/slipstream/observe";
@@ -10,6 +10,7 @@ import { Incidents } from "../../src/observe/incidents.ts";
 import { ProgressWatch } from "../../src/observe/progress_watch.ts";
 import { problemsOf } from "../../src/observe/problems.ts";
 import { observed } from "../_support/observed.ts";
+import { pricedOrders } from "../_support/priced_orders.ts";
 
 const LIMITS = { stalledAfter: 60_000, waitingFor: 120_000 };
 const NOTHING = { nodes: [], edges: [] };
@@ -246,20 +247,13 @@ Deno.test("/ready is 503 until a Topic has its partitions, 200 then, also while 
 });
 
 Deno.test("/ready is 503 until the checkpoint is restored, and 200 while it pauses its dependent", async () => {
-  await using broker = new MemoryBroker();
-  const options = { broker, groupId: "g", offset: "earliest" } as const;
-  await using rates = new Topic("rates", options);
-  await using orders = new Topic("orders", options);
-  for (const topic of [rates, orders]) await topic.ensure();
   const restored = Promise.withResolvers<void>();
-  const checkpoint = new Checkpoint("priced", {
-    dependent: orders,
-    dependencies: [new Dependency("rates", rates, { downtimeThreshold: 10 })],
-    cache: { get: () => restored.promise, set: () => Promise.resolve() },
-  });
+  const cache = { get: () => restored.promise, set: () => Promise.resolve() };
+  await using set = await pricedOrders({ downtimeThreshold: 10, cache });
+  const { rates, orders, rate, price } = set;
   const app = new App();
-  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)));
-  app.handle(orders, async ({ value }) => void await checkpoint.checkPulse(Number(value)));
+  app.handle(rates, rate);
+  app.handle(orders, price);
   using seen = observer(app);
   const ready = async () => {
     const response = await seen.fetch(new Request("http://localhost/ready"));

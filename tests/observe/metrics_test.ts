@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { App, Checkpoint, Dependency, MemoryCache, Proxy } from "@slipstream/slipstream";
-import { Topic } from "@slipstream/slipstream/kafka";
-import { MemoryBroker } from "@slipstream/slipstream/memory";
+import { App, MemoryCache, Proxy } from "@slipstream/slipstream";
 import { observer } from "@slipstream/slipstream/observe";
 import parsePrometheus from "parse-prometheus-text-format";
 import { METRICS, toPrometheus } from "../../src/observe/metrics.ts";
+import { pricedOrders } from "../_support/priced_orders.ts";
 
 /** A metric as the parser gives it. */
 interface Parsed {
@@ -18,25 +17,15 @@ const parse = parsePrometheus as unknown as (text: string) => Parsed[];
 
 /** An app with all that has metrics, after it has worked. */
 async function worked(): Promise<string> {
-  await using broker = new MemoryBroker();
-  const options = { broker, groupId: "g", offset: "earliest" } as const;
-  await using orders = new Topic("orders", options);
-  await using rates = new Topic("rates", options);
-  for (const topic of [orders, rates]) await topic.ensure();
   await using cache = new MemoryCache<string>();
+  await using set = await pricedOrders({ name: 'say "hi"\\', cache });
+  const { rates, orders, rate, price } = set;
   const proxy = new Proxy<string>();
-  const checkpoint = new Checkpoint('say "hi"\\', {
-    dependent: orders,
-    dependencies: [new Dependency("rates", rates)],
-    cache,
-  });
   const app = new App({ commit: { interval: 1 } });
-  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)), {
-    name: "rate",
-  });
-  app.handle(orders, async ({ value }) => {
-    await checkpoint.checkPulse(Number(value));
-    return value;
+  app.handle(rates, rate, { name: "rate" });
+  app.handle(orders, async (order) => {
+    await price(order);
+    return order.value;
   }, { name: "price", sink: proxy });
   app.handle(proxy, () => {}, { name: "keep" });
   using seen = observer(app);

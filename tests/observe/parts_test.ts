@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { App, Checkpoint, Dependency, MemoryCache } from "@slipstream/slipstream";
+import { App, MemoryCache } from "@slipstream/slipstream";
 import { END, type FeedSource, type Host, openFeed } from "@slipstream/slipstream/connector";
 import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
@@ -8,34 +8,19 @@ import { ManualClock } from "@slipstream/slipstream/testing";
 import type { AppSnapshot } from "../../mod.ts";
 import type { PartEvent } from "../../src/status.ts";
 import { Incidents } from "../../src/observe/incidents.ts";
+import { pricedOrders } from "../_support/priced_orders.ts";
 import { statusReader } from "../_support/status_reader.ts";
 
 const MINUTE = 60_000;
 
 Deno.test("/status tells what topics and checkpoints tell, each with an id, and the page what is in no snapshot", async () => {
-  await using broker = new MemoryBroker();
-  const options = { broker, groupId: "g", offset: "earliest" } as const;
-  await using rates = new Topic("rates", options);
-  await using orders = new Topic("orders", options);
   await using cache = new MemoryCache();
-  for (const topic of [rates, orders]) await topic.ensure();
-  const checkpoint = new Checkpoint("priced", {
-    dependent: orders,
-    dependencies: [new Dependency("rates", rates, { downtimeThreshold: 10 * MINUTE })],
-    correct: true,
-    cache,
-  });
+  const downtimeThreshold = 10 * MINUTE;
+  await using set = await pricedOrders({ downtimeThreshold, unit: MINUTE, correct: true, cache });
+  const { rates, orders, rate, price } = set;
   const app = new App();
-  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value) * MINUTE), {
-    name: "rate",
-  });
-  app.handle(
-    orders,
-    async ({ value }) => void await checkpoint.checkPulse(Number(value) * MINUTE),
-    {
-      name: "price",
-    },
-  );
+  app.handle(rates, rate, { name: "rate" });
+  app.handle(orders, price, { name: "price" });
   using seen = observer(app, { interval: 50 });
   await using reader = await statusReader(seen);
   const told = async (type: string, name: string, kind: string) => {

@@ -15,6 +15,7 @@ import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Resumption } from "../../src/flow/state/state.ts";
 import { ManualClock, Random } from "../../src/testing/mod.ts";
 import { count, sum, tumbling } from "../../src/windows/mod.ts";
+import { Waker } from "../_support/waker.ts";
 
 const SIZE = 20;
 const OUT_OF_ORDER = 4;
@@ -38,7 +39,7 @@ class Corrected implements FeedSource<Message>, Feed<Message> {
   readonly provisional: (number | undefined)[] = [undefined, undefined];
   #next: number[] = [];
   #resumption: Resumption | undefined;
-  #wake: () => void = () => {};
+  readonly #reader = new Waker();
 
   constructor() {
     const gate = gateOf(this);
@@ -101,13 +102,11 @@ class Corrected implements FeedSource<Message>, Feed<Message> {
   }
 
   wait(wake: () => void): void {
-    this.#wake = wake;
+    this.#reader.wait(wake);
   }
 
   wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = () => {};
-    wake();
+    this.#reader.wake();
   }
 
   snapshot(): undefined {}

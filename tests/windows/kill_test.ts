@@ -10,16 +10,23 @@ const OUT_OF_ORDER = 2_000;
 for (const way of ["direct", "merge", "proxy"] as const) {
   const name = { direct: "", merge: " of two sources", proxy: " behind a Proxy" }[way];
   Deno.test(`each message${name} is in its window once though the program is killed again and again`, () =>
-    isKilled(way));
+    killed(way, MESSAGES));
 }
 
-async function isKilled(way: "direct" | "merge" | "proxy"): Promise<void> {
+Deno.test("each message is in its window once though the program is killed while it handles several", () =>
+  killed("direct", MESSAGES / 4, 32));
+
+async function killed(
+  way: "direct" | "merge" | "proxy",
+  messages: number,
+  max = 1,
+): Promise<void> {
   await using folder = await temporaryFolder();
   const [input, output, path] = ["input", "output", "state"].map((name) =>
     `${folder.path}/${name}`
   );
   const random = new Random(7);
-  const lines = Array.from({ length: MESSAGES }, (_, n): Line => ({
+  const lines = Array.from({ length: messages }, (_, n): Line => ({
     key: `key ${random.integer(50)}`,
     timestamp: n * 10 + 100_000 - random.integer(4_000),
     amount: random.integer(100),
@@ -30,14 +37,14 @@ async function isKilled(way: "direct" | "merge" | "proxy"): Promise<void> {
   const most = way === "direct" ? 6 : 3;
   let kills = 0;
   for (let life = 0; life < most; life++) {
-    const { child, started } = start(input!, output!, path!, way);
+    const { child, started } = start(input!, output!, path!, way, "more", String(max));
     await started;
     await new Promise((resolve) => setTimeout(resolve, 20 + random.integer(150)));
     child.kill("SIGKILL");
     if ((await child.status).signal === "SIGKILL") kills++;
   }
   assertEquals(kills, most);
-  const { child, started } = start(input!, output!, path!, way, "end");
+  const { child, started } = start(input!, output!, path!, way, "end", String(max));
   await started;
   assertEquals((await child.status).code, 0);
 

@@ -107,10 +107,10 @@ function judge({ trace, logs, plan }: World) {
   /** The sources that have ended in the last process. */
   const ended = new Set<string>();
   const hasEnded = (log: number) => ended.has(logs[log]!.source);
+  const admitted = new Map<number, number>();
   const least = () =>
     Math.min(...logs.keys().filter((p) => watermarks.has(p)).map((p) => watermarks.get(p)!));
   for (const each of trace) {
-    if (each.type === "given") continue;
     if (each.type === "boot") {
       ended.clear();
       bounds = new Map(estimates);
@@ -150,7 +150,13 @@ function judge({ trace, logs, plan }: World) {
       continue;
     }
     const { message, isAhead } = each;
-    const { log: partition, time } = message;
+    const { log: partition, offset, time } = message;
+    // Whatever was handled concurrently before it, a window has the messages of a partition in their order, each once.
+    const last = admitted.get(partition) ?? -1;
+    if (offset < last || (offset === last && message.fate !== "twice")) {
+      throw new Error(`${partition}:${offset} has come to the window after ${last}`);
+    }
+    admitted.set(partition, offset);
     const watermark = watermarks.get(partition)!;
     all.push({ message, watermark });
     if (!isAhead) greatest.set(partition, Math.max(greatest.get(partition) ?? -Infinity, time));

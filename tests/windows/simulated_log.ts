@@ -2,11 +2,13 @@ import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
 import { END, type Feed, type FeedSource, openFeed, WAIT } from "../../src/flow/source/feed.ts";
 import type { Gate } from "../../src/flow/source/gate.ts";
+import { AckTracker } from "../../src/flow/source/ack_tracker.ts";
 import type { Host, PartState } from "../../src/flow/source/host.ts";
 import { Receipt } from "../../src/flow/source/receipt.ts";
 import type { Resumption } from "../../src/flow/state/state.ts";
 import { PartitionSilence } from "../../src/kafka/topic/partition_silence.ts";
 import type { Random } from "../../src/testing/mod.ts";
+import { Waker } from "../_support/waker.ts";
 
 /** The messages of one partition. */
 export interface Log {
@@ -39,6 +41,8 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   dead = false;
   /** The brokers are away: no fetch is answered. */
   outage = false;
+  /** A partition was taken away, and has not come back. */
+  away = false;
   /** It ends when everything was handed out. */
   ending = false;
   /** Called when it has ended. */
@@ -49,14 +53,12 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   readonly #silence: PartitionSilence;
   readonly #fetched: number[] = [];
   readonly #handed: number[] = [];
-  /** Everything before is done. */
-  readonly done: number[] = [];
-  /** What is done behind that, by partition. */
-  readonly #behind = new Map<number, Set<number>>();
+  /** What is handed out of each partition, until it is done. */
+  readonly #acks: AckTracker[] = [];
   readonly #ended = new AbortController();
   #gate: Gate | undefined;
   #resumption: Resumption | undefined;
-  #wake: () => void = () => {};
+  readonly #reader = new Waker();
 
   constructor(readonly name: string, world: readonly Log[], clock: Clock, random: Random) {
     this.#world = world;
@@ -72,7 +74,7 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
 
   /** Returns whether everything of a partition is done. */
   isDone(partition: number): boolean {
-    return this.done[partition] === this.#logs[partition]!.length;
+    return this.#acks[partition]?.position === this.#logs[partition]!.length;
   }
 
   [openFeed](_host: Host, gate: Gate): Feed<Logged> {
@@ -92,13 +94,44 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
   /** Reads partitions that are new. */
   follow(): void {
     if (this.#gate === undefined) return;
-    for (let partition = this.done.length; partition < this.#logs.length; partition++) {
-      const start = this.#resumption!.start(partition, 0) as number;
-      this.#resumption!.began(partition, start, false);
-      this.#fetched[partition] = this.#handed[partition] = this.done[partition] = start;
+    for (let partition = this.#acks.length; partition < this.#logs.length; partition++) {
+      this.#begin(partition);
       void this.#fetch(partition);
     }
     this.onLook?.();
+  }
+
+  #begin(partition: number): void {
+    const start = this.#resumption!.start(partition, 0) as number;
+    this.#resumption!.began(partition, start, false);
+    this.#fetched[partition] = this.#handed[partition] = start;
+    this.#acks[partition] = new AckTracker(start);
+  }
+
+  /** Everything before these positions is done. */
+  get done(): number[] {
+    return this.#acks.map(({ position }) => position);
+  }
+
+  /** A partition is taken away, and comes back: what has not begun comes again. */
+  rebalance(partition: number): void {
+    if (this.away || partition >= this.#acks.length) return;
+    this.away = true;
+    this.#acks[partition] = new AckTracker(this.done[partition]!);
+    this.#fetched[partition] = this.#handed[partition]!;
+  }
+
+  /** It comes back. */
+  back(partition: number): void {
+    if (!this.away) return;
+    this.away = false;
+    this.#begin(partition);
+    this.onLook?.();
+    this.#reader.wake();
+  }
+
+  isCurrent({ tracker, partition }: Receipt): boolean {
+    return tracker === this.#acks[partition];
   }
 
   async #fetch(partition: number): Promise<void> {
@@ -108,22 +141,28 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
     try {
       for (;;) {
         const from = this.#fetched[partition]!;
+        const acks = this.#acks[partition];
         let waited = 0;
-        while (this.outage || this.#gate!.closed || (log.length === from && waited < FETCH_WAIT)) {
+        while (
+          this.outage || this.away || this.#gate!.closed ||
+          (log.length === from && waited < FETCH_WAIT)
+        ) {
           const step = this.#random.integer(FETCH_WAIT) + 1;
           await pass(Math.min(step, 1_000));
           waited += Math.min(step, 1_000);
         }
-        if (log.length > from) {
+        if (acks !== this.#acks[partition]) {
+          this.#silence.answered(partition, false);
+        } else if (log.length > from) {
           const count = 1 + this.#random.integer(log.length - from);
           this.#fetched[partition] = from + count;
           this.#silence.answered(partition, false);
-          this.#wakeUp();
+          this.#reader.wake();
           await pass(this.#random.integer(200));
         } else {
           this.#silence.answered(partition, this.done[partition] === from);
           this.onLook?.();
-          if (this.#isOver()) this.#wakeUp();
+          if (this.#isOver()) this.#reader.wake();
         }
       }
     } catch {
@@ -148,11 +187,14 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
       this.onEnd();
       return END;
     }
-    const ready = this.done.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
-    if (this.dead || ready.length === 0) return WAIT;
+    const ready = this.#acks.keys().filter((p) => this.#handed[p]! < this.#fetched[p]!).toArray();
+    if (this.dead || this.away || ready.length === 0) return WAIT;
     const partition = this.#random.pick(ready);
     const offset = this.#handed[partition]!++;
-    this.receipt = new Receipt(() => this.#acknowledged(partition, offset), offset + 1, partition);
+    const acks = this.#acks[partition]!;
+    const number = acks.open(offset + 1);
+    this.receipt = new Receipt(() => acks.done(number), offset + 1, partition);
+    this.receipt.tracker = acks;
     return this.#logs[partition]![offset]!;
   }
 
@@ -161,26 +203,14 @@ export class SimulatedLog implements FeedSource<Logged>, Feed<Logged> {
       this.#logs.every(({ length }, partition) => this.#handed[partition] === length);
   }
 
-  /** Behind a Proxy, a message may be done before the one in front of it. */
-  #acknowledged(partition: number, offset: number): void {
-    const behind = this.#behind.getOrInsertComputed(partition, () => new Set()).add(offset);
-    while (behind.delete(this.done[partition]!)) this.done[partition]!++;
-  }
-
   wait(wake: () => void): void {
-    this.#wake = wake;
-  }
-
-  #wakeUp(): void {
-    const wake = this.#wake;
-    this.#wake = () => {};
-    wake();
+    this.#reader.wait(wake);
   }
 
   snapshot(): undefined {}
 
   cancel(): void {
     this.#ended.abort(new Error("cancelled"));
-    this.#wakeUp();
+    this.#reader.wake();
   }
 }

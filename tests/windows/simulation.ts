@@ -6,6 +6,7 @@
 import { App, merge, Proxy } from "../../mod.ts";
 import type { Clock } from "../../src/clock.ts";
 import { delay } from "../../src/clock.ts";
+import type { ConcurrencyOptions } from "../../src/flow/concurrency/options.ts";
 import { filter, map } from "../../src/flow/stage/exact_pipes.ts";
 import { openState } from "../../src/flow/state/state.ts";
 import { Random, Scheduler } from "../../src/testing/mod.ts";
@@ -56,6 +57,10 @@ export interface Plan {
   readonly sources: readonly string[];
   /** How many Proxies lie between the source and the window. */
   readonly proxies: number;
+  /** Messages pass a `map()` before the window, and several of its flow may be in flight. */
+  readonly concurrency: ConcurrencyOptions<Logged> | undefined;
+  /** Another flow at the same source, in the same state. */
+  readonly beside: "none" | "sequential" | "concurrent";
 }
 
 /** What has happened, as far as it is in the state. */
@@ -68,7 +73,6 @@ export type Happened =
     /** How long the partition was silent, at most. */
     readonly silence: number;
   }
-  | { readonly type: "given"; readonly name: string }
   | { readonly type: "partition"; readonly log: number }
   | { readonly type: "ended"; readonly source: string }
   | { readonly type: "boot" };
@@ -105,6 +109,8 @@ export function planOf(random: Random): Plan {
   const scope = random.pick<Plan["scope"]>(["partition", "source"]);
   const accepts = kind !== "sliding" && kind !== "countWindow" && random.chance(0.4);
   const sources = random.pick([["log"], ["log"], ["log"], ["log", "events"]]);
+  const proxies = sources.length === 1 && random.chance(0.3) ? 1 + random.integer(2) : 0;
+  const isDirect = sources.length === 1 && proxies === 0;
   return {
     kind,
     scope,
@@ -118,8 +124,20 @@ export function planOf(random: Random): Plan {
     partitions: 1 + random.integer(2),
     grows: scope === "source" && random.chance(0.3),
     sources,
-    proxies: sources.length === 1 && random.chance(0.4) ? 1 + random.integer(2) : 0,
+    proxies,
+    concurrency: isDirect && random.chance(0.5) ? concurrencyOf(random) : undefined,
+    beside: random.chance(0.7)
+      ? "none"
+      : isDirect
+      ? random.pick(["sequential", "concurrent"])
+      : "sequential",
   };
+}
+
+function concurrencyOf(random: Random): ConcurrencyOptions<Logged> {
+  const max = 1 + random.integer(4);
+  const by = random.pick<ConcurrencyOptions["by"]>(["key", "partition", "none"]);
+  return { max, by, ahead: max + random.integer(12) };
 }
 
 export async function simulateWindows({ seed }: Scheduler): Promise<void> {
@@ -207,9 +225,11 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const saved = [...store.rows.scan("trace")].map(([, value]) => value as number);
   trace.splice(saved[0] ?? 0);
   trace.push({ type: "boot" });
-  const given = new Set(
-    trace.filter(({ type }) => type === "given").map((each) => (each as { name: string }).name),
-  );
+  // The state of the disk: what was written for a result is in the cut that has that it was given.
+  const given = new Set<string>();
+  for await (const [key] of cache.entries({ prefix: ["given"] })) {
+    given.add((key as string[])[1]!);
+  }
   const follow = () => {
     for (const log of world.logs.keys()) {
       const isKnown = trace.some((each) => each.type === "partition" && each.log === log);
@@ -243,6 +263,28 @@ async function live(world: World, last: boolean): Promise<boolean> {
     trace.push({ type: "message", message, isAhead: message.time > clock.now() + MAX_AHEAD });
     return `${message.log}:${message.offset}`;
   };
+  const isConcurrent = plan.concurrency !== undefined || plan.beside === "concurrent";
+  // What a flow does with a message before it is done: it takes its time, writes to the state, and fails.
+  const work = async (flow: string, { log, offset, key }: Logged) => {
+    if (random.chance(0.4)) await scheduler.turn(flow);
+    if (!last && random.chance(0.1)) await delay(clock, random.integer(8_000));
+    if (offset % 3 === 0) {
+      await cache.update(["done", flow, `${log}:${offset}`], (n = 0) => n as number + 1);
+    }
+    // Some build on what others have written, and some are overtaken.
+    if (offset % 5 === 0) await cache.update(["last", key], () => offset);
+    if (offset % 7 === 0) await cache.get(["last", key]);
+    if (random.chance(0.2)) await scheduler.turn(`${flow} has written`);
+    if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
+  };
+  const passes = filter<Logged>(({ fate }) => fate !== "filtered");
+  if (plan.beside !== "none") {
+    app.handle(sources[0]!, (message) => work("beside", message), {
+      name: "beside",
+      state: cache,
+      ...(plan.beside === "concurrent" && { concurrency: concurrencyOf(random) }),
+    });
+  }
   const first = sources.length === 1
     ? sources[0]!
     : merge(...random.chance(0.5) ? sources : sources.toReversed());
@@ -260,8 +302,11 @@ async function live(world: World, last: boolean): Promise<boolean> {
   }
   app.handle(
     source,
-    filter(({ fate }) => fate !== "filtered"),
-    map((message) => plan.proxies > 0 && random.chance(0.2) ? later(message) : message),
+    map((message) => {
+      if (isConcurrent) return work("windows", message).then(() => message);
+      return plan.proxies > 0 && random.chance(0.2) ? later(message) : message;
+    }),
+    passes,
     windowOf(plan, arrived),
     async (result) => {
       const name = `${result.id} ${result.revision}`;
@@ -270,6 +315,8 @@ async function live(world: World, last: boolean): Promise<boolean> {
       }
       if (random.chance(0.2)) await scheduler.turn("a handler");
       if (!last && random.chance(0.05)) await delay(clock, random.integer(20_000));
+      // It may build on a message that is still in flight.
+      if (isConcurrent && random.chance(0.3)) await cache.get(["last", result.key]);
       await cache.update(["given", name], (times = 0) => times as number + 1);
       if (random.chance(0.2)) await scheduler.turn("a handler has written");
       if (!last && plan.policy === "retry" && random.chance(0.1)) throw new Error("transient");
@@ -278,15 +325,13 @@ async function live(world: World, last: boolean): Promise<boolean> {
     {
       name: "windows",
       state: cache,
+      concurrency: plan.concurrency,
       sink: async (result: WindowResult<string, Value>) => {
         if (random.chance(0.2)) await scheduler.turn("a sink");
         if (!dead) receive(world, result);
         const name = `${result.id} ${result.revision}`;
         if (random.chance(0.2)) await scheduler.turn("a sink is done");
-        if (!dead) {
-          trace.push({ type: "given", name });
-          given.add(name);
-        }
+        if (!dead) given.add(name);
       },
     },
   );
@@ -311,6 +356,14 @@ async function live(world: World, last: boolean): Promise<boolean> {
   const happen = async () => {
     for (let left = last ? 0 : 10 + random.integer(40); left > 0 && !dead; left--) {
       await delay(clock, random.integer(4_000));
+      if (isConcurrent && random.chance(0.15)) {
+        const partition = random.integer(world.logs.length);
+        for (let more = random.integer(10); more > 0; more--) produce(world, now());
+        await delay(clock, random.integer(2_000));
+        sources[0]!.rebalance(partition);
+        await delay(clock, random.integer(3_000));
+        sources[0]!.back(partition);
+      }
       const what = random.number();
       if (what < 0.7) produce(world, now());
       else if (what < 0.75) await delay(clock, random.integer(40_000));
@@ -349,8 +402,21 @@ async function live(world: World, last: boolean): Promise<boolean> {
   await scheduler.run(happening);
   leave();
   if (last && !dead) {
-    for await (const [key, times] of cache.entries({ prefix: ["given"] })) {
-      if (times !== 1) world.failure ??= `${key} was written ${times} times`;
+    for (const name of world.contents.keys()) {
+      const times = await cache.get(["given", name]);
+      if (times !== 1) world.failure ??= `for ${name} was written ${times} times`;
+    }
+    const flows = [isConcurrent && "windows", plan.beside !== "none" && "beside"];
+    for (const { log, offset } of world.logs.flatMap(({ messages }) => messages)) {
+      for (const flow of flows) {
+        if (flow === false || offset % 3 !== 0) continue;
+        // The other flow reads the first source alone.
+        if (world.logs[log]!.source !== sources[0]!.name) continue;
+        const times = await cache.get(["done", flow, `${log}:${offset}`]);
+        if (times !== 1) {
+          world.failure ??= `${flow} has written ${log}:${offset} ${times} times`;
+        }
+      }
     }
   }
   await scheduler.run(cache.close().catch(() => {}));

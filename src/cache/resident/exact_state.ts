@@ -102,10 +102,8 @@ export class ExactState implements StateStore {
     const found = new Map<number, KnownPosition>();
     const table = this.#store.table(POSITIONS);
     for (const { value, cloned } of table.entries()) {
-      const [ofFlow, ofSource, partition, position, done = []] = copyOut(
-        value,
-        cloned,
-      ) as unknown[];
+      const row = copyOut(value, cloned) as unknown[];
+      const [ofFlow, ofSource, partition, position, done = []] = row;
       if (ofFlow !== flow || ofSource !== source) continue;
       found.set(partition as number, { position, done: done as readonly unknown[] });
     }
@@ -159,9 +157,8 @@ export class ExactState implements StateStore {
     const table = this.#store.table(POSITIONS);
     for (const { flow, source, partition, position, done = [] } of positions) {
       const row = [flow, source, partition, position, ...done.length > 0 ? [done] : []];
-      const { value, cloned, size } = copyIn(row);
       const key = encodeKey([flow, source, partition]);
-      table.put({ key, put: { value, cloned, size, expires: 0 } });
+      table.put({ key, put: { ...copyIn(row), expires: 0 } });
     }
     const cut = this.#store.cut();
     for (const make of again.toReversed()) make();

@@ -1,13 +1,11 @@
 import type { StoreView } from "../../flow/source/feed.ts";
-import type { Writer } from "../../flow/state/state.ts";
 import { PAGES, PIECES } from "../format.ts";
 import { ExactState } from "./exact_state.ts";
 import type { Entry } from "./entry.ts";
 import { type BufferedWrites, GroupCommit, type GroupCommitOptions } from "./group_commit.ts";
 import type { Journal, Row, SpaceState, State } from "./journal.ts";
 import { type Page, rowsOfPage } from "./page.ts";
-import { Table } from "./table.ts";
-import type { TableHost } from "./table.ts";
+import { Table, type TableHost } from "./table.ts";
 
 /** How a resident store writes. */
 export interface StoreOptions extends GroupCommitOptions {
@@ -102,36 +100,6 @@ export class ResidentStore implements TableHost, BufferedWrites {
     // While it is driven nothing waits for the disk but commits, which meet the failure.
     const failure = this.#commits?.failure;
     if (failure && this.exactState.driver === undefined) throw failure;
-  }
-
-  /** Notes what a write replaces. */
-  changing(table: Table, key: string, old: Entry | undefined): Writer | undefined {
-    return this.exactState.changing(table, key, old);
-  }
-
-  /** Notes that something is read which may be taken back. */
-  reading(writer: Writer): void {
-    this.exactState.reading(writer);
-  }
-
-  /** Notes that keys of a table are read. */
-  scanning(table: Table, low: string, high: string): boolean {
-    return this.exactState.scanning(table, low, high);
-  }
-
-  /** Whether flows decide when it is cut. */
-  get driven(): boolean {
-    return this.exactState.driver !== undefined;
-  }
-
-  /** Whether the caller works for a message beside others. */
-  get isolates(): boolean {
-    return this.exactState.isolates;
-  }
-
-  /** Throws where the entries of a table could not be put back one by one. */
-  assertMayClear(): void {
-    this.exactState.assertMayClear();
   }
 
   /** How many entries of all tables were evicted. */

@@ -8,27 +8,31 @@ import { FifoEviction } from "./fifo_eviction.ts";
 import { OrderedMap } from "./ordered_map.ts";
 import { Page } from "./page.ts";
 import { TableCursor } from "./table_cursor.ts";
-
 import { WriteBuffer } from "./write_buffer.ts";
 
-/** What a table needs of the store that it belongs to. */
-export interface TableHost {
-  /** The time of day, for expiry. */
-  now(): number;
-  /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
-  wrote(bytes: number): void | Promise<void>;
+/** Knows who changes a table, where that may be taken back. */
+interface ChangeWatch {
   /** Told of the entry that a write is about to replace; returns the step that writes. */
   changing(table: Table, key: string, old: Entry | undefined): Writer | undefined;
   /** Told that something is read which a step wrote or deleted, and may take back. */
   reading(writer: Writer): void;
   /** Told that the keys from `low` (included) to `high` (excluded) are read; true when some were taken back. */
   scanning(table: Table, low: string, high: string): boolean;
-  /** Whether flows drive the store: then what they changed may be taken back. */
-  readonly driven: boolean;
+  /** Who drives the store: then what flows changed may be taken back. */
+  readonly driver: object | undefined;
   /** Whether the caller works for a message beside others: then what it replaces counts as read. */
   readonly isolates: boolean;
   /** Throws where the entries of a table could not be put back one by one. */
   assertMayClear(): void;
+}
+
+/** What a table needs of the store that it belongs to. */
+export interface TableHost {
+  readonly exactState: ChangeWatch;
+  /** The time of day, for expiry. */
+  now(): number;
+  /** Told after each step that changed the table; the buffer grew by `bytes`. A promise is backpressure. */
+  wrote(bytes: number): void | Promise<void>;
   /** Told of the pieces of a value that is not there any more. */
   discard(entry: Entry): void;
   /** Throws when the store cannot take writes. */
@@ -77,6 +81,11 @@ export class Table {
     return this.eviction.evictions;
   }
 
+  /** Whether flows drive the store. */
+  get #driven(): boolean {
+    return this.#host.exactState.driver !== undefined;
+  }
+
   /** Whether something may expire. */
   get expiring(): boolean {
     return this.#deadlines.size > 0;
@@ -87,7 +96,7 @@ export class Table {
     let entry = this.#entries.get(key);
     const by = entry === undefined ? this.#deleter(key) : entry.by;
     if (by?.open) {
-      this.#host.reading(by);
+      this.#host.exactState.reading(by);
       entry = this.#entries.get(key); // it may have been taken back
     }
     if (entry === undefined || entry.expires === 0) return entry;
@@ -96,14 +105,14 @@ export class Table {
 
   /** Told that a walk has read these keys; true when something was taken back there, so that it must read again. */
   scanned(low: string, high: string): boolean {
-    return this.#host.driven && this.#host.scanning(this, low, high);
+    return this.#driven && this.#host.exactState.scanning(this, low, high);
   }
 
   /** Writes one key. */
   write(write: Write): void | Promise<void> {
     this.#host.assertWritable();
     this.eviction.assertFits(write);
-    if (this.#host.driven) this.#touch([write]);
+    if (this.#driven) this.#touch([write]);
     return this.#wrote(this.#apply(write));
   }
 
@@ -135,7 +144,7 @@ export class Table {
     this.#host.assertWritable();
     for (const [key, found] of reads) if (this.read(key) !== found) return false;
     for (const write of writes) this.eviction.assertFits(write);
-    if (this.#host.driven) this.#touch(writes);
+    if (this.#driven) this.#touch(writes);
     let bytes = 0;
     for (const write of writes) bytes += this.#apply(write);
     const room = this.#wrote(bytes);
@@ -150,10 +159,10 @@ export class Table {
   /** Removes all entries in one step. */
   clear(removed: (key: string) => void): void | Promise<void> {
     this.#host.assertWritable();
-    this.#host.assertMayClear();
+    this.#host.exactState.assertMayClear();
     const entries = this.#entries.values();
     for (const entry of entries) this.#die(entry);
-    if (this.#host.driven) {
+    if (this.#driven) {
       this.deletedKeys.leaveAll([...entries.map(({ key }) => key), ...this.#graves.keys()]);
     }
     this.#entries.clear();
@@ -243,10 +252,10 @@ export class Table {
 
   /** Tells what is about to be replaced, before anything is. */
   #touch(writes: readonly Write[]): void {
-    if (!this.#host.isolates) return;
+    if (!this.#host.exactState.isolates) return;
     for (const { key } of writes) {
       const { by } = this.latest(key) ?? this.deletedKeys.find(key) ?? {};
-      if (by?.open) this.#host.reading(by);
+      if (by?.open) this.#host.exactState.reading(by);
     }
   }
 
@@ -272,7 +281,7 @@ export class Table {
       replaced = this.#replace(old, entry, own);
       // What was never written, and has nothing older on disk, leaves no trace.
       if (entry.older === 0) {
-        if (this.#host.driven) this.deletedKeys.leave(key, entry.by);
+        if (this.#driven) this.deletedKeys.leave(key, entry.by);
         return -replaced;
       }
       this.#graves.set(key, entry);
@@ -292,7 +301,7 @@ export class Table {
 
   /** Ends an old record; returns the bytes that the buffer had of it. */
   #replace(old: Entry | undefined, by: Entry, own?: { by: Writer | undefined }): number {
-    by.by = own ? own.by : this.#host.changing(this, by.key, old);
+    by.by = own ? own.by : this.#host.exactState.changing(this, by.key, old);
     if (old === undefined) return 0;
     const buffered = old.page === undefined ? old.size : 0;
     this.#supersede(old, by);
@@ -306,7 +315,7 @@ export class Table {
 
   /** Who deleted a key that is not there, while flows drive the store. */
   #deleter(key: string): Writer | undefined {
-    return this.#host.driven ? (this.#grave(key) ?? this.deletedKeys.find(key))?.by : undefined;
+    return this.#driven ? (this.#grave(key) ?? this.deletedKeys.find(key))?.by : undefined;
   }
 
   #supersede(old: Entry, by: Entry): void {

@@ -63,12 +63,15 @@ export class TableCursor implements Cursor {
     this.#index = 0;
     for (;;) {
       const chunk: Entry[] = this.#chunk = [];
-      let [low, high] = [this.#low, this.#high];
+      let low = this.#low;
+      let high = this.#high;
       if (this.#reverse) this.#order.downwards(low, high, count, chunk);
       else this.#order.upwards(low, high, count, chunk);
-      const last = chunk.at(-1);
-      if (last !== undefined && this.#reverse) low = last.key;
-      else if (last !== undefined) high = last.key + "\0";
+      const last = chunk[chunk.length - 1];
+      if (last !== undefined) {
+        if (this.#reverse) low = last.key;
+        else high = last.key + "\0";
+      }
       if (this.#table.scanned(low, high)) continue;
       if (last === undefined) return false;
       if (this.#reverse) this.#high = low;

@@ -17,7 +17,7 @@ export function assertConcurrent(
   const isSingle = (stage: unknown, index: number) => {
     const exact = stage as Partial<ExactStage<unknown, unknown>>;
     if (exact[makeStage] !== undefined) {
-      return exact.holds || exact.single || exact.ticks !== undefined;
+      return exact.holds || exact.single;
     }
     return typeof stage !== "function" || index < stages.length - 1 || toOpaque(stage)?.promise;
   };
@@ -25,7 +25,7 @@ export function assertConcurrent(
     throw new TypeError(
       `Cannot handle messages of flow ${
         JSON.stringify(flow)
-      } concurrently: batch(), windows, exactPipe(), pipe functions, ` +
+      } concurrently: batch(), exactPipe(), pipe functions, ` +
         "TransformStreams and stream handlers take one message after the other; use map(), filter() or flatMap() " +
         "before a handler function, or let this flow write to a Proxy, and read that in a flow of its own",
     );

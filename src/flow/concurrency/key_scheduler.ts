@@ -6,6 +6,8 @@ import { type EventLoop, Waiter } from "../run/event_loop.ts";
 import { type FlowRun, STOPPED } from "../run/flow_run.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
 import { RootMessage } from "../state/root_message.ts";
+import type { Admission, Passed, Place } from "./admission.ts";
+import { Given, type GivenResults, type GiveResult } from "./given_results.ts";
 import type { InFlight } from "./in_flight.ts";
 import type { KeyOf } from "./keys.ts";
 import type { Consumer, LookAhead } from "./look_ahead.ts";
@@ -16,12 +18,24 @@ export interface Chain {
   /** What its first stage reads. */
   readonly delivery: Delivery;
   readonly emit: Emit<unknown>;
+  /** Where there is a window: what has reached it of the message, and where results begin. */
+  readonly window?: WindowPort | undefined;
 }
 
-/** A message that a flow was given, and has not done. */
+/** A window in a chain. */
+export interface WindowPort {
+  /** What the pipes before it have passed on of the message in the slot. */
+  passed: Passed[];
+  /** Gives a result to the stages behind it; set by the window. */
+  give: GiveResult;
+}
+
+/** A message that a flow was given, and has not done; or a result of its window. */
 interface Work {
   readonly inFlight: InFlight;
-  readonly lookAhead: LookAhead;
+  readonly lookAhead: LookAhead | GivenResults;
+  /** Its place in the order in which the window of the flow takes messages in. */
+  readonly place: Place | undefined;
   readonly key: unknown;
   /** Why it has no key. */
   readonly failure: Error | undefined;
@@ -65,6 +79,8 @@ export interface KeySchedulerOptions {
   readonly eventLoop: EventLoop;
   /** The flow has failed on a message: nothing more is to be begun. */
   readonly failed: (chain: Chain, error: unknown) => void;
+  /** Gives the messages to the window of the flow, where it has one. */
+  readonly admission?: Admission | undefined;
 }
 
 /**
@@ -147,7 +163,17 @@ export class KeyScheduler implements Consumer {
         failure = error as Error; // the flow's policy is asked
       }
     }
-    const work: Work = { inFlight, lookAhead, key, failure, next: undefined };
+    const place = this.#options.admission?.take(inFlight, lookAhead);
+    this.#add({ inFlight, lookAhead, place, key, failure, next: undefined });
+  }
+
+  /** Handles a result of the window: after the earlier ones of its key. */
+  give(inFlight: Given, key: unknown, lookAhead: GivenResults): void {
+    this.#add({ inFlight, lookAhead, place: undefined, key, failure: undefined, next: undefined });
+  }
+
+  #add(work: Work): void {
+    const { key } = work;
     if (key !== undefined) {
       const tail = this.#tails.get(key);
       this.#tails.set(key, work);
@@ -185,7 +211,7 @@ export class KeyScheduler implements Consumer {
     for (let work: Work | undefined = first; work !== undefined; work = work.next) {
       if (work.lookAhead === lookAhead && !work.inFlight.begun) {
         this.#waiting--;
-        lookAhead.settle(work.inFlight, true);
+        this.#done(work, true);
         continue;
       }
       kept ??= work;
@@ -256,10 +282,11 @@ export class KeyScheduler implements Consumer {
     this.#waiting--;
     if (this.#isDead || !inFlight.begun && !lookAhead.isCurrent(inFlight)) {
       this.#next(work);
-      return lookAhead.settle(inFlight, true);
+      return this.#done(work, true);
     }
     lookAhead.begin(inFlight);
-    if (work.key !== undefined) this.#buildOnLast(work);
+    // A window takes messages in by the order of their partitions, so there one of a key may come before an earlier one.
+    if (work.key !== undefined && work.place === undefined) this.#buildOnLast(work);
     const slot = this.#free.pop() ?? this.#makeSlot();
     const { chain: { delivery, flowRun: { front } } } = slot;
     slot.work = work;
@@ -273,11 +300,13 @@ export class KeyScheduler implements Consumer {
   /** Has the flow handle the message in a slot. */
   #handle(slot: Slot): void {
     const { chain: { delivery, emit, flowRun }, work } = slot;
-    const { failure, inFlight: { message } } = work!;
+    const { failure, inFlight } = work!;
     if (flowRun.dead) return slot.lost(STOPPED); // it failed after the message was taken
     let done: Maybe;
     try {
-      done = failure === undefined ? emit(message) : flowRun.refuse(failure, delivery);
+      if (failure !== undefined) done = flowRun.refuse(failure, delivery);
+      else if (inFlight instanceof Given) done = slot.chain.window!.give(inFlight);
+      else done = emit(inFlight.message);
     } catch (error) {
       return slot.lost(error);
     }
@@ -311,9 +340,16 @@ export class KeyScheduler implements Consumer {
       this.#running--;
       this.#free.push(slot);
       this.#next(work!);
-      work!.lookAhead.settle(work!.inFlight, failure !== undefined);
+      this.#done(work!, failure !== undefined, work!.place && takePassed(chain));
     }
     this.#freed();
+  }
+
+  /** A message has left its slot, or never comes to one; where there is a window, it goes there now. */
+  #done({ inFlight, lookAhead, place }: Work, lost: boolean, passed?: readonly Passed[]): void {
+    if (place === undefined) lookAhead.settle(inFlight, lost);
+    else if (lost) this.#options.admission!.lost(place);
+    else this.#options.admission!.passed(place, passed!);
   }
 
   /** A slot is free: whatever is ready takes it, else its sources are read. */
@@ -327,4 +363,11 @@ export class KeyScheduler implements Consumer {
     if (next !== undefined) this.#ready.pushBack(next);
     else if (key !== undefined) this.#tails.delete(key);
   }
+}
+
+/** What has reached the window of a chain since it was asked last. */
+function takePassed({ window }: Chain): readonly Passed[] {
+  const { passed } = window!;
+  window!.passed = [];
+  return passed;
 }

@@ -1,4 +1,7 @@
 import type { Receipt } from "../source/receipt.ts";
+import type { EventLoop } from "../run/event_loop.ts";
+import type { Gate } from "../source/gate.ts";
+import { InOrder } from "../source/in_order.ts";
 import { InFlight } from "./in_flight.ts";
 
 /** Who handles the messages of a source: a concurrent flow, or the others together, in lock-step. */
@@ -15,24 +18,21 @@ export interface Consumer {
 
 /** The hub that a look-ahead belongs to. */
 export interface LookAheadHost {
+  readonly gate: Pick<Gate, "recheck">;
+  readonly host: { readonly eventLoop: EventLoop };
   /** Returns whether a message may begin: it was not taken before a seek, or from a partition that has gone. */
   isCurrent(inFlight: InFlight): boolean;
   /** A message is done, by all consumers. */
-  settled(receipt: Receipt | undefined): void;
+  delivered(receipt: Receipt | undefined): void;
   /** Nobody has begun with a message, and nobody will. */
   dropped(receipt: Receipt | undefined): void;
   /** Nothing is in flight any more. */
   emptied(): void;
-  /** A partition may be read again that had too much waiting. */
-  recheck(): void;
-  /** The time. */
-  now(): number;
 }
 
 /** The messages in flight of one partition, in the order of the source, from the first one that is not done. */
 class Span {
-  readonly entries: InFlight[] = [];
-  head = 0;
+  readonly #entries = new InOrder<InFlight>(compare);
   /** How many messages of it wait that nobody has begun. */
   waiting = 0;
   /** Everything up to this position is done. */
@@ -44,44 +44,27 @@ class Span {
   #came: unknown;
 
   get size(): number {
-    return this.entries.length - this.head;
+    return this.#entries.size;
   }
 
   get first(): InFlight | undefined {
-    return this.entries[this.head];
+    return this.#entries.first;
   }
 
   /** Adds the newest message, or one that comes again since nobody had begun it. */
   add(inFlight: InFlight): void {
-    const { entries } = this;
     const { next, receipt } = inFlight;
-    let index = entries.length;
-    while (index > this.head && isAfter(entries[index - 1]!.next, next)) index--;
-    const before = entries[index - 1];
-    if (index > this.head && next !== undefined && before!.next === next) {
-      entries[index - 1] = inFlight;
-    } else if (index === entries.length) entries.push(inFlight);
-    else entries.splice(index, 0, inFlight);
+    this.#entries.put(inFlight);
     if (this.#tracker === receipt?.tracker) return;
     this.#tracker = receipt?.tracker;
     // The partition was away: what comes before this message and was not begun is no longer ours.
-    const rest = entries.slice(this.head);
-    const kept = rest.filter((entry) =>
-      entry.begun || entry === inFlight || isAfter(entry.next, next)
-    );
-    entries.splice(this.head, rest.length, ...kept);
+    this.#entries.keep((entry) => entry.begun || entry === inFlight || isAfter(entry.next, next));
     this.shrink();
   }
 
   /** Drops the messages at the front that are done. */
   shrink(): void {
-    const { entries } = this;
-    while (this.head < entries.length && entries[this.head]!.done) {
-      this.#done = entries[this.head++]!.next;
-    }
-    if (this.head < entries.length && this.head < 1_024) return;
-    entries.splice(0, this.head);
-    this.head = 0;
+    while (this.#entries.first?.done) this.#done = this.#entries.shift().next;
   }
 
   /** What was begun and ends at the position `next`: that message, or true when it is done and forgotten. */
@@ -91,16 +74,27 @@ class Span {
     this.#coming = tracker;
     this.#came = next;
     if (movedBack) { // within an assignment, say since the topic was made anew
-      this.entries.length = this.head = 0;
+      this.#entries.keep(() => false);
       this.#done = undefined;
       return false;
     }
     if (next === this.#done || isAfter(this.#done, next)) return true;
-    const last = this.entries.at(-1);
+    const { last } = this.#entries;
     if (last === undefined || isAfter(next, last.next)) return false;
-    const known = this.entries.findLast((entry) => entry.next === next);
+    const known = this.#entries.all.findLast((entry) => entry.next === next);
     return known?.begun && !known.lost ? known : false;
   }
+
+  /** The message that ends at the position `next`, while a consumer is not done with it. */
+  at(next: unknown): InFlight | undefined {
+    return this.#entries.all.find((entry) => entry.next === next && !entry.over);
+  }
+}
+
+/** A message without a position is behind those that came before it, and stands for none of them. */
+function compare({ next }: InFlight, { next: other }: InFlight): number {
+  if (next === other && next !== undefined) return 0;
+  return isAfter(next, other) ? 1 : -1;
 }
 
 /** Returns whether a position is behind another one; those that are no numbers never come again. */
@@ -137,6 +131,7 @@ export class LookAhead {
   readonly #spans = new Map<number, Span>();
   readonly #host: LookAheadHost;
   readonly #consumers: Consumer[] = [];
+  readonly #admissions: { begun(inFlight: InFlight): void }[] = [];
   #ahead = Infinity;
   #span = Infinity;
   #count = 0;
@@ -198,7 +193,7 @@ export class LookAhead {
     epoch: number,
     isFor?: (consumer: Consumer) => boolean,
   ): void {
-    const now = this.#host.now();
+    const { now } = this.#host.host.eventLoop;
     const number = this.#count++;
     const inFlight = new InFlight(
       message,
@@ -245,7 +240,7 @@ export class LookAhead {
       this.#spans.delete(each);
       if (this.#full.delete(each)) wasFull = true;
     }
-    if (wasFull) this.#host.recheck(); // nothing else would, as what waited is not counted any more
+    if (wasFull) this.#host.gate.recheck(); // nothing else would, as what waited is not counted any more
   }
 
   /** Returns whether messages of a partition are to be read: not while too many of them wait, and others could begin. */
@@ -261,6 +256,23 @@ export class LookAhead {
     if (inFlight.begun) return;
     inFlight.begun = true;
     this.#left(inFlight.partition);
+    for (const admission of this.#admissions) admission.begun(inFlight);
+  }
+
+  /** Tells one that gives a window the messages in their order which of them begin. */
+  tell(admission: { begun(inFlight: InFlight): void }): void {
+    this.#admissions.push(admission);
+  }
+
+  /** A message that has begun waits for one before it. */
+  hold({ partition }: InFlight): void {
+    const span = this.#spans.get(partition);
+    if (span !== undefined) span.waiting++;
+  }
+
+  /** It waits no longer. */
+  letGo({ partition }: InFlight): void {
+    this.#left(partition);
   }
 
   /** A message of a partition waits no longer. */
@@ -269,7 +281,7 @@ export class LookAhead {
     if (span === undefined) return;
     span.waiting = Math.max(0, span.waiting - 1); // a move may have forgotten it
     if (span.waiting > this.#share / 2) return;
-    if (this.#full.delete(partition)) this.#host.recheck();
+    if (this.#full.delete(partition)) this.#host.gate.recheck();
   }
 
   /** Returns whether a consumer may begin with a message. */
@@ -288,7 +300,7 @@ export class LookAhead {
     inFlight.over = true;
     this.taken--;
     if (!lost) {
-      this.#host.settled(receipt);
+      this.#host.delivered(receipt);
       if (receipt === undefined || receipt.done) this.#done(inFlight);
       else receipt.whenDone(() => this.#done(inFlight));
     } else if (!inFlight.begun) {
@@ -314,8 +326,7 @@ export class LookAhead {
 
   /** Returns whether the message of a partition that ends at `next` waits: for its key, a slot or a retry. */
   waits(partition: number, next: unknown): boolean {
-    const span = this.#spans.get(partition);
-    const inFlight = span?.entries.find((entry) => entry.next === next && !entry.over);
+    const inFlight = this.#spans.get(partition)?.at(next);
     if (inFlight === undefined) return false;
     return !this.#consumers.some((consumer) => consumer.handles(inFlight));
   }

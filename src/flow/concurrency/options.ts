@@ -7,7 +7,10 @@ import { refusal } from "../../refusal.ts";
  * @typeParam I The messages of the source.
  */
 export interface ConcurrencyOptions<I = unknown> {
-  /** The maximum number of messages handled at the same time, counted over all sources of a merge. */
+  /**
+   * The maximum number of messages handled at the same time, counted over all sources of a merge, and with them the
+   * results of a window.
+   */
   max: number;
   /**
    * Which messages keep their order: those of one key are handled one after the other, in the order of the source, to

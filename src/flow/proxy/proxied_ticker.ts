@@ -1,9 +1,10 @@
-import type { Clock } from "../../clock.ts";
 import type { WindowCounts } from "../../snapshot.ts";
 import type { StatusEvent } from "../../status.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Feed } from "../source/feed.ts";
-import type { Branch, Hub } from "../source/hub.ts";
+import { Delivery } from "../run/delivery.ts";
+import { Branch } from "../source/branches.ts";
+import type { Hub } from "../source/hub.ts";
 import type { MergeLine } from "../source/merge.ts";
 import type { Receipt } from "../source/receipt.ts";
 import type { Ticker } from "../source/ticker.ts";
@@ -27,6 +28,14 @@ export class SourceOfProxies implements TickingSource {
 
   get name(): string {
     return this.hub.name;
+  }
+
+  /** What stands for a flow behind the Proxies at that source: it gets no message there. */
+  branchOf(flowRun: FlowRun): Branch<unknown> {
+    const { branches, name, host } = this.hub;
+    const branch = new Branch(branches, name, flowRun, new Delivery(), undefined);
+    host.eventLoop.watch(branch);
+    return branch;
   }
 
   get feed(): Feed<unknown> {
@@ -72,19 +81,19 @@ export class SourceOfProxies implements TickingSource {
  * - It is done in line with the messages of the flow.
  * - The end comes when nothing is on its way any more.
  *
- * @param branch Stands for the flow at that source.
+ * @param branch See {@linkcode SourceOfProxies.branchOf}.
  */
 export function addProxiedTicker(
   ticker: Ticker,
   branch: Branch<unknown>,
   source: SourceOfProxies,
   line: MergeLine,
-  { clock, stopping }: { readonly clock: Clock; readonly stopping: AbortSignal },
+  stopping: AbortSignal,
 ): void {
-  const { hub } = source;
+  const { tickers } = source.hub;
   const added = new ProxiedTicker(ticker, branch.flowRun, source, line, stopping);
-  hub.addTicker(branch, added, clock);
-  const settled = hub.countSilenceUnless(() => !source.idle);
+  tickers.add(branch, added);
+  const settled = tickers.countSilenceUnless(() => !source.idle);
   for (const queue of source.queues) {
     queue.onIdleToo.add(() => {
       settled();
@@ -128,6 +137,10 @@ class ProxiedTicker implements Ticker {
 
   get full(): boolean {
     return this.#ticker.full;
+  }
+
+  get busy(): boolean {
+    return this.#ticker.busy;
   }
 
   get pending(): boolean {

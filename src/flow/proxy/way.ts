@@ -43,19 +43,19 @@ export function wayOf(
           }, which writes to the Proxy, reads a merge; put the window in that flow`,
       );
     }
-    if (queue === undefined) break;
-    if (proxies.includes(proxy)) throw refused("it reads a Proxy in a circle of flows");
-    proxies.push(proxy);
     const other = bindings.find(({ sources, concurrency }) =>
-      concurrency !== undefined && queuesOf(sources).includes(queue)
+      concurrency !== undefined && sources.includes(proxy)
     );
     if (other !== undefined) {
       throw refused(
-        `flow ${
-          JSON.stringify(other.name)
-        } handles messages of the Proxy concurrently; let it read a Proxy of its own`,
+        `flow ${JSON.stringify(other.name)} handles messages of ${
+          queue === undefined ? "the source before the Proxy" : "the Proxy"
+        } concurrently; leave out its option concurrency, or let it read that a second time`,
       );
     }
+    if (queue === undefined) break;
+    if (proxies.includes(proxy)) throw refused("it reads a Proxy in a circle of flows");
+    proxies.push(proxy);
     const writers = bindings.filter((each) => queuesOf(outputsOf(each, onError)).includes(queue));
     const [writer] = writers;
     if (writer === undefined) {

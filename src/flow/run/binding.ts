@@ -96,46 +96,9 @@ export function toBinding(
   if (name !== undefined && names.has(name)) {
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
-  const wrong = (what: string, expected: string, value: unknown, role?: Role) =>
-    new TypeError(
-      `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
-        describe(value)
-      }${role === undefined ? "" : advice(value, role)}`,
-    );
-
   const sources = source instanceof Merge ? source.sources : [source];
-  for (const each of sources) {
-    if (!isSource(each)) {
-      throw wrong("the source", "iterable, a ReadableStream or a library source", each, "source");
-    }
-  }
-  if (isExactPipe(handler)) {
-    throw new TypeError(
-      `Cannot bind flow ${
-        JSON.stringify(flow)
-      }: the handler is missing, since map(), filter(), flatMap() and ` +
-        "batch() are pipes; write handle(source, pipe, handler)",
-    );
-  }
-  if (!isStage(handler)) {
-    throw wrong("the handler", "a function or a TransformStream", handler, "handler");
-  }
-  for (const each of pipes) {
-    if (toOpaque(each) === undefined && !isExactPipe(each)) {
-      throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
-    }
-  }
   const sinks = list(sink);
-  sinks.forEach((each, index) => {
-    if (!isSink(each)) {
-      throw wrong(
-        sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
-        "a function, a WritableStream, an object with write() or a library sink",
-        each,
-        "sink",
-      );
-    }
-  });
+  assertParts(flow, sources, pipes, handler, sinks);
   if (state !== undefined && name === undefined) {
     throw new TypeError(
       `Cannot keep exact state of flow ${
@@ -157,6 +120,53 @@ export function toBinding(
     state: state && keepState(state),
     concurrency,
   } as Binding;
+}
+
+/** Checks that each part of a flow can be what it is given as. */
+function assertParts(
+  flow: string,
+  sources: readonly unknown[],
+  pipes: readonly unknown[],
+  handler: unknown,
+  sinks: readonly unknown[],
+): void {
+  const wrong = (what: string, expected: string, value: unknown, role: Role) =>
+    new TypeError(
+      `Cannot bind flow ${JSON.stringify(flow)}: ${what} must be ${expected}, got ${
+        describe(value)
+      }${advice(value, role)}`,
+    );
+  for (const each of sources) {
+    if (!isSource(each)) {
+      throw wrong("the source", "iterable, a ReadableStream or a library source", each, "source");
+    }
+  }
+  if (isExactPipe(handler)) {
+    throw new TypeError(
+      `Cannot bind flow ${
+        JSON.stringify(flow)
+      }: the handler is missing, since map(), filter(), flatMap() and ` +
+        "batch() are pipes; write handle(source, pipe, handler)",
+    );
+  }
+  if (!isStage(handler)) {
+    throw wrong("the handler", "a function or a TransformStream", handler, "handler");
+  }
+  for (const each of pipes) {
+    if (toOpaque(each) === undefined && !isExactPipe(each)) {
+      throw wrong("a pipe", "a function over async iterables or a TransformStream", each, "pipe");
+    }
+  }
+  sinks.forEach((each, index) => {
+    if (!isSink(each)) {
+      throw wrong(
+        sinks.length === 1 ? "the sink" : `sink ${index + 1}`,
+        "a function, a WritableStream, an object with write() or a library sink",
+        each,
+        "sink",
+      );
+    }
+  });
 }
 
 /** The name of a flow that was given none: its handler's, with a number where that is taken. */

@@ -72,7 +72,7 @@ export class ProgressReport {
   #tellOf({ name, done, feed, load, lookAhead, tickers }: Hub<unknown>): void {
     const lag = feed.lag?.();
     this.#status({ type: "progress", source: name, messages: done, lag, ...load });
-    for (const { ticker } of tickers) ticker.tell(this.#status);
+    tickers.tell(this.#status);
     const blocked = lookAhead?.blocked;
     if (blocked === undefined) return;
     const { bound, oldest: { message, since }, waiting } = blocked;

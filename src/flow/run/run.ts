@@ -3,7 +3,6 @@ import { DrainError, FlowError, type SourceError, type Stuck } from "../../error
 import type { AppState } from "../../snapshot.ts";
 import type { PartEvent, StatusEvent } from "../../status.ts";
 import type { OnError } from "../stage/error_policy.ts";
-import { runDetached } from "./current.ts";
 import { CommitCycle, type CommitHost, type CommitSettings } from "./commit_cycle.ts";
 import type { Binding } from "./binding.ts";
 import { EventLoop } from "./event_loop.ts";
@@ -12,7 +11,6 @@ import type { Companion, Host } from "../source/host.ts";
 import { gateOf } from "../source/gate.ts";
 import type { Hub, HubHost } from "../source/hub.ts";
 import { type FlowHost, STOPPED } from "./flow_run.ts";
-import { finished } from "../proxy/proxy_completion.ts";
 import { forgetWork } from "./attribution.ts";
 import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
@@ -65,7 +63,6 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   #report: ProgressReport | undefined;
   #companions: readonly Companion[] = [];
   #cancelDrain: () => void = () => {};
-  #checking = false;
   #over = false;
   /** When it began to stop. */
   #stopped: number | undefined;
@@ -100,7 +97,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** Somebody listens from now on. */
   listened(): void {
     if (this.#commitCycle === undefined || this.#over || this.#report !== undefined) return;
-    this.#report = new ProgressReport(this.#opened!.hubs, this.clock, this.#tellBound);
+    this.#report = new ProgressReport(this.#opened!.sources.hubs, this.clock, this.#tellBound);
     this.#report.start();
     listeners.add(this.#tellBound);
   }
@@ -177,7 +174,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     this.#commitCycle?.close();
     listeners.delete(this.#tellBound);
     for (const companion of this.#companions) companion.close(this);
-    for (const group of this.#opened?.groups ?? []) group.end();
+    this.#opened?.groups.end();
     if (this.signal.aborted) this.#opened?.abandon();
     else this.#hardEnd.abort(STOPPED);
     forgetWork(this.pending);
@@ -195,9 +192,8 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     for (const companion of companions) await companion.open(this);
     this.#step = "";
     const opened = this.#opened = open(bindings, this, companions.length > 0);
-    for (const queue of opened.proxies.keys()) queue.onIdle = this.#checkSoon;
-    const { hubs, groups } = opened;
-    const scope = { hubs, groups, companions, sinks: this.sinks };
+    const { sources: { hubs }, groups } = opened;
+    const scope = { hubs, groups: groups.all, companions, sinks: this.sinks };
     this.#commitCycle = new CommitCycle(scope, this, this.#options.commit);
     if (this.status !== undefined) this.listened();
     try {
@@ -208,7 +204,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     }
     this.#streams = true;
     this.status?.({ type: "started", flows: bindings.map(({ name }) => name) });
-    if (this.stopping.aborted) this.#stopSources();
+    if (this.stopping.aborted) opened.stop();
     await opened.start();
     await this.#finish(opened);
   }
@@ -225,7 +221,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
 
   /** Every flow has ended: makes it durable and closes what was opened. */
   async #finish(opened: Opened): Promise<void> {
-    for (const group of opened.groups) group.flowsEnded();
+    for (const group of opened.groups.all) group.flowsEnded();
     const last: [string, () => Promise<unknown>][] = [
       ["", () => this.pending.settled()],
       ["", () => this.#commitCycle!.run()],
@@ -261,7 +257,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
         drainMs,
       );
     }
-    this.#stopSources();
+    this.#opened?.stop();
   }
 
   /** Ends at once: nothing is waited for any more, and nothing is committed. */
@@ -348,57 +344,21 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   /** A source hands out nothing more. */
   hubEnded(hub: Hub<unknown>): void {
     this.status?.({ type: "source_ended", source: hub.name, messages: hub.done });
-    this.#opened!.release(hub);
-    this.#checkSoon();
+    const { sources, proxies } = this.#opened!;
+    sources.release(hub);
+    proxies.endSoon();
   }
 
   /** A flow has ended. */
   flowEnded(flow: string): void {
     this.status?.({ type: "flow_ended", flow });
-    this.#checkSoon();
+    this.#opened!.proxies.endSoon();
   }
 
   /** Nothing is held back any more in a flow. */
   idle(): void {
-    this.#checkSoon();
+    this.#opened!.proxies.endSoon();
   }
-
-  #stopSources(): void {
-    if (this.#opened === undefined) return;
-    for (const [queue, hub] of this.#opened.proxies) {
-      queue.writers.clear();
-      if (hub === undefined) queue.end();
-      else if (!this.#opened.written.has(queue)) queue.drain();
-    }
-    for (const hub of this.#opened.hubs) {
-      if (!this.#opened.isProxy(hub)) hub.stop();
-    }
-    this.#checkSoon();
-  }
-
-  /** Ends the Proxies that nothing can come to any more, once what runs now has run. */
-  #checkSoon = (): void => {
-    if (this.#checking || this.#opened!.proxies.size === 0) return;
-    this.#checking = true;
-    runDetached(() =>
-      this.clock.macrotask(() => {
-        this.#checking = false;
-        const { flows, proxies, written } = this.#opened!;
-        // Until the app stops code outside may send to a Proxy that no flow writes to; then only flows may.
-        const sentTo = this.stopping.aborted
-          ? [...proxies.keys()].filter((queue) => !written.has(queue))
-          : [];
-        const writing = flows.map((flow) => ({ ...flow, writes: [...flow.writes, ...sentTo] }));
-        const done = finished(sentTo.length === 0 ? flows : writing, proxies);
-        // What their readers hold back may still come to one of them: first it is passed on.
-        const holders = done.flatMap((queue) => queue.readers).flatMap((flowRun) =>
-          flowRun.holders
-        );
-        if (holders.filter((passOn) => passOn()).length > 0) return this.#checkSoon();
-        for (const queue of done) queue.end();
-      })
-    );
-  };
 
   /** Tells what happened; a listener that throws ends the run, and is not told any more. */
   #tell(event: StatusEvent): void {

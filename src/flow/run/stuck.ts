@@ -1,16 +1,7 @@
 import { positionOf, type Stuck } from "../../errors.ts";
 import type { FlowRun } from "./flow_run.ts";
 import type { PendingCall } from "./pending.ts";
-import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
-import type { Branch } from "../source/hub.ts";
-
-/** A flow, as far as it may be stuck. */
-interface Flow {
-  readonly flowRun: FlowRun;
-  readonly ended: boolean;
-  readonly branches: readonly Branch<unknown>[];
-  readonly scheduler: KeyScheduler | undefined;
-}
+import type { Flow } from "./wiring.ts";
 
 /**
  * Returns what the flows of a run wait for, and the sends and writes that nobody waits for.
@@ -29,8 +20,8 @@ export function stuckFlows(
     const waiting = branches.filter((branch) => branch.waits);
     const busy = scheduler?.busy ?? [];
     const works = [
-      ...waiting.map(({ hub, delivery, since }) =>
-        [work(flowRun), hub.name, delivery, since] as const
+      ...waiting.map(({ source, delivery, since }) =>
+        [work(flowRun), source, delivery, since] as const
       ),
       ...busy.map(({ chain, resting, since }) =>
         [work(chain.flowRun, resting), flowRun.source, chain.delivery, since] as const

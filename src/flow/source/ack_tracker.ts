@@ -32,13 +32,6 @@ export class AckTracker {
     return this.#open[this.#head];
   }
 
-  /** The position after the last message that was handed out. */
-  get next(): number {
-    const last = this.#open.at(-1);
-    if (last === undefined || this.size === 0) return this.position;
-    return last < 0 ? -1 - last : last;
-  }
-
   /** Counts a message as handed out, and returns its number; `next` is the position after it. */
   open(next: number): number {
     return this.#removed + this.#open.push(next) - 1;

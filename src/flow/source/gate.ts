@@ -89,11 +89,6 @@ export class Gate implements ReceiptGate {
     return [...this.#reasons];
   }
 
-  /** The partitions that are paused. */
-  get held(): number[] {
-    return [...this.#pausedPartitions.keys()];
-  }
-
   /** Returns why a partition is paused; empty while it is not. */
   heldFor(partition: number): string[] {
     return [...this.#pausedPartitions.get(partition) ?? []];

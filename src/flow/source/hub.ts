@@ -1,23 +1,20 @@
 import { SourceError } from "../../errors.ts";
 import { followsProxies, runAs, Standby } from "../run/attribution.ts";
 import { runDetached } from "../run/current.ts";
-import { type EventLoop, Waiter, YIELD_EVERY } from "../run/event_loop.ts";
+import { type EventLoop, YIELD_EVERY } from "../run/event_loop.ts";
+import { type Branch, Branches, type BranchesHost } from "./branches.ts";
 import { END, type Feed, WAIT } from "./feed.ts";
 import type { Gate } from "./gate.ts";
 import type { FlowRun } from "../run/flow_run.ts";
-import type { Delivery } from "../run/delivery.ts";
 import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import { Receipt } from "./receipt.ts";
-import { PendingSilence } from "./silence.ts";
-import type { Ticker } from "./ticker.ts";
+import { type Ticked, Tickers } from "./tickers.ts";
 import type { RootSource } from "../state/root_source.ts";
-import type { InFlight } from "../concurrency/in_flight.ts";
 import type { KeyScheduler } from "../concurrency/key_scheduler.ts";
 import { LockStep } from "../concurrency/lock_step.ts";
 import { type Consumer, LookAhead, type LookAheadHost } from "../concurrency/look_ahead.ts";
 import type { Concurrency } from "../concurrency/options.ts";
 import type { Clock } from "../../clock.ts";
-import type { Emit, Maybe } from "../stage/stage.ts";
 
 /** After so many messages a promise job passes, so that sources that never wait let others go on. */
 const TURN = 1_024;
@@ -39,9 +36,6 @@ export interface HubHost {
   hubEnded(hub: Hub<unknown>): void;
 }
 
-/** The longest span between two looks that counts as silence, in milliseconds. */
-const LONGEST_SILENCE_MS = 2_000;
-
 /**
  * The one loop of a source. It asks for a message, gives it to every flow of the source (lock-step), waits
  * until all are done, acknowledges it, and asks for the next.
@@ -50,9 +44,11 @@ const LONGEST_SILENCE_MS = 2_000;
  * - The gate is asked before every message.
  * - A message that a flow failed on is not acknowledged, and nothing is handed out after it.
  */
-export class Hub<T> implements LookAheadHost {
-  /** The flows that take part; replaced, never changed, since a flow may leave in the middle of a message. */
-  branches: readonly Branch<T>[] = [];
+export class Hub<T> implements LookAheadHost, BranchesHost {
+  /** The flows that take part. */
+  readonly branches: Branches<T>;
+  /** The work of its flows that belongs to no message. */
+  readonly tickers: Tickers<T>;
   /** True when nothing more is handed out and the last message is done. */
   ended = false;
   /** How many messages are done. */
@@ -61,11 +57,7 @@ export class Hub<T> implements LookAheadHost {
   root: RootSource | undefined;
   /** What is taken and not done, where a flow handles messages concurrently. */
   lookAhead: LookAhead | undefined;
-  /** The work of its flows that belongs to no message. */
-  readonly tickers: { readonly branch: Branch<T>; readonly ticker: Ticker }[] = [];
 
-  /** The only flow, where there is one. */
-  #only: Branch<T> | undefined;
   /**
    * True where each message is also counted or witnessed, or ticks run between messages. Decided once at the start,
    * since most sources need none of it.
@@ -80,14 +72,6 @@ export class Hub<T> implements LookAheadHost {
   #stopping = false;
   /** Nothing more is read, and what is in flight is waited for. */
   #ending = false;
-  #begun = false;
-  /** A flow that failed has left: what others have begun is not done without it. */
-  #isCut = false;
-  /** True once the source has ended, while tickers have something left. */
-  #exhausted = false;
-  /** Measured where tickers need it and the source does not tell it. */
-  #silence: PendingSilence | undefined;
-  #arrived = 0;
   /** How many messages are left of the turn. */
   #left = TURN;
   /** The seeks of the gate that were noticed. */
@@ -113,19 +97,10 @@ export class Hub<T> implements LookAheadHost {
     /** True where the receipts of its messages are relied on; see `FeedSource.positioned`. */
     readonly positioned: boolean = false,
   ) {
+    this.branches = new Branches(this);
+    const wake = () => this.#ending ? this.emptied() : this.#wake();
+    this.tickers = new Tickers(feed, host.clock, wake);
     feed.onLate = (error) => host.failedLate(this.error(error));
-  }
-
-  /** Adds a flow; `delivery` is where the message in flight is noted, by default that of the run of the flow. */
-  connect(flowRun: FlowRun, delivery: Delivery = flowRun): Branch<T> {
-    const branch = new Branch(this, flowRun, delivery);
-    this.#takeIn([...this.branches, branch]);
-    return branch;
-  }
-
-  #takeIn(branches: readonly Branch<T>[]): void {
-    this.branches = branches;
-    this.#only = branches.length === 1 ? branches[0] : undefined;
   }
 
   /** Adds a flow that handles its messages concurrently. */
@@ -134,8 +109,7 @@ export class Hub<T> implements LookAheadHost {
     scheduler: KeyScheduler,
     { max, by, ahead, span }: Concurrency,
   ): Branch<T> {
-    const branch = this.connect(flowRun);
-    branch.scheduler = scheduler;
+    const branch = this.branches.add(flowRun, flowRun, scheduler);
     this.lookAhead ??= this.#lookAhead();
     const share = Math.max(1, by === "partition" ? ahead / max : ahead / 2);
     this.lookAhead.add(scheduler, { ahead, span, share });
@@ -155,44 +129,22 @@ export class Hub<T> implements LookAheadHost {
     return lookAhead;
   }
 
-  /** Has `ticker` work between the messages of `branch`. */
-  addTicker(branch: Branch<T>, ticker: Ticker, clock: Clock): void {
-    this.tickers.push({ branch, ticker });
-    ticker.wake = this.#resume;
-    branch.beginning = ticker.begin?.bind(ticker);
-    const { feed } = this;
-    if (feed.silence === undefined) this.#silence ??= new PendingSilence(clock, LONGEST_SILENCE_MS);
-    else feed.onLook = () => this.tickers.forEach(({ ticker }) => ticker.looked());
-  }
-
-  /**
-   * Counts silence only while `busy` returns false: what the source handed out may be on its way through Proxies.
-   * Returns what is to be called when that may have come to its end.
-   */
-  countSilenceUnless(busy: () => boolean): () => void {
-    const silence = this.#silence;
-    if (silence === undefined) return () => {}; // the source itself knows what is done
-    const before = silence.busy;
-    silence.busy = () => before() || busy();
-    return () => silence.settled();
+  /** True once the source has come to its end by itself, where tickers are: it is silent from then on. */
+  get exhausted(): boolean {
+    return this.tickers.exhausted;
   }
 
   /** For how long, in milliseconds, a partition was known to have nothing more; it never goes back. */
   silence(partition: number): number {
-    return this.#silence?.ms ?? this.feed.silence?.(partition) ?? 0;
-  }
-
-  /** True once the source has come to its end by itself: it is silent from then on. */
-  get exhausted(): boolean {
-    return this.#exhausted;
+    return this.tickers.silence(partition);
   }
 
   /** Returns whether everything known to be in a partition was handled; asked where tickers are. */
   isReadToItsEnd(partition: number): boolean {
-    if (this.#exhausted) return true;
-    if (this.#held !== undefined || this.branches.some(({ waits }) => waits)) return false;
+    if (this.tickers.exhausted) return true;
+    if (this.#held !== undefined || this.branches.all.some(({ waits }) => waits)) return false;
     const parts = this.feed.parts?.();
-    if (parts === undefined) return this.#silence?.pending ?? false;
+    if (parts === undefined) return this.tickers.pendingSilence?.pending ?? false;
     for (const part of parts) if (part.partition === partition) return part.caughtUp;
     return false;
   }
@@ -204,43 +156,20 @@ export class Hub<T> implements LookAheadHost {
     this.#wake();
   }
 
-  /** Gives a flow its messages, from when all flows of the source are there; resolves when it gets no more. */
-  arrive(branch: Branch<T>, emit: Emit<T>): Promise<void> {
-    if (this.ended || branch.ended) return Promise.resolve();
-    branch.emit = emit;
-    this.#arrived++;
-    const over = new Promise<void>((resolve) => branch.isOver = resolve);
-    this.#beginWhenAllArrived();
-    return over;
-  }
-
-  /** Takes a flow out: the others go on without it, and without any the source ends. */
-  leave(branch: Branch<T>): void {
-    if (branch.ended) return;
-    branch.ended = true;
-    if (branch.flowRun.dead) this.#isCut = true;
-    this.#takeIn(this.branches.filter((other) => other !== branch));
-    if (branch.isOver !== undefined) this.#arrived--;
-    branch.isOver?.();
-    if (this.branches.length === 0) return this.stop();
-    this.#beginWhenAllArrived();
-  }
-
   /** True when what its flows do must be attributable to a message, also to one before a Proxy. */
   get attributed(): boolean {
     return this.gate.attributed || (followsProxies() && this.feed instanceof ProxyQueue);
   }
 
-  #beginWhenAllArrived(): void {
-    if (this.#begun || this.#arrived < this.branches.length) return;
-    this.#begun = true;
-    const { lookAhead, root, tickers, gate } = this;
-    this.#more = lookAhead !== undefined || root !== undefined || tickers.length > 0 ||
-      gate.attributed;
-    if (this.branches.some(({ scheduler }) => scheduler === undefined)) {
-      this.lookAhead?.add(
+  /** See {@linkcode BranchesHost}. */
+  begin(): void {
+    const { lookAhead, root, tickers, gate, branches } = this;
+    this.#more = lookAhead !== undefined || root !== undefined || tickers.any || gate.attributed;
+    if (this.#more) branches.askFirst(root);
+    if (branches.anySequential) {
+      lookAhead?.add(
         new LockStep(({ message, receipt, failure }) =>
-          this.#deliverToAll(message as T, receipt, failure)
+          branches.deliver(message as T, receipt, failure)
         ),
       );
     }
@@ -249,7 +178,7 @@ export class Hub<T> implements LookAheadHost {
 
   /** Hands out messages until one has to be waited for, or the source has ended. */
   #pump(): void {
-    const { feed, gate } = this;
+    const { feed, gate, branches } = this;
     for (;;) {
       if (this.#stopping) return this.#end();
       if (gate.closed) return this.#waitFor(gate);
@@ -275,14 +204,14 @@ export class Hub<T> implements LookAheadHost {
         }
         if (message === WAIT) {
           for (const witness of gate.witnesses) witness.waits?.();
-          this.#silence?.begin();
+          this.tickers.pendingSilence?.begin();
           return this.#waitFor(feed);
         }
         if (message === END) {
           for (const witness of gate.witnesses) witness.ended?.();
-          if (this.tickers.length === 0) return this.#end();
-          this.#exhausted = true;
-          for (const { ticker } of this.tickers) ticker.ended();
+          if (!this.tickers.any) return this.#end();
+          this.tickers.exhausted = true;
+          if (!this.lookAhead?.taken) this.tickers.ended();
           continue;
         }
         receipt = feed.receipt;
@@ -294,13 +223,13 @@ export class Hub<T> implements LookAheadHost {
       } else {
         const held = this.#held;
         try {
-          if (this.#isCurrent(held) && !gate.admits(held.message)) return this.#waitFor(gate);
+          if (this.isCurrent(held) && !gate.admits(held.message)) return this.#waitFor(gate);
         } catch (error) {
           this.host.fail(this.error(error));
           return this.#end();
         }
         this.#held = undefined;
-        if (!this.#isCurrent(held)) continue;
+        if (!this.isCurrent(held)) continue;
         ({ message, receipt, failure } = held);
       }
 
@@ -320,15 +249,15 @@ export class Hub<T> implements LookAheadHost {
         this.#takeAhead(this.lookAhead, message as T, receipt, failure);
         continue;
       }
-      const branch = this.#only;
+      const branch = branches.only;
       if (branch === undefined || (this.#more && this.root?.selective)) {
-        const done = this.#deliverToAll(message as T, receipt, failure);
+        const done = branches.deliver(message as T, receipt, failure);
         if (typeof done === "boolean") {
-          if (done) this.#delivered(receipt);
+          if (done) this.delivered(receipt);
           continue;
         }
         done.then((done) => {
-          if (done) this.#delivered(receipt);
+          if (done) this.delivered(receipt);
           this.#pump();
         });
         return;
@@ -338,7 +267,7 @@ export class Hub<T> implements LookAheadHost {
       try {
         const done = failure === undefined ? branch.emit(message as T) : branch.refuse(failure);
         if (done === undefined) {
-          this.#delivered(receipt);
+          this.delivered(receipt);
           continue;
         }
         this.#branch = branch;
@@ -347,27 +276,27 @@ export class Hub<T> implements LookAheadHost {
         done.then(this.#onArrived, this.#onLost);
         return;
       } catch (error) {
-        this.#failed(branch, error);
+        branch.failed(error);
       }
     }
   }
 
   /** What comes before a message: whether one may be taken now, and work that belongs to none. */
   #between(): "message" | "again" | "later" {
-    const { lookAhead, root, feed } = this;
-    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
+    const { lookAhead, root, feed, tickers } = this;
     if (root !== undefined && root.closed) return this.#later(root);
-    this.#silence?.end();
-    if (this.tickers.length === 0 || feed.away === true) return "message";
-    const ticked = this.#tick();
-    if (ticked === true) return "again";
-    if (ticked !== false) {
-      ticked.then(this.#goOn);
-      return "later";
+    tickers.pendingSilence?.end();
+    if (tickers.any && feed.away !== true) {
+      const { due } = tickers;
+      if (due !== undefined) return this.#tick(due);
+      if (tickers.full) {
+        if (tickers.done && !lookAhead?.taken) this.#end();
+        else this.#waiting = true; // a ticker wakes it
+        return "later";
+      }
     }
-    if (!this.#exhausted && !this.tickers.some(({ ticker }) => ticker.full)) return "message";
-    this.#rest();
-    return "later";
+    if (lookAhead !== undefined && !lookAhead.open) return this.#later(lookAhead);
+    return "message";
   }
 
   #later(what: LookAhead | RootSource): "later" {
@@ -376,7 +305,7 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** True unless a message was taken before a seek, or from a partition that was taken away. */
-  #isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
+  isCurrent({ receipt, epoch }: { receipt: Receipt | undefined; epoch: number }): boolean {
     const { feed, gate } = this;
     if (feed.isCurrent === undefined || receipt === undefined) return epoch === gate.epoch;
     return feed.isCurrent(receipt);
@@ -401,54 +330,42 @@ export class Hub<T> implements LookAheadHost {
   ): void {
     const { gate, root, branches } = this;
     if (!root?.selective) return lookAhead.take(message, receipt, failure, gate.epoch);
-    const old = branches.filter((branch) =>
+    const old = branches.all.filter((branch) =>
       branch.scheduler !== undefined && !root.isNew(branch, receipt!)
     );
     const isFor = (consumer: Consumer) => !old.some(({ scheduler }) => scheduler === consumer);
     lookAhead.take(message, receipt, failure, gate.epoch, isFor);
   }
 
-  /** Does one part of the work that belongs to no message; false when there is none now, true when it is done. */
-  #tick(): boolean | Promise<void> {
-    for (const { branch, ticker } of this.tickers) {
-      if (branch.ended || !ticker.due) continue;
-      this.#left--;
-      let receipt: Receipt | undefined;
-      if (this.root !== undefined) {
-        receipt = new Receipt(() => {});
-        receipt.gate = this.gate;
-        receipt.host = this.host;
-        this.root.enterTick(receipt);
-      }
-      try {
-        const done = ticker.tick(receipt);
-        if (done === undefined) {
-          receipt?.release();
-          return true;
-        }
-        this.host.eventLoop.waitBegins(branch);
-        return done.then(() => {
-          branch.over();
-          receipt?.release();
-        }, (error) => {
-          branch.over();
-          this.#failed(branch, error);
-        });
-      } catch (error) {
-        this.#failed(branch, error);
-        return true;
-      }
+  /** Has a flow do one part of its work that belongs to no message. */
+  #tick({ branch, ticker }: Ticked<T>): "again" | "later" {
+    this.#left--;
+    let receipt: Receipt | undefined;
+    if (this.root !== undefined) {
+      receipt = new Receipt(() => {});
+      receipt.gate = this.gate;
+      receipt.host = this.host;
+      this.root.enterTick(receipt);
     }
-    return false;
-  }
-
-  /** Waits for the work that belongs to no message; ends when nothing is left of an exhausted source. */
-  #rest(): void {
-    const left = this.tickers.some(({ branch, ticker }) =>
-      !branch.ended && (ticker.pending || ticker.full)
-    );
-    if (this.#exhausted && !left) return this.#end();
-    this.#waiting = true; // a ticker wakes it
+    try {
+      const done = ticker.tick(receipt);
+      if (done === undefined) {
+        receipt?.release();
+        return "again";
+      }
+      this.host.eventLoop.waitBegins(branch);
+      done.then(() => {
+        branch.over();
+        receipt?.release();
+      }, (error) => {
+        branch.over();
+        branch.failed(error);
+      }).then(this.#goOn);
+      return "later";
+    } catch (error) {
+      branch.failed(error);
+      return "again";
+    }
   }
 
   /** Shows a message to those who see all; it gets a receipt where its source gives none. */
@@ -457,55 +374,8 @@ export class Hub<T> implements LookAheadHost {
     return receipt;
   }
 
-  /** Gives a message to all flows that take one at a time; false when one has failed. */
-  #deliverToAll(
-    message: T,
-    receipt: Receipt | undefined,
-    failure: Error | undefined,
-  ): boolean | Promise<boolean> {
-    let failed = this.#isCut;
-    let pending: [Branch<T>, Promise<void>][] | undefined;
-    const more = this.#more;
-    for (const branch of this.branches) {
-      if (more && branch.scheduler !== undefined) continue;
-      if (branch.flowRun.dead) { // beside others that have begun the message
-        failed = true;
-        continue;
-      }
-      if (more) {
-        if (this.root?.selective && !this.root.isNew(branch, receipt!)) continue;
-        branch.beginning?.(message);
-      }
-      branch.delivery.begin(message, receipt);
-      try {
-        const done = failure === undefined ? branch.emit(message) : branch.refuse(failure);
-        if (done === undefined) continue;
-        this.host.eventLoop.waitBegins(branch);
-        (pending ??= []).push([branch, done]);
-      } catch (error) {
-        failed = true;
-        this.#failed(branch, error);
-      }
-    }
-    return pending === undefined ? !failed : this.#waitForAll(pending, failed);
-  }
-
-  /** Waits for the flows that have a message still; apart, since closures would cost those that have not. */
-  async #waitForAll(
-    pending: readonly [Branch<T>, Promise<void>][],
-    failed: boolean,
-  ): Promise<boolean> {
-    await Promise.all(pending.map(([branch, done]) =>
-      done.then(() => branch.over(), (error) => {
-        failed = true;
-        branch.over();
-        this.#failed(branch, error);
-      })
-    ));
-    return !failed;
-  }
-
-  #delivered(receipt: Receipt | undefined): void {
+  /** A message is done. */
+  delivered(receipt: Receipt | undefined): void {
     this.done++;
     if (receipt !== undefined) {
       receipt.release();
@@ -514,21 +384,15 @@ export class Hub<T> implements LookAheadHost {
     this.host.delivered();
   }
 
-  /** A failure that a flow did not deal with: the flow is dead, and its source hands out nothing more. */
-  #failed(branch: Branch<T>, error: unknown): void {
-    this.#stopping = true;
-    branch.flowRun.die(branch.flowRun.sinkError(error));
-  }
-
   #arrivedAtSinks(): void {
     this.#branch!.over();
-    this.#delivered(this.#receipt);
+    this.delivered(this.#receipt);
     this.#pump();
   }
 
   #lost(error: unknown): void {
     this.#branch!.over();
-    this.#failed(this.#branch!, error);
+    this.#branch!.failed(error);
     this.#pump();
   }
 
@@ -536,17 +400,7 @@ export class Hub<T> implements LookAheadHost {
   get load(): { readonly inFlight: number; readonly waiting: number } {
     const { lookAhead, branches } = this;
     if (lookAhead !== undefined) return lookAhead.load;
-    return { inFlight: branches.some((branch) => branch.waits) ? 1 : 0, waiting: 0 };
-  }
-
-  /** See {@linkcode LookAheadHost}. */
-  isCurrent(inFlight: InFlight): boolean {
-    return this.#isCurrent(inFlight);
-  }
-
-  /** See {@linkcode LookAheadHost}. */
-  settled(receipt: Receipt | undefined): void {
-    this.#delivered(receipt);
+    return { inFlight: branches.all.some((branch) => branch.waits) ? 1 : 0, waiting: 0 };
   }
 
   /** See {@linkcode LookAheadHost}. */
@@ -557,24 +411,18 @@ export class Hub<T> implements LookAheadHost {
   }
 
   /** See {@linkcode LookAheadHost}. */
-  recheck(): void {
-    this.gate.recheck();
-  }
-
-  /** See {@linkcode LookAheadHost}. */
   emptied(): void {
     if (this.#ending && !this.ended) return this.#end();
+    if (this.tickers.exhausted) {
+      this.tickers.ended();
+      this.#wake();
+    }
     if (this.feed instanceof ProxyQueue) this.feed.onIdle();
-  }
-
-  /** See {@linkcode LookAheadHost}. */
-  now(): number {
-    return this.host.eventLoop.now;
   }
 
   /** Says of an error of the source whose it is. */
   error(cause: unknown): SourceError {
-    const flow = this.branches.map(({ flowRun }) => flowRun.flow).join(", ");
+    const flow = this.branches.flows;
     return new SourceError({ ...(flow !== "" && { flow }), source: this.name }, cause);
   }
 
@@ -582,7 +430,7 @@ export class Hub<T> implements LookAheadHost {
   #wake(): void {
     if (!this.#waiting) return;
     this.#waiting = false;
-    const front = this.lookAhead === undefined ? this.#only?.flowRun.front : undefined;
+    const front = this.lookAhead === undefined ? this.branches.only?.flowRun.front : undefined;
     // The next message is likely to need what the last one needed: entered once, not for each of the turn.
     if (front?.receipt === undefined) return runDetached(this.#goOn);
     this.#again ??= runAs(front, () => new Standby(this.#goOn));
@@ -610,51 +458,16 @@ export class Hub<T> implements LookAheadHost {
   }
 
   #end(): void {
-    const { lookAhead } = this;
-    if (lookAhead !== undefined && lookAhead.taken > 0) {
+    const { lookAhead, tickers } = this;
+    if (lookAhead !== undefined && (lookAhead.taken > 0 || tickers.busy)) {
       this.#ending = true;
       return;
     }
     this.ended = true;
-    if (this.#exhausted) this.#silence?.begin();
+    if (tickers.exhausted) tickers.pendingSilence?.begin();
     this.#unguard();
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
-    for (const branch of this.branches) branch.isOver?.();
-  }
-}
-
-/** One flow at one source. */
-export class Branch<T> extends Waiter {
-  /** Where the flow takes its messages. */
-  emit: Emit<T> = () => {};
-  /** Tells the flow that it gets no more messages; set once it has arrived. */
-  isOver: (() => void) | undefined;
-  /** True when the flow takes no more messages of this source. */
-  ended = false;
-  /** Handles its messages, where it does so concurrently. */
-  scheduler: KeyScheduler | undefined;
-  /** Told of each message before the flow gets it. */
-  beginning: ((message: T) => void) | undefined;
-
-  constructor(readonly hub: Hub<T>, readonly flowRun: FlowRun, readonly delivery: Delivery) {
-    super();
-    hub.host.eventLoop.watch(this);
-  }
-
-  /** Has the policy of the flow say what becomes of a message that could not be read. */
-  refuse(failure: Error): Maybe {
-    return this.flowRun.refuse(failure, this.delivery);
-  }
-
-  /** Its message is not waited for any more. */
-  over(): void {
-    this.waitEnds();
-    this.flowRun.writing = "";
-  }
-
-  /** Gives the flow its messages; resolves when it gets no more. */
-  run(emit: Emit<T>): Promise<void> {
-    return this.hub.arrive(this, emit);
+    this.branches.end();
   }
 }

@@ -1,4 +1,4 @@
-import type { Branch } from "./hub.ts";
+import type { Branch } from "./branches.ts";
 import type { Delivery } from "../run/delivery.ts";
 import type { Emit, Maybe } from "../stage/stage.ts";
 

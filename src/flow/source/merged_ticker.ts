@@ -1,8 +1,9 @@
-import type { Clock } from "../../clock.ts";
 import type { WindowCounts } from "../../snapshot.ts";
 import type { StatusEvent } from "../../status.ts";
+import type { FlowRun } from "../run/flow_run.ts";
 import type { Maybe } from "../stage/stage.ts";
-import type { Branch } from "./hub.ts";
+import type { Branch } from "./branches.ts";
+import type { Hub } from "./hub.ts";
 import type { MergeLine } from "./merge.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Ticker } from "./ticker.ts";
@@ -17,12 +18,16 @@ import type { Ticker } from "./ticker.ts";
  */
 export function addMergedTicker(
   ticker: Ticker,
+  hubs: readonly Hub<unknown>[],
   branches: readonly Branch<unknown>[],
   line: MergeLine,
-  { clock, stopping }: { readonly clock: Clock; readonly stopping: AbortSignal },
+  stopping: AbortSignal,
 ): void {
-  const shared = new SharedTicks(ticker, branches, line, stopping);
-  for (const branch of branches) branch.hub.addTicker(branch, new TickerAtSource(shared), clock);
+  const { flowRun } = branches[0]!;
+  const shared = new SharedTicks(ticker, hubs, flowRun, line, stopping);
+  for (const [index, { tickers }] of hubs.entries()) {
+    tickers.add(branches[index]!, new TickerAtSource(shared));
+  }
 }
 
 class SharedTicks {
@@ -31,7 +36,8 @@ class SharedTicks {
 
   constructor(
     readonly ticker: Ticker,
-    readonly branches: readonly Branch<unknown>[],
+    readonly hubs: readonly Hub<unknown>[],
+    readonly flowRun: FlowRun,
     readonly line: MergeLine,
     readonly stopping: AbortSignal,
   ) {
@@ -45,12 +51,12 @@ class SharedTicks {
   }
 
   get due(): boolean {
-    return this.ticker.due && !this.branches.some(({ hub }) => hub.feed.away === true);
+    return this.ticker.due && !this.hubs.some(({ feed }) => feed.away === true);
   }
 
   tick(receipt: Receipt | undefined): Promise<void> {
     return this.line.run(() => {
-      this.branches[0]!.flowRun.goOn();
+      this.flowRun.goOn();
       // Another source may have done it meanwhile.
       if (this.ticker.due && !this.stopping.aborted) return this.ticker.tick(receipt);
     });
@@ -84,6 +90,10 @@ class TickerAtSource implements Ticker {
 
   get full(): boolean {
     return !this.#left && this.#shared.ticker.full;
+  }
+
+  get busy(): boolean {
+    return this.#shared.ticker.busy;
   }
 
   get pending(): boolean {

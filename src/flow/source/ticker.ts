@@ -15,6 +15,8 @@ export interface Ticker {
   readonly due: boolean;
   /** True while no message may begin, since too much waits. */
   readonly full: boolean;
+  /** True while something that ticks have begun goes on: the hub does not end before that. */
+  readonly busy: boolean;
   /** True while something is left to do, now or later, of a source that has ended. */
   readonly pending: boolean;
   /** A message of the source is about to be given to the flow; absent where nobody asks. */

@@ -3,7 +3,7 @@ import { HandlerError } from "../../errors.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Handler } from "../../types.ts";
-import type { Maybe } from "./stage.ts";
+import { isGenerator, type Maybe } from "./stage.ts";
 
 /** A call that is waited for. */
 interface Call {
@@ -153,10 +153,9 @@ export class CallLimit {
 
 /** Closes what a handler has returned, if that is a generator. */
 function closeGenerator(result: unknown, failed: (error: unknown) => void): void {
-  const tag = (result as { [Symbol.toStringTag]?: unknown } | undefined)?.[Symbol.toStringTag];
-  if (tag !== "Generator" && tag !== "AsyncGenerator") return;
+  if (!isGenerator(result)) return;
   try {
-    const closed: unknown = (result as Generator).return(undefined);
+    const closed: unknown = result.return(undefined);
     if (closed instanceof Promise) closed.catch(failed);
   } catch (error) {
     failed(error);

@@ -41,3 +41,10 @@ export function isPromiseLike<T>(value: unknown): value is Promise<T> {
   return typeof value === "object" && value !== null &&
     typeof (value as { then?: unknown }).then === "function";
 }
+
+/** Returns whether `value` is what a generator function returns, also an async one. */
+export function isGenerator(value: unknown): value is Generator | AsyncGenerator {
+  const tag = (value as { [Symbol.toStringTag]?: unknown } | null | undefined)
+    ?.[Symbol.toStringTag];
+  return tag === "Generator" || tag === "AsyncGenerator";
+}

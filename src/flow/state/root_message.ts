@@ -1,3 +1,4 @@
+import { InOrder } from "../source/in_order.ts";
 import type { Root } from "../source/receipt.ts";
 import type { Change, StateMessage } from "./state.ts";
 
@@ -14,8 +15,8 @@ interface MessageSource {
 }
 
 /**
- * A message of a source whose flows handle several at the same time, until it is in a cut of their state: what has
- * changed for it, and which messages must be in that cut too.
+ * A message of a source whose flows handle several at the same time, or a tick of it, until it is in a cut of their
+ * state: what has changed for it, and which messages must be in that cut too.
  */
 export class RootMessage implements Root, StateMessage {
   readonly order: number = count++;
@@ -25,6 +26,8 @@ export class RootMessage implements Root, StateMessage {
   cut = false;
   /** True while a cut is taken that it is not in. */
   left = false;
+  /** True once a window has taken it in: no cut is taken without it, since the window cannot be stored without it. */
+  required = false;
   /** What was changed in stores for it, in this order. */
   readonly changes: Change[] = [];
   /** Those not in a cut yet whose work it builds on. */
@@ -59,38 +62,33 @@ export class RootMessage implements Root, StateMessage {
 
 /** The messages of one partition that are not all in a cut, in the order of the source. */
 export class MessageLine {
-  #entries: RootMessage[] = [];
+  readonly #entries = new InOrder<RootMessage>(compare);
 
   /** Begins at `position`: everything before it is in a cut, or was never there. */
   constructor(public position: unknown) {}
 
   /** Adds a message: the newest, or one that was dropped and comes again. */
   add(message: RootMessage): void {
-    const entries = this.#entries;
-    let index = entries.length;
-    while (index > 0 && isAfter(entries[index - 1]!.next, message.next)) index--;
-    const again = index > 0 && entries[index - 1]!.next === message.next;
-    if (again) entries[index - 1] = message;
-    else entries.splice(index, 0, message);
+    this.#entries.put(message);
   }
 
   /** Passes over the messages that are in a cut, and returns them. */
   advance(): readonly RootMessage[] {
-    const open = this.#entries.findIndex((message) => !message.cut);
-    const passed = this.#entries.splice(0, open < 0 ? this.#entries.length : open);
+    const passed: RootMessage[] = [];
+    while (this.#entries.first?.cut) passed.push(this.#entries.shift());
     this.position = passed.at(-1)?.next ?? this.position;
     return passed;
   }
 
   /** The positions after messages that are in a cut, behind one that is not. */
   get cut(): unknown[] {
-    return this.#entries.filter((message) => message.cut).map(({ next }) => next);
+    return this.#entries.all.filter((message) => message.cut).map(({ next }) => next);
   }
 
   /** The position after the last message before which all are done. */
   get done(): unknown {
     let position = this.position;
-    for (const message of this.#entries) {
+    for (const message of this.#entries.all) {
       if (!message.done && !message.cut) break;
       position = message.next;
     }
@@ -98,9 +96,12 @@ export class MessageLine {
   }
 }
 
-function isAfter(position: unknown, other: unknown): boolean {
-  if (typeof position === "number" && typeof other === "number") return position > other;
-  return typeof position === "bigint" && typeof other === "bigint" && position > other;
+function compare({ next }: RootMessage, { next: other }: RootMessage): number {
+  if (next === other) return 0;
+  const isAfter = typeof next === typeof other &&
+    (typeof next === "number" || typeof next === "bigint") &&
+    next > (other as typeof next);
+  return isAfter ? 1 : -1;
 }
 
 /**

@@ -11,7 +11,7 @@ interface Reading {
   readonly name: string;
   readonly feed: { snapshot?(upTo?: ReadonlyMap<number, unknown>): Commit | undefined };
   /** The flows that read it. */
-  readonly branches: readonly object[];
+  readonly branches: { readonly all: readonly object[] };
 }
 
 /** A flow at the source. */
@@ -93,8 +93,9 @@ export class RootSource implements Root, Resumption, GroupSource {
 
   /** Work begins that belongs to no message, and moves no position. */
   enterTick(receipt: Receipt): void {
-    receipt.root = this;
-    for (const group of this.#groups) group.enter();
+    const tick = this.perMessage ? new RootMessage(this, 0, undefined) : undefined;
+    receipt.root = tick ?? this;
+    for (const group of this.#groups) group.enter(tick);
   }
 
   /** A message is done. */
@@ -158,7 +159,7 @@ export class RootSource implements Root, Resumption, GroupSource {
     const line = this.repeats ? this.#lines.get(partition) : undefined;
     const known = line?.done ?? this.positions.get(partition);
     if (known !== undefined) return known;
-    const wanted = this.#reading.branches.map((branch) => {
+    const wanted = this.#reading.branches.all.map((branch) => {
       const stored = this.#kept.get(branch)?.stored.get(partition);
       return stored === undefined ? position : stored.position;
     });

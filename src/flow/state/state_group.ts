@@ -56,8 +56,9 @@ interface Member {
  *
  * - Where flows handle one message after the other, a cut is taken only when none is open: when it is due, messages
  *   wait at their start until those in flight are done; where there is one flow, none ever waits.
- * - Where they handle several at the same time, a cut never waits. It leaves out the messages that are open, and those
- *   that build on them: what was changed for these is taken back for the moment of the cut.
+ * - Where they handle several at the same time, a cut does not wait. It leaves out the messages that are open, and those
+ *   that build on them: what was changed for these is taken back for the moment of the cut. It waits only where a window
+ *   has taken in a message that would be left out; no message begins then.
  * - A commit never waits for a cut: it takes what is whole, and is run again when the rest is.
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
  */
@@ -133,7 +134,7 @@ export class StateGroup implements StateDriver {
     this.#open--;
     this.#nextLeft?.resolve();
     this.#nextLeft = undefined;
-    if (this.#open > 0 || !this.#due || this.#ended) return;
+    if (!this.#due || this.#ended || !this.#cuttable) return;
     try {
       this.#cut();
     } catch (error) {
@@ -148,7 +149,7 @@ export class StateGroup implements StateDriver {
    */
   snapshot(): Cut | undefined {
     if (this.#ended) return undefined;
-    if (this.#open === 0 || !this.stalls) this.#cut();
+    if (this.#cuttable) this.#cut();
     else if (this.#unsaved === undefined) {
       this.#due = true;
       return undefined;
@@ -220,6 +221,15 @@ export class StateGroup implements StateDriver {
     this.#awaited?.reject(stuck());
     this.#awaited?.promise.catch(() => {}); // nobody may have waited for it
     this.#awaited = undefined;
+  }
+
+  /** True while a cut may be taken: all messages that it must hold are done, and all that they build on. */
+  get #cuttable(): boolean {
+    if (this.#open === 0) return true;
+    if (this.stalls) return false;
+    if (!this.#uncut.values().some(({ required }) => required)) return true;
+    cuttable(this.#uncut);
+    return !this.#uncut.values().some(({ required, left }) => required && left);
   }
 
   #cut(): void {

@@ -1,6 +1,5 @@
 import type { Binding } from "../run/binding.ts";
 import type { Hub } from "../source/hub.ts";
-import type { Ticker } from "../source/ticker.ts";
 import type { ExactStage } from "../stage/exact_pipes.ts";
 import type { OnError } from "../stage/error_policy.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
@@ -36,6 +35,11 @@ export function wayOfTicks(
   return wayOf(binding, bindings, onError, refused);
 }
 
+/** Returns whether a flow has a window. */
+export function hasWindow({ pipes }: Pick<Binding, "pipes">): boolean {
+  return pipes.some((pipe) => (pipe as Stage).ticks !== undefined);
+}
+
 /**
  * Checks a flow with a window: its messages must come one by one, each with its place in the source, and what it
  * has taken in must be held by a store where the source relies on that.
@@ -43,9 +47,10 @@ export function wayOfTicks(
  * @throws {TypeError} If it could not be exact; the error says what to write.
  */
 export function assertTicks(
-  { name, pipes, replays, state }: Binding,
+  { name, pipes, handler, replays, state }: Binding,
   hubs: readonly Hub<unknown>[],
   onError: OnError,
+  isConcurrent: boolean,
 ): void {
   const place = pipes.findIndex((pipe) => (pipe as Stage).ticks !== undefined);
   if (place < 0) return;
@@ -53,6 +58,22 @@ export function assertTicks(
   if (pipes.some((pipe, index) => index !== place && (pipe as Stage).ticks !== undefined)) {
     throw refused(
       "a flow has one window; send its results to a Topic, and read that in another flow",
+    );
+  }
+  const isSingle = (pipe: unknown) =>
+    toOpaque(pipe) !== undefined || (pipe as Stage).holds || (pipe as Stage).single === true;
+  const isStream = typeof handler !== "function" || toOpaque(handler)?.promise !== undefined;
+  if (isConcurrent && (isStream || pipes.some(isSingle))) {
+    throw refused(
+      "another flow handles the messages of its source concurrently, so that this one goes at its own pace, and " +
+        "batch(), exactPipe(), pipe functions, TransformStreams and stream handlers cannot; use map(), filter() or " +
+        "flatMap() there, or read the source a second time",
+    );
+  }
+  if (isConcurrent && hubs.length > 1) {
+    throw refused(
+      "its flow, or another one of its sources, handles messages concurrently, and it reads a merge, whose sources have " +
+        "no common order; window each of them in a flow of its own",
     );
   }
   for (const pipe of pipes.slice(0, place)) {
@@ -71,6 +92,15 @@ export function assertTicks(
   }
   const gate = hubs.map(({ gate }) => gate).find(({ corrector }) => corrector !== undefined);
   if (gate !== undefined && replays !== "skip") {
+    if (isConcurrent) {
+      throw refused(
+        `checkpoint ${
+          JSON.stringify(gate.corrector)
+        } corrects its source, and messages that are handled again would come between others that are in flight; ` +
+          'leave out the option concurrency of the flows of that source, or set replays: "skip" to keep what was ' +
+          "counted first",
+      );
+    }
     const { uncorrectable } = pipes[place] as Stage;
     const repeats = pipes.slice(0, place).some((pipe) => (pipe as Stage).repeats);
     const why = uncorrectable ??
@@ -94,32 +124,4 @@ export function assertTicks(
         "state, a Cache on disk",
     );
   }
-}
-
-/**
- * Checks that a flow has its stages once.
- *
- * @throws {TypeError} If they were made a second time, to handle messages beside each other.
- */
-export function assertOneTicker(known: readonly Ticker[], flow: string, window: string): void {
-  if (known.length === 0) return;
-  throw new TypeError(
-    `Cannot use ${window}() in flow ${
-      JSON.stringify(flow)
-    }: it takes messages in their order, one after the other, ` +
-      "so its flow cannot handle several at once; send the results to a Topic, and handle them in another flow",
-  );
-}
-
-/**
- * Checks a source that a flow with a window reads.
- *
- * @throws {TypeError} If another flow takes its messages ahead: the window must see what it has not taken.
- */
-export function assertNotAhead({ name, tickers, lookAhead }: Hub<unknown>): void {
-  if (tickers.length === 0 || lookAhead === undefined) return;
-  throw new TypeError(
-    `Cannot use a window of source "${name}": another flow handles its messages concurrently; read it a second time ` +
-      "there, or let that flow read a Proxy",
-  );
 }

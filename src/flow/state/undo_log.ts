@@ -13,10 +13,10 @@ class Log {
 }
 
 /**
- * The undo log of work for a message that succeeds or fails as one. The whole work of a flow has the outermost, and
- * of each message where several are handled at the same time; within it, where the flow goes on after errors, are those of the calls of the handler, and within these those of
- * the values at sinks, with one in each for each try. Stores ask it whether the work may write, and tell it what it
- * has changed; what failed is taken back.
+ * The undo log of work for a message that succeeds or fails as one. The whole work of a flow has the outermost, or
+ * that for each message where several are handled at the same time. Within it, where the flow goes on after errors,
+ * are those of the calls of the handler, and within these those of the values at sinks, with one in each for each try.
+ * Stores ask it whether the work may write, and tell it what it has changed; what failed is taken back.
  */
 export class UndoLog implements Writer {
   /** Another flow that has read what it has changed, while that could be taken back. */

@@ -131,9 +131,8 @@ function windowsOf(
 ): WindowSnapshot[] {
   return [...windows].map(([index, id]) => {
     const flow = run?.opened?.flows[index];
-    const ticking = flow?.branches.flatMap(({ hub }) => hub.tickers)
-      .find(({ branch }) => branch.flowRun === flow.flowRun);
-    const counts = ticking?.ticker.look() ?? NO_WINDOWS;
+    const hub = flow?.origin?.hub ?? flow?.hubs[0];
+    const counts = hub?.tickers.of(flow!.flowRun)?.look() ?? NO_WINDOWS;
     return { id, window: bindings[index]!.name, ...counts };
   });
 }
@@ -178,7 +177,7 @@ function sourcesOf(
       waitsFor: view?.waitsFor,
       watermark: watermarkOf(
         least(heards.map(({ snapshot }) => snapshot.frontier)),
-        hub?.branches[0]?.delivery.root,
+        hub?.branches.all[0]?.delivery.root,
         clock.now(),
       ),
       partitions,

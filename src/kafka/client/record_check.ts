@@ -27,7 +27,7 @@ export interface Placed {
 const OVERHEAD = 32 + 61;
 
 /** Returns how many bytes a record takes in a batch of its own, at most. */
-export function sizeOf(record: ProducerRecord): number {
+function sizeOf(record: ProducerRecord): number {
   let size = OVERHEAD + (record.key?.byteLength ?? 0) + (record.value?.byteLength ?? 0);
   for (const [name, value] of record.headers) {
     size += 10 + 3 * name.length + (value?.byteLength ?? 0);

@@ -36,7 +36,7 @@ const ROOM_BELOW = 3;
 const ROOM_PART = ROOM_BELOW / BATCHES_AHEAD;
 
 /** A batch that is being delivered. */
-interface Delivery {
+interface BatchInFlight {
   /** How many entries were added before its first. */
   readonly begin: number;
   /** Its bytes. */
@@ -53,11 +53,11 @@ export class BatchQueue {
   /** The bytes of the entries. */
   #waiting = 0;
   /** The bytes of the batches that are being delivered. */
-  #underWay = 0;
+  #inFlightBytes = 0;
   /** How many entries were ever added. */
   #added = 0;
   /** What is being delivered, in order. */
-  readonly #inFlight = new Map<Promise<void>, Delivery>();
+  readonly #inFlight = new Map<Promise<void>, BatchInFlight>();
   #flushing = 0;
   #closed = false;
   #error: Error | undefined;
@@ -155,14 +155,14 @@ export class BatchQueue {
   #isAbove(batches: number, part: number): boolean {
     const { batchSize, bufferMemory } = this.#options;
     return this.#entries.length >= batchSize * batches ||
-      this.#waiting + this.#underWay >= bufferMemory * part;
+      this.#waiting + this.#inFlightBytes >= bufferMemory * part;
   }
 
   /** Delivers a batch that is full, or when nothing may be added; else waits for more. */
   #deliverOrLinger(hurry = false): void {
     const { batchSize, bufferMemory, lingerMs, maxBytes, clock } = this.#options;
     const isFull = this.#entries.length >= batchSize || this.#waiting >= maxBytes() ||
-      this.#waiting + this.#underWay >= bufferMemory;
+      this.#waiting + this.#inFlightBytes >= bufferMemory;
     if (hurry || isFull) this.#deliver();
     else this.#cancelLinger ??= clock.timer(() => this.#lingered(), lingerMs);
   }
@@ -182,7 +182,7 @@ export class BatchQueue {
     this.#overdue = false;
     const begin = this.#begin;
     const [batch, bytes] = this.#take();
-    this.#underWay += bytes;
+    this.#inFlightBytes += bytes;
     // Now, not when it is delivered: what follows is made while the brokers write.
     this.#makeRoom();
     const delivered = this.#options.deliver(batch).finally(() => this.#delivered(delivered));
@@ -191,7 +191,7 @@ export class BatchQueue {
   }
 
   #delivered(delivered: Promise<void>): void {
-    this.#underWay -= this.#inFlight.get(delivered)!.bytes;
+    this.#inFlightBytes -= this.#inFlight.get(delivered)!.bytes;
     this.#inFlight.delete(delivered);
     if (this.#error) {
       this.#entries = this.#entries.filter((entry) => entry.refuse);

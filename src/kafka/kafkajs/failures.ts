@@ -14,7 +14,7 @@ interface Failure {
 }
 
 /** Returns the innermost error that kafkajs wrapped. */
-export function rootOf(error: unknown): Failure {
+function rootOf(error: unknown): Failure {
   let root = error as Failure;
   for (let depth = 0; depth < 8; depth++) {
     const inner = root.cause ?? root.originalError ?? root.errors?.[0];

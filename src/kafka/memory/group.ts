@@ -1,13 +1,9 @@
-import { sharers } from "../client/alone.ts";
+import { type Candidate, sharers } from "../client/alone.ts";
 import type { Positions } from "../client/broker.ts";
 
 /** A member of a group. */
-export interface GroupMember {
+export interface GroupMember extends Candidate {
   readonly topic: string;
-  /** Whether it must be the only reader of the topic in its group. */
-  readonly exclusive: boolean;
-  /** The last generation of the group in which it was given partitions; 0 for none. */
-  readonly held: number;
   /** Takes its partitions back. */
   revoke(): Promise<void>;
   /** Tells the member its partitions in a generation of the group, and begins to deliver their records. */

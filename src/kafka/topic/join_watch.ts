@@ -2,7 +2,7 @@ import type { Waiting } from "../../snapshot.ts";
 import { type Clock, remind } from "../../clock.ts";
 
 /** After how long without an assignment the cause is reported. */
-export const JOINING_AFTER_MS = 3_000;
+const JOINING_AFTER_MS = 3_000;
 
 /** Reports what a member without an assignment waits for: when it takes long, and whenever it has taken twice as long. */
 export class JoinWatch {

@@ -5,7 +5,7 @@ import { DeadLetters, isFlowFailure } from "./dead_letter.ts";
 import type { TopicInput } from "./outgoing.ts";
 
 /** The header of results of messages that were handled again; its value is the epoch of the correction. */
-export const CORRECTION_HEADER = "slipstream-correction";
+const CORRECTION_HEADER = "slipstream-correction";
 
 const encoder = new TextEncoder();
 

@@ -3,9 +3,7 @@ import {
   App,
   type AppSnapshot,
   Cache,
-  Checkpoint,
   deadLetter,
-  Dependency,
   MemoryCache,
   Proxy,
   retry,
@@ -14,6 +12,7 @@ import { Topic } from "@slipstream/slipstream/kafka";
 import { MemoryBroker } from "@slipstream/slipstream/memory";
 import { ManualClock } from "@slipstream/slipstream/testing";
 import { parse, string } from "valibot";
+import { pricedOrders } from "../../_support/priced_orders.ts";
 
 Deno.test("App.snapshot() before a run has the flows and sources, and is idle", () => {
   const app = new App({ clock: new ManualClock() });
@@ -211,25 +210,15 @@ Deno.test("App.snapshot() shows what is in the open stores, and when they were s
 
 Deno.test("App.snapshot() shows an outage of a dependency and the correction after it", async () => {
   const MINUTE = 60_000;
-  await using broker = new MemoryBroker();
-  const options = { broker, groupId: "g", offset: "earliest" } as const;
-  await using rates = new Topic("rates", options);
-  await using orders = new Topic("orders", options);
   await using cache = new MemoryCache();
-  for (const topic of [rates, orders]) await topic.ensure();
-  const checkpoint = new Checkpoint("priced", {
-    dependent: orders,
-    dependencies: [new Dependency("rates", rates, { downtimeThreshold: 10 * MINUTE })],
-    correct: true,
-    cache,
-  });
+  const downtimeThreshold = 10 * MINUTE;
+  await using set = await pricedOrders({ downtimeThreshold, unit: MINUTE, correct: true, cache });
+  const { rates, orders, rate, price } = set;
   const app = new App();
-  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value) * MINUTE), {
-    name: "rate",
-  });
+  app.handle(rates, rate, { name: "rate" });
   let priced = 0;
-  app.handle(orders, async ({ value }) => {
-    await checkpoint.checkPulse(Number(value) * MINUTE);
+  app.handle(orders, async (order) => {
+    await price(order);
     priced++;
   }, { name: "price" });
   const streaming = app.stream();
@@ -272,21 +261,10 @@ Deno.test("App.snapshot() shows an outage of a dependency and the correction aft
 });
 
 Deno.test("App.snapshot() shows which messages a checkpoint holds in mode wait, and for what", async () => {
-  await using broker = new MemoryBroker();
-  const options = { broker, groupId: "g", offset: "earliest" } as const;
-  await using rates = new Topic("rates", options);
-  await using orders = new Topic("orders", options);
-  for (const topic of [rates, orders]) await topic.ensure();
-  const checkpoint = new Checkpoint("priced", {
-    dependent: orders,
-    dependencies: [new Dependency("rates", rates)],
-    mode: "wait",
-    time: ({ value }) => Number(value),
-  });
+  await using set = await pricedOrders({ mode: "wait", time: ({ value }) => Number(value) });
+  const { rates, orders, rate } = set;
   const app = new App();
-  app.handle(rates, async ({ value }) => void await checkpoint.heartbeat(Number(value)), {
-    name: "rate",
-  });
+  app.handle(rates, rate, { name: "rate" });
   const priced = Promise.withResolvers<void>();
   app.handle(orders, () => priced.resolve(), { name: "price" });
   const streaming = app.stream();
