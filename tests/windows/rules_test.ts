@@ -709,3 +709,38 @@ Deno.test("a fold that fails leaves its windows as they were", async () => {
   await app.stream();
   assertEquals(seen, [[-10, 1, [5]], [0, 2, [5, 16]], [10, 1, [16]]]);
 });
+
+Deno.test("rule 3: in memory too, a pause is no silence, and silence goes on after it", async () => {
+  const clock = new ManualClock(0);
+  const app = new App({ clock });
+  const seen: unknown[] = [];
+  const next = Promise.withResolvers<void>();
+  const end = Promise.withResolvers<void>();
+  async function* read() {
+    yield at(0);
+    await next.promise;
+    yield at(1);
+    await end.promise;
+  }
+  const source = read();
+  app.handle(source, minutes(), ({ id, value }) => void seen.push([id, value]));
+  const streaming = app.stream();
+  await clock.tick(10_000);
+  app.pause(source);
+  await clock.tick(10 * MINUTE);
+  next.resolve(); // it is there, and held back
+  await clock.tick(10 * MINUTE);
+  assertEquals(seen, []);
+  app.resume(source);
+  await clock.tick(10_000);
+  app.pause(source);
+  await clock.tick(10 * MINUTE);
+  app.resume(source);
+  await clock.tick(40_000);
+  assertEquals(seen, []);
+  await clock.tick(20_000);
+  assertEquals(seen, [["0/a/0", 2]]);
+  end.resolve();
+  await streaming;
+  assertEquals(clock.pending, 0);
+});

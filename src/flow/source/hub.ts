@@ -79,6 +79,8 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
   #waiting = false;
   /** Reads all partitions again, however much of one waits. */
   #unguard: () => void = () => {};
+  /** No longer looks at the gate. */
+  #unobserve: () => void = () => {};
   /** Goes on for the flow, where there is one. */
   #again: Standby | undefined;
   /** A message that the gate keeps back. */
@@ -166,6 +168,10 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
     const { lookAhead, root, tickers, gate, branches } = this;
     this.#more = lookAhead !== undefined || root !== undefined || tickers.any || gate.attributed;
     if (this.#more) branches.askFirst(root);
+    const silence = tickers.pendingSilence;
+    if (silence !== undefined) { // a pause is none
+      this.#unobserve = gate.observe(() => gate.closed ? silence.end() : this.#wake());
+    }
     if (branches.anySequential) {
       lookAhead?.add(
         new LockStep(({ message, receipt, failure }) =>
@@ -466,6 +472,7 @@ export class Hub<T> implements LookAheadHost, BranchesHost {
     this.ended = true;
     if (tickers.exhausted) tickers.pendingSilence?.begin();
     this.#unguard();
+    this.#unobserve();
     this.#held = undefined;
     this.host.hubEnded(this as Hub<unknown>);
     this.branches.end();
