@@ -529,7 +529,8 @@ class Quiet {
   }
 
   arrived(log: number): void {
-    this.#sums.set(log, 0);
+    // One that was in flight when its partition was taken away is behind what the partition has given since it is back.
+    this.#sums.set(log, this.#were[log] ? SLACK : 0);
   }
 
   of(log: number): number {
