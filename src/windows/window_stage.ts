@@ -329,6 +329,7 @@ export class WindowStage implements Ticker {
     this.#windows.save(rows);
     const saved = this.#outbox.save(rows);
     this.#asked = false;
+    this.#cancelAsk?.();
     return () => {
       saved();
       this.wake();

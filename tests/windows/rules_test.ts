@@ -744,3 +744,23 @@ Deno.test("rule 3: in memory too, a pause is no silence, and silence goes on aft
   await streaming;
   assertEquals(clock.pending, 0);
 });
+
+Deno.test("rule 9: a result that a commit has taken before it asked for one leaves no timer behind", async () => {
+  const source = new WindowSource();
+  const clock = new ManualClock(1_000_000_000);
+  const app = new App({ clock, commit: { interval: 20 } });
+  app.handle(source, minutes(), () => {}, {
+    name: "windows",
+    state: new MemoryCache({ maxBytes: Infinity }),
+  });
+  const streaming = app.stream();
+  for (let minute = 0; minute < 5; minute++) {
+    source.send([at(minute * MINUTE)]);
+    for (let step = 0; step < 5; step++) await clock.tick(5);
+  }
+  source.send([at(5 * MINUTE)]); // asks anew, after a commit has come for the one before it
+  await clock.tick(1);
+  await app.close();
+  await streaming;
+  assertEquals(clock.pending, 0);
+});
