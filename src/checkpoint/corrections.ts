@@ -115,17 +115,17 @@ export class Corrections {
   #atRest(step: () => Promise<void>): Promise<void> {
     const { gate, tracker } = this.#state;
     this.#running++;
-    gate.pause(this.#pauseReason);
-    const done = runDetached(() =>
-      this.#last.then(async () => {
+    const done = runDetached(() => {
+      gate.pause(this.#pauseReason);
+      return this.#last.then(async () => {
         try {
           await tracker.idle();
           await step();
         } finally {
           if (--this.#running === 0) gate.resume(this.#pauseReason);
         }
-      }).finally(this.#rested)
-    );
+      }).finally(this.#rested);
+    });
     this.#last = done.catch(() => {}); // the caller of this is told
     return done;
   }

@@ -28,8 +28,10 @@ export interface WindowOptions<M> {
    */
   outOfOrderness?: Duration | undefined;
   /**
-   * What happens while a partition is read to its end and nothing comes: `"advance"` lets the watermark go on with the
-   * clock, so that windows close; `"hold"` waits for the next message.
+   * What happens while a partition is read to its end and nothing comes: `"advance"` moves the watermark on by the time
+   * that passes on the clock, so that windows close; `"hold"` waits for the next message. A source without fetches (an
+   * iterable, `replayable()`) counts as read to its end while its next message is waited for: set `"hold"` where that
+   * may take longer than the event time moves on, as with files and pages.
    *
    * @default {"advance"}
    */

@@ -10,10 +10,12 @@ export class PartitionNumbers {
 
   /** Takes the names of the sources as they are merged; those of the same name are told apart by a number. */
   constructor(names: readonly string[]) {
-    const named = names.map((name, index) => {
-      const before = names.slice(0, index).filter((other) => other === name).length;
-      return before === 0 ? name : `${name} ${before + 1}`;
-    });
+    const named: string[] = [];
+    for (const name of names) {
+      let free = name;
+      for (let number = 2; named.includes(free); number++) free = `${name} ${number}`;
+      named.push(free);
+    }
     this.names = named.toSorted();
     this.#places = named.map((name) => this.names.indexOf(name));
   }

@@ -144,6 +144,9 @@ export class WindowStage implements Ticker {
       };
       concurrent.admission.changed = () => this.#admitted();
       concurrent.results.changed = () => this.wake();
+      concurrent.results.freed = () => {
+        if (this.due) this.wake();
+      };
     }
     const { stopping, signal } = ticking;
     for (const end of [stopping, signal]) {
@@ -219,7 +222,6 @@ export class WindowStage implements Ticker {
     const { receipt, branch } = this.#place.input;
     const replays = this.#replays;
     if (replays?.passes) return;
-    if (receipt?.root instanceof RootMessage) receipt.root.required = true;
     const again = replays?.watermark;
     const local = receipt?.partition ?? 0;
     const partition = this.#numbers.of(branch, local);
@@ -247,11 +249,17 @@ export class WindowStage implements Ticker {
       arrival: clock.arrivals,
       watermark: again ?? clock.watermark,
     };
-    if (again !== undefined) return replays!.reached(entry, false);
+    const root = receipt?.root instanceof RootMessage ? receipt.root : undefined;
+    if (again !== undefined) {
+      replays!.reached(entry, false);
+      if (root !== undefined) root.required = true;
+      return;
+    }
     // What cannot be copied is an error before anything is added.
     const isCopied = this.#settings.late !== undefined && time < clock.watermark;
     const copy = isCopied ? copyOf(message) : undefined;
     const late = this.#windows.add(entry);
+    if (root !== undefined) root.required = true; // what has failed before is in no window
     replays?.reached(entry, late === undefined);
     const origin = receipt?.origin ?? this.#place.input.root;
     const counts = time <= nowOf(origin, this.#ticking.clock) + maxAhead;
@@ -271,7 +279,7 @@ export class WindowStage implements Ticker {
       scope === "source" && how.merge === undefined && clocks.size > 0 && !clocks.has(partition)
     ) {
       throw new TypeError(
-        "Cannot merge the partitions of a source: fold() needs merge where windows have messages of several",
+        "Cannot merge partitions: fold() needs merge where windows have messages of several",
       );
     }
     return this.#watermarks.of(partition, silence);

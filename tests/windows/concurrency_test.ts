@@ -885,6 +885,6 @@ Deno.test("rule 8: what cannot be right is refused", async () => {
     await refusedBy((app) => {
       app.handle(merge([at(0)], [at(1)]), window, () => {}, { name: "windows", concurrency });
     }),
-    'Cannot use tumbling() in flow "windows": its flow, or another one of its sources, handles messages concurrently',
+    'Cannot use tumbling() in flow "windows": it reads a merge, whose sources have no common order, and its flow',
   );
 });

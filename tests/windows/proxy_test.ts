@@ -523,7 +523,7 @@ Deno.test("a window behind a Proxy is refused where its messages have no place i
     const concurrency = { max: 2, by: "none" } as const;
     app.handle(source, () => {}, { name: "c", state, concurrency });
     on(app, proxy, state);
-  }, 'flow "c" handles messages of the source of flow "a" concurrently');
+  }, 'flow "c" handles messages of the same source concurrently, ahead of flow "a"');
   await refused((app, state, proxy, source) => {
     const results = minutes();
     app.handle(source, results, ({ key, end }) => at(end, key), { name: "a", state, sink: proxy });

@@ -69,8 +69,8 @@ export interface AdmissionOptions {
  * Gives a window the messages of a concurrent flow in the order of their partitions, whichever has passed the pipes
  * before it first.
  *
- * - A message waits for those before it without a slot, and counts for `ahead`. One that the pipes have dropped, given
- *   up or that was never begun is waited for no longer.
+ * - A message waits for those before it without a slot, and counts for `ahead`. It no longer
+ *   waits for one that was filtered out, given up or never begun.
  * - What is before a message that has begun is begun too, whatever happens to the source: else a window would have it
  *   without what comes before it.
  * - They are admitted one at a time. Once one is, no cut is taken without it.

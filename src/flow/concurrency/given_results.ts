@@ -47,6 +47,8 @@ export class GivenResults {
   open = 0;
   /** Called when one is done; set by the window. */
   changed: () => void = () => {};
+  /** Called when a slot is free; set by the window. */
+  freed: () => void = () => {};
   readonly #options: GivenResultsOptions;
 
   constructor(options: GivenResultsOptions) {

@@ -81,6 +81,8 @@ export interface KeySchedulerOptions {
   readonly failed: (chain: Chain, error: unknown) => void;
   /** Gives the messages to the window of the flow, where it has one. */
   readonly admission?: Admission | undefined;
+  /** A slot is free that nothing has taken; a result of the window may. */
+  readonly freed?: (() => void) | undefined;
 }
 
 /**
@@ -355,6 +357,7 @@ export class KeyScheduler implements Consumer {
   /** A slot is free: whatever is ready takes it, else its sources are read. */
   #freed(): void {
     this.#pump();
+    this.#options.freed?.();
     for (const lookAhead of [...this.#lookAheads]) lookAhead.changed();
   }
 

@@ -12,8 +12,8 @@ import type { TickingSource } from "../stage/ticking.ts";
 import { ProxyQueue } from "./proxy_queue.ts";
 
 /**
- * The source that messages were made from which come through Proxies, as the flow behind them sees it: it is read to
- * its end when nothing is on its way any more.
+ * The source before the Proxies, as the flow behind them sees it: it is read to its end when nothing is on its way any
+ * more.
  */
 export class SourceOfProxies implements TickingSource {
   readonly hub: Hub<unknown>;

@@ -37,7 +37,8 @@ export function wayOf(
     if (reader.sources.length !== 1) {
       throw refused(
         reader === binding
-          ? "it reads a Proxy beside other sources; let one flow read all of them"
+          ? "it reads a Proxy beside other sources, and their messages have no common order; merge the sources " +
+            "themselves, and do the work of the flow before the Proxy in a map() before the window"
           : `flow ${
             JSON.stringify(reader.name)
           }, which writes to the Proxy, reads a merge; put the window in that flow`,
@@ -64,14 +65,14 @@ export function wayOf(
     const [writer] = writers;
     if (writer === undefined) {
       throw refused(
-        "it reads a Proxy that no flow writes to, whose messages have no position; give it a source that has",
+        "it reads a Proxy that no flow writes to, so its messages have no position; read a source that has positions",
       );
     }
     if (writers.length > 1) {
       const names = writers.map(({ name }) => JSON.stringify(name)).join(" and ");
       throw refused(
-        `flows ${names} write to the Proxy that it reads, and their messages have no common order; give each a ` +
-          "Proxy and a window of its own",
+        `flows ${names} write to the Proxy that it reads, and their messages have no common order; put ` +
+          "the window in a flow that reads a merge of their sources",
       );
     }
     const why = writer.concurrency !== undefined
@@ -92,10 +93,11 @@ export function wayOf(
   const other = concurrentReader(bindings, (sources) => sources.includes(source));
   if (other !== undefined) {
     throw refused(
-      `flow ${JSON.stringify(other.name)} handles messages of the source of flow ${
+      `flow ${
+        JSON.stringify(other.name)
+      } handles messages of the same source concurrently, ahead of flow ${
         JSON.stringify(reader.name)
-      } concurrently, which writes to the Proxy that it reads, and takes them ahead of it; let it read a Proxy of ` +
-        "its own",
+      }, which writes to the Proxy; let flow ${JSON.stringify(other.name)} read a Proxy of its own`,
     );
   }
   const { corrector } = gateOf(source);

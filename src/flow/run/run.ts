@@ -11,6 +11,7 @@ import type { Companion, Host } from "../source/host.ts";
 import { gateOf } from "../source/gate.ts";
 import type { Hub, HubHost } from "../source/hub.ts";
 import { type FlowHost, STOPPED } from "./flow_run.ts";
+import { runDetached } from "./current.ts";
 import { forgetWork } from "./attribution.ts";
 import { Pending } from "./pending.ts";
 import { ProgressReport } from "./progress_report.ts";
@@ -92,7 +93,8 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     return this.#over ? undefined : this.#options.tell?.();
   }
 
-  readonly #tellBound = (event: StatusEvent): void => this.#tell(event);
+  /** A listener works for nobody, whoever has something to tell. */
+  readonly #tellBound = (event: StatusEvent): void => runDetached(() => this.#tell(event));
 
   /** Somebody listens from now on. */
   listened(): void {

@@ -285,6 +285,7 @@ function connectConcurrent(
     },
     failed: ({ flowRun }, error) => failed(flowRun, error),
     admission: window?.admission,
+    freed: window && (() => window.results.freed()),
   });
   const branches = hubs.map((hub) => hub.connectConcurrent(flowRun, scheduler, concurrency));
   if (window !== undefined) hubs[0]!.lookAhead!.tell(window.admission);

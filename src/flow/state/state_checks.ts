@@ -69,7 +69,7 @@ export function trackStage(
     if (exact && (receipt?.root === undefined || receipt.sent)) {
       const sent = new TypeError(
         "user code sent it to a Proxy, so it has no position and the state would not be exact; " +
-          "send it from a flow with state",
+          "return or yield it in a flow with state, so that its sink writes it",
       );
       throw flowRun.callError(sent, message, delivery);
     }

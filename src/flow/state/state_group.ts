@@ -187,11 +187,15 @@ export class StateGroup implements StateDriver {
 
   /** Commits until these messages are in a cut that is on disk: what begins meanwhile is not waited for. */
   async #flushed(messages: readonly RootMessage[]): Promise<void> {
-    for (;;) {
+    for (let wereCut = false;;) {
+      const { promise: left } = this.#nextLeft ??= Promise.withResolvers(); // also during the commit
       await this.#host.commit();
-      if (messages.every(({ cut }) => cut)) return;
+      if (wereCut) return;
+      wereCut = messages.every(({ cut }) => cut);
+      if (wereCut && this.#unsaved === undefined) return;
+      if (wereCut) continue; // in a cut that the commit has not saved
       if (this.#stuck) throw stuck();
-      await (this.#nextLeft ??= Promise.withResolvers()).promise;
+      await left;
     }
   }
 

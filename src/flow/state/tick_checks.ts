@@ -67,13 +67,13 @@ export function assertTicks(
     throw refused(
       "another flow handles the messages of its source concurrently, so that this one goes at its own pace, and " +
         "batch(), exactPipe(), pipe functions, TransformStreams and stream handlers cannot; use map(), filter() or " +
-        "flatMap() there, or read the source a second time",
+        "flatMap() there, or let the concurrent flow read a Proxy of its own",
     );
   }
   if (isConcurrent && hubs.length > 1) {
     throw refused(
-      "its flow, or another one of its sources, handles messages concurrently, and it reads a merge, whose sources have " +
-        "no common order; window each of them in a flow of its own",
+      "it reads a merge, whose sources have no common order, and its flow, or another one of its sources, handles " +
+        "messages concurrently; leave out the option concurrency, or let such another flow read a Proxy of its own",
     );
   }
   for (const pipe of pipes.slice(0, place)) {
