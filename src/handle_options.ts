@@ -65,7 +65,8 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    *   has none of the messages that its group has committed stops with an error: set where to begin by `seek()`, or
    *   by the Topic's `offset` by partition.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a
-   *   flow that writes to a Proxy must have the policy `"stop"`.
+   *   flow that writes to a Proxy must have the policy `"stop"`, and return or yield what is for it: what
+   *   `proxy.send()` sends has no position.
    * - Await every write in the handler: one that lands after the call has failed, or the message is done, is
    *   refused. In handlers and sinks, `flush()` and `durable` reject: the cache goes to disk between messages.
    * - Where `onError` continues, the writes of a failed call of the handler or of a sink are undone. If another flow
