@@ -9,7 +9,7 @@ export interface OutboxItem {
   /** A result goes to the handler, what is late to its sink. */
   readonly type: "result" | "late";
   value: unknown;
-  /** True once it has left: what was made of it is done. */
+  /** True once it has left, and what was made of it is done. */
   left: boolean;
   /** What it left with: it is gone once that is in a cut; undefined where it is gone at once. */
   with: Cuttable | undefined;
@@ -35,7 +35,7 @@ interface OutboxRow {
 
 /**
  * Results that are part of a cut before anybody sees them: what a crash takes back was never given to anybody. An item
- * leaves once its cut is on disk, and the cut that stores what was made of it stores it no longer. Several may be on
+ * leaves once its cut is on disk, and the cut that stores what was made of it no longer stores it. Several may be on
  * their way at the same time, and be done in any order.
  */
 export class Outbox {

@@ -453,7 +453,7 @@ export class WindowStage implements Ticker {
     this.#windows.moved(ALL);
   }
 
-  /** Applies the silence so far where a window closes by it. A source that has ended holds the others up no more. */
+  /** Applies the silence so far where a window closes by it. A source that has ended no longer holds up the others. */
   #advance(): void {
     const { advances, scope } = this.#settings;
     if (this.#ending || this.#windows.due || (!advances && !this.#someEnded)) return;

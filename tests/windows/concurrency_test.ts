@@ -394,12 +394,11 @@ Deno.test("rule 8: while a source without fetches is waited for, a message in fl
   await streamed;
 });
 
-Deno.test("rule 8: a partition whose first message is in flight does not follow the others", async () => {
-  const source = new WindowSource(2);
+/** An app whose window has the messages of all partitions, after a call for each; three at the same time. */
+function collectingAll(source: WindowSource, state: ReturnType<typeof open>) {
   const calls = new Calls<number>();
   const seen: unknown[] = [];
   const clock = new ManualClock(1_000_000);
-  await using state = open();
   const app = new App({ clock });
   app.handle(
     source,
@@ -408,6 +407,13 @@ Deno.test("rule 8: a partition whose first message is in flight does not follow 
     ({ value }) => void seen.push(value),
     { name: "windows", state, concurrency: { max: 3, by: "none" } },
   );
+  return { app, calls, clock, seen };
+}
+
+Deno.test("rule 8: a partition whose first message is in flight does not follow the others", async () => {
+  const source = new WindowSource(2);
+  await using state = open();
+  const { app, calls, clock, seen } = collectingAll(source, state);
   source.send([at(1), at(100)]);
   source.send([at(2), at(101)], 1);
   const streamed = app.stream();
@@ -426,18 +432,8 @@ Deno.test("rule 8: a partition whose first message is in flight does not follow 
 
 Deno.test("rule 8: a partition without messages follows none whose first message is in flight", async () => {
   const source = new WindowSource(3);
-  const calls = new Calls<number>();
-  const seen: unknown[] = [];
-  const clock = new ManualClock(1_000_000);
   await using state = open();
-  const app = new App({ clock });
-  app.handle(
-    source,
-    map((message: Timed) => calls.call(message.timestamp).then(() => message)),
-    tumbling({ size: 10, by: () => "all", maxAhead: Infinity, into: collect(times) }),
-    ({ value }) => void seen.push(value),
-    { name: "windows", state, concurrency: { max: 3, by: "none" } },
-  );
+  const { app, calls, clock, seen } = collectingAll(source, state);
   source.send([at(1), at(100)]);
   source.send([at(2)], 1);
   const streamed = app.stream();

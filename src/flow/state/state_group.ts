@@ -58,7 +58,7 @@ interface Member {
  *   wait at their start until those in flight are done; where there is one flow, none ever waits.
  * - Where they handle several at the same time, a cut does not wait. It leaves out the messages that are open, and those
  *   that build on them: what was changed for these is taken back for the moment of the cut. It waits only where a window
- *   has taken in a message that would be left out; no message begins then.
+ *   has taken in a message that would be left out; nothing is read then.
  * - A commit never waits for a cut: it takes what is whole, and is run again when the rest is.
  * - A message that failed for good stays open for ever: what came after the last cut is dropped.
  */
@@ -134,9 +134,9 @@ export class StateGroup implements StateDriver {
     this.#open--;
     this.#nextLeft?.resolve();
     this.#nextLeft = undefined;
-    if (!this.#due || this.#ended || !this.#cuttable) return;
+    if (!this.#due || this.#ended) return;
     try {
-      this.#cut();
+      if (!this.#cutIfWhole()) return;
     } catch (error) {
       return this.#host.fail(error); // whoever says that a message is done must not meet it
     }
@@ -149,8 +149,7 @@ export class StateGroup implements StateDriver {
    */
   snapshot(): Cut | undefined {
     if (this.#ended) return undefined;
-    if (this.#cuttable) this.#cut();
-    else if (this.#unsaved === undefined) {
+    if (!this.#cutIfWhole() && this.#unsaved === undefined) {
       this.#due = true;
       return undefined;
     }
@@ -227,18 +226,20 @@ export class StateGroup implements StateDriver {
     this.#awaited = undefined;
   }
 
-  /** True while a cut may be taken: all messages that it must hold are done, and all that they build on. */
-  get #cuttable(): boolean {
-    if (this.#open === 0) return true;
-    if (this.stalls) return false;
-    if (!this.#uncut.values().some(({ required }) => required)) return true;
-    cuttable(this.#uncut);
-    return !this.#uncut.values().some(({ required, left }) => required && left);
+  /** Takes a cut if all messages that it must hold are done, and all that they build on; returns whether it did. */
+  #cutIfWhole(): boolean {
+    if (this.#open > 0 && this.stalls) return false;
+    const messages = cuttable(this.#uncut);
+    const isWhole = this.#open === 0 ||
+      !this.#uncut.values().some(({ required, left }) => required && left);
+    if (isWhole) this.#cut(messages);
+    return isWhole;
   }
 
-  #cut(): void {
+  /** Takes a cut that holds these messages. */
+  #cut(messages: readonly RootMessage[] = cuttable(this.#uncut)): void {
     this.#cutting = true;
-    for (const message of cuttable(this.#uncut)) {
+    for (const message of messages) {
       message.cut = true;
       message.changes.length = 0;
       message.needs.clear();
