@@ -1,0 +1,75 @@
+/** kafkajs's member of a group, when what it asks of the group's coordinator fails. */
+import { Buffer } from "node:buffer";
+import { assertEquals, assertRejects } from "@std/assert";
+import kafkajs from "kafkajs";
+import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
+import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import "../../src/kafka/kafkajs/repairs.ts";
+
+const [UNKNOWN_MEMBER, LOADING] = [25, 14];
+
+const logger: Record<string, () => unknown> = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  namespace: () => logger,
+};
+
+/** A member of a group whose coordinator is the first of `coordinators`, then the next at each look. */
+function member(...coordinators: object[]) {
+  return new ConsumerGroup({
+    retry: { initialRetryTime: 1 },
+    cluster: {
+      findGroupCoordinator: () => Promise.resolve(coordinators.shift()),
+      refreshMetadata: () => Promise.resolve(),
+      refreshMetadataIfNecessary: () => Promise.resolve(),
+      findTopicPartitionMetadata: () => [],
+      committedOffsets: () => ({}),
+    },
+    groupId: "g",
+    topics: [],
+    topicConfigurations: {},
+    logger,
+    instrumentationEmitter: { emit() {} },
+    assigners: [],
+    maxWaitTimeInMs: 1,
+  });
+}
+
+/** A coordinator that answers requests to join with errors of these numbers, then lets the member in. */
+function coordinator(...errors: number[]) {
+  return {
+    joinGroup: () => {
+      const error = errors.shift();
+      if (error !== undefined) return Promise.reject(createErrorFromCode(error));
+      return Promise.resolve({ generationId: 1, leaderId: "other", memberId: "m", members: [] });
+    },
+    syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
+  };
+}
+
+Deno.test("kafkajs: a member whose join failed joins, before it fetches", async () => {
+  const asked = coordinator(UNKNOWN_MEMBER, LOADING);
+  const group = member(asked, asked, asked);
+  await assertRejects(() => group.joinAndSync(), Error, "loading");
+  const { type } = await assertRejects(() => group.fetch("1")) as Error & { type: string };
+  assertEquals(type, "REBALANCE_IN_PROGRESS"); // at which kafkajs joins
+  await group.joinAndSync();
+  assertEquals(await group.fetch("1"), []);
+});
+
+Deno.test("kafkajs: a member asks the group's other coordinator when one is not reached", async () => {
+  const error = new kafkajs.KafkaJSConnectionError("connect ECONNREFUSED", {
+    code: "ECONNREFUSED",
+  });
+  const gone = { ...coordinator(), heartbeat: () => Promise.reject(error) };
+  let beats = 0;
+  const other = { heartbeat: () => Promise.resolve(++beats) };
+  const group = member(gone, other);
+  await group.joinAndSync();
+  await assertRejects(() => group.heartbeat({ interval: 0 }), Error, "ECONNREFUSED");
+  await group.heartbeat({ interval: 0 });
+  assertEquals(beats, 1);
+  assertEquals(group.offsetManager.coordinator, other); // to which it commits
+});
