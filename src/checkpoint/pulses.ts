@@ -10,7 +10,7 @@ export class Pulses {
   /** Which message brought each name of the state. */
   readonly #by = new Map<string, MessagePosition>();
   /** The last position that has pulsed, by partition. */
-  readonly #last = new Map<number, number>();
+  readonly #last = new Map<number, { offset: number }>();
 
   /** The pulse of the message at `at` brings `state`. */
   bring(state: Readonly<Record<string, unknown>>, at: MessagePosition | undefined): void {
@@ -26,16 +26,17 @@ export class Pulses {
   /** The message at `at` pulses; returns whether it is the last one of its partition so far. */
   isLast(at: MessagePosition | undefined): boolean {
     if (at === undefined) return true;
-    if (at.offset < (this.#last.get(at.partition) ?? -Infinity)) return false;
-    this.#last.set(at.partition, at.offset);
+    const last = this.#last.get(at.partition);
+    if (last === undefined) this.#last.set(at.partition, { offset: at.offset });
+    else if (at.offset < last.offset) return false;
+    else last.offset = at.offset;
     return true;
   }
 
   /** Everything from `position` on will pulse again. */
   rewind(partition: number, position: number): void {
-    if ((this.#last.get(partition) ?? -Infinity) >= position) {
-      this.#last.set(partition, position - 1);
-    }
+    const last = this.#last.get(partition);
+    if (last !== undefined) last.offset = Math.min(last.offset, position - 1);
     for (const [name, by] of this.#by) {
       if (by.partition === partition && by.offset >= position) this.#by.delete(name);
     }

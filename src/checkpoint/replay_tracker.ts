@@ -75,6 +75,11 @@ function beyondEnd(beyond: ReadonlySet<number>): number {
   return end;
 }
 
+/** Counts messages in flight. */
+interface Counter {
+  count: number;
+}
+
 /** One partition of the source. */
 interface PartitionReplay {
   /** What was kept of it, until reading begins. */
@@ -109,7 +114,7 @@ export class ReplayTracker implements Witness {
   readonly #partitions = new Map<number, PartitionReplay>();
   #causes: readonly string[] = [];
   /** How many messages are in flight; each run counts its own. */
-  #inFlight = { count: 0 };
+  #inFlight: Counter = { count: 0 };
   /** Where messages are handled concurrently, those in flight, each with its place in the order of its partition. */
   readonly #open = new Map<Receipt, [SourceOrder<Ticket>, Ticket] | undefined>();
   #idle: (() => void)[] = [];
@@ -165,13 +170,16 @@ export class ReplayTracker implements Witness {
   /** A message was taken, and will be handled. */
   begin(message: unknown, receipt: Receipt): void {
     const at = positionOf(message);
-    if (at === undefined) return receipt.whenDone(this.#opened(receipt));
+    if (at === undefined) {
+      const counter = this.#opened(receipt);
+      return receipt.whenDone(() => this.#closed(receipt, counter));
+    }
     const { offset } = at;
     const reading = this.#readingAt(at);
     const { order } = reading;
     const ticket = order.add(offset);
     if (ticket.again) this.#doneBefore(reading, offset);
-    const closed = this.#opened(receipt, order, ticket);
+    const counter = this.#opened(receipt, order, ticket);
     const correction = this.#correctionAt(offset, reading);
     setCorrection(message, correction);
     receipt.whenDone(() => {
@@ -180,7 +188,7 @@ export class ReplayTracker implements Witness {
       if (reading.order !== order) this.#doneBefore(reading, offset);
       reading.applied = Math.max(reading.applied, order.position);
       if (reading.beyond.size > 0) forgetBefore(reading.applied, reading.beyond);
-      closed();
+      this.#closed(receipt, counter);
       if (!wasBehind || this.behind) return;
       // After the heartbeats of this message, which may make results of others stale.
       queueMicrotask(() => {
@@ -197,17 +205,22 @@ export class ReplayTracker implements Witness {
     this.#closed(receipt);
   }
 
-  /** A message is in flight; returns a function that notes that it is done. */
-  #opened(receipt: Receipt, order?: SourceOrder<Ticket>, ticket?: Ticket): () => void {
-    if (this.#gate.lookAhead !== undefined) { // it may be dropped before it begins
+  /** A message is in flight; returns what counts it, where it is not kept since it may be dropped before it begins. */
+  #opened(receipt: Receipt, order?: SourceOrder<Ticket>, ticket?: Ticket): Counter | undefined {
+    if (this.#gate.lookAhead !== undefined) {
       this.#open.set(receipt, order && [order, ticket!]);
-      return () => this.#closed(receipt);
+      return undefined;
     }
-    const inFlight = this.#inFlight;
-    inFlight.count++;
-    return () => {
-      if (--inFlight.count === 0 && inFlight === this.#inFlight) this.#rest();
-    };
+    this.#inFlight.count++;
+    return this.#inFlight;
+  }
+
+  /** A message is done, or dropped. */
+  #closed(receipt: Receipt, counter?: Counter): void {
+    const isLast = counter === undefined
+      ? this.#open.delete(receipt) && this.#open.size === 0
+      : --counter.count === 0 && counter === this.#inFlight;
+    if (isLast) this.#rest();
   }
 
   /** A position that is read again was handled before. */
@@ -253,10 +266,6 @@ export class ReplayTracker implements Witness {
       this.#move(Number(partition), position);
     }
     return { from, moved };
-  }
-
-  #closed(receipt: Receipt): void {
-    if (this.#open.delete(receipt) && this.#open.size === 0) this.#rest();
   }
 
   #rest(): void {

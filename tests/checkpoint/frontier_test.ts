@@ -167,6 +167,7 @@ Deno.test("Checkpoint ignores what is too far ahead of a clock that was set righ
   const checkpoint = new Checkpoint("c", { dependent: [], dependencies: [dependency], clock });
   await checkpoint.heartbeat(Date.UTC(2026, 0));
   clock.step(Date.UTC(2026, 0) - clock.now());
+  await new Promise<void>((resolve) => clock.macrotask(resolve));
   await checkpoint.heartbeat(Date.UTC(2098, 0));
   assertEquals(dependency.frontier, Date.UTC(2026, 0));
 });

@@ -53,7 +53,9 @@ export class Receipt {
   sentFor: Receipt | undefined;
   #open = 1;
   readonly #acknowledged: Acknowledged;
-  #callbacks: (() => void)[] | undefined;
+  /** What is called when it is done: mostly one function. */
+  #callback: (() => void) | undefined;
+  #moreCallbacks: (() => void)[] | undefined;
 
   /**
    * Makes the receipt of a message that was handed out.
@@ -93,7 +95,8 @@ export class Receipt {
     if (--this.#open > 0) return;
     this.work?.over();
     this.#acknowledged(this);
-    if (this.#callbacks !== undefined) { for (const call of this.#callbacks) call(); }
+    this.#callback?.();
+    if (this.#moreCallbacks !== undefined) { for (const call of this.#moreCallbacks) call(); }
     if (!this.sent) this.root?.leave();
     this.host?.delivered();
   }
@@ -115,7 +118,8 @@ export class Receipt {
    */
   whenDone(callback: () => void): void {
     if (this.#open <= 0) return callback();
-    (this.#callbacks ??= []).push(callback);
+    if (this.#callback === undefined) this.#callback = callback;
+    else (this.#moreCallbacks ??= []).push(callback);
   }
 }
 
