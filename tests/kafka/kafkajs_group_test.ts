@@ -21,7 +21,9 @@ function member(...coordinators: object[]) {
   return new ConsumerGroup({
     retry: { initialRetryTime: 1 },
     cluster: {
+      brokerPool: { brokers: {} },
       findGroupCoordinator: () => Promise.resolve(coordinators.shift()),
+      removeBroker: () => {},
       refreshMetadata: () => Promise.resolve(),
       refreshMetadataIfNecessary: () => Promise.resolve(),
       findTopicPartitionMetadata: () => [],
@@ -46,6 +48,7 @@ function coordinator(...errors: number[]) {
       return Promise.resolve({ generationId: 1, leaderId: "other", memberId: "m", members: [] });
     },
     syncGroup: () => Promise.resolve({ memberAssignment: Buffer.alloc(0) }),
+    disconnect: () => Promise.resolve(),
   };
 }
 

@@ -43,3 +43,49 @@ for (const [what, offset, reason] of refused) {
     assertThrows(() => new Topic("in", { offset: offset as SeekPosition }), Error, reason);
   });
 }
+
+/** A broker that says `times` times that partition 0 ends at 2, as a leader that was cut off may. */
+class Behind extends MemoryBroker {
+  constructor(public times: number) {
+    super();
+  }
+
+  override async offsets(...args: Parameters<MemoryBroker["offsets"]>) {
+    const found = await super.offsets(...args);
+    return args[1] === "latest" && this.times-- > 0 ? new Map([[0, 2]]) : found;
+  }
+}
+
+for (const [times, rest] of [[3, 0], [Infinity, 5]] as const) {
+  Deno.test(`Topic hears ${times} times that it has read more than there is, and begins at ${rest === 0 ? "its commit" : "the first message"}`, async () => {
+    await using broker = new Behind(0);
+    await broker.ensure("in", { partitions: 1 });
+    await write(broker, "in", ["a", "b", "c", "d", "e"]);
+    const clock = new ManualClock();
+    const lost: unknown[] = [];
+    const options = { broker, groupId: "g", offset: "earliest" } as const;
+    {
+      await using topic = new Topic("in", options);
+      await using driver = new FeedDriver(topic, { clock });
+      await driver.until((messages) => messages.length === 5);
+      await driver.commit();
+    }
+    broker.times = times;
+    await using topic = new Topic("in", {
+      ...options,
+      onStatus: (status) => void (status.type === "lost" && lost.push(status)),
+    });
+    await using driver = new FeedDriver(topic, { clock });
+    let ready = false;
+    const begun = driver.feed.ready!().then(() => ready = true);
+    while (!ready) {
+      await settle();
+      await clock.tick(500);
+    }
+    await begun;
+    assertEquals(lost.length, rest === 0 ? 0 : 1);
+    await write(broker, "in", ["f"]);
+    await driver.until((messages) => messages.length === rest + 1);
+    assertEquals(driver.messages.at(-1)!.value, "f");
+  });
+}

@@ -70,6 +70,19 @@ export function versionsOf(cluster: Cluster): ApiVersions | null {
     .brokerPool.versions;
 }
 
+const forgotten = new WeakSet<BrokerConnection>();
+
+/** Has the next request to a broker use another connection, if it is still there: this one may never answer. */
+export function forgetBroker(
+  cluster: Pick<Cluster, "removeBroker">,
+  broker: BrokerConnection,
+): void {
+  if (forgotten.has(broker)) return; // another is known by its address
+  forgotten.add(broker);
+  cluster.removeBroker(broker.connectionPool);
+  void broker.disconnect().catch(() => {});
+}
+
 /** The connections of a kafkajs client to the coordinators of groups. */
 interface Coordinator {
   leaveGroup(request: { groupId: string; memberId: string }): Promise<unknown>;

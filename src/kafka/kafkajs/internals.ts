@@ -9,6 +9,7 @@ import Batch from "kafkajs/src/consumer/batch.js";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
+import Connection from "kafkajs/src/network/connection.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import protocolErrors from "kafkajs/src/protocol/error.js";
 import fetched from "kafkajs/src/protocol/requests/fetch/v11/response.js";
@@ -48,7 +49,7 @@ checkInternals({
     "syncGroup",
     "versions",
   ],
-  BrokerPool: [BrokerPool, "metadataExpireAt", "versions"],
+  BrokerPool: [BrokerPool, "brokers", "metadataExpireAt", "versions"],
   Cluster: [
     Cluster,
     "addMultipleTargetTopics",
@@ -57,12 +58,14 @@ checkInternals({
     "findBroker",
     "findControllerBroker",
     "findGroupCoordinator",
+    "findGroupCoordinatorMetadata",
     "findTopicPartitionMetadata",
     "refreshMetadata",
     "refreshMetadataIfNecessary",
     "removeBroker",
   ],
-  ConnectionPool: [ConnectionPool, "host", "port", "send"],
+  Connection: [Connection, "rejectRequests"],
+  ConnectionPool: [ConnectionPool, "destroy", "host", "pool", "port", "send"],
   ConsumerGroup: [
     ConsumerGroup,
     "cluster",

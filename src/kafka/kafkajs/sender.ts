@@ -2,7 +2,7 @@ import type { Cluster } from "kafkajs";
 import type { Clock } from "../../clock.ts";
 import type { ProducerOptions } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
-import type { BrokerConnection } from "./cluster.ts";
+import { type BrokerConnection, forgetBroker } from "./cluster.ts";
 import type { Answered } from "./deliveries.ts";
 import { isConnectionFailure, typeOf } from "./failures.ts";
 import type { Batch } from "./partition_queue.ts";
@@ -28,8 +28,6 @@ export class Sender {
   #finding: Promise<void> = Promise.resolve();
   /** Settle, by leader, when all requests to it have been passed to its connection. */
   readonly #passing = new Map<number, Promise<void>>();
-  /** The brokers whose connections are not used any more. */
-  readonly #forgotten = new WeakSet<BrokerConnection>();
   /** Whether a leader was not where it was thought to be. */
   #stale = false;
 
@@ -146,19 +144,11 @@ export class Sender {
       answered(outcomes);
     } catch (error) {
       this.#stale = true;
-      if (broker !== undefined && isConnectionFailure(error)) this.#forget(broker);
+      if (broker !== undefined && isConnectionFailure(error)) forgetBroker(this.#cluster, broker);
       answered(new Map(batches.map(({ partition }) => [partition, { error }])));
     } finally {
       passed();
     }
-  }
-
-  /** Has the next request to a broker use another connection: this one may never answer. */
-  #forget(broker: BrokerConnection): void {
-    if (this.#forgotten.has(broker)) return; // another is known by its address
-    this.#forgotten.add(broker);
-    this.#cluster.removeBroker(broker.connectionPool);
-    void broker.disconnect().catch(() => {});
   }
 
   async #refresh(): Promise<void> {

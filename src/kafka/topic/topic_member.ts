@@ -309,6 +309,8 @@ export class TopicMember<K, V> {
       status: this.#hooks.status,
       resumption: this.resumption,
       prepare,
+      clock: this.#host.clock,
+      signal: this.#aborted.signal,
       limit,
     });
   }

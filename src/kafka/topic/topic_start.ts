@@ -1,3 +1,4 @@
+import { type Clock, delay } from "../../clock.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
 import type { Broker, Positions } from "../client/broker.ts";
@@ -13,6 +14,10 @@ import {
   type StartOffset,
 } from "./positions.ts";
 import type { BrokerStatus } from "../client/status.ts";
+
+/** How often it is asked where partitions end that seem to end before what was read of them, and how long between. */
+const ENDS_ASKED = 6;
+const ENDS_PAUSE_MS = 500;
 
 /** Of what the start of an assignment depends. */
 export interface StartOptions {
@@ -41,6 +46,10 @@ export interface StartOptions {
   readonly resumption?: Resumption | undefined;
   /** Gets ready for the start; `total` is how many partitions the topic has. */
   readonly prepare: (total: number) => Promise<void>;
+  /** The time. */
+  readonly clock: Clock;
+  /** Aborts when nobody waits for the start any more. */
+  readonly signal: AbortSignal;
   /** Returns where to start at the latest: something before it is to be handled again, unless it was sought. */
   readonly limit: (partition: number, position: number) => number;
 }
@@ -73,11 +82,12 @@ export async function findStart(
   options: StartOptions,
 ): Promise<Start | undefined> {
   const { topic, groupId, partitions, offset, sought, resumption, limit } = options;
-  const [committed, low, high] = await Promise.all([
+  const [committed, low, ends] = await Promise.all([
     broker.committed(groupId, topic),
     broker.offsets(topic, "earliest"),
     broker.offsets(topic, "latest"),
   ]);
+  const high = await believable(broker, options, committed, ends);
   if (resumption && partitions.length < low.size) {
     if (!options.late) return undefined;
     throw new KafkaError(
@@ -120,6 +130,28 @@ export async function findStart(
     }
   }
   return { positions, committed, decided, ends: high, moved };
+}
+
+/**
+ * Returns where the partitions end, and asks again while that is before what was read of them: so answers a leader that
+ * was cut off, and does not know yet that others have another. What is said for some seconds is believed.
+ */
+async function believable(
+  broker: Broker,
+  { topic, partitions, resumption, clock, signal }: StartOptions,
+  committed: Positions,
+  ends: Positions,
+): Promise<Positions> {
+  const isBehind = (partition: number) => {
+    const own = committed.get(partition) ?? -1;
+    const stored = resumption?.start(partition, own) as number | undefined;
+    return Math.max(own, stored ?? own) > (ends.get(partition) ?? Infinity);
+  };
+  for (let asked = 1; partitions.some(isBehind) && asked < ENDS_ASKED; asked++) {
+    await delay(clock, ENDS_PAUSE_MS, signal);
+    ends = await broker.offsets(topic, "latest");
+  }
+  return ends;
 }
 
 /** The positions that somebody chose: by a seek, or explicitly. */
