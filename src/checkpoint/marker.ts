@@ -16,7 +16,7 @@ export class EventTimes {
   /** The name of the checkpoint. */
   readonly owner: string;
   readonly #maxAheadMs: number;
-  /** The time of day when it was read last in this macrotask. */
+  /** The time of day as last read in this macrotask; -Infinity if it was not read. */
   #read = -Infinity;
 
   constructor(owner: string, maxAheadMs: number) {
@@ -46,7 +46,7 @@ export class EventTimes {
     return time;
   }
 
-  /** Reads the clock, for all markers of this macrotask; later it may have been set right. */
+  /** Reads the clock, also for later markers of this macrotask; after it the clock may have been set right. */
   #now(clock: Clock): number {
     if (this.#read === -Infinity) clock.macrotask(() => this.#read = -Infinity);
     return this.#read = clock.now();

@@ -93,7 +93,7 @@ for (const how of ["kill", "freeze"] as const) {
   clusterTest(name, async () => {
     await using cluster = await KafkaCluster.start();
     const topic = unique("moving");
-    await using broker = new KafkaBroker({ brokers: cluster.brokers, requestTimeout: 3_000 });
+    await using broker = new KafkaBroker({ brokers: cluster.brokers, requestTimeout: 1_500 });
     const config = { "min.insync.replicas": "2" };
     await broker.ensure(topic, { partitions: PARTITIONS.length, replication: 3, config });
     const kafka = new kafkajs.Kafka({
@@ -134,7 +134,7 @@ for (const how of ["kill", "freeze"] as const) {
       await cluster.server(victim)[how]();
       await until("new leaders", () => all(({ leader }) => leader !== victim));
       await load.goesOn(300);
-      // The group has another coordinator, too, which takes the commits of a broker that may never be back.
+      // The group has another coordinator, too, in place of one that may never be back.
       const committed = new Map(reader.next);
       await deadline(reader.commit(), 60_000);
       const confirmed = [...load.confirmed];

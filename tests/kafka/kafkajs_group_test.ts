@@ -5,6 +5,7 @@ import kafkajs from "kafkajs";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import "../../src/kafka/kafkajs/repairs.ts";
+import { settle } from "../../src/testing/mod.ts";
 
 const [UNKNOWN_MEMBER, LOADING] = [25, 14];
 
@@ -21,7 +22,7 @@ function member(...coordinators: object[]) {
   return new ConsumerGroup({
     retry: { initialRetryTime: 1 },
     cluster: {
-      brokerPool: { brokers: {} },
+      brokerPool: { brokers: { 1: {}, 2: {} } },
       findGroupCoordinator: () => Promise.resolve(coordinators.shift()),
       removeBroker: () => {},
       refreshMetadata: () => Promise.resolve(),
@@ -66,12 +67,16 @@ Deno.test("kafkajs: a member asks the group's other coordinator when one is not 
   const error = new kafkajs.KafkaJSConnectionError("connect ECONNREFUSED", {
     code: "ECONNREFUSED",
   });
-  const gone = { ...coordinator(), heartbeat: () => Promise.reject(error) };
+  let asked = 0;
+  const gone = { ...coordinator(), heartbeat: () => (asked++, Promise.reject(error)) };
   let beats = 0;
   const other = { heartbeat: () => Promise.resolve(++beats) };
   const group = member(gone, other);
   await group.joinAndSync();
   await assertRejects(() => group.heartbeat({ interval: 0 }), Error, "ECONNREFUSED");
+  await assertRejects(() => group.heartbeat({ interval: 0 }), Error, "ECONNREFUSED");
+  assertEquals(asked, 1); // while it looks for the other, it asks nobody
+  await settle();
   await group.heartbeat({ interval: 0 });
   assertEquals(beats, 1);
   assertEquals(group.offsetManager.coordinator, other); // to which it commits

@@ -5,61 +5,96 @@ import Cluster from "kafkajs/src/cluster/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import "../../src/kafka/kafkajs/silent_brokers.ts";
 
-/** The two connections to a broker, of which one answers, or times out, as `answer` says. */
-function connections(port: number, answer: () => Promise<unknown>) {
+/** The two connections to a broker, over which `answer` is asked. */
+function connections(port: number, answer: (apiKey: number) => Promise<unknown>) {
   const log: string[] = [];
   const pool = [0, 1].map((n) => ({
     isConnected: () => true,
-    send: answer,
+    send: ({ request }: { request: { apiKey: number } }) => answer(request.apiKey),
     rejectRequests: ({ name }: Error) => void log.push(`${n} ${name}`),
     disconnect: () => Promise.resolve(void log.push(`${n} ends`)),
+    chunks: ["half of an answer"],
   }));
   return Object.assign(Object.create(ConnectionPool.prototype), { host: "h", port, pool, log });
 }
 
-/** A cluster with brokers of these numbers, over these connections. */
-function cluster(brokers: Record<string, unknown>) {
+/** A cluster whose metadata always names the brokers with these connections. */
+function cluster(...named: { port: number }[]) {
   const log: string[] = [];
-  const known = Object.entries(brokers).map(([id, connectionPool]) => [id, { connectionPool }]);
+  const brokers = () =>
+    Object.fromEntries(
+      named.map((connectionPool) => [
+        connectionPool.port,
+        { connectionPool, disconnect: () => Promise.resolve() },
+      ]),
+    );
+  const brokerPool = {
+    brokers: brokers(),
+    findBroker: ({ nodeId }: { nodeId: string }) => Promise.resolve(nodeId),
+  };
   return Object.assign(Object.create(Cluster.prototype), {
     log,
-    brokerPool: {
-      brokers: Object.fromEntries(known),
-      findBroker: ({ nodeId }: { nodeId: string }) => Promise.resolve(nodeId),
-    },
+    brokerPool,
     removeBroker: ({ port }: { port: number }) => void log.push(`removes ${port}`),
-    refreshMetadata: () => Promise.resolve(void log.push("learns")),
+    refreshMetadata: () => {
+      brokerPool.brokers = brokers();
+      return Promise.resolve(void log.push("learns"));
+    },
   });
 }
 
-const timesOut = () => Promise.reject(new kafkajs.KafkaJSRequestTimeoutError("timed out"));
-const request = { request: { apiKey: 3 } };
+const [FETCH, METADATA, JOIN_GROUP] = [1, 3, 11];
+const request = (apiKey: number) => ({ request: { apiKey } });
+const timedOut = () => new kafkajs.KafkaJSRequestTimeoutError("timed out");
+const timesOut = () => Promise.reject(timedOut());
 
 Deno.test("kafkajs: with the first request to a broker that times out all fail that wait for it", async () => {
   const silent = connections(1, timesOut);
-  await assertRejects(() => silent.send(request), Error, "timed out");
+  await assertRejects(() => silent.send(request(METADATA)), Error, "timed out");
   const error = "KafkaJSRequestTimeoutError";
-  assertEquals(silent.log, [`0 ${error}`, `1 ${error}`, "0 ends", "1 ends"]);
+  assertEquals(silent.log, [`0 ${error}`, "0 ends", `1 ${error}`, "1 ends"]);
+  assertEquals(silent.pool.map(({ chunks }: { chunks: unknown }) => chunks), [[], []]);
 });
 
-Deno.test("kafkajs: each client learns once who leads where another was not answered, until it is", async () => {
+Deno.test("kafkajs: a request that times out fails alone where others were answered meanwhile", async () => {
+  const slow = Promise.withResolvers<unknown>();
+  const busy = connections(2, (key) => key === METADATA ? slow.promise : Promise.resolve("here"));
+  const sending = busy.send(request(METADATA));
+  await new Promise((resolve) => setTimeout(resolve, 2));
+  assertEquals(await busy.send(request(FETCH)), "here");
+  slow.reject(timedOut());
+  await assertRejects(() => sending, Error, "timed out");
+  assertEquals(busy.log, []);
+});
+
+Deno.test("kafkajs: a broker that has others join first has its time", async () => {
+  const join = Promise.withResolvers<unknown>();
+  const waiting = connections(3, (key) => key === JOIN_GROUP ? join.promise : timesOut());
+  const joining = waiting.send(request(JOIN_GROUP));
+  await assertRejects(() => waiting.send(request(METADATA)), Error, "timed out");
+  assertEquals(waiting.log, []);
+  join.resolve("joined");
+  assertEquals(await joining, "joined");
+});
+
+Deno.test("kafkajs: each client learns after each time-out who leads now, until the broker answers", async () => {
   let answers = false;
-  const silent = connections(2, () => answers ? Promise.resolve("here") : timesOut());
-  const other = connections(3, () => Promise.resolve("here"));
-  const clusters = [cluster({ 2: silent, 3: other }), cluster({ 2: silent, 3: other })];
+  const silent = connections(4, () => answers ? Promise.resolve("here") : timesOut());
+  const other = connections(5, () => Promise.resolve("here"));
+  const clusters = [cluster(silent, other), cluster(silent, other), cluster(silent)];
   const find = async () => {
-    for (const each of clusters) assertEquals(await each.findBroker({ nodeId: "3" }), "3");
+    for (const each of clusters) assertEquals(await each.findBroker({ nodeId: "5" }), "5");
     return clusters.map(({ log }) => log.splice(0));
   };
-  const noticed = ["removes 2", "learns"];
-  assertEquals(await find(), [[], []]);
-  for (let i = 0; i < 3; i++) {
-    await assertRejects(() => silent.send(request));
-    assertEquals(await find(), i === 0 ? [noticed, noticed] : [[], []]);
+  const noticed = [["removes 4", "learns"], ["removes 4", "learns"], []]; // the last has no other to ask
+  assertEquals(await find(), [[], [], []]);
+  for (let i = 0; i < 2; i++) {
+    await assertRejects(() => silent.send(request(METADATA)));
+    assertEquals(await find(), noticed);
+    assertEquals(await find(), [[], [], []]);
   }
+  await assertRejects(() => silent.send(request(METADATA)));
   answers = true;
-  assertEquals(await silent.send(request), "here");
-  answers = false;
-  await assertRejects(() => silent.send(request));
-  assertEquals(await find(), [noticed, noticed]);
+  assertEquals(await silent.send(request(METADATA)), "here");
+  assertEquals(await find(), [[], [], []]);
 });

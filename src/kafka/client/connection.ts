@@ -16,7 +16,12 @@ export interface ConnectionOptions {
   connectionTimeout?: Duration | undefined;
   /** How long to wait for the answer to an authentication. @default {10000} */
   authenticationTimeout?: Duration | undefined;
-  /** How long to wait for the answer to a request. @default {30000} */
+  /**
+   * How long to wait for the answer to a request. A broker that dies without closing its connections, as when its
+   * machine does, is given up after this time.
+   *
+   * @default {30000}
+   */
   requestTimeout?: Duration | undefined;
   /** How old metadata of topics may be before it is fetched again. @default {300000} */
   metadataMaxAge?: Duration | undefined;

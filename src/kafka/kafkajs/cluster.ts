@@ -77,7 +77,7 @@ export function forgetBroker(
   cluster: Pick<Cluster, "removeBroker">,
   broker: BrokerConnection,
 ): void {
-  if (forgotten.has(broker)) return; // another is known by its address
+  if (forgotten.has(broker)) return; // a newer connection may have the same address, and must not be removed
   forgotten.add(broker);
   cluster.removeBroker(broker.connectionPool);
   void broker.disconnect().catch(() => {});

@@ -13,7 +13,9 @@ import { isConnectionFailure } from "./failures.ts";
 
 /** A member of a group; it fetches by its assignment, and asks its coordinator. */
 interface Member {
-  readonly cluster: Pick<Cluster, "findGroupCoordinator" | "removeBroker">;
+  readonly cluster: Pick<Cluster, "findGroupCoordinator" | "removeBroker"> & {
+    readonly brokerPool: { readonly brokers: Readonly<Record<string, unknown>> };
+  };
   readonly groupId: string;
   readonly offsetManager: { coordinator: unknown } | null;
   coordinator: BrokerConnection;
@@ -25,34 +27,62 @@ interface Member {
 const member: Member = ConsumerGroup.prototype;
 const { joinAndSync, fetch, heartbeat } = member;
 const REBALANCE_IN_PROGRESS = 27;
-/** Those that have begun to join, until they have joined. */
-const joining = new WeakSet<Member>();
+/** Members whose last join has failed. */
+const failed = new WeakSet<Member>();
+/** Members whose coordinator was not reached, each with the reason, until another is found. */
+const lost = new WeakMap<Member, unknown>();
+/** Those of them that look for it. */
+const looking = new WeakSet<Member>();
 
 member.joinAndSync = async function (this: Member): Promise<void> {
-  joining.add(this);
-  await joinAndSync.call(this);
-  joining.delete(this);
+  try {
+    await joinAndSync.call(this);
+    failed.delete(this);
+    lost.delete(this);
+  } catch (error) {
+    failed.add(this);
+    throw error;
+  }
 };
 
-/** Has it join, if it is no member. */
+/** Makes a member whose join failed join again, instead of fetching. */
 member.fetch = function (this: Member, nodeId: string): Promise<unknown> {
-  if (!joining.has(this)) return fetch.call(this, nodeId);
+  if (!failed.has(this)) return fetch.call(this, nodeId);
   return Promise.reject(createErrorFromCode(REBALANCE_IN_PROGRESS));
 };
 
-/** Where the coordinator is not reached, the group may have another, which knows this member. */
+/**
+ * Where the coordinator is not reached, the group may have another, which knows this member. Until it is found nobody
+ * is asked: the old one may let each heartbeat wait for a time-out.
+ */
 member.heartbeat = async function (this: Member, options: { interval: number }): Promise<void> {
-  const { cluster, groupId, coordinator } = this;
+  const { coordinator } = this;
   try {
+    if (lost.has(this)) throw lost.get(this);
     await heartbeat.call(this, options);
   } catch (error) {
-    if (isConnectionFailure(error)) {
-      forgetBroker(cluster, coordinator);
-      // It is asked at the next heartbeat; where there is none yet, it is looked for then.
-      const found = await cluster.findGroupCoordinator({ groupId }).catch(() => coordinator);
-      this.coordinator = found as unknown as BrokerConnection;
-      if (this.offsetManager) this.offsetManager.coordinator = found;
+    const { brokers } = this.cluster.brokerPool;
+    if (isConnectionFailure(error) && Object.keys(brokers).length > 1) {
+      lost.set(this, error);
+      void look(this, coordinator).catch(() => {}); // the next heartbeat looks again
     }
     throw error;
   }
 };
+
+/** Finds the coordinator anew, in place of one that was not reached. */
+async function look(member: Member, coordinator: BrokerConnection): Promise<void> {
+  if (looking.has(member)) return;
+  looking.add(member);
+  const { cluster, groupId } = member;
+  try {
+    forgetBroker(cluster, coordinator);
+    const found = await cluster.findGroupCoordinator({ groupId });
+    lost.delete(member);
+    if (member.coordinator !== coordinator) return; // it has joined meanwhile
+    member.coordinator = found as unknown as BrokerConnection;
+    if (member.offsetManager) member.offsetManager.coordinator = found;
+  } finally {
+    looking.delete(member);
+  }
+}

@@ -64,8 +64,16 @@ checkInternals({
     "refreshMetadataIfNecessary",
     "removeBroker",
   ],
-  Connection: [Connection, "rejectRequests"],
-  ConnectionPool: [ConnectionPool, "destroy", "host", "pool", "port", "send"],
+  Connection: [
+    Connection,
+    "bytesBuffered",
+    "bytesNeeded",
+    "chunks",
+    "disconnect",
+    "rejectRequests",
+    "socket",
+  ],
+  ConnectionPool: [ConnectionPool, "host", "pool", "port", "send"],
   ConsumerGroup: [
     ConsumerGroup,
     "cluster",

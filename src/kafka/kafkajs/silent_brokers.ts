@@ -1,72 +1,113 @@
 /**
- * Brokers that answer nothing, as when their machine has died: with kafkajs 2.2.4 each request waits for a time-out of
- * its own, one after the other, and the broker is asked for what it led until metadata is five minutes old.
+ * Brokers that answer nothing, as when their machine has died: with kafkajs 2.2.4 each request waits for its own
+ * time-out, one after another, and the broker is still asked for the partitions that it led until metadata is five
+ * minutes old.
  *
- * Here all that waits fails with the first that has timed out; and whoever needs the broker next, also over another
- * client of this process, learns first who leads now.
+ * Here all that waits fails with the first that times out while nothing was answered; and whoever needs a broker next,
+ * also over another client of this process, first learns who leads now.
  */
+import type { Cluster as Removing } from "kafkajs";
 import ClusterOfKafkajs from "kafkajs/src/cluster/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
+import { settledWithin, systemClock } from "../../clock.ts";
+import { type BrokerConnection, forgetBroker } from "./cluster.ts";
+import { isConnectionFailure } from "./failures.ts";
 
-interface Address {
+/** How long the next request waits for what is learnt; the partition of another may have no leader for long. */
+const LEARN_MS = 1_000;
+
+const JOIN_GROUP = 11;
+const INT_32 = 4;
+
+interface Connection {
+  readonly socket?: { destroy(): void } | null;
+  /** What was received, and not read. */
+  chunks: unknown[];
+  bytesBuffered: number;
+  bytesNeeded: number;
+  rejectRequests(error: unknown): void;
+  disconnect(): Promise<unknown>;
+}
+
+interface Pool {
   readonly host: string;
   readonly port: number;
+  readonly pool: readonly Connection[];
+  send(exchange: Exchange): Promise<unknown>;
 }
 
-interface Pool extends Address {
-  readonly pool: readonly { rejectRequests(error: unknown): void }[];
-  send(exchange: unknown): Promise<unknown>;
-  destroy(): Promise<void>;
+interface Exchange {
+  readonly request: { readonly apiKey: number };
 }
 
-interface Cluster {
-  readonly brokerPool: {
-    readonly brokers: Readonly<Record<string, { readonly connectionPool: Pool }>>;
-  };
+interface Cluster extends Pick<Removing, "refreshMetadata" | "removeBroker"> {
+  readonly brokerPool: { readonly brokers: Readonly<Record<string, BrokerConnection>> };
   findBroker(node: { nodeId: string }): Promise<unknown>;
   findGroupCoordinatorMetadata(group: object): Promise<unknown>;
-  removeBroker(address: Address): void;
-  refreshMetadata(): Promise<void>;
 }
 
-/** Addresses at which a request has timed out and none was answered since, each with the clusters that have noticed. */
+/** When a request was last answered, by address. */
+const answered = new Map<string, number>();
+/** The addresses that answer nothing, each with the clusters that have noticed the last time-out. */
 const silent = new Map<string, WeakSet<Cluster>>();
+/** Over which a member waits for others to join: until then the broker answers nothing else there. */
+const joining = new WeakSet<Pool>();
+/** Failures of which all that waited was told. */
+const handled = new WeakSet<Error>();
 
-const errors = new WeakSet<Error>();
+const pools: Pool = ConnectionPool.prototype;
+const { send } = pools;
 
-const connections: Pool = ConnectionPool.prototype;
-const { send } = connections;
-
-connections.send = async function (this: Pool, exchange: unknown): Promise<unknown> {
+pools.send = async function (this: Pool, exchange: Exchange): Promise<unknown> {
+  const joins = exchange.request.apiKey === JOIN_GROUP;
+  const began = performance.now();
+  if (joins) joining.add(this);
   try {
     const answer = await send.call(this, exchange);
-    if (silent.size > 0) silent.delete(nameOf(this));
+    hears(this);
     return answer;
   } catch (error) {
-    if ((error as Error).name === "KafkaJSRequestTimeoutError") cut(this, error as Error);
+    if (!isConnectionFailure(error)) hears(this); // it answered with an error
+    else if ((error as Error).name === "KafkaJSRequestTimeoutError") {
+      const since = answered.get(nameOf(this)) ?? -Infinity;
+      if (since < began && (joins || !joining.has(this))) cut(this, error as Error);
+    }
     throw error;
+  } finally {
+    if (joins) joining.delete(this);
   }
 };
 
-/** Ends what waits for a broker; what fails by that comes here, too. */
-function cut(connections: Pool, error: Error): void {
-  if (errors.has(error)) return;
-  errors.add(error);
-  silent.getOrInsertComputed(nameOf(connections), () => new WeakSet());
-  for (const connection of connections.pool) connection.rejectRequests(error);
-  void connections.destroy().catch(() => {});
+function hears(pool: Pool): void {
+  const name = nameOf(pool);
+  answered.set(name, performance.now());
+  if (silent.size > 0) silent.delete(name);
 }
 
-const cluster: Cluster = ClusterOfKafkajs.prototype;
-const { findBroker, findGroupCoordinatorMetadata } = cluster;
+/** Fails everything that waits for a broker; those failures arrive here again, hence the check. */
+function cut(pool: Pool, error: Error): void {
+  if (handled.has(error)) return;
+  handled.add(error);
+  silent.set(nameOf(pool), new WeakSet());
+  for (const connection of pool.pool) {
+    const { socket } = connection;
+    connection.rejectRequests(error);
+    void connection.disconnect().catch(() => {}).then(() => socket?.destroy());
+    // What comes next on this connection is of another one.
+    Object.assign(connection, { chunks: [], bytesBuffered: 0, bytesNeeded: INT_32 });
+  }
+}
 
-cluster.findBroker = async function (this: Cluster, node: { nodeId: string }): Promise<unknown> {
+const clusters: Cluster = ClusterOfKafkajs.prototype;
+const { findBroker, findGroupCoordinatorMetadata } = clusters;
+
+clusters.findBroker = async function (this: Cluster, node: { nodeId: string }): Promise<unknown> {
   await notice(this);
   return await findBroker.call(this, node);
 };
 
-/** It asks any broker who that is. */
-cluster.findGroupCoordinatorMetadata = async function (
+/** For the coordinator of a group it asks any broker. */
+clusters.findGroupCoordinatorMetadata = async function (
   this: Cluster,
   group: object,
 ): Promise<unknown> {
@@ -74,20 +115,21 @@ cluster.findGroupCoordinatorMetadata = async function (
   return await findGroupCoordinatorMetadata.call(this, group);
 };
 
-/** Drops the connections to brokers that have become silent, and learns who leads now. */
+/** Drops the connections to brokers that have become silent, where there are others, which tell who leads now. */
 async function notice(cluster: Cluster): Promise<void> {
   if (silent.size === 0) return;
-  const { brokers } = cluster.brokerPool;
-  const gone = Object.values(brokers).map(({ connectionPool }) => connectionPool).filter((it) =>
-    silent.get(nameOf(it))?.has(cluster) === false
-  );
-  for (const connections of gone) {
-    silent.get(nameOf(connections))!.add(cluster);
-    cluster.removeBroker(connections);
+  const brokers = Object.values(cluster.brokerPool.brokers);
+  const isNew = ({ connectionPool }: BrokerConnection) =>
+    silent.get(nameOf(connectionPool))?.has(cluster) === false;
+  const gone = brokers.filter(isNew);
+  if (gone.length === 0 || gone.length === brokers.length) return;
+  for (const broker of gone) {
+    silent.get(nameOf(broker.connectionPool))!.add(cluster);
+    forgetBroker(cluster, broker);
   }
-  if (gone.length > 0) await cluster.refreshMetadata();
+  await settledWithin(systemClock, LEARN_MS, cluster.refreshMetadata());
 }
 
-function nameOf({ host, port }: Address): string {
+function nameOf({ host, port }: { readonly host: string; readonly port: number }): string {
   return `${host}:${port}`;
 }

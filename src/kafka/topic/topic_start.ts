@@ -15,7 +15,7 @@ import {
 } from "./positions.ts";
 import type { BrokerStatus } from "../client/status.ts";
 
-/** How often it is asked where partitions end that seem to end before what was read of them, and how long between. */
+/** How often the ends are asked for of partitions that seem to end before what was read of them, and how far apart. */
 const ENDS_ASKED = 6;
 const ENDS_PAUSE_MS = 500;
 
@@ -87,7 +87,7 @@ export async function findStart(
     broker.offsets(topic, "earliest"),
     broker.offsets(topic, "latest"),
   ]);
-  const high = await believable(broker, options, committed, ends);
+  const high = await believableEnds(broker, options, committed, ends);
   if (resumption && partitions.length < low.size) {
     if (!options.late) return undefined;
     throw new KafkaError(
@@ -136,7 +136,7 @@ export async function findStart(
  * Returns where the partitions end, and asks again while that is before what was read of them: so answers a leader that
  * was cut off, and does not know yet that others have another. What is said for some seconds is believed.
  */
-async function believable(
+async function believableEnds(
   broker: Broker,
   { topic, partitions, resumption, clock, signal }: StartOptions,
   committed: Positions,
