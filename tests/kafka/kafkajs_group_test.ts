@@ -71,11 +71,13 @@ Deno.test("kafkajs: a member asks the group's other coordinator when one is not 
   const gone = { ...coordinator(), heartbeat: () => (asked++, Promise.reject(error)) };
   let beats = 0;
   const other = { heartbeat: () => Promise.resolve(++beats) };
-  const group = member(gone, other);
+  const found = Promise.withResolvers<object>();
+  const group = member(gone, found.promise);
   await group.joinAndSync();
   await assertRejects(() => group.heartbeat({ interval: 0 }), Error, "ECONNREFUSED");
   await assertRejects(() => group.heartbeat({ interval: 0 }), Error, "ECONNREFUSED");
   assertEquals(asked, 1); // while it looks for the other, it asks nobody
+  found.resolve(other);
   await settle();
   await group.heartbeat({ interval: 0 });
   assertEquals(beats, 1);

@@ -60,7 +60,7 @@ const { send } = pools;
 
 pools.send = async function (this: Pool, exchange: Exchange): Promise<unknown> {
   const joins = exchange.request.apiKey === JOIN_GROUP;
-  const began = performance.now();
+  const began = systemClock.monotonic();
   if (joins) joining.add(this);
   try {
     const answer = await send.call(this, exchange);
@@ -80,7 +80,7 @@ pools.send = async function (this: Pool, exchange: Exchange): Promise<unknown> {
 
 function hears(pool: Pool): void {
   const name = nameOf(pool);
-  answered.set(name, performance.now());
+  answered.set(name, systemClock.monotonic());
   if (silent.size > 0) silent.delete(name);
 }
 
