@@ -93,7 +93,7 @@ for (const how of ["kill", "freeze"] as const) {
   clusterTest(name, async () => {
     await using cluster = await KafkaCluster.start();
     const topic = unique("moving");
-    await using broker = new KafkaBroker({ brokers: cluster.brokers, requestTimeout: 1_500 });
+    await using broker = new KafkaBroker({ brokers: cluster.brokers, requestTimeout: 5_000 });
     const config = { "min.insync.replicas": "2" };
     await broker.ensure(topic, { partitions: PARTITIONS.length, replication: 3, config });
     const kafka = new kafkajs.Kafka({
@@ -124,7 +124,7 @@ for (const how of ["kill", "freeze"] as const) {
       await using reader = await GroupReader.join(broker, { topic, groupId: topic });
       const producer = await openProducer(broker, topic, {
         batchSize: 20,
-        deliveryTimeoutMs: 60_000,
+        deliveryTimeoutMs: 120_000,
       });
       const load = new Load(producer);
       await load.goesOn(300);
@@ -136,9 +136,12 @@ for (const how of ["kill", "freeze"] as const) {
       await load.goesOn(300);
       // The group has another coordinator, too, in place of one that may never be back.
       const committed = new Map(reader.next);
-      await deadline(reader.commit(), 60_000);
+      await deadline(reader.commit(), 120_000);
       const confirmed = [...load.confirmed];
-      await reader.until(({ next }) => PARTITIONS.every((it) => next.get(it)! >= confirmed[it]!));
+      await reader.until(
+        ({ next }) => PARTITIONS.every((it) => next.get(it)! >= confirmed[it]!),
+        120_000,
+      );
       await cluster.server(victim)[how === "kill" ? "restart" : "thaw"]();
       await until(
         "the preferred leaders",
