@@ -205,7 +205,7 @@ export class ReplayTracker implements Witness {
     this.#closed(receipt);
   }
 
-  /** A message is in flight; returns its counter, undefined where receipts are kept instead: it may be dropped before it begins. */
+  /** A message is in flight; returns its counter. Where it may be dropped before it begins, it is kept instead. */
   #opened(receipt: Receipt, order?: SourceOrder<Ticket>, ticket?: Ticket): Counter | undefined {
     if (this.#gate.lookAhead !== undefined) {
       this.#open.set(receipt, order && [order, ticket!]);

@@ -22,6 +22,15 @@ export interface StubOptions {
   readonly leaderOf?: (partition: number) => number;
 }
 
+/** The logger of a kafkajs that says nothing. */
+export const logger: Record<string, () => unknown> = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  namespace: () => logger,
+};
+
 /** A kafkajs whose clients reach nobody, and note what they are told to do. */
 export class KafkajsStub {
   readonly calls: string[] = [];

@@ -4,6 +4,7 @@ import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import "../../src/kafka/kafkajs/repairs.ts";
 import { settle } from "../../src/testing/mod.ts";
+import { logger } from "../_support/kafkajs_stub.ts";
 
 const HOUR = 3_600_000;
 
@@ -17,14 +18,6 @@ function steppable() {
     [Symbol.dispose]: () => void (Date.now = now),
   };
 }
-
-const logger: Record<string, () => unknown> = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  namespace: () => logger,
-};
 
 /** A queue with one request in flight. */
 function requests(requestTimeout: number) {

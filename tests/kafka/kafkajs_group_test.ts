@@ -6,16 +6,9 @@ import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
 import "../../src/kafka/kafkajs/repairs.ts";
 import { settle } from "../../src/testing/mod.ts";
+import { logger } from "../_support/kafkajs_stub.ts";
 
 const [UNKNOWN_MEMBER, LOADING] = [25, 14];
-
-const logger: Record<string, () => unknown> = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  namespace: () => logger,
-};
 
 /** A member of a group whose coordinator is the first of `coordinators`, then the next at each look. */
 function member(...coordinators: object[]) {

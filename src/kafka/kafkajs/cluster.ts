@@ -19,6 +19,15 @@ export interface BrokerConnection {
   >;
 }
 
+/** What a cluster of kafkajs has beside its declared methods, as far as it is used here. */
+export interface ClusterInternals {
+  /** The brokers that it knows, and what the one speaks that it was connected by. */
+  readonly brokerPool: {
+    readonly brokers: Readonly<Record<string, BrokerConnection>>;
+    readonly versions: ApiVersions | null;
+  };
+}
+
 /** The first and the last version of each request, by its number. */
 export type ApiVersions = Readonly<
   Record<number, { readonly minVersion: number; readonly maxVersion: number } | undefined>
@@ -66,8 +75,7 @@ export function createCluster(kafka: Kafka): Cluster {
 
 /** Returns what the broker speaks that a cluster was connected by. */
 export function versionsOf(cluster: Cluster): ApiVersions | null {
-  return (cluster as unknown as { readonly brokerPool: { readonly versions: ApiVersions | null } })
-    .brokerPool.versions;
+  return (cluster as unknown as ClusterInternals).brokerPool.versions;
 }
 
 const forgotten = new WeakSet<BrokerConnection>();

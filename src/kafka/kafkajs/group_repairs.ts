@@ -8,14 +8,12 @@
 import type { Cluster } from "kafkajs";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
-import { type BrokerConnection, forgetBroker } from "./cluster.ts";
+import { type BrokerConnection, type ClusterInternals, forgetBroker } from "./cluster.ts";
 import { isConnectionFailure } from "./failures.ts";
 
 /** A member of a group; it fetches by its assignment, and asks its coordinator. */
 interface Member {
-  readonly cluster: Pick<Cluster, "findGroupCoordinator" | "removeBroker"> & {
-    readonly brokerPool: { readonly brokers: Readonly<Record<string, unknown>> };
-  };
+  readonly cluster: Pick<Cluster, "findGroupCoordinator" | "removeBroker"> & ClusterInternals;
   readonly groupId: string;
   readonly offsetManager: { coordinator: unknown } | null;
   coordinator: BrokerConnection;

@@ -10,7 +10,12 @@ import type { Cluster as Removing } from "kafkajs";
 import ClusterOfKafkajs from "kafkajs/src/cluster/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import { settledWithin, systemClock } from "../../clock.ts";
-import { type BrokerConnection, forgetBroker } from "./cluster.ts";
+import {
+  type BrokerConnection,
+  type ClusterInternals,
+  type Exchange,
+  forgetBroker,
+} from "./cluster.ts";
 import { isConnectionFailure } from "./failures.ts";
 
 /** How long the next request waits for what is learnt; the partition of another may have no leader for long. */
@@ -29,19 +34,9 @@ interface Connection {
   disconnect(): Promise<unknown>;
 }
 
-interface Pool {
-  readonly host: string;
-  readonly port: number;
-  readonly pool: readonly Connection[];
-  send(exchange: Exchange): Promise<unknown>;
-}
+type Pool = BrokerConnection["connectionPool"] & { readonly pool: readonly Connection[] };
 
-interface Exchange {
-  readonly request: { readonly apiKey: number };
-}
-
-interface Cluster extends Pick<Removing, "refreshMetadata" | "removeBroker"> {
-  readonly brokerPool: { readonly brokers: Readonly<Record<string, BrokerConnection>> };
+interface Cluster extends Pick<Removing, "refreshMetadata" | "removeBroker">, ClusterInternals {
   findBroker(node: { nodeId: string }): Promise<unknown>;
   findGroupCoordinatorMetadata(group: object): Promise<unknown>;
 }
@@ -58,12 +53,12 @@ const handled = new WeakSet<Error>();
 const pools: Pool = ConnectionPool.prototype;
 const { send } = pools;
 
-pools.send = async function (this: Pool, exchange: Exchange): Promise<unknown> {
+pools.send = async function <T>(this: Pool, exchange: Exchange<T>): Promise<T> {
   const joins = exchange.request.apiKey === JOIN_GROUP;
   const began = systemClock.monotonic();
   if (joins) joining.add(this);
   try {
-    const answer = await send.call(this, exchange);
+    const answer = await send.call(this, exchange) as T;
     hears(this);
     return answer;
   } catch (error) {
@@ -130,6 +125,6 @@ async function notice(cluster: Cluster): Promise<void> {
   await settledWithin(systemClock, LEARN_MS, cluster.refreshMetadata());
 }
 
-function nameOf({ host, port }: { readonly host: string; readonly port: number }): string {
+function nameOf({ host, port }: BrokerConnection["connectionPool"]): string {
   return `${host}:${port}`;
 }
