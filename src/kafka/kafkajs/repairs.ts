@@ -42,14 +42,17 @@ moveWithTheClock(RequestQueue.prototype, "throttledUntil");
 moveWithTheClock(SocketRequest.prototype, "sentAt");
 moveWithTheClock(BrokerPool.prototype, "metadataExpireAt");
 
-/** Has what passes since a moment, or until it, stay the same when the clock is set: the moment moves with it. */
+/**
+ * Has what passes since a moment, or until it, stay the same when the clock is set: the moment moves with it. It reads
+ * as whole milliseconds, so never as later than it was set.
+ */
 function moveWithTheClock(prototype: object, property: string): void {
   const { now, monotonic } = systemClock;
   const moments = new WeakMap<object, number | null>();
   Object.defineProperty(prototype, property, {
     get(this: object) {
       const moment = moments.get(this) ?? null;
-      return moment === null ? null : moment - monotonic() + now();
+      return moment === null ? null : Math.floor(moment - monotonic() + now());
     },
     set(this: object, moment: number | null) {
       moments.set(this, moment === null ? null : moment - now() + monotonic());
