@@ -152,7 +152,6 @@ export class CheckpointAlgorithm implements ChainLink {
     const again = known.isKnown(heartbeat, tickets);
     known.openHeartbeats.set(heartbeat, isMessage && !again ? time : Infinity);
     receipt.whenDone(() => {
-      known.openHeartbeats.delete(heartbeat);
       state.inBackground(() => this.#stored(dependency, heartbeat, again, tickets), guard, root);
       if (known.isOver) runDetached(() => this.#complete(dependency));
     });

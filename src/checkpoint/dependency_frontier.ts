@@ -72,7 +72,7 @@ export class DependencyFrontier {
   target = -Infinity;
   /** The dependent's state at the last heartbeat. */
   checkpointState: Record<string, unknown> | undefined;
-  /** The heartbeats whose messages are in flight, with the time at which each holds the frontier. */
+  /** The heartbeats that are not stored, with the time at which each holds the frontier. */
   readonly openHeartbeats: Map<Heartbeat, number> = new Map();
   /** The tickets of the source's messages in flight. */
   readonly #tickets = new Map<Receipt, DependencyTicket>();
@@ -200,13 +200,11 @@ export class DependencyFrontier {
     const open = tickets.map(newest).find(({ passed }) => !passed);
     if (open !== undefined) open.whenPassed.push(() => this.store(heartbeat, tickets));
     else {
-      this.#count(heartbeat);
+      const { time, parts, position } = heartbeat;
+      for (const part of parts) this.#parts.store(part, time, position);
+      this.openHeartbeats.delete(heartbeat);
       this.advance();
     }
-  }
-
-  #count({ time, parts, position }: Heartbeat): void {
-    for (const part of parts) this.#parts.store(part, time, position);
   }
 
   /** Returns whether the message of a heartbeat was stored before: it is delivered again. */

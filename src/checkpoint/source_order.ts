@@ -10,8 +10,10 @@ export class Ticket {
   passed = false;
   /** It was done before, and has come again. */
   again = false;
-  /** The ticket of the same message that has come again before this one was done. */
-  next: Ticket | undefined;
+  /** The ticket of the same message that has come again before this one had passed, and stands for both. */
+  next: this | undefined;
+  /** The one that this one stands for, too. */
+  previous: this | undefined;
 
   constructor(readonly position: number) {}
 }
@@ -29,7 +31,7 @@ export class SourceOrder<T extends Ticket> {
   /** What was dropped before it does not come again. */
   #start = -Infinity;
 
-  /** Begins at `position`; calls `passed` with each message that is done, and all before it. */
+  /** Begins at `position`; calls `passed` with each ticket whose message is done, and all before it. */
   constructor(
     position: number,
     make: (position: number) => T,
@@ -62,6 +64,7 @@ export class SourceOrder<T extends Ticket> {
     const known = this.#tickets.put(ticket);
     if (known !== undefined) {
       ticket.again = known.done || known.again;
+      ticket.previous = known.dropped ? known.previous : known;
       known.next = ticket;
     }
     return ticket;
@@ -90,18 +93,28 @@ export class SourceOrder<T extends Ticket> {
     }
   }
 
+  /** What is gone stands for no other any more: one that is done, or in flight, takes its place back. */
   #remove(isGone: (ticket: T) => boolean): void {
+    const gone = this.#tickets.all.filter(isGone);
     this.#tickets.keep((ticket) => !isGone(ticket));
+    for (let { previous } of gone) {
+      while (previous?.dropped) previous = previous.previous;
+      if (previous === undefined) continue;
+      previous.next = undefined;
+      this.#tickets.put(previous);
+    }
     this.#pass();
   }
 
   #pass(): void {
     const tickets = this.#tickets;
     while (tickets.first?.done) {
-      const ticket = tickets.shift();
+      let ticket: T | undefined = tickets.shift();
       this.position = Math.max(this.position, ticket.position + 1);
-      ticket.passed = true;
-      this.#passed?.(ticket);
+      for (; ticket !== undefined; ticket = ticket.previous) {
+        ticket.passed = true;
+        this.#passed?.(ticket);
+      }
     }
   }
 }

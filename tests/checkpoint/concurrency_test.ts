@@ -247,3 +247,30 @@ Deno.test("SourceOrder knows a message that was done and comes again before it i
   order.done(again);
   assertEquals(order.position, 2);
 });
+
+Deno.test("SourceOrder passes with a ticket all those that it stands for", () => {
+  const passed: Ticket[] = [];
+  const order = new SourceOrder(0, (position) => new Ticket(position), (it) => passed.push(it));
+  const [first, second, third] = [order.add(0), order.add(0), order.add(0)];
+  order.done(first);
+  order.done(second);
+  assertEquals(passed, []);
+  order.done(third);
+  assertEquals(new Set(passed), new Set([first, second, third]));
+});
+
+Deno.test("SourceOrder gives a message its place back when that does not come again after all", () => {
+  const passed: Ticket[] = [];
+  const order = new SourceOrder(0, (position) => new Ticket(position), (it) => passed.push(it));
+  const [first, second] = [order.add(0), order.add(1)];
+  order.done(first);
+  const [inFlight, third] = [order.add(2), order.add(3)];
+  const again = [order.add(1), order.add(2), order.add(3)];
+  order.done(third);
+  for (const ticket of again) order.drop(ticket);
+  order.begin(4);
+  assertEquals([order.position, order.size, passed], [1, 3, [first]]);
+  order.done(second);
+  order.done(inFlight);
+  assertEquals([order.position, passed], [4, [first, second, inFlight, third]]);
+});
