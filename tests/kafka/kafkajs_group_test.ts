@@ -76,3 +76,36 @@ Deno.test("kafkajs: a member asks the group's other coordinator when one is not 
   assertEquals(beats, 1);
   assertEquals(group.offsetManager.coordinator, other); // to which it commits
 });
+
+/** Where a member stands whose position 10 is out of range; the leaders of the partition say one range each. */
+async function outOfRange(...ranges: [begin: number, end: number][]) {
+  const group = member();
+  const sought: object[] = [];
+  let asked = -1;
+  group.seek = (position: object) => void sought.push(position);
+  group.offsetManager = { nextOffset: () => "10" };
+  group.cluster.refreshMetadata = () => Promise.resolve(++asked);
+  group.cluster.fetchTopicsOffset = ([{ fromBeginning }]: [{ fromBeginning: boolean }]) => {
+    const [begin, end] = ranges[Math.min(asked, ranges.length - 1)]!;
+    return Promise.resolve([{ partitions: [{ offset: String(fromBeginning ? begin : end) }] }]);
+  };
+  await group.recoverFromOffsetOutOfRange({ topic: "t", partition: 0 });
+  return { asked: asked + 1, sought };
+}
+
+Deno.test("kafkajs: a member does not believe a leader that was cut off", async () => {
+  assertEquals(await outOfRange([0, 7], [0, 12]), { asked: 2, sought: [] });
+});
+
+Deno.test("kafkajs: a member passes over what was deleted, and commits nothing of that", async () => {
+  const sought = [{ topic: "t", partition: 0, offset: "11" }];
+  assertEquals(await outOfRange([11, 12]), { asked: 1, sought });
+});
+
+Deno.test("kafkajs: a member fails where a partition ends before what was read", async () => {
+  await assertRejects(
+    () => outOfRange([0, 7]),
+    kafkajs.KafkaJSNonRetriableError,
+    'cannot go on with topic "t" partition 0 at offset 10: its offsets are from 0 to 7 now',
+  );
+});

@@ -4,22 +4,44 @@
  * - One whose join failed goes on with the partitions that it had, and if the coordinator had forgotten it, for ever:
  *   it then sends no heartbeat by which it would learn that it is no member.
  * - It asks the coordinator that it joined at, also when that is gone for good.
+ * - One whose position a partition does not have reads it again from its beginning, and commits that: also when a leader
+ *   says so that was cut off, and when all of that was read.
  */
-import type { Cluster } from "kafkajs";
+import kafkajs, { type Cluster } from "kafkajs";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import { createErrorFromCode } from "kafkajs/src/protocol/error.js";
+import { systemClock } from "../../clock.ts";
+import { believable } from "../client/believable.ts";
 import { type BrokerConnection, type ClusterInternals, forgetBroker } from "./cluster.ts";
 import { isConnectionFailure } from "./failures.ts";
 
 /** A member of a group; it fetches by its assignment, and asks its coordinator. */
 interface Member {
-  readonly cluster: Pick<Cluster, "findGroupCoordinator" | "removeBroker"> & ClusterInternals;
+  readonly cluster:
+    & ClusterInternals
+    & Pick<
+      Cluster,
+      "fetchTopicsOffset" | "findGroupCoordinator" | "refreshMetadata" | "removeBroker"
+    >;
   readonly groupId: string;
-  readonly offsetManager: { coordinator: unknown } | null;
+  readonly offsetManager: Offsets | null;
   coordinator: BrokerConnection;
   joinAndSync(): Promise<void>;
   fetch(nodeId: string): Promise<unknown>;
   heartbeat(options: { interval: number }): Promise<void>;
+  seek(position: Place & { readonly offset: string }): void;
+  recoverFromOffsetOutOfRange(error: Place): Promise<void>;
+}
+
+/** Where a member reads. */
+interface Offsets {
+  coordinator: unknown;
+  nextOffset(topic: string, partition: number): { toString(): string };
+}
+
+interface Place {
+  readonly topic: string;
+  readonly partition: number;
 }
 
 const member: Member = ConsumerGroup.prototype;
@@ -83,4 +105,39 @@ async function look(member: Member, coordinator: BrokerConnection): Promise<void
   } finally {
     looking.delete(member);
   }
+}
+
+/**
+ * Asks the leader of now for the range. What was deleted before it was read is passed over; where the partition ends
+ * before what was read, the member fails.
+ */
+member.recoverFromOffsetOutOfRange = async function (this: Member, { topic, partition }: Place) {
+  const position = Number(this.offsetManager!.nextOffset(topic, partition));
+  const { begin, end } = await believable(
+    () => rangeOf(this.cluster, topic, partition),
+    ({ end }) => end < position,
+    systemClock,
+  );
+  if (position < begin) this.seek({ topic, partition, offset: String(begin) });
+  if (position <= end) return;
+  throw new kafkajs.KafkaJSNonRetriableError(
+    `cannot go on with topic "${topic}" partition ${partition} at offset ${position}: its offsets are from ${begin} ` +
+      `to ${end} now, so the brokers have lost what was read, or the topic was created anew; start again, or seek() ` +
+      "to where it should go on",
+  );
+};
+
+/** The range of a partition that its leader knows, after looking for that. */
+async function rangeOf(
+  cluster: Member["cluster"],
+  topic: string,
+  partition: number,
+): Promise<{ begin: number; end: number }> {
+  await cluster.refreshMetadata();
+  const partitions = [{ partition }];
+  const [begin, end] = await Promise.all([true, false].map(async (fromBeginning) => {
+    const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
+    return Number(found!.partitions[0]!.offset);
+  }));
+  return { begin: begin!, end: end! };
 }

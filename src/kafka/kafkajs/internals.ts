@@ -85,6 +85,8 @@ checkInternals({
     "joinAndSync",
     "lastRequest",
     "offsetManager",
+    "recoverFromOffsetOutOfRange",
+    "seek",
   ],
   RequestQueue: [
     RequestQueue,

@@ -1,6 +1,7 @@
-import { type Clock, delay } from "../../clock.ts";
+import type { Clock } from "../../clock.ts";
 import type { Resumption } from "../../flow/state/state.ts";
 import { killed } from "../client/alone.ts";
+import { believable } from "../client/believable.ts";
 import type { Broker, Positions } from "../client/broker.ts";
 import { KafkaError } from "../client/errors.ts";
 import {
@@ -14,10 +15,6 @@ import {
   type StartOffset,
 } from "./positions.ts";
 import type { BrokerStatus } from "../client/status.ts";
-
-/** How often the ends are asked for of partitions that seem to end before what was read of them, and how far apart. */
-const ENDS_ASKED = 6;
-const ENDS_PAUSE_MS = 500;
 
 /** Of what the start of an assignment depends. */
 export interface StartOptions {
@@ -81,13 +78,23 @@ export async function findStart(
   broker: Broker,
   options: StartOptions,
 ): Promise<Start | undefined> {
-  const { topic, groupId, partitions, offset, sought, resumption, limit } = options;
-  const [committed, low, ends] = await Promise.all([
+  const { topic, groupId, partitions, offset, sought, resumption, limit, clock, signal } = options;
+  const [committed, low] = await Promise.all([
     broker.committed(groupId, topic),
     broker.offsets(topic, "earliest"),
-    broker.offsets(topic, "latest"),
   ]);
-  const high = await believableEnds(broker, options, committed, ends);
+  const endsBeforeRead = (ends: Positions) =>
+    partitions.some((partition) => {
+      const own = committed.get(partition) ?? -1;
+      const stored = resumption?.start(partition, own) as number | undefined;
+      return Math.max(own, stored ?? own) > (ends.get(partition) ?? Infinity);
+    });
+  const high = await believable(
+    () => broker.offsets(topic, "latest"),
+    endsBeforeRead,
+    clock,
+    signal,
+  );
   if (resumption && partitions.length < low.size) {
     if (!options.late) return undefined;
     throw new KafkaError(
@@ -130,28 +137,6 @@ export async function findStart(
     }
   }
   return { positions, committed, decided, ends: high, moved };
-}
-
-/**
- * Returns where the partitions end, and asks again while that is before what was read of them: so answers a leader that
- * was cut off, and does not know yet that others have another. What is said for some seconds is believed.
- */
-async function believableEnds(
-  broker: Broker,
-  { topic, partitions, resumption, clock, signal }: StartOptions,
-  committed: Positions,
-  ends: Positions,
-): Promise<Positions> {
-  const isBehind = (partition: number) => {
-    const own = committed.get(partition) ?? -1;
-    const stored = resumption?.start(partition, own) as number | undefined;
-    return Math.max(own, stored ?? own) > (ends.get(partition) ?? Infinity);
-  };
-  for (let asked = 1; partitions.some(isBehind) && asked < ENDS_ASKED; asked++) {
-    await delay(clock, ENDS_PAUSE_MS, signal);
-    ends = await broker.offsets(topic, "latest");
-  }
-  return ends;
 }
 
 /** The positions that somebody chose: by a seek, or explicitly. */
