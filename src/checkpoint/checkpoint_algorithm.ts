@@ -172,10 +172,12 @@ export class CheckpointAlgorithm implements ChainLink {
     });
   }
 
-  /** Partitions of a dependency may have been read to their end, which no heartbeat tells. */
-  readToEnd(dependency: Dependency): void {
-    if (dependency.settings.idleParts === "hold" || !dependency[internals].advance()) return;
-    this.state.inBackground(() => this.#advance());
+  /**
+   * The source of a dependency has nothing to hand out: its partitions may have been read to their end, or messages are
+   * not waited for any more, which no heartbeat tells.
+   */
+  waits(dependency: Dependency): void {
+    if (dependency[internals].advance()) this.state.inBackground(() => this.#advance());
   }
 
   /** The source of a dependency has ended. */

@@ -53,7 +53,7 @@ export class CheckpointRun implements Companion {
       gate.witnesses = [...gate.witnesses, {
         begin: (message, receipt) => algorithm.began(dependency, message, receipt),
         dropped: (receipt) => dependency[internals].dropped(receipt),
-        waits: () => algorithm.readToEnd(dependency),
+        waits: () => algorithm.waits(dependency),
         ended: () => algorithm.ended(dependency),
       }];
     }

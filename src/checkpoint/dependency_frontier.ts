@@ -83,6 +83,8 @@ export class DependencyFrontier {
   /** How many of its messages were done in this run, while there was no heartbeat ever. */
   unheard = 0;
   #heard = false;
+  /** A heartbeat that waited has been counted, which nobody knows who asks {@linkcode DependencyFrontier.advance}. */
+  #counted = false;
 
   readonly #settings: FrontierSettings;
   readonly #gate: Gate;
@@ -197,13 +199,17 @@ export class DependencyFrontier {
    * are done.
    */
   store(heartbeat: Heartbeat, tickets: readonly DependencyTicket[] = []): void {
-    const open = tickets.map(newest).find(({ passed }) => !passed);
-    if (open !== undefined) open.whenPassed.push(() => this.store(heartbeat, tickets));
-    else {
+    const open = tickets.find(({ passed }) => !passed);
+    if (open !== undefined) {
+      open.whenPassed.push(() => {
+        this.store(heartbeat, tickets);
+        this.#counted = true;
+      });
+    } else {
       const { time, parts, position } = heartbeat;
       for (const part of parts) this.#parts.store(part, time, position);
       this.openHeartbeats.delete(heartbeat);
-      this.advance();
+      this.#move();
     }
   }
 
@@ -212,8 +218,14 @@ export class DependencyFrontier {
     return tickets.some(({ again }) => again) || this.#parts.isKnown(parts[0]!, position);
   }
 
-  /** Moves the frontier to where everything is stored; returns whether that is farther than before. */
+  /** Moves the frontier to where everything is stored; returns whether that may be farther than at the last call. */
   advance(): boolean {
+    const counted = this.#counted;
+    this.#counted = false;
+    return this.#move() || counted;
+  }
+
+  #move(): boolean {
     const read = this.#read;
     this.#seeAlive(read);
     let stored = this.#parts.stored(read) - this.#settings.outOfOrderness;
@@ -282,11 +294,4 @@ export class DependencyFrontier {
     this.#parts.restore(record.parts);
     this.#heard = record.parts.some(([, { heard }]) => heard > -Infinity);
   }
-}
-
-/** The ticket that stands for a message now, which may have come again. */
-function newest(ticket: DependencyTicket): DependencyTicket {
-  let last: Ticket = ticket;
-  while (last.next !== undefined) last = last.next;
-  return last as DependencyTicket;
 }

@@ -10,7 +10,7 @@ export class Ticket {
   passed = false;
   /** It was done before, and has come again. */
   again = false;
-  /** The ticket of the same message that has come again before this one had passed, and stands for both. */
+  /** The ticket of the same message, which came again before this one had passed; it stands for both. */
   next: this | undefined;
   /** The one that this one stands for, too. */
   previous: this | undefined;
@@ -93,7 +93,7 @@ export class SourceOrder<T extends Ticket> {
     }
   }
 
-  /** What is gone stands for no other any more: one that is done, or in flight, takes its place back. */
+  /** What is gone stands for no other any more: the one before it that was not dropped takes its place back. */
   #remove(isGone: (ticket: T) => boolean): void {
     const gone = this.#tickets.all.filter(isGone);
     this.#tickets.keep((ticket) => !isGone(ticket));

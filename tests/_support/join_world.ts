@@ -41,6 +41,8 @@ export interface ProcessOptions {
   dependency?: DependencyOptions;
   /** Whether weathers pass a Proxy between their heartbeat and their store write. */
   behindProxy?: boolean;
+  /** Whether a weather message gives no heartbeat. */
+  isUnheard?: (weather: Weather) => boolean;
   /** Before a weather message's heartbeat. */
   beforeBeat?: (weather: Weather, dependency: number) => unknown;
   /** Between a weather message's heartbeat and its store write. */
@@ -146,8 +148,8 @@ export class Process {
 
   constructor(world: World, options: ProcessOptions) {
     this.#world = world;
-    const { behindProxy, beforeBeat, beforeStore, beforePulse, beforeAnswer, onCommit, replays } =
-      options;
+    const { behindProxy, isUnheard, beforeBeat, beforeStore, beforePulse, beforeAnswer } = options;
+    const { onCommit, replays } = options;
     const { weathers, questions } = options.concurrency ?? {};
     const { disk } = world;
     const at = async (step: string) => {
@@ -206,7 +208,9 @@ export class Process {
         if (weather.value === undefined) {
           return void await this.checkpoint.keepAlive(weather.time, { dependency });
         }
-        await this.checkpoint.heartbeat(weather.time, { dependency });
+        if (!isUnheard?.(weather)) {
+          await this.checkpoint.heartbeat(weather.time, { dependency });
+        }
         return proxy === undefined ? void await store(weather) : weather;
       }, { name: dependency, concurrency: weathers, ...(proxy && { sink: proxy }) });
       if (proxy !== undefined) app.handle(proxy, store);

@@ -94,6 +94,26 @@ Deno.test("rule 7: the frontier passes no message that was taken, though later o
   await process.close();
 });
 
+Deno.test("rule 7: a heartbeat counts when a message before it is done that gives none, though nothing else comes", async () => {
+  const world = new World();
+  const waits = new Waits().hold(10);
+  const process = world.start({
+    checkpoint: { mode: "wait", time: ({ value }) => value.time },
+    concurrency: { weathers: width },
+    isUnheard: ({ time }) => time === 10,
+    beforeBeat: ({ time }: Weather) => waits.of(time),
+  });
+  world.say(10, "rain");
+  world.say(20, "snow");
+  world.ask([15]);
+  await process.rest();
+  assertEquals(process.log, []);
+  waits.go(10);
+  await process.rest();
+  assertEquals([process.dependency.frontier, process.log], [20, ["0:0 rain"]]);
+  await process.close();
+});
+
 Deno.test("rule 7: what is done behind an open message of a dependency is not kept as stored", async () => {
   const world = new World();
   const waits = new Waits().hold(10);

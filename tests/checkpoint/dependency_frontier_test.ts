@@ -122,6 +122,45 @@ Deno.test("a heartbeat for messages of two partitions counts once those before b
   assertEquals(frontier.frontier, 7);
 });
 
+Deno.test("a heartbeat holds the frontier, and the end of its source, until it counts", () => {
+  const frontier = new DependencyFrontier(
+    { parts: [], idleParts: "hold", outOfOrderness: 0 },
+    gateOf({}),
+  );
+  const [before, late] = [begin(frontier, 0, 10), begin(frontier, 0, 11)];
+  const tickets = frontier.ticketsOf(late.receipt);
+  const open = heartbeat(50, 0);
+  frontier.hear(50, 0);
+  frontier.openHeartbeats.set(open, 50);
+  late.done();
+  frontier.store(open, tickets); // it waits for the one before it
+  frontier.store(heartbeat(100, 0)); // of no message
+  frontier.ended = true;
+  assertEquals([frontier.frontier, frontier.isOver], [50, false]);
+  before.done();
+  assertEquals([frontier.frontier, frontier.isOver], [100, true]);
+});
+
+Deno.test("a heartbeat counts though its message came again, and then does not after all", () => {
+  const gate = gateOf({});
+  const frontier = new DependencyFrontier(
+    { parts: [], idleParts: "hold", outOfOrderness: 0 },
+    gate,
+  );
+  const first = begin(frontier, 0, 5);
+  const tickets = frontier.ticketsOf(first.receipt);
+  const open = heartbeat(100, 0);
+  frontier.hear(100, 0);
+  frontier.openHeartbeats.set(open, 100);
+  const again = begin(frontier, 0, 5);
+  first.done();
+  frontier.store(open, tickets);
+  assertEquals([frontier.frontier, frontier.openHeartbeats.size], [-Infinity, 1]);
+  frontier.dropped(again.receipt); // before it began
+  gate.startAt(0, 6);
+  assertEquals([frontier.frontier, frontier.openHeartbeats.size], [100, 0]);
+});
+
 Deno.test("a heartbeat for a message that has come again counts when that one is done", () => {
   const frontier = new DependencyFrontier(
     { parts: [], idleParts: "hold", outOfOrderness: 0 },
