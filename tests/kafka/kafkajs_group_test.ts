@@ -78,7 +78,10 @@ Deno.test("kafkajs: a member asks the group's other coordinator when one is not 
 });
 
 /** Where a member stands whose position 10 is out of range; the leaders of the partition say one range each. */
-async function outOfRange(...ranges: [begin: number, end: number][]) {
+async function outOfRange(
+  ranges: [begin: number, end: number][],
+  meanwhile: (group: ReturnType<typeof member>) => void = () => {},
+) {
   const group = member();
   const sought: object[] = [];
   let asked = -1;
@@ -87,6 +90,7 @@ async function outOfRange(...ranges: [begin: number, end: number][]) {
   group.cluster.refreshMetadata = () => Promise.resolve(++asked);
   group.cluster.fetchTopicsOffset = ([{ fromBeginning }]: [{ fromBeginning: boolean }]) => {
     const [begin, end] = ranges[Math.min(asked, ranges.length - 1)]!;
+    meanwhile(group);
     return Promise.resolve([{ partitions: [{ offset: String(fromBeginning ? begin : end) }] }]);
   };
   await group.recoverFromOffsetOutOfRange({ topic: "t", partition: 0 });
@@ -94,18 +98,31 @@ async function outOfRange(...ranges: [begin: number, end: number][]) {
 }
 
 Deno.test("kafkajs: a member does not believe a leader that was cut off", async () => {
-  assertEquals(await outOfRange([0, 7], [0, 12]), { asked: 2, sought: [] });
+  assertEquals(await outOfRange([[0, 7], [0, 12]]), { asked: 2, sought: [] });
 });
 
 Deno.test("kafkajs: a member passes over what was deleted, and commits nothing of that", async () => {
   const sought = [{ topic: "t", partition: 0, offset: "11" }];
-  assertEquals(await outOfRange([11, 12]), { asked: 1, sought });
+  assertEquals(await outOfRange([[11, 12]]), { asked: 1, sought });
 });
 
 Deno.test("kafkajs: a member fails where a partition ends before what was read", async () => {
   await assertRejects(
-    () => outOfRange([0, 7]),
+    () => outOfRange([[0, 7]]),
     kafkajs.KafkaJSNonRetriableError,
     'cannot go on with topic "t" partition 0 at offset 10: its offsets are from 0 to 7 now',
   );
+});
+
+Deno.test("kafkajs: a member whose position is out of range goes where it was moved meanwhile", async () => {
+  for (const range of [[11, 50], [0, 7]] as [number, number][]) {
+    const moves: Parameters<typeof outOfRange>[1][] = [
+      (group) => group.seekOffset.set("t", 0, "3"),
+      (group) => group.offsetManager.nextOffset = () => "3",
+      (group) => group.offsetManager = { nextOffset: () => "10" },
+    ];
+    for (const move of moves) {
+      assertEquals(await outOfRange([range], move), { asked: 1, sought: [] });
+    }
+  }
 });

@@ -5,8 +5,8 @@ const TIMES = 6;
 const PAUSE_MS = 500;
 
 /**
- * Asks where partitions begin and end, and again while that contradicts what was read of them: so answers a leader that
- * was cut off, and does not know yet that others have another. What is said for some seconds is believed.
+ * Asks where partitions begin and end, and again while that contradicts what was read of them: a leader that was cut off
+ * answers like that until it knows that there is another. What is said for some seconds is believed.
  */
 export async function believable<T>(
   ask: () => Promise<T>,

@@ -4,8 +4,8 @@
  * - One whose join failed goes on with the partitions that it had, and if the coordinator had forgotten it, for ever:
  *   it then sends no heartbeat by which it would learn that it is no member.
  * - It asks the coordinator that it joined at, also when that is gone for good.
- * - One whose position a partition does not have reads it again from its beginning, and commits that: also when a leader
- *   says so that was cut off, and when all of that was read.
+ * - One whose position is out of range begins the partition anew, and commits that, even where only a leader that was
+ *   cut off says so.
  */
 import kafkajs, { type Cluster } from "kafkajs";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
@@ -30,6 +30,7 @@ interface Member {
   fetch(nodeId: string): Promise<unknown>;
   heartbeat(options: { interval: number }): Promise<void>;
   seek(position: Place & { readonly offset: string }): void;
+  hasSeekOffset(place: Place): boolean;
   recoverFromOffsetOutOfRange(error: Place): Promise<void>;
 }
 
@@ -108,17 +109,24 @@ async function look(member: Member, coordinator: BrokerConnection): Promise<void
 }
 
 /**
- * Asks the leader of now for the range. What was deleted before it was read is passed over; where the partition ends
- * before what was read, the member fails.
+ * Asks the current leader for the range. What was deleted before it was read is passed over; where the partition ends
+ * before what was read, the member fails. Where it is to read was perhaps moved meanwhile, by a seek or a new assignment:
+ * then that counts. A stop of the consumer waits for it, a few seconds at most.
  */
 member.recoverFromOffsetOutOfRange = async function (this: Member, { topic, partition }: Place) {
-  const position = Number(this.offsetManager!.nextOffset(topic, partition));
+  const place = { topic, partition };
+  const offsets = this.offsetManager!;
+  const position = Number(offsets.nextOffset(topic, partition));
+  const isMoved = () =>
+    this.hasSeekOffset(place) || this.offsetManager !== offsets ||
+    Number(offsets.nextOffset(topic, partition)) !== position;
   const { begin, end } = await believable(
-    () => rangeOf(this.cluster, topic, partition),
-    ({ end }) => end < position,
+    () => rangeOf(this.cluster, place),
+    ({ end }) => end < position && !isMoved(),
     systemClock,
   );
-  if (position < begin) this.seek({ topic, partition, offset: String(begin) });
+  if (isMoved()) return;
+  if (position < begin) this.seek({ ...place, offset: String(begin) });
   if (position <= end) return;
   throw new kafkajs.KafkaJSNonRetriableError(
     `cannot go on with topic "${topic}" partition ${partition} at offset ${position}: its offsets are from ${begin} ` +
@@ -130,14 +138,15 @@ member.recoverFromOffsetOutOfRange = async function (this: Member, { topic, part
 /** The range of a partition that its leader knows, after looking for that. */
 async function rangeOf(
   cluster: Member["cluster"],
-  topic: string,
-  partition: number,
+  { topic, partition }: Place,
 ): Promise<{ begin: number; end: number }> {
   await cluster.refreshMetadata();
   const partitions = [{ partition }];
   const [begin, end] = await Promise.all([true, false].map(async (fromBeginning) => {
     const [found] = await cluster.fetchTopicsOffset([{ topic, partitions, fromBeginning }]);
-    return Number(found!.partitions[0]!.offset);
+    const offset = found?.partitions[0]?.offset;
+    if (offset !== undefined) return Number(offset);
+    throw new kafkajs.KafkaJSError(`topic "${topic}" has no partition ${partition} now`);
   }));
   return { begin: begin!, end: end! };
 }

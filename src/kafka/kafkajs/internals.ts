@@ -81,6 +81,7 @@ checkInternals({
     "fetch",
     "fetchOffset",
     "groupId",
+    "hasSeekOffset",
     "heartbeat",
     "joinAndSync",
     "lastRequest",
