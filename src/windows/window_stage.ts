@@ -8,15 +8,16 @@ import type { Receipt } from "../flow/source/receipt.ts";
 import { RootMessage } from "../flow/state/root_message.ts";
 import type { Ticker } from "../flow/source/ticker.ts";
 import type { StagePlace } from "../flow/stage/opaque_pipe.ts";
-import type { ConcurrentTicking, Ticking, TickingSource } from "../flow/stage/ticking.ts";
+import type { ConcurrentTicking, Ticking } from "../flow/stage/ticking.ts";
 import type { Emit, Maybe } from "../flow/stage/stage.ts";
 import type { WindowCounts } from "../snapshot.ts";
 import type { StatusEvent } from "../status.ts";
 import { assertSameDefinition } from "./definition.ts";
+import { IdleAdvance } from "./idle_advance.ts";
 import type { WindowSettings } from "./options.ts";
 import { Outbox, type OutboxItem } from "./outbox.ts";
 import type { Late } from "./result.ts";
-import { PartitionNumbers } from "./partition_numbers.ts";
+import { Partitions } from "./partitions.ts";
 import { Positions } from "./positions.ts";
 import { Replays } from "./replays.ts";
 import { type PartitionClock, Watermarks } from "./watermarks.ts";
@@ -27,9 +28,6 @@ import type { Content, CorrectableWindows, Entry, Span, Windows, WindowsHost } f
 const CHUNK = 128;
 /** How long a result waits for others before a commit is asked for, in milliseconds. */
 const LINGER_MS = 50;
-/** While windows are open, the silence is looked at so often at least, and at most, in milliseconds. */
-const LEAST_LOOK_MS = 10;
-const MOST_LOOK_MS = 1_000;
 /** The name of the sink of late messages, in errors. */
 const LATE = "the sink for late messages";
 
@@ -51,8 +49,9 @@ export class WindowStage implements Ticker {
   readonly #place: StagePlace;
   readonly #ticking: Ticking;
   readonly #windows: Windows;
-  readonly #numbers: PartitionNumbers;
+  readonly #partitions: Partitions;
   readonly #watermarks: Watermarks;
+  readonly #idle: IdleAdvance;
   readonly #outbox: Outbox;
   readonly #concurrent: ConcurrentTicking | undefined;
   /** Gives a result to the stages behind. */
@@ -69,7 +68,6 @@ export class WindowStage implements Ticker {
   #given = false;
   /** The time for results of windows that have changed has come. */
   #eager = false;
-  #cancelLook: (() => void) | undefined;
   #cancelEvery: (() => void) | undefined;
   #cancelAsk: (() => void) | undefined;
   #told = { closed: 0, late: 0, ahead: 0 };
@@ -80,7 +78,7 @@ export class WindowStage implements Ticker {
     const ticking = place.ticking!;
     const { flow } = place.flowRun;
     const { store, sources } = ticking;
-    const numbers = this.#numbers = new PartitionNumbers(sources.map(({ name }) => name));
+    const partitions = this.#partitions = new Partitions(ticking);
     this.#settings = settings;
     this.#place = place;
     this.#ticking = ticking;
@@ -88,10 +86,7 @@ export class WindowStage implements Ticker {
     this.#watermarks = new Watermarks(
       { outOfOrderness: settings.outOfOrderness, merged: settings.scope === "source" },
       prefix("clock"),
-      {
-        isReadToItsEnd: (partition) => this.#isReadToItsEnd(partition),
-        hasEnded: (partition) => this.#hasEnded(partition),
-      },
+      partitions,
     );
     this.#outbox = new Outbox(prefix("out"), store !== undefined);
     const positions = new Positions(prefix("position"));
@@ -103,15 +98,24 @@ export class WindowStage implements Ticker {
       prefix: prefix("windows"),
       closing: (scope) => this.#watermarks.closing(scope),
       least: (scope) => positions.least(scope),
-      nameOf: (partition) => numbers.nameOf(partition),
+      nameOf: (partition) => partitions.nameOf(partition),
       give: (content) => this.#give(content),
       closed: () => this.#told.closed++,
+    });
+    this.#idle = new IdleAdvance({
+      flow,
+      settings,
+      ticking,
+      partitions,
+      watermarks: this.#watermarks,
+      windows: this.#windows,
+      look: () => this.looked(),
     });
     if (store !== undefined) {
       const key = prefix("definition");
       const definition = sources.length === 1
         ? settings.definition
-        : { ...settings.definition, sources: numbers.names };
+        : { ...settings.definition, sources: partitions.names };
       const isDefined = assertSameDefinition(flow, store.rows, key, definition);
       if (!isDefined) this.#define = () => store.rows.set(key, definition);
       this.#watermarks.load(store.rows);
@@ -213,7 +217,7 @@ export class WindowStage implements Ticker {
 
   /** Messages were admitted, or those of a partition that were in flight have come to nothing. */
   #admitted(): void {
-    if (this.#cancelLook === undefined) this.#setLook();
+    this.#idle.watch();
     if (this.due) this.wake();
   }
 
@@ -224,7 +228,7 @@ export class WindowStage implements Ticker {
     if (replays?.passes) return;
     const again = replays?.watermark;
     const local = receipt?.partition ?? 0;
-    const partition = this.#numbers.of(branch, local);
+    const partition = this.#partitions.of(branch, local);
     const time = timeOf === undefined ? timestampOf(message) : timeOf(message);
     if (typeof time !== "number" || !Number.isFinite(time)) {
       throw new TypeError(
@@ -267,12 +271,12 @@ export class WindowStage implements Ticker {
     if (late !== undefined) this.#late(copy, entry, late, receipt);
     this.#watermarks.arrived(clock, time, silence, counts);
     this.#windows.moved(entry.scope);
-    if (this.#someEnded) this.#advance();
+    if (this.#partitions.someEnded) this.#idle.apply();
     if (this.#windows.changed) this.#setEvery();
-    if (this.#cancelLook === undefined) this.#setLook();
+    this.#idle.watch();
   }
 
-  #clock(partition: number, silence: number = this.#silence(partition)): PartitionClock {
+  #clock(partition: number, silence: number = this.#partitions.silence(partition)): PartitionClock {
     const { scope, how } = this.#settings;
     const { clocks } = this.#watermarks;
     if (
@@ -293,7 +297,7 @@ export class WindowStage implements Ticker {
   ): void {
     this.#told.late++;
     if (this.#settings.late === undefined) return;
-    const place = this.#placeOf(partition);
+    const place = this.#partitions.placeOf(partition);
     const late: Late<unknown> = {
       message,
       key,
@@ -309,7 +313,7 @@ export class WindowStage implements Ticker {
   }
 
   #give({ scope, key, place, value, replaces = [], ...rest }: Content): void {
-    const name = scope === ALL ? "*" : this.#numbers.nameOf(scope);
+    const name = scope === ALL ? "*" : this.#partitions.nameOf(scope);
     const id = windowId(name, key, place);
     const result = { key, value, id, replaces: replaces.map((each) => windowId(name, key, each)) };
     this.#outbox.add("result", { ...result, ...rest });
@@ -386,7 +390,7 @@ export class WindowStage implements Ticker {
     this.#replays?.settle();
     if (this.#windows.due) {
       this.#windows.close(CHUNK);
-      if (this.#someEnded) this.#advance();
+      if (this.#partitions.someEnded) this.#idle.apply();
       return;
     }
     if (this.#eager && this.#windows.changed) {
@@ -435,104 +439,15 @@ export class WindowStage implements Ticker {
   looked(): void {
     if (this.#ending || this.#ticking.stopping.aborted) return;
     this.#findPartitions();
-    this.#advance();
+    this.#idle.apply();
     if (this.due) this.wake();
   }
 
   /** Partitions that are read and have had no message count too, where windows have messages of all. */
   #findPartitions(): void {
     if (this.#settings.scope === "partition") return;
-    const { sources } = this.#ticking;
-    // A source without partitions is one: that of a merge is known before its first message.
-    const none = sources.length > 1 ? [{ partition: 0 }] : [];
-    for (const [index, { feed }] of sources.entries()) {
-      for (const { partition } of feed.parts?.() ?? none) {
-        this.#clock(this.#numbers.of(index, partition));
-      }
-    }
+    for (const partition of this.#partitions.read) this.#clock(partition);
     this.#windows.moved(ALL);
-  }
-
-  /** Applies the silence so far where a window closes by it. A source that has ended no longer holds up the others. */
-  #advance(): void {
-    const { advances, scope } = this.#settings;
-    if (this.#ending || this.#windows.due || (!advances && !this.#someEnded)) return;
-    for (const clock of this.#watermarks.clocks.values()) {
-      const { partition, watermark, greatest } = clock;
-      if (!advances && !this.#hasEnded(partition)) continue;
-      const of = scope === "partition" ? partition : ALL;
-      const silence = advances ? this.#silence(partition) : clock.silence;
-      const after = this.#watermarks.after(clock, silence);
-      if (after <= watermark || after < this.#windows.next(of)) continue;
-      if (this.#isBehind(partition)) continue; // what is in flight was read before the silence
-      if (greatest === -Infinity && !this.#isReadToItsEnd(partition)) continue;
-      this.#watermarks.applySilence(clock, silence);
-      this.#windows.moved(of);
-      const { flow } = this.#place.flowRun;
-      const place = this.#placeOf(partition);
-      const source = place.source.name;
-      this.#ticking.status?.({
-        type: "idle_advance",
-        flow,
-        source,
-        partition: place.partition,
-        watermark: clock.watermark,
-      });
-    }
-  }
-
-  /** The source of a partition, and its number there. */
-  #placeOf(number: number): { readonly source: TickingSource; readonly partition: number } {
-    const { source, partition } = this.#numbers.placeOf(number);
-    return { source: this.#ticking.sources[source]!, partition };
-  }
-
-  #silence(number: number): number {
-    const { source, partition } = this.#placeOf(number);
-    return source.silence(partition);
-  }
-
-  #isReadToItsEnd(number: number): boolean {
-    const { source, partition } = this.#placeOf(number);
-    return source.isReadToItsEnd(partition) && !this.#isBehind(number);
-  }
-
-  #hasEnded(number: number): boolean {
-    return this.#placeOf(number).source.exhausted;
-  }
-
-  /** True where sources are merged, and one of them has ended. */
-  get #someEnded(): boolean {
-    const { sources } = this.#ticking;
-    return sources.length > 1 && sources.some(({ exhausted }) => exhausted);
-  }
-
-  /** Returns whether messages of a partition are in flight before the window. */
-  #isBehind(partition: number): boolean {
-    return this.#concurrent?.admission.isBehind(partition) ?? false;
-  }
-
-  /** Looks at the silence again when the next window could close by it. */
-  #setLook(): void {
-    const { sources, clock, stopping } = this.#ticking;
-    if (!this.#settings.advances) return;
-    if (sources.every(({ feed }) => feed.silence !== undefined)) return;
-    if (this.#ending || stopping.aborted || this.#cancelLook !== undefined) return;
-    let wait = Infinity;
-    for (const each of this.#watermarks.clocks.values()) {
-      if (this.#isBehind(each.partition)) continue; // looked at when that has come
-      const of = this.#settings.scope === "partition" ? each.partition : ALL;
-      const left = this.#windows.next(of) -
-        this.#watermarks.after(each, this.#silence(each.partition));
-      wait = Math.min(wait, left);
-    }
-    if (wait === Infinity) return;
-    const bounded = Math.max(LEAST_LOOK_MS, Math.min(wait, MOST_LOOK_MS));
-    this.#cancelLook = clock.timer(() => {
-      this.#cancelLook = undefined;
-      this.looked();
-      this.#setLook();
-    }, bounded);
   }
 
   #setEvery(): void {
@@ -551,7 +466,7 @@ export class WindowStage implements Ticker {
   }
 
   #cancelTimers(): void {
-    this.#cancelLook?.();
+    this.#idle.end(this.#ending);
     this.#cancelEvery?.();
     if (this.#ticking.stopping.aborted || this.#ticking.signal.aborted) this.#cancelAsk?.();
   }

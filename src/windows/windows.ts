@@ -5,7 +5,7 @@ import type { MapKey } from "./window_key.ts";
 
 /** A message on its way into its windows. */
 export interface Entry {
-  /** Its partition; see `PartitionNumbers`. */
+  /** Its partition; see `Partitions`. */
   readonly partition: number;
   /** Whose windows it belongs to: its partition's, or those of all. */
   readonly scope: number;
