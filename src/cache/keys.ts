@@ -27,6 +27,9 @@ const ASCII_WITHOUT_NUL = /^[\x01-\x7f]*$/;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const bits = new DataView(new ArrayBuffer(8));
+// The last string: with a key of one part, what is read is mostly written next.
+let lastText = "";
+let lastEncoded = STRING + "\0";
 
 /**
  * Encodes a key as Deno KV does, with each byte as one character: comparing two encoded keys as strings
@@ -91,11 +94,11 @@ export function inspectKey(key: Key): string {
 function encodePart(part: KeyPart): string {
   switch (typeof part) {
     case "string":
-      if (ASCII_WITHOUT_NUL.test(part)) return STRING + part + "\0";
-      if (!part.isWellFormed()) {
-        throw new TypeError(`Cannot use key part ${Deno.inspect(part)}: it has a lone surrogate`);
+      if (part !== lastText) {
+        lastEncoded = encodeString(part);
+        lastText = part;
       }
-      return STRING + escapeNuls(bytesToLatin1(encoder.encode(part))) + "\0";
+      return lastEncoded;
     case "number":
       return encodeNumber(part);
     case "bigint":
@@ -109,6 +112,14 @@ function encodePart(part: KeyPart): string {
     `Cannot use ${Deno.inspect(part, { depth: 1 })} as a key part: ` +
       "it must be a string, number, bigint, boolean or Uint8Array",
   );
+}
+
+function encodeString(text: string): string {
+  if (ASCII_WITHOUT_NUL.test(text)) return STRING + text + "\0";
+  if (!text.isWellFormed()) {
+    throw new TypeError(`Cannot use key part ${Deno.inspect(text)}: it has a lone surrogate`);
+  }
+  return STRING + escapeNuls(bytesToLatin1(encoder.encode(text))) + "\0";
 }
 
 /** Big-endian IEEE 754: the sign bit set for positive numbers, all bits flipped for negative ones. */

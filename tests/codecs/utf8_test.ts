@@ -22,6 +22,13 @@ Deno.test("encodeUtf8() changes nothing that it has given before", () => {
   assertEquals(encoded.map((bytes) => decoder.decode(bytes)), texts);
 });
 
+Deno.test("decodeUtf8() tells short texts apart, also those of one hash", () => {
+  const texts = Array.from({ length: 20_000 }, (_, i) => ["", "key-", "é"][i % 3] + i.toString(36));
+  for (const text of [...texts, ...texts]) {
+    if (decodeUtf8(new TextEncoder().encode(text)) !== text) throw new Error(text);
+  }
+});
+
 Deno.test("decodeUtf8() takes and refuses the same bytes as a fatal TextDecoder", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 6 }), (bytes) => {
     let text: string;

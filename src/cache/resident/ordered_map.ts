@@ -101,6 +101,7 @@ export class OrderedMap<T> {
 
   /** Searches a key and remembers where it is, or where it would be inserted. */
   #find(key: string): boolean {
+    if (this.#leaves[this.#leaf]!.keys[this.#index] === key) return true; // what was read is written
     if (!this.#inLeaf(key)) this.#findLeaf(key);
     const keys = this.#leaves[this.#leaf]!.keys;
     const length = keys.length;

@@ -57,38 +57,54 @@ export const DONE: Attribution = {
 };
 DONE.receipt!.release();
 
+/** What all work of a flow has in common. */
+export type FlowWork = Pick<Attribution, "flow" | "guard" | "pending" | "state">;
+
 /** The work for one message, until that is done: code that continues for it later works for {@linkcode DONE}. */
 export class MessageWork implements Attribution {
+  readonly #work: FlowWork;
   readonly #number: number;
   readonly #next: MessageWork | undefined;
 
   private constructor(
-    readonly flow: string,
+    work: FlowWork,
     public root: unknown,
     readonly receipt: Receipt,
-    readonly guard: Attribution["guard"],
-    readonly pending: Pending,
     readonly undoLog: UndoLog | undefined,
-    readonly state: StateStore | undefined,
   ) {
+    this.#work = work;
     this.#number = giveNumber(this);
     this.#next = receipt.work as MessageWork | undefined;
     receipt.work = this;
   }
 
   /** Begins the work of a flow; behind a Proxy, one is enough for all values of a message, however many these are. */
-  static begin({ flow, root, guard, pending, undoLog, state }: Attribution, receipt: Receipt) {
+  static begin(work: FlowWork, root: unknown, receipt: Receipt, undoLog: UndoLog | undefined) {
     let known = undoLog?.message === undefined
       ? receipt.work as MessageWork | undefined
       : undefined;
-    while (known !== undefined && (known.guard !== guard || known.undoLog !== undoLog)) {
+    while (known !== undefined && (known.#work !== work || known.undoLog !== undoLog)) {
       known = known.#next;
     }
-    if (known === undefined) {
-      return new MessageWork(flow, root, receipt, guard, pending, undoLog, state);
-    }
+    if (known === undefined) return new MessageWork(work, root, receipt, undoLog);
     known.root = root;
     return known;
+  }
+
+  get flow(): string {
+    return this.#work.flow;
+  }
+
+  get guard(): Attribution["guard"] {
+    return this.#work.guard;
+  }
+
+  get pending(): Pending {
+    return this.#work.pending;
+  }
+
+  get state(): StateStore | undefined {
+    return this.#work.state;
   }
 
   /** Calls `step` as a part of it. */

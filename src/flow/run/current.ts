@@ -2,8 +2,10 @@ import { AsyncLocalStorage } from "node:async_hooks";
 
 /** For whom the code works that runs now; attribution.ts says what it is. */
 const current = new AsyncLocalStorage<object | number | undefined>();
-/** Those who have a number. */
-const numbered = new Map<number, object>();
+/** The holders of the last numbers, each in the place of its number: most are taken back before that is needed again. */
+const latest: (object | undefined)[] = new Array(1_024).fill(undefined);
+/** The holders of earlier numbers. */
+const earlier = new Map<number, object>();
 let lastNumber = 0;
 /** True once somebody works for a message in this process: until then nothing is looked up. */
 let entered = false;
@@ -15,7 +17,8 @@ export const OVER: object = {};
 export function currentWork(): object | undefined {
   if (!entered) return undefined;
   const whom = current.getStore();
-  return typeof whom === "number" ? numbered.get(whom) ?? OVER : whom;
+  if (typeof whom !== "number") return whom;
+  return (isLatest(whom) ? latest[placeOf(whom)] : earlier.get(whom)) ?? OVER;
 }
 
 /**
@@ -23,18 +26,26 @@ export function currentWork(): object | undefined {
  * alive until a major collection; for short-lived messages a number costs half as much.
  */
 export function giveNumber(whom: object): number {
-  numbered.set(++lastNumber, whom);
+  const place = placeOf(++lastNumber);
+  const before = latest[place];
+  if (before !== undefined) earlier.set(lastNumber - latest.length, before);
+  latest[place] = whom;
   return lastNumber;
 }
 
 /** Code entered by this number runs for nobody from now on. */
 export function takeBack(number: number): void {
-  numbered.delete(number);
+  if (isLatest(number)) latest[placeOf(number)] = undefined;
+  else earlier.delete(number);
 }
 
 /** Takes back the numbers of those for whom `test` returns true. */
 export function takeBackAll(test: (whom: object) => boolean): void {
-  for (const [number, whom] of numbered) if (test(whom)) numbered.delete(number);
+  for (let place = 0; place < latest.length; place++) {
+    const whom = latest[place];
+    if (whom !== undefined && test(whom)) latest[place] = undefined;
+  }
+  for (const [number, whom] of earlier) if (test(whom)) earlier.delete(number);
 }
 
 /** Calls `step` as work for `whom`, or for the holder of that number. */
@@ -51,4 +62,12 @@ export function runFor<A extends unknown[], R>(
 export function runDetached<T>(step: () => T): T {
   // Not `exit()`: in Deno what waits within it goes on with what was left.
   return currentWork() === undefined ? step() : current.run(undefined, step);
+}
+
+function isLatest(number: number): boolean {
+  return lastNumber - number < latest.length;
+}
+
+function placeOf(number: number): number {
+  return number % latest.length;
 }

@@ -206,10 +206,12 @@ function tickingOf(
     runAs(root, receipt, step) {
       if (tracked === undefined) return step();
       const { guard, undoLog, host: { pending } } = flowRun;
-      const tick = { flow, root, receipt, guard, pending, undoLog, state };
-      if (!(receipt?.root instanceof RootMessage)) return runAs(tick, step);
-      const apart = { ...tick, undoLog: new UndoLog(flow, undefined, receipt.root) };
-      return MessageWork.begin(apart, receipt).run(step);
+      const work = { flow, guard, pending, state };
+      if (!(receipt?.root instanceof RootMessage)) {
+        return runAs({ ...work, root, receipt, undoLog }, step);
+      }
+      const apart = new UndoLog(flow, undefined, receipt.root);
+      return MessageWork.begin(work, root, receipt, apart).run(step);
     },
     concurrent,
     share: <T>(make: () => T) => (shared.windows ??= make()) as T,

@@ -3,17 +3,9 @@ import { HandlerError } from "../../errors.ts";
 import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Handler } from "../../types.ts";
-import { isGenerator, type Maybe } from "./stage.ts";
-
-/** A call that is waited for. */
-interface Call {
-  /** When it began. */
-  readonly since: number;
-  /** What the handler returned. */
-  readonly result: unknown;
-  /** For whom it works. */
-  readonly message: Attribution | undefined;
-}
+import { whenSettled } from "../source/iteration.ts";
+import type { Results } from "./results.ts";
+import { isGenerator, isPromiseLike, type Maybe } from "./stage.ts";
 
 /**
  * The limit of the calls of one handler, of which there is one at a time. One that is not over in time has
@@ -26,27 +18,36 @@ export class CallLimit {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
   readonly #handler: Handler<unknown, unknown>;
-  readonly #passOn: (result: unknown) => Maybe;
+  readonly #results: Results;
   /** The hard end. */
   readonly #end: AbortSignal;
   #calling = false;
   /** Behind the signal of the call, if the handler has asked for it. */
   #own: AbortController | undefined;
-  #call: Call | undefined;
+  /** True while a call is waited for; the next three are of that call. */
+  #waiting = false;
+  /** When it began to be waited for. */
+  #since = 0;
+  /** What the handler returned. */
+  #result: unknown;
+  /** For whom it works. */
+  #message: Attribution | undefined;
   #cancelTimer: (() => void) | undefined;
   readonly #onDone = () => this.#done();
   readonly #onFailed = (error: unknown) => this.#failed(error);
+  readonly #onValue = (value: unknown) => this.#given(value);
+  readonly #onRejected = (error: unknown) => this.#failed(this.#flowRun.handlerError(error));
 
   constructor(
     flowRun: FlowRun,
     clock: Clock,
     timeoutMs: number,
     handler: Handler<unknown, unknown>,
-    passOn: (result: unknown) => Maybe,
+    results: Results,
   ) {
     this.#flowRun = flowRun;
     this.#handler = handler;
-    this.#passOn = passOn;
+    this.#results = results;
     this.#clock = clock;
     this.#timeoutMs = timeoutMs;
     this.#end = flowRun.context.signal;
@@ -68,8 +69,15 @@ export class CallLimit {
     this.#calling = true;
     try {
       const result = this.#handler(message, this.#flowRun.context);
-      const done = this.#passOn(result);
-      if (done !== undefined) return this.#watch(result, done);
+      if (isPromiseLike(result)) {
+        this.#watch(result);
+        return whenSettled(result, this.#onValue, this.#onRejected) as Promise<void>;
+      }
+      const done = this.#results.pass(result);
+      if (done !== undefined) {
+        this.#watch(result);
+        return done.then(this.#onDone, this.#onFailed);
+      }
     } catch (error) {
       this.#over();
       throw error;
@@ -78,15 +86,28 @@ export class CallLimit {
   }
 
   #over(): void {
-    this.#calling = false;
-    this.#own = this.#call = undefined;
+    this.#calling = this.#waiting = false;
+    this.#own = this.#result = this.#message = undefined;
   }
 
-  /** Waits for a call that is over when `done` settles. */
-  #watch(result: unknown, done: Promise<void>): Promise<void> {
-    this.#call = { since: this.#clock.monotonic(), result, message: currentMessage() };
+  /** Limits the time of a call that is waited for. */
+  #watch(result: unknown): void {
+    this.#waiting = true;
+    this.#since = this.#clock.monotonic();
+    this.#result = result;
+    this.#message = currentMessage();
     if (this.#cancelTimer === undefined) this.#wait(this.#timeoutMs);
-    return done.then(this.#onDone, this.#onFailed);
+  }
+
+  /** Passes on the value of a promise; a call that is over with that costs no further promise. */
+  #given(value: unknown): Maybe {
+    try {
+      const done = this.#results.fulfilled(value);
+      if (done !== undefined) return done.then(this.#onDone, this.#onFailed);
+    } catch (error) {
+      return this.#failed(error);
+    }
+    this.#done();
   }
 
   #done(): void {
@@ -120,16 +141,15 @@ export class CallLimit {
   #wait(ms: number): void {
     this.#cancelTimer = this.#clock.timer(() => {
       this.#cancelTimer = undefined;
-      const call = this.#call;
-      if (call === undefined || this.#flowRun.late !== undefined || this.#end.aborted) return;
-      const left = call.since + this.#timeoutMs - this.#clock.monotonic();
+      if (!this.#waiting || this.#flowRun.late !== undefined || this.#end.aborted) return;
+      const left = this.#since + this.#timeoutMs - this.#clock.monotonic();
       if (left > 0) this.#wait(left);
-      else this.#expire(call);
+      else this.#expire();
     }, ms);
   }
 
-  #expire({ result, message }: Call): void {
-    const flowRun = this.#flowRun;
+  #expire(): void {
+    const flowRun = this.#flowRun, result = this.#result, message = this.#message;
     const why = `it was not over in time, handlerTimeout is ${this.#timeoutMs} ms`;
     const reason = new DOMException(why, "TimeoutError");
     flowRun.late = flowRun.handlerError(reason) as HandlerError;

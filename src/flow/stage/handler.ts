@@ -3,7 +3,7 @@ import { CallLimit } from "./call_limit.ts";
 import { correctionOf } from "./correction.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Recovery } from "./recovery.ts";
-import { spreading } from "./results.ts";
+import { Results } from "./results.ts";
 import { type Emit, type FlowStage, type Maybe, stage } from "./stage.ts";
 
 /** The stage that calls the handler for every message and passes on what it returns. */
@@ -25,12 +25,12 @@ function handling(
 ): Emit<unknown> {
   const { context } = flowRun;
   const { clock } = recovery.host;
-  const passOn = spreading(emit, flowRun);
+  const results = new Results(emit, flowRun);
   const limit = timeoutMs === Infinity
     ? undefined
-    : new CallLimit(flowRun, clock, timeoutMs, handler, passOn);
+    : new CallLimit(flowRun, clock, timeoutMs, handler, results);
   const invoke = limit === undefined
-    ? (message: unknown) => passOn(handler(message, context))
+    ? (message: unknown) => results.pass(handler(message, context))
     : (message: unknown) => limit.run(message);
   const call = (message: unknown): Maybe => {
     flowRun.input = message;

@@ -4,32 +4,48 @@ import type { FlowRun } from "../run/flow_run.ts";
 import { type Emit, isPromiseLike, type Maybe } from "./stage.ts";
 
 /**
- * Makes the function that passes on a handler's result: a value as it is, the value of a promise, or the yields of a
- * generator one by one. `undefined` is never passed on.
+ * Passes on a handler's result: a value as it is, the value of a promise, or the yields of a generator one by one.
+ * `undefined` is never passed on.
  *
  * A generator resumes only after its yield is done. It is closed with `return()` when a yield fails: the
  * failure of a sink is never thrown into it.
  */
-export function spreading(emit: Emit<unknown>, flowRun: FlowRun): (result: unknown) => Maybe {
-  const fulfilled = (value: unknown): Maybe => {
-    flowRun.callGoesOn();
-    if (value !== undefined) return emit(value);
-  };
-  const rejected = (error: unknown): never => {
-    throw flowRun.handlerError(error);
-  };
-  return (result) => {
+export class Results {
+  /** Passes on the value of the promise that a call has returned. */
+  readonly fulfilled: (value: unknown) => Maybe;
+  readonly #rejected: (error: unknown) => never;
+  readonly #emit: Emit<unknown>;
+  readonly #flowRun: FlowRun;
+
+  /** Passes on to `emit`. */
+  constructor(emit: Emit<unknown>, flowRun: FlowRun) {
+    this.#emit = emit;
+    this.#flowRun = flowRun;
+    this.fulfilled = (value) => {
+      flowRun.callGoesOn();
+      if (value !== undefined) return emit(value);
+    };
+    this.#rejected = (error) => {
+      throw flowRun.handlerError(error);
+    };
+  }
+
+  /** Passes on what a call has returned. */
+  pass(result: unknown): Maybe {
     if (result === undefined) return;
+    const emit = this.#emit;
     if (typeof result !== "object" || result === null) return emit(result);
-    if (isPromiseLike(result)) return whenSettled(result, fulfilled, rejected) as Promise<void>;
+    if (isPromiseLike(result)) {
+      return whenSettled(result, this.fulfilled, this.#rejected) as Promise<void>;
+    }
     switch ((result as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag]) {
       case "Generator":
-        return spreadGenerator(result as Generator, emit, flowRun);
+        return spreadGenerator(result as Generator, emit, this.#flowRun);
       case "AsyncGenerator":
-        return spreadAsyncGenerator(result as AsyncGenerator, emit, flowRun);
+        return spreadAsyncGenerator(result as AsyncGenerator, emit, this.#flowRun);
     }
     return emit(result);
-  };
+  }
 }
 
 function spreadGenerator(

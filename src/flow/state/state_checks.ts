@@ -63,7 +63,8 @@ export function trackStage(
   delivery: Delivery,
   { exact, state }: { exact: boolean; state: StateStore | undefined },
 ): FlowStage<unknown, unknown> {
-  const { flow, undoLog: all } = flowRun;
+  const { flow, guard, host: { pending }, undoLog: all } = flowRun;
+  const work = { flow, guard, pending, state };
   return stage((emit) => (message) => {
     const { root, receipt } = delivery;
     if (exact && (receipt?.root === undefined || receipt.sent)) {
@@ -79,11 +80,11 @@ export function trackStage(
       : receipt.root instanceof RootMessage
       ? new UndoLog(flow, undefined, receipt.root)
       : all;
-    const { guard, host: { pending } } = flowRun;
-    const attribution: Attribution = { flow, root, receipt, guard, pending, undoLog, state };
     // A checkpoint may be called after the message is done, and then needs its receipt.
-    if (receipt === undefined || flowRun.witnessed) return runAs(attribution, emit, message);
-    return MessageWork.begin(attribution, receipt).run(emit, message);
+    if (receipt === undefined || flowRun.witnessed) {
+      return runAs({ ...work, root, receipt, undoLog }, emit, message);
+    }
+    return MessageWork.begin(work, root, receipt, undoLog).run(emit, message);
   });
 }
 
