@@ -76,6 +76,7 @@ export class Corrections {
     const state = this.#state;
     if (!state.settings.correct || this.#outages.any || this.busy) return;
     if (state.host === undefined || !this.#isDue) return;
+    if (!state.gate.seekable) return; // its source has ended, or is being closed: the next run corrects
     state.inBackground(() =>
       this.#atRest(async () => {
         if (!this.#outages.any) await this.#moveBack();

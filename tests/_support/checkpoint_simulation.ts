@@ -86,6 +86,7 @@ class Lives {
     while (!this.#over) {
       const process = this.#now = await this.#join.start();
       this.all.push(process);
+      if (this.#over) process.stop(); // it was being started
       const error = await process.gone;
       if (error === undefined) continue;
       const { cause } = error as Error;
