@@ -76,7 +76,7 @@ export class KafkajsStub {
         return consumer as unknown as Consumer;
       },
     } as unknown as Kafka;
-    this.client = { kafka, lifetime: new ClientLifetime() };
+    this.client = { kafka, lifetime: new ClientLifetime(), requestTimeoutMs: 30_000 };
   }
 
   /** The batches that were stored. */

@@ -199,6 +199,25 @@ Deno.test("KafkaProducer sends a batch again with its own numbers when the answe
   await writer.close();
 });
 
+Deno.test("KafkaProducer sends by another client what takes three times as long as an answer may", async () => {
+  const asked: SentBatch[] = [];
+  const { stub, clock, producer } = open({
+    send(batches) {
+      asked.push(...batches);
+      return asked.length === 1 ? new Promise(() => {}) : Promise.resolve();
+    },
+  }, { deliveryTimeoutMs: 120_000 });
+  const writer = await producer;
+  const sent = writer.send(record("k", "a"));
+  await clock.tick(89_000);
+  assertEquals(asked.length, 1);
+  await clock.tick(2_000);
+  await sent;
+  assertEquals(numbersOf(asked), [[1, 0, "a"], [1, 0, "a"]]);
+  assertEquals(stub.calls.filter((call) => call === "connect").length, 2);
+  await writer.close();
+});
+
 Deno.test("KafkaProducer goes on with numbers of a new id after a batch that was given up, in that partition only", async () => {
   const asked: SentBatch[] = [];
   const { producer } = open({

@@ -1,4 +1,4 @@
-/** kafkajs's own durations, when the clock of the machine is set. */
+/** kafkajs's own durations, when the clock of the machine is set, and at the end of a connection. */
 import { assertEquals } from "@std/assert";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
@@ -26,7 +26,7 @@ function requests(requestTimeout: number) {
     requestTimeout,
     enforceRequestTimeout: true,
     clientId: "c",
-    broker: "b",
+    broker: "b:9092",
     logger,
   });
   const { promise, resolve } = Promise.withResolvers<string>();
@@ -97,4 +97,12 @@ Deno.test("kafkajs: heartbeats are sent, though the clock is set back", async ()
   clock.step(-HOUR);
   await group.heartbeat({ interval: 0 });
   assertEquals(beats, 2);
+});
+
+Deno.test("kafkajs: what is sent while a connection ends fails, as nobody looks at its time any more", async () => {
+  using given = requests(10_000);
+  given.send(1);
+  given.queue.destroy();
+  assertEquals(await given.outcome, "KafkaJSConnectionClosedError");
+  assertEquals(given.queue.inflight.size, 0);
 });

@@ -18,6 +18,8 @@ export interface Client {
   readonly kafka: Kafka;
   /** Ends all that it has made. */
   readonly lifetime: ClientLifetime;
+  /** How long a broker may take to answer, in milliseconds. */
+  readonly requestTimeoutMs: number;
 }
 
 /** Tries again without end: kafkajs never resets its budget, and gives up on the whole when it is used up. */
@@ -57,7 +59,8 @@ export function createClient(options: Connection, retries = 3): Client {
     socketFactory: lifetime.socketFactory,
     logLevel: kafkajs.logLevel.NOTHING,
   };
-  return { kafka: new kafkajs.Kafka(config as KafkaConfig), lifetime };
+  const kafka = new kafkajs.Kafka(config as KafkaConfig);
+  return { kafka, lifetime, requestTimeoutMs: requestTimeout };
 }
 
 /**

@@ -7,6 +7,7 @@ import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
 import Cluster from "kafkajs/src/cluster/index.js";
 import Batch from "kafkajs/src/consumer/batch.js";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
+import errors from "kafkajs/src/errors.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
 import Connection from "kafkajs/src/network/connection.js";
@@ -91,12 +92,18 @@ checkInternals({
   ],
   RequestQueue: [
     RequestQueue,
+    "broker",
+    "destroy",
+    "inflight",
+    "pending",
+    "rejectAll",
     "requestTimeoutIntervalId",
     "scheduleCheckPendingRequests",
     "scheduleRequestTimeoutCheck",
     "throttledUntil",
   ],
   SocketRequest: [SocketRequest, "sentAt"],
+  "the errors": [errors, "KafkaJSConnectionClosedError"],
   "the errors of the protocol": [protocolErrors, "createErrorFromCode"],
   "the response to fetch": [fetched, "parse"],
 });

@@ -15,8 +15,14 @@ import { Sequences } from "./sequences.ts";
 /** The most bytes of a batch, as Java's `max.request.size`, also where a topic takes more. */
 const MAX_REQUEST_BYTES = 1_048_576;
 
+/**
+ * An attempt to send may take so many times as long as an answer: to learn who leads, to connect, and to send. After that
+ * another client takes over, whatever this one waits for.
+ */
+const ANSWERS = 3;
+
 /** A client that is connected, or just being. */
-interface Opened extends Pick<Client, "lifetime"> {
+interface Opened extends Pick<Client, "lifetime" | "requestTimeoutMs"> {
   readonly connected: Promise<Sender>;
 }
 
@@ -144,7 +150,7 @@ export class KafkaProducer implements Producer {
     this.#dropping.signal.throwIfAborted();
     const abandoned = new AbortController();
     const client = this.#opened();
-    const { connected, lifetime } = client;
+    const { connected, lifetime, requestTimeoutMs } = client;
     const unused = lifetime.use();
     const send = async () => {
       const sender = await connected;
@@ -152,7 +158,7 @@ export class KafkaProducer implements Producer {
       return sender;
     };
     try {
-      const leftMs = deadline - this.#clock.monotonic();
+      const leftMs = Math.min(deadline - this.#clock.monotonic(), ANSWERS * requestTimeoutMs);
       const { signal } = this.#dropping;
       const sender = await withDeadline(this.#clock, leftMs, send(), () => NO_ANSWER, signal);
       if (!sender.isConnected) this.#discard(client);
@@ -170,7 +176,7 @@ export class KafkaProducer implements Producer {
   }
 
   #connect(): Opened {
-    const { kafka, lifetime } = this.#create();
+    const { kafka, lifetime, requestTimeoutMs } = this.#create();
     const connect = async () => {
       const sender = new Sender(
         createCluster(kafka),
@@ -187,7 +193,7 @@ export class KafkaProducer implements Producer {
       return sender;
     };
     const unused = lifetime.use();
-    return { connected: connect().finally(unused), lifetime };
+    return { connected: connect().finally(unused), lifetime, requestTimeoutMs };
   }
 
   /** Ends a client, unless another has taken its place, and this one has been ended. */

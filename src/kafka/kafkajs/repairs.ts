@@ -6,16 +6,22 @@
  * - It measures with the time of day: set back by an hour, it sends no heartbeat for an hour, and no request
  *   to a broker that had throttled it; set on, all requests in flight have timed out.
  * - Its look at requests that take too long keeps a process running that waits for none.
+ * - What is sent while a connection ends, or was sent before that on one which is opened anew, waits for ever.
  */
 import "./group_repairs.ts";
 import "./silent_brokers.ts";
 import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
 import ConsumerGroup from "kafkajs/src/consumer/consumerGroup.js";
+import errors from "kafkajs/src/errors.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import SocketRequest from "kafkajs/src/network/requestQueue/socketRequest.js";
 import { systemClock } from "../../clock.ts";
 
 interface Queue {
+  readonly broker: string;
+  readonly inflight: ReadonlyMap<number, unknown>;
+  destroy(): void;
+  rejectAll(error: Error): void;
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;
   readonly requestTimeoutIntervalId?: { unref?(): void };
@@ -26,6 +32,7 @@ interface Queue {
 const queue: Queue = RequestQueue.prototype;
 const schedule = queue.scheduleCheckPendingRequests;
 const scheduleTimeouts = queue.scheduleRequestTimeoutCheck;
+const destroy = queue.destroy;
 
 queue.scheduleCheckPendingRequests = function (this: Queue): void {
   if (this.pending.length === 0 && this.throttledUntil <= systemClock.now()) return;
@@ -35,6 +42,15 @@ queue.scheduleCheckPendingRequests = function (this: Queue): void {
 queue.scheduleRequestTimeoutCheck = function (this: Queue): void {
   scheduleTimeouts.call(this);
   this.requestTimeoutIntervalId?.unref?.();
+};
+
+/** From now on nobody looks at the time of what waits. */
+queue.destroy = function (this: Queue): void {
+  destroy.call(this);
+  if (this.pending.length === 0 && this.inflight.size === 0) return;
+  const colon = this.broker.lastIndexOf(":");
+  const [host, port] = [this.broker.slice(0, colon), Number(this.broker.slice(colon + 1))];
+  this.rejectAll(new errors.KafkaJSConnectionClosedError("Closed connection", { host, port }));
 };
 
 moveWithTheClock(ConsumerGroup.prototype, "lastRequest");
