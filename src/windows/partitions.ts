@@ -1,11 +1,10 @@
 import type { Ticking, TickingSource } from "../flow/stage/ticking.ts";
-import type { PartitionProgress } from "./watermarks.ts";
 
 /**
  * The partitions of the sources of a flow. They are numbered, so that windows know one kind of number: those of one
  * source have their own, those of a merge one for each (source, partition), whichever order the sources are merged in.
  */
-export class Partitions implements PartitionProgress {
+export class Partitions {
   /** The names of the sources, in order; those of the same name are told apart by a number. */
   readonly names: readonly string[];
   /** The place of each source in that order. */

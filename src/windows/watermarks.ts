@@ -1,14 +1,7 @@
 import { encodeParts } from "../cache/keys.ts";
 import type { StateRows } from "../flow/state/state.ts";
+import type { Partitions } from "./partitions.ts";
 import { ALL } from "./window_key.ts";
-
-/** What watermarks need to know of a partition. */
-export interface PartitionProgress {
-  /** Returns whether everything known to be in it was handled. */
-  isReadToItsEnd(partition: number): boolean;
-  /** Returns whether its source has ended. */
-  hasEnded(partition: number): boolean;
-}
 
 /** The event time of one partition. */
 export interface PartitionClock {
@@ -30,7 +23,7 @@ export interface PartitionClock {
 /** The watermarks of the partitions that a flow reads. */
 export class Watermarks {
   readonly clocks: Map<number, PartitionClock> = new Map();
-  readonly #progress: PartitionProgress;
+  readonly #partitions: Partitions;
   readonly #outOfOrderness: number;
   readonly #prefix: string;
   readonly #merged: boolean;
@@ -40,9 +33,9 @@ export class Watermarks {
   constructor(
     { outOfOrderness, merged }: { readonly outOfOrderness: number; readonly merged: boolean },
     prefix: string,
-    progress: PartitionProgress,
+    partitions: Partitions,
   ) {
-    this.#progress = progress;
+    this.#partitions = partitions;
     this.#outOfOrderness = outOfOrderness;
     this.#prefix = prefix;
     this.#merged = merged;
@@ -120,7 +113,7 @@ export class Watermarks {
   after(clock: PartitionClock, silence: number): number {
     const own = clock.estimate + silence - clock.silence - this.#outOfOrderness;
     if (clock.greatest === -Infinity) return this.#leastOther(clock, false);
-    if (!this.#progress.hasEnded(clock.partition)) return own;
+    if (!this.#partitions.hasEnded(clock.partition)) return own;
     return Math.max(own, this.#leastOther(clock, true));
   }
 
@@ -132,8 +125,8 @@ export class Watermarks {
       const { partition, greatest, watermark } = other;
       if (other === clock || watermark >= least) continue;
       // One that follows the others itself is not waited for: two would wait for each other.
-      if (greatest === -Infinity && this.#progress.isReadToItsEnd(partition)) continue;
-      if (goesOn && this.#progress.hasEnded(partition)) continue;
+      if (greatest === -Infinity && this.#partitions.isReadToItsEnd(partition)) continue;
+      if (goesOn && this.#partitions.hasEnded(partition)) continue;
       least = watermark;
     }
     return least === Infinity ? -Infinity : least;

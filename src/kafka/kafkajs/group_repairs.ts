@@ -116,10 +116,10 @@ async function look(member: Member, coordinator: BrokerConnection): Promise<void
 member.recoverFromOffsetOutOfRange = async function (this: Member, { topic, partition }: Place) {
   const place = { topic, partition };
   const offsets = this.offsetManager!;
-  const position = Number(offsets.nextOffset(topic, partition));
+  const next = () => Number(offsets.nextOffset(topic, partition));
+  const position = next();
   const isMoved = () =>
-    this.hasSeekOffset(place) || this.offsetManager !== offsets ||
-    Number(offsets.nextOffset(topic, partition)) !== position;
+    this.hasSeekOffset(place) || this.offsetManager !== offsets || next() !== position;
   const { begin, end } = await believable(
     () => rangeOf(this.cluster, place),
     ({ end }) => end < position && !isMoved(),

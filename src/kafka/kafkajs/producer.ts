@@ -22,7 +22,7 @@ const MAX_REQUEST_BYTES = 1_048_576;
 const ANSWERS = 3;
 
 /** A client that is connected, or just being. */
-interface Opened extends Pick<Client, "lifetime" | "requestTimeoutMs"> {
+interface Opened extends Client {
   readonly connected: Promise<Sender>;
 }
 
@@ -176,10 +176,10 @@ export class KafkaProducer implements Producer {
   }
 
   #connect(): Opened {
-    const { kafka, lifetime, requestTimeoutMs } = this.#create();
+    const client = this.#create();
     const connect = async () => {
       const sender = new Sender(
-        createCluster(kafka),
+        createCluster(client.kafka),
         this.#options,
         this.#sequences,
         this.#clock,
@@ -192,8 +192,8 @@ export class KafkaProducer implements Producer {
       }
       return sender;
     };
-    const unused = lifetime.use();
-    return { connected: connect().finally(unused), lifetime, requestTimeoutMs };
+    const unused = client.lifetime.use();
+    return { ...client, connected: connect().finally(unused) };
   }
 
   /** Ends a client, unless another has taken its place, and this one has been ended. */

@@ -20,13 +20,13 @@ import { systemClock } from "../../clock.ts";
 interface Queue {
   readonly broker: string;
   readonly inflight: ReadonlyMap<number, unknown>;
-  destroy(): void;
-  rejectAll(error: Error): void;
   readonly pending: readonly unknown[];
   readonly throttledUntil: number;
   readonly requestTimeoutIntervalId?: { unref?(): void };
   scheduleCheckPendingRequests(): void;
   scheduleRequestTimeoutCheck(): void;
+  destroy(): void;
+  rejectAll(error: Error): void;
 }
 
 const queue: Queue = RequestQueue.prototype;

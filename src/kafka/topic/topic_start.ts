@@ -79,22 +79,19 @@ export async function findStart(
   options: StartOptions,
 ): Promise<Start | undefined> {
   const { topic, groupId, partitions, offset, sought, resumption, limit, clock, signal } = options;
-  const [committed, low] = await Promise.all([
-    broker.committed(groupId, topic),
-    broker.offsets(topic, "earliest"),
-  ]);
-  const endsBeforeRead = (ends: Positions) =>
+  const endsBeforeRead = ([committed, , ends]: readonly [Positions, Positions, Positions]) =>
     partitions.some((partition) => {
       const own = committed.get(partition) ?? -1;
       const stored = resumption?.start(partition, own) as number | undefined;
       return Math.max(own, stored ?? own) > (ends.get(partition) ?? Infinity);
     });
-  const high = await believable(
-    () => broker.offsets(topic, "latest"),
-    endsBeforeRead,
-    clock,
-    signal,
-  );
+  const ask = () =>
+    Promise.all([
+      broker.committed(groupId, topic),
+      broker.offsets(topic, "earliest"),
+      broker.offsets(topic, "latest"),
+    ]);
+  const [committed, low, high] = await believable(ask, endsBeforeRead, clock, signal);
   if (resumption && partitions.length < low.size) {
     if (!options.late) return undefined;
     throw new KafkaError(
