@@ -3,29 +3,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { freePorts } from "../../scripts/kafka/ports.ts";
 import { systemClock } from "../../src/clock.ts";
 import { createClient, ENDLESS } from "../../src/kafka/kafkajs/client.ts";
-
-/** Listens and answers nothing; counts the connections. */
-function mute() {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const connections: Deno.Conn[] = [];
-  const accepted = Promise.withResolvers<void>();
-  const accepting = (async () => {
-    for await (const connection of listener) {
-      connections.push(connection);
-      accepted.resolve();
-    }
-  })();
-  return {
-    address: `127.0.0.1:${listener.addr.port}`,
-    connections,
-    accepted: accepted.promise,
-    async [Symbol.asyncDispose]() {
-      for (const connection of connections) connection.close();
-      listener.close();
-      await accepting;
-    },
-  };
-}
+import { muteBroker } from "../_support/mute_broker.ts";
 
 Deno.test("ClientLifetime.end() lets an attempt without end fail at the next one", async () => {
   const { kafka, lifetime } = createClient({ brokers: [`127.0.0.1:${freePorts(1)[0]}`] }, 1e6);
@@ -35,7 +13,7 @@ Deno.test("ClientLifetime.end() lets an attempt without end fail at the next one
 });
 
 Deno.test("ClientLifetime.close() ends the wait for a broker that answers nothing", async () => {
-  await using broker = mute();
+  await using broker = muteBroker();
   const { kafka, lifetime } = createClient({ brokers: [broker.address] }, ENDLESS.retries);
   const admin = kafka.admin();
   const connecting = admin.connect();

@@ -98,6 +98,7 @@ for (const how of ["kill", "freeze"] as const) {
     await broker.ensure(topic, { partitions: PARTITIONS.length, replication: 3, config });
     const kafka = new kafkajs.Kafka({
       brokers: cluster.brokers,
+      requestTimeout: 5_000,
       logLevel: kafkajs.logLevel.NOTHING,
     });
     const admin = kafka.admin();

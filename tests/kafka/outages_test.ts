@@ -12,7 +12,8 @@ import { App } from "../../mod.ts";
 import { FeedDriver } from "../_support/feed_driver.ts";
 import { GroupReader } from "../_support/group_reader.ts";
 import { brokers, kafkaTest, ownKafkaTest, unique } from "../_support/kafka.ts";
-import { texts, write } from "../_support/records.ts";
+import { muteBroker } from "../_support/mute_broker.ts";
+import { openProducer, record, texts, write } from "../_support/records.ts";
 import { Recorder } from "../_support/recorder.ts";
 
 const QUICK: TopicOptions = {
@@ -34,6 +35,21 @@ Deno.test("Topic says that the brokers are away, and gives up after startTimeout
   const error = await assertRejects(() => topic.send(["k", "v"]), KafkaError, "after 500 ms");
   assertEquals([error.retriable, statuses.map(({ type }) => type)], [true, ["away"]]);
   await assertRejects(() => topic[Symbol.asyncIterator]().next(), KafkaError, "after 500 ms");
+});
+
+kafkaTest("a broker that answers nothing keeps nobody from those named after it", async () => {
+  await using mute = muteBroker();
+  const name = unique("mute");
+  const named = [mute.address, ...brokers];
+  await using broker = new KafkaBroker({ brokers: named, requestTimeout: 500 });
+  await broker.ensure(name, { partitions: 1 });
+  const met = mute.connections.length;
+  const producer = await openProducer(broker, name);
+  await producer.send(record("k", "v"));
+  await using reader = await GroupReader.join(broker, { topic: name, groupId: name });
+  await reader.until(({ seen }) => seen.length === 1, 20_000);
+  await producer.close();
+  assertEquals([met, mute.connections.length], [1, 1]); // once it is known, nobody begins with it
 });
 
 ownKafkaTest(

@@ -1,9 +1,11 @@
 /** What clients of kafkajs do with a broker that answers nothing. */
 import { assertEquals, assertRejects } from "@std/assert";
 import kafkajs from "kafkajs";
+import Broker from "kafkajs/src/broker/index.js";
+import BrokerPool from "kafkajs/src/cluster/brokerPool.js";
 import Cluster from "kafkajs/src/cluster/index.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
-import "../../src/kafka/kafkajs/silent_brokers.ts";
+import { nextAddress } from "../../src/kafka/kafkajs/silent_brokers.ts";
 
 /** The two connections to a broker, over which `answer` is asked. */
 function connections(port: number, answer: (apiKey: number) => Promise<unknown>) {
@@ -96,4 +98,59 @@ Deno.test("kafkajs: each client learns after each time-out who leads now, until 
   answers = true;
   assertEquals(await silent.send(request(METADATA)), "here");
   assertEquals(await find(), [[], [], []]);
+});
+
+/** Brokers that a client knows, by the ports of their connections, and which of them it is connected to. */
+function known(connected: number[], ...named: { port: number }[]) {
+  const brokers = named.map((connectionPool) => {
+    const { port } = connectionPool;
+    return [port, { port, connectionPool, isConnected: () => connected.includes(port) }];
+  });
+  return Object.assign(Object.create(BrokerPool.prototype), {
+    brokers: Object.fromEntries(brokers),
+    connectBroker: ({ port }: { port: number }) =>
+      port === 9 ? Promise.reject(new Error("refused")) : Promise.resolve(),
+  });
+}
+
+Deno.test("kafkajs: what any broker knows is asked of those that answer, and last of the others", async () => {
+  const silent = connections(6, timesOut);
+  const [a, b] = [{ host: "h", port: 7 }, { host: "h", port: 8 }];
+  const refuses = { host: "h", port: 9 };
+  await assertRejects(() => silent.send(request(METADATA)));
+  const found = async (...[connected, ...named]: Parameters<typeof known>) =>
+    (await known(connected, ...named).findConnectedBroker()).port;
+  assertEquals(await found([6, 8], silent, a, b), 8);
+  assertEquals(await found([6], silent, refuses, b), 8); // rather a connection more
+  assertEquals(await found([6], silent, refuses), 6);
+  const asked: number[] = [];
+  const ask = ({ broker: { port } }: { broker: { port: number } }) => {
+    asked.push(port);
+    return port === 8 ? Promise.resolve("here") : Promise.reject(new Error("does not know"));
+  };
+  assertEquals(await known([6], silent, a, refuses, b).withBroker(ask), "here");
+  assertEquals(await known([6], silent, a).withBroker(ask), null);
+  assertEquals(asked, [7, 8, 7, 6]);
+});
+
+Deno.test("kafkajs: a broker that answers nothing while it is connected cannot be connected to", async () => {
+  const { connect } = Broker.prototype;
+  const of = (failure: Error) =>
+    Object.assign(Object.create(Broker.prototype), {
+      lock: { acquire: () => Promise.resolve(), release: () => {} },
+      connectionPool: { host: "h", port: 10, getConnection: () => Promise.reject(failure) },
+      isConnected: () => false,
+    });
+  const silent = await assertRejects(() => connect.call(of(timedOut())), Error, "timed out");
+  const other = await assertRejects(() => connect.call(of(new TypeError("mine"))), TypeError);
+  assertEquals([silent.name, other.message], ["KafkaJSConnectionError", "mine"]);
+});
+
+Deno.test("kafkajs: each address is tried before one is tried again, a silent one last", async () => {
+  const next = nextAddress(["h:11", "h:12", "h:13"]);
+  const take = (count: number) => Array.from({ length: count }, () => next()[0]);
+  assertEquals(take(4), ["h:11", "h:12", "h:13", "h:11"]);
+  await assertRejects(() => connections(12, timesOut).send(request(METADATA)));
+  assertEquals(take(5), ["h:13", "h:12", "h:11", "h:13", "h:12"]);
+  assertEquals(nextAddress([])(), []);
 });

@@ -10,6 +10,7 @@ import { createCluster, versionsOf } from "./cluster.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
 import { ClientLifetime } from "./client_lifetime.ts";
 import type { Attempt } from "./shared_connect.ts";
+import { nextAddress } from "./silent_brokers.ts";
 import { checkVersions } from "./versions.ts";
 
 /** A kafkajs, and what ends it. */
@@ -44,7 +45,7 @@ export function createClient(options: Connection, retries = 3): Client {
   } = options;
   const lifetime = new ClientLifetime();
   const config = {
-    brokers,
+    brokers: nextAddress(brokers),
     clientId,
     connectionTimeout,
     authenticationTimeout,

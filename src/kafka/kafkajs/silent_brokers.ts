@@ -1,13 +1,17 @@
 /**
  * Brokers that answer nothing, as when their machine has died: with kafkajs 2.2.4 each request waits for its own
- * time-out, one after another, and the broker is still asked for the partitions that it led until metadata is five
- * minutes old.
+ * time-out, one after another; the broker is still asked for the partitions that it led until metadata is five minutes
+ * old, and for what any broker knows; and a client that begins with its address never comes to the next one.
  *
- * Here all that waits fails with the first that times out while nothing was answered; and whoever needs a broker next,
- * also over another client of this process, first learns who leads now.
+ * Here all that waits fails with the first that times out while nothing was answered; whoever needs a broker next,
+ * also over another client of this process, first learns who leads now; what any broker knows is asked of those that
+ * answer, and of the others last; and a broker that does not answer while it is connected counts as one that cannot be.
  */
 import type { Cluster as Removing } from "kafkajs";
+import BrokerOfKafkajs from "kafkajs/src/broker/index.js";
+import BrokerPoolOfKafkajs from "kafkajs/src/cluster/brokerPool.js";
 import ClusterOfKafkajs from "kafkajs/src/cluster/index.js";
+import errors from "kafkajs/src/errors.js";
 import ConnectionPool from "kafkajs/src/network/connectionPool.js";
 import { settledWithin, systemClock } from "../../clock.ts";
 import {
@@ -38,7 +42,18 @@ type Pool = BrokerConnection["connectionPool"] & { readonly pool: readonly Conne
 
 interface Cluster extends Pick<Removing, "refreshMetadata" | "removeBroker">, ClusterInternals {
   findBroker(node: { nodeId: string }): Promise<unknown>;
-  findGroupCoordinatorMetadata(group: object): Promise<unknown>;
+}
+
+interface Broker extends BrokerConnection {
+  connect(): Promise<void>;
+  isConnected(): boolean;
+}
+
+interface BrokerPool {
+  readonly brokers: Readonly<Record<string, Broker>>;
+  findBroker(node: { nodeId: string }): Promise<Broker>;
+  findConnectedBroker(): Promise<Broker>;
+  withBroker<T>(ask: (node: { nodeId: string; broker: Broker }) => Promise<T>): Promise<T | null>;
 }
 
 /** When a request was last answered, by address. */
@@ -63,7 +78,7 @@ pools.send = async function <T>(this: Pool, exchange: Exchange<T>): Promise<T> {
     return answer;
   } catch (error) {
     if (!isConnectionFailure(error)) hears(this); // it answered with an error
-    else if ((error as Error).name === "KafkaJSRequestTimeoutError") {
+    else if (isTimeout(error)) {
       const since = answered.get(nameOf(this)) ?? -Infinity;
       if (since < began && (joins || !joining.has(this))) cut(this, error as Error);
     }
@@ -94,20 +109,11 @@ function cut(pool: Pool, error: Error): void {
 }
 
 const clusters: Cluster = ClusterOfKafkajs.prototype;
-const { findBroker, findGroupCoordinatorMetadata } = clusters;
+const { findBroker } = clusters;
 
 clusters.findBroker = async function (this: Cluster, node: { nodeId: string }): Promise<unknown> {
   await notice(this);
   return await findBroker.call(this, node);
-};
-
-/** For the coordinator of a group it asks any broker. */
-clusters.findGroupCoordinatorMetadata = async function (
-  this: Cluster,
-  group: object,
-): Promise<unknown> {
-  await notice(this);
-  return await findGroupCoordinatorMetadata.call(this, group);
 };
 
 /** Drops the connections to brokers that have become silent, where there are others, which tell who leads now. */
@@ -123,6 +129,81 @@ async function notice(cluster: Cluster): Promise<void> {
     forgetBroker(cluster, broker);
   }
   await settledWithin(systemClock, LEARN_MS, cluster.refreshMetadata());
+}
+
+const brokers: Broker = BrokerOfKafkajs.prototype;
+const { connect } = brokers;
+
+/** With such a failure kafkajs goes on to the next address, after any other it stays. */
+brokers.connect = async function (this: Broker): Promise<void> {
+  try {
+    await connect.call(this);
+  } catch (error) {
+    if (!isTimeout(error)) throw error;
+    const { message } = error as Error;
+    throw new errors.KafkaJSConnectionError(message, { broker: nameOf(this.connectionPool) });
+  }
+};
+
+const brokerPools: BrokerPool = BrokerPoolOfKafkajs.prototype;
+const { findConnectedBroker, withBroker } = brokerPools;
+
+brokerPools.findConnectedBroker = async function (this: BrokerPool): Promise<Broker> {
+  const { answering } = split(this);
+  const nodeIds = silent.size === 0 ? [] : [
+    ...answering.filter((id) => this.brokers[id]!.isConnected()),
+    ...answering.filter((id) => !this.brokers[id]!.isConnected()),
+  ];
+  for (const nodeId of nodeIds) {
+    const found = await this.findBroker({ nodeId }).catch(() => undefined);
+    if (found !== undefined) return found;
+  }
+  return await findConnectedBroker.call(this);
+};
+
+brokerPools.withBroker = async function <T>(
+  this: BrokerPool,
+  ask: (node: { nodeId: string; broker: Broker }) => Promise<T>,
+): Promise<T | null> {
+  const { answering, others } = split(this);
+  if (others.length === 0) return await withBroker.call(this, ask) as T | null;
+  for (const nodeId of [...answering, ...others]) {
+    try {
+      return await ask({ nodeId, broker: await this.findBroker({ nodeId }) });
+    } catch {
+      // The next one may know.
+    }
+  }
+  return null;
+};
+
+/** Returns the ids of the brokers, apart from those that answer nothing. */
+function split({ brokers }: BrokerPool): Record<"answering" | "others", string[]> {
+  const isSilent = (id: string) => silent.has(nameOf(brokers[id]!.connectionPool));
+  const { true: others = [], false: answering = [] } = Object.groupBy(
+    Object.keys(brokers),
+    (id) => `${isSilent(id)}` as const,
+  );
+  return { answering, others };
+}
+
+/**
+ * Returns what names the address by which a client connects next: the one that it has tried least often, and of
+ * several the first that is not known to answer nothing.
+ */
+export function nextAddress(addresses: readonly string[]): () => string[] {
+  const tries = new Map(addresses.map((address) => [address, 0]));
+  const rank = (address: string) => 2 * tries.get(address)! + Number(silent.has(address));
+  return () => {
+    const [next] = [...tries.keys()].sort((a, b) => rank(a) - rank(b));
+    if (next === undefined) return [];
+    tries.set(next, tries.get(next)! + 1);
+    return [next];
+  };
+}
+
+function isTimeout(error: unknown): boolean {
+  return (error as Error).name === "KafkaJSRequestTimeoutError";
 }
 
 function nameOf({ host, port }: BrokerConnection["connectionPool"]): string {
