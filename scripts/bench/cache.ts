@@ -119,6 +119,26 @@ const scan: Benchmark = {
   }),
 };
 
+/** Beside reading and writing by two calls. */
+const update: Benchmark = {
+  name: "cache/update",
+  count: COUNT,
+  goals: { floor: 0.8 },
+  ours: onEntries(async (cache, count) => {
+    for (let n = 0; n < count; n++) {
+      await cache.update(0, (small) => ({ ...small!, id: small!.id + 1 }));
+    }
+    assertTotal((await cache.get(0))!.id, count);
+  }),
+  floor: onEntries(async (cache, count) => {
+    for (let n = 0; n < count; n++) {
+      const small = (await cache.get(0))!;
+      await cache.set(0, { ...small, id: small.id + 1 });
+    }
+    assertTotal((await cache.get(0))!.id, count);
+  }),
+};
+
 const transaction: Benchmark = {
   name: "cache/transaction",
   count: COUNT,
@@ -193,7 +213,16 @@ const sink: Benchmark = {
 };
 
 /** The benchmarks of the Cache. */
-export const cache: readonly Benchmark[] = [put, get, asof, scan, transaction, open, sink];
+export const cache: readonly Benchmark[] = [
+  put,
+  get,
+  update,
+  asof,
+  scan,
+  transaction,
+  open,
+  sink,
+];
 
 /** The memory runs of the Cache. */
 export const cacheMemory: readonly MemoryRun[] = [{

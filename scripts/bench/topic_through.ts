@@ -83,6 +83,8 @@ interface Totals {
   sum: number;
 }
 
+const ZERO: Totals = { n: 0, sum: 0 };
+
 async function counted(count: number, exact = true): Promise<number> {
   const output = await emptyTopic();
   await using source = open(await seed(count));
@@ -94,9 +96,10 @@ async function counted(count: number, exact = true): Promise<number> {
     let seen = 0, started = 0, ended = 0;
     app.handle(source, async ({ key, value }) => {
       started ||= performance.now();
-      const { n, sum } = await totals.get(key!, { n: 0, sum: 0 });
-      const next = { n: n + 1, sum: sum + value.n };
-      await totals.set(key!, next);
+      const next = await totals.update(
+        key!,
+        ({ n, sum } = ZERO) => ({ n: n + 1, sum: sum + value.n }),
+      );
       if (++seen === count) app.close();
       return [key, next] as const;
     }, { name: "count", sink, ...(exact && { state: totals }) });

@@ -3,6 +3,8 @@ type Queues = Map<string, KeyLock[]>;
 /** The locks of transactions on the keys that they write: one queue a key. */
 export class KeyLocks {
   readonly #queues: Queues = new Map();
+  /** The keys that are changed in synchronous steps, each within the one before it. */
+  readonly #changing: string[] = [];
 
   /**
    * Asks for a lock on all keys in one synchronous step, so two that wait for each other cannot be: of any two,
@@ -11,6 +13,29 @@ export class KeyLocks {
    */
   request(keys: ReadonlySet<string>, outer?: KeyLock): KeyLock {
     return new KeyLock(this.#queues, keys, outer);
+  }
+
+  /** Returns whether nobody holds a key, or waits for it. */
+  isFree(key: string): boolean {
+    // Most have not been hashed yet.
+    const isAsked = this.#queues.size > 0 && this.#queues.has(key);
+    return !isAsked && !this.#changing.includes(key);
+  }
+
+  /** Calls `step`, which changes a key before anything else runs; what it calls would wait for itself on that key. */
+  during<A, R>(key: string, step: (value: A) => R, value: A): R {
+    this.#changing.push(key);
+    try {
+      return step(value);
+    } finally {
+      this.#changing.pop();
+    }
+  }
+
+  /** Returns the key on which a lock that is asked for now would wait without end; undefined if on none. */
+  deadlock(lock: KeyLock, keys: ReadonlySet<string>): Deadlock | undefined {
+    const key = this.#changing.find((key) => keys.has(key));
+    return key === undefined ? lock.deadlock() : { key, owner: "outer" };
   }
 }
 

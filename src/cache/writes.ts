@@ -24,7 +24,6 @@ export interface Committed {
 export class Writes<V> {
   readonly space: Space;
   readonly clock: Clock;
-  readonly maxBytes: number;
   readonly locks: KeyLocks = new KeyLocks();
   readonly #store: CacheStore;
   readonly #ttlMs: number;
@@ -42,7 +41,6 @@ export class Writes<V> {
     this.#store = store;
     space.onRestore = (write) => void this.#publish([write]);
     this.clock = store.clock;
-    this.maxBytes = store.maxTransactionBytes;
     this.#ttlMs = ttlMs;
   }
 
@@ -61,13 +59,13 @@ export class Writes<V> {
   /** Writes an entry; where there is nothing to wait for there is no promise. */
   put(key: Key, value: V, ttlMs?: number): void | Promise<void> {
     this.assertOpen();
-    return this.#write(this.toWrite(encodeKey(key), value, ttlMs));
+    return this.apply(this.toWrite(encodeKey(key), value, ttlMs));
   }
 
   /** Deletes an entry; where there is nothing to wait for there is no promise. */
   remove(key: Key): void | Promise<void> {
     this.assertOpen();
-    return this.#write({ key: encodeKey(key), put: undefined });
+    return this.apply({ key: encodeKey(key), put: undefined });
   }
 
   /** Deletes an entry; see `Cache.delete`. */
@@ -91,6 +89,16 @@ export class Writes<V> {
     }
     const expires = ttlMs === Infinity ? 0 : this.clock.now() + ttlMs;
     return { key, put: { value: copy, cloned, size, expires } };
+  }
+
+  /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
+  apply(write: Write): void | Promise<void> {
+    const room = this.space.write(write);
+    if (!this.space.immediate) return this.#writeThrough(write, room);
+    if (!this.#updates.read) return room;
+    if (room === undefined) return this.#publish([write]);
+    // Before any other write, and though the disk may not take it: it can be read already.
+    return Promise.all([room, this.#publish([write])]).then(() => {});
   }
 
   /** Applies all writes if what was read is still there; see {@linkcode Space.commit}. */
@@ -119,6 +127,15 @@ export class Writes<V> {
     if (this.#ended) throw new TypeError("Cannot use a cache that is closed");
   }
 
+  /** Throws where a transaction would write more bytes than one may. */
+  assertFits(bytes: number): void {
+    const { maxTransactionBytes } = this.#store;
+    if (bytes <= maxTransactionBytes) return;
+    throw new RangeError(
+      `Cannot write ${bytes} bytes in a transaction: maxTransactionBytes is ${maxTransactionBytes}`,
+    );
+  }
+
   /** Removes all entries. */
   async clear(): Promise<void> {
     let readers: void | Promise<void> = undefined;
@@ -137,16 +154,6 @@ export class Writes<V> {
   end(): void {
     this.#ended = true;
     this.#updates.end();
-  }
-
-  /** Writes one key; a promise is backpressure of the layout, or of a reader of updates. */
-  #write(write: Write): void | Promise<void> {
-    const room = this.space.write(write);
-    if (!this.space.immediate) return this.#writeThrough(write, room);
-    if (!this.#updates.read) return room;
-    if (room === undefined) return this.#publish([write]);
-    // Before any other write, and though the disk may not take it: it can be read already.
-    return Promise.all([room, this.#publish([write])]).then(() => {});
   }
 
   /** Publishes a write when it is done. Whoever reads it before that is not to be told of it again. */

@@ -24,6 +24,92 @@ export function testTransactionContract({ test, open, can }: CacheFixture): void
     assertEquals(await cache.get("n"), 20);
   });
 
+  test("update() by a function that waits for nothing takes its turn, and sees each value once", async () => {
+    await using cache = await open<{ n: number }>();
+    const add = (before = { n: 0 }) => {
+      before.n += 1; // a copy
+      return before;
+    };
+    const gate = Promise.withResolvers<void>();
+    const holder = cache.transaction(["k"], async (tx) => {
+      const { n } = await tx.get("k", { n: 0 });
+      await gate.promise;
+      tx.set("k", { n: n + 1 });
+    });
+    await settle();
+    const adding = Array.from({ length: 20 }, () => cache.update("k", add));
+    gate.resolve();
+    const results = (await Promise.all(adding)).map(({ n }) => n);
+    await holder;
+    results[0] = 0; // nor is the result what is stored
+    assertEquals(
+      results.toSorted((a, b) => a - b).slice(1),
+      Array.from(Array(19), (_, i) => i + 3),
+    );
+    assertEquals(await cache.get("k"), { n: 21 });
+    const failing = (before?: { n: number }) => {
+      before!.n = 0;
+      throw new Error("no");
+    };
+    await assertRejects(() => cache.update("k", failing), Error, "no");
+    assertEquals(await cache.get("k"), { n: 21 });
+  });
+
+  test("update() by a function that is not async calls it once, also where it returns a promise", async () => {
+    await using cache = await open<number>();
+    const gate = Promise.withResolvers<void>();
+    let calls = 0;
+    const later = (n = 0) => {
+      calls++;
+      return gate.promise.then(() => n + 1);
+    };
+    const updating = [cache.update("n", later), cache.update("n", (n = 0) => n * 10)];
+    await settle();
+    assertEquals(await cache.get("n"), undefined);
+    gate.resolve();
+    assertEquals([await Promise.all(updating), await cache.get("n")], [[1, 10], 10]);
+    const refused = cache.update("n", () => Promise.reject(new Error("no")));
+    await assertRejects(() => refused, Error, "no");
+    assertEquals([calls, await cache.get("n")], [1, 10]);
+  });
+
+  test("update() calls a function again when the entry was written meanwhile, by itself too", async () => {
+    await using cache = await open<number>();
+    const gate = Promise.withResolvers<void>();
+    const seen: (number | undefined)[] = [];
+    const changing = cache.update("n", (n = 0) => {
+      if (seen.push(n) > 1) return n + 1;
+      return cache.set("n", 5).then(() => n + 1);
+    });
+    assertEquals([await changing, seen, await cache.get("n")], [6, [0, 5], 6]);
+    const waiting = cache.update("n", (n = 0) => {
+      seen.push(n);
+      return gate.promise.then(() => n + 1);
+    });
+    await settle();
+    await cache.set("n", 7);
+    gate.resolve();
+    assertEquals([await waiting, seen.at(-1), await cache.get("n")], [8, 7, 8]);
+  });
+
+  test("update() within update() of the same key is an error, also where neither waits", async () => {
+    await using cache = await open<number>();
+    const inner: Promise<unknown>[] = [];
+    const nest = (n = 0) => {
+      inner.push(
+        assertRejects(() => cache.update("a", () => 7), TypeError, "wait for itself"),
+        assertRejects(() => cache.transaction(["b", "a"], () => {}), TypeError, 'on key "a"'),
+        cache.update("c", () => 1),
+      );
+      return n + 1;
+    };
+    await cache.update("a", () => 1);
+    assertEquals(await cache.update("a", nest), 2);
+    assertEquals(inner.length, 3); // it was called once
+    await Promise.all(inner);
+    assertEquals(await cache.getMany(["a", "c"]), [2, 1]);
+  });
+
   test("transaction() reads its own writes and writes all", async () => {
     await using cache = await open<number>();
     await cache.set("a", 1);
@@ -126,6 +212,13 @@ export function testTransactionContract({ test, open, can }: CacheFixture): void
     stop.abort(new Error("stopped"));
     await assertRejects(() => stopped, Error, "stopped");
     assertEquals(await waiting, 1);
+  });
+
+  test("update() of a value that is larger than maxTransactionBytes is refused", async () => {
+    await using cache = await open<string>({ maxTransactionBytes: 1_000 });
+    const update = () => cache.update("k", () => "x".repeat(1_000));
+    await assertRejects(update, RangeError, "in a transaction: maxTransactionBytes is 1000");
+    assertEquals(await cache.has("k"), false);
   });
 
   test("transaction() of 50,000 keys is whole, or refused before anything is written", async () => {

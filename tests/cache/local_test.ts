@@ -7,7 +7,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { Cache, CacheHeldError, CacheStorageError, type Key } from "../../mod.ts";
+import { Cache, CacheHeldError, CacheStorageError, type Key, MemoryCache } from "../../mod.ts";
 import { fromStateRow, STATE_KEY, toStateRow } from "../../src/cache/format.ts";
 import type { State } from "../../src/cache/resident/journal.ts";
 import { decodePage, encodePage, Page } from "../../src/cache/resident/page.ts";
@@ -324,4 +324,22 @@ Deno.test("Many caches in one process, opened and closed again and again, leave 
     await Promise.all(caches.map((cache) => cache.close()));
   }
   assertEquals(await content(`${folder.path}/4`), [["n", 3]]);
+});
+
+Deno.test("update() of a MemoryCache is done when it returns, unless its function wrote the entry itself", async () => {
+  await using cache = new MemoryCache<number>();
+  const updates = cache.updates({ overflow: "wait" });
+  const first = updates.next();
+  const add = cache.update("n", (n = 0) => n + 1);
+  const set = cache.set("n", 10);
+  assertEquals(await Promise.all([add, set, cache.get("n")]), [1, undefined, 10]);
+  let calls = 0;
+  const again = cache.update("n", (n = 0) => {
+    if (++calls === 1) void cache.set("n", 20);
+    return n + 1;
+  });
+  const read: unknown[] = [(await first).value];
+  for (let i = 0; i < 3; i++) read.push((await updates.next()).value);
+  assertEquals([await again, calls], [21, 2]);
+  assertEquals(read, [["n", 1], ["n", 10], ["n", 20], ["n", 21]]);
 });

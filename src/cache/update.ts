@@ -1,0 +1,82 @@
+import { asPart } from "../flow/run/attribution.ts";
+import { encodeKey, type Key } from "./keys.ts";
+import type { Found } from "./space.ts";
+import { runTransaction, type TransactionOptions } from "./transaction.ts";
+import { copyOut } from "./values.ts";
+import type { Writes } from "./writes.ts";
+
+/** Returns the new value of an entry, from the one that it has. */
+export type Change<V> = (value: V | undefined) => V | Promise<V>;
+
+/** A change that has begun with an entry, and is not done. */
+interface Begun<V> {
+  readonly from: Found | undefined;
+  readonly value: Promise<V>;
+}
+
+/** What an update is in errors. */
+const UPDATE = "an update of a Cache";
+const ASYNC = Object.getPrototypeOf(async () => {});
+
+/**
+ * Changes one entry; see `Cache.update`.
+ *
+ * Of an entry in memory that no transaction holds, by a function that returns no promise, this is one synchronous step,
+ * which needs no lock; it costs a fraction of a transaction.
+ */
+export function runUpdate<V>(
+  cache: Writes<V>,
+  key: Key,
+  change: Change<V>,
+  options?: TransactionOptions,
+): Promise<V> {
+  let begun: Begun<V> | undefined;
+  if (options === undefined && cache.space.immediate) {
+    try {
+      const result = changeAtOnce(cache, encodeKey(key), change);
+      if (result instanceof Promise) return result;
+      begun = result;
+    } catch (error) {
+      return asPart(UPDATE, () => Promise.reject(error));
+    }
+  }
+  return asPart(UPDATE, () =>
+    runTransaction(cache, [key], async (tx) => {
+      const before = await tx.get(key);
+      const first = begun;
+      begun = undefined;
+      const isSame = first !== undefined && cache.space.read(encodeKey(key)) === first.from;
+      const value = await (isSame ? first.value : change(before));
+      tx.set(key, value);
+      return value;
+    }, options));
+}
+
+/** Returns undefined where the key is held, or `change` is async or has itself written it: then nothing is done. */
+function changeAtOnce<V>(
+  cache: Writes<V>,
+  key: string,
+  change: Change<V>,
+): Promise<V> | Begun<V> | undefined {
+  cache.assertOpen();
+  const { locks, space } = cache;
+  // What an async function calls must be known to be called inside a transaction.
+  if (Object.getPrototypeOf(change) === ASYNC || !locks.isFree(key)) return undefined;
+  const from = space.read(key) as Found | undefined;
+  const before = from && copyOut(from.value, from.cloned) as V;
+  const value = locks.during(key, change, before);
+  if (isThenable(value)) {
+    const begun = { from, value: Promise.resolve(value) };
+    begun.value.catch(() => {}); // whoever waits for the transaction is told
+    return begun;
+  }
+  if (space.read(key) !== from) return undefined;
+  const write = cache.toWrite(key, value);
+  cache.assertFits(write.put!.size);
+  const room = cache.apply(write);
+  return room === undefined ? Promise.resolve(value) : asPart(UPDATE, () => room.then(() => value));
+}
+
+function isThenable<V>(value: V | Promise<V>): value is Promise<V> {
+  return typeof (value as Promise<V> | undefined)?.then === "function";
+}
