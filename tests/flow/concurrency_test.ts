@@ -3,6 +3,7 @@
  * and its like, those of rule 7 in tests/checkpoint/concurrency_test.ts, those of windows in tests/windows/concurrency_test.ts.
  */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import {
   App,
   batch,
@@ -456,6 +457,68 @@ Deno.test("rule 5: a younger call waits with what an older one has written until
   await calls.end(0);
   await streamed;
   assertEquals([seen.length, seen.includes(1)], [1, false]);
+});
+
+Deno.test("rule 5: what a younger call has written when it returns stays, or the call is run again", async () => {
+  for (let jobs = 0; jobs < 20; jobs++) {
+    await using state = new MemoryCache<number[]>({ maxBytes: Infinity });
+    const written = Promise.withResolvers<void>();
+    const app = new App();
+    app.handle(numbers(2), async ({ n }) => {
+      if (n === 0) {
+        await written.promise;
+        for (let i = 0; i < jobs; i++) await null; // the other call may be about to be over
+      }
+      await state.update("all", (all = []) => [...all, n]);
+      if (n === 1) written.resolve();
+    }, { name: "f", state, concurrency: { max: 2, by: "none" }, onError: "skip" });
+    await app.stream();
+    assertEquals((await state.get("all"))?.toSorted(), [0, 1], `after ${jobs} promise jobs`);
+  }
+});
+
+Deno.test("rule 5: whatever the timing, each message that does not fail is in the state once, the others are not", async () => {
+  const changes: ((all: number[] | undefined, n: number) => number[] | Promise<number[]>)[] = [
+    (all = [], n) => [...all, n],
+    async (all = [], n) => await [...all, n],
+    (all = [], n) => Promise.resolve().then(() => [...all, n]),
+    (all = [], n) => new Promise((resolve) => setTimeout(() => resolve([...all, n]), 1)),
+  ];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({ change: fc.nat(3), rests: fc.boolean(), fails: fc.nat(4) }),
+        { minLength: 2, maxLength: 20 },
+      ),
+      fc.nat(2),
+      async (messages, attempts) => {
+        await using state = new MemoryCache<number[]>({ maxBytes: Infinity });
+        const retry = { attempts, minDelay: 0 };
+        const onError = attempts === 0 ? "skip" : { retry, otherwise: "skip" } as const;
+        const sunk: number[] = [];
+        const app = new App();
+        app.handle(numbers(messages.length), async ({ n }) => {
+          const { change, rests, fails } = messages[n]!;
+          await state.update("all", (all) => changes[change]!(all, n));
+          if (rests) await rest();
+          if (fails === 0) throw new Error("invalid");
+          return n;
+        }, {
+          name: "f",
+          state,
+          concurrency: { max: 4, by: "none" },
+          onError,
+          sink: (n) => void sunk.push(n),
+        });
+        await app.stream();
+        const expected = messages.flatMap(({ fails }, n) => fails === 0 ? [] : [n]);
+        assertEquals((await state.get("all", [])).toSorted((a, b) => a - b), expected);
+        // What a call has given just before it was taken back comes again.
+        assertEquals([...new Set(sunk)].toSorted((a, b) => a - b), expected);
+      },
+    ),
+    { numRuns: 200 },
+  );
 });
 
 Deno.test("rule 6: in a cut a message of a key comes after the one before it", async () => {

@@ -101,10 +101,10 @@ export class Recovery {
     try {
       const done = runAs(withLog(message, undoLog), call);
       if (done !== undefined) {
-        return done.then(
-          () => undoLog.conflict && this.#again(call, wrap, message, undoLog),
-          undo,
-        );
+        return done.then((): Maybe => {
+          if (undoLog.conflict !== undefined) return this.#again(call, wrap, message, undoLog);
+          message.undoLog!.end(); // nobody would notice any more that it was taken back
+        }, undo);
       }
     } catch (error) {
       return undo(error);
