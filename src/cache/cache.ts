@@ -163,8 +163,11 @@ export class Cache<V = unknown>
 
   /**
    * Changes one entry atomically: `change` gets the current value and returns the new one. It is called again if the
-   * entry was changed meanwhile. Where it returns no promise, this costs no more than `get` and `set`, but in a shared
-   * store. Limits and errors: {@linkcode Cache.transaction}.
+   * entry was changed meanwhile. Limits and errors: {@linkcode Cache.transaction}.
+   *
+   * - Where it returns no promise, this costs about as much as `get` and `set`, except in a shared store.
+   * - Where it waits for an `update` of its own key, that is refused at once if it is an `async` function, else when
+   *   `timeout` has passed.
    *
    * @returns The new value.
    */

@@ -15,9 +15,9 @@ export class KeyLocks {
     return new KeyLock(this.#queues, keys, outer);
   }
 
-  /** Returns whether nobody holds a key, or waits for it. */
+  /** Returns whether a key is neither held nor waited for. */
   isFree(key: string): boolean {
-    // Most have not been hashed yet.
+    // Hashing the key is what costs.
     const isAsked = this.#queues.size > 0 && this.#queues.has(key);
     return !isAsked && !this.#changing.includes(key);
   }

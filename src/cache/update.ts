@@ -33,32 +33,41 @@ export function runUpdate<V>(
   let begun: Begun<V> | undefined;
   if (options === undefined && cache.space.immediate) {
     try {
-      const result = changeAtOnce(cache, encodeKey(key), change);
+      const result = changeAtOnce(cache, key, change);
       if (result instanceof Promise) return result;
       begun = result;
     } catch (error) {
       return asPart(UPDATE, () => Promise.reject(error));
     }
   }
-  return asPart(UPDATE, () =>
-    runTransaction(cache, [key], async (tx) => {
+  return asPart(UPDATE, async () => {
+    cache.assertOpen();
+    assertFunction(change);
+    return await runTransaction(cache, [key], async (tx) => {
       const before = await tx.get(key);
       const first = begun;
       begun = undefined;
       const isSame = first !== undefined && cache.space.read(encodeKey(key)) === first.from;
+      if (!isSame) await first?.value.catch(() => {}); // one call after the other
       const value = await (isSame ? first.value : change(before));
       tx.set(key, value);
       return value;
-    }, options));
+    }, options);
+  });
 }
 
-/** Returns undefined where the key is held, or `change` is async or has itself written it: then nothing is done. */
+/**
+ * Returns undefined where a transaction must do it: the key is held, `change` is async, or has written the key itself,
+ * after which it is called again.
+ */
 function changeAtOnce<V>(
   cache: Writes<V>,
-  key: string,
+  of: Key,
   change: Change<V>,
 ): Promise<V> | Begun<V> | undefined {
   cache.assertOpen();
+  assertFunction(change);
+  const key = encodeKey(of);
   const { locks, space } = cache;
   // What an async function calls must be known to be called inside a transaction.
   if (Object.getPrototypeOf(change) === ASYNC || !locks.isFree(key)) return undefined;
@@ -70,11 +79,20 @@ function changeAtOnce<V>(
     begun.value.catch(() => {}); // whoever waits for the transaction is told
     return begun;
   }
+  cache.assertOpen(); // `change` may have closed it
   if (space.read(key) !== from) return undefined;
   const write = cache.toWrite(key, value);
   cache.assertFits(write.put!.size);
   const room = cache.apply(write);
   return room === undefined ? Promise.resolve(value) : asPart(UPDATE, () => room.then(() => value));
+}
+
+function assertFunction(change: unknown): void {
+  if (typeof change === "function") return;
+  const given = Deno.inspect(change, { depth: 1 });
+  throw new TypeError(
+    `Cannot update an entry by ${given}: it must be a function that returns the new value`,
+  );
 }
 
 function isThenable<V>(value: V | Promise<V>): value is Promise<V> {

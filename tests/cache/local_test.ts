@@ -343,3 +343,37 @@ Deno.test("update() of a MemoryCache is done when it returns, unless its functio
   assertEquals([await again, calls], [21, 2]);
   assertEquals(read, [["n", 1], ["n", 10], ["n", 20], ["n", 21]]);
 });
+
+Deno.test("update() of a MemoryCache calls its function one time after the other, also when that was in vain", async () => {
+  await using cache = new MemoryCache<number>();
+  const seen: unknown[] = [];
+  let running = 0;
+  const updating = cache.update("n", (n = 0) => {
+    seen.push(n, ++running);
+    return Promise.resolve().then(() => {
+      running--;
+      if (seen.length === 2) throw new Error("of a value that is gone");
+      return n + 1;
+    });
+  });
+  await cache.set("n", 7);
+  // The second call sees what its transaction has read, and is repeated where that has changed.
+  assertEquals([await updating, seen], [8, [0, 1, 7, 1]]);
+});
+
+Deno.test("update() that closes its cache, or is given no function, is an error", async () => {
+  const cache = new MemoryCache<number>();
+  for (const change of [undefined, null, 5]) {
+    const update = () => cache.update("n", change as unknown as () => number);
+    await assertRejects(update, TypeError, `Cannot update an entry by ${change}`);
+  }
+  let closing: Promise<void> | undefined;
+  const update = () =>
+    cache.update("n", () => {
+      closing = cache.close();
+      return 1;
+    });
+  await assertRejects(update, TypeError, "closed");
+  await closing;
+  await assertRejects(() => cache.update("n", () => 1, { timeout: 1_000 }), TypeError, "closed");
+});

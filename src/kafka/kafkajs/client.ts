@@ -10,7 +10,6 @@ import { createCluster, versionsOf } from "./cluster.ts";
 import { isRefused, toKafkaError } from "./failures.ts";
 import { ClientLifetime } from "./client_lifetime.ts";
 import type { Attempt } from "./shared_connect.ts";
-import { nextAddress } from "./silent_brokers.ts";
 import { checkVersions } from "./versions.ts";
 
 /** A kafkajs, and what ends it. */
@@ -45,7 +44,7 @@ export function createClient(options: Connection, retries = 3): Client {
   } = options;
   const lifetime = new ClientLifetime();
   const config = {
-    brokers: nextAddress(brokers),
+    brokers,
     clientId,
     connectionTimeout,
     authenticationTimeout,

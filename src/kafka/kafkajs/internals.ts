@@ -55,9 +55,11 @@ checkInternals({
   BrokerPool: [
     BrokerPool,
     "brokers",
+    "createSeedBroker",
     "findBroker",
     "findConnectedBroker",
     "metadataExpireAt",
+    "seedBroker",
     "versions",
     "withBroker",
   ],

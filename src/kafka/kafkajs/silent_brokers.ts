@@ -5,7 +5,7 @@
  *
  * Here all that waits fails with the first that times out while nothing was answered; whoever needs a broker next,
  * also over another client of this process, first learns who leads now; what any broker knows is asked of those that
- * answer, and of the others last; and a broker that does not answer while it is connected counts as one that cannot be.
+ * answer, and of the others last; and a broker that does not answer while connecting counts as unreachable.
  */
 import type { Cluster as Removing } from "kafkajs";
 import BrokerOfKafkajs from "kafkajs/src/broker/index.js";
@@ -51,6 +51,8 @@ interface Broker extends BrokerConnection {
 
 interface BrokerPool {
   readonly brokers: Readonly<Record<string, Broker>>;
+  readonly seedBroker: Broker | undefined;
+  createSeedBroker(): Promise<void>;
   findBroker(node: { nodeId: string }): Promise<Broker>;
   findConnectedBroker(): Promise<Broker>;
   withBroker<T>(ask: (node: { nodeId: string; broker: Broker }) => Promise<T>): Promise<T | null>;
@@ -139,18 +141,32 @@ brokers.connect = async function (this: Broker): Promise<void> {
   try {
     await connect.call(this);
   } catch (error) {
-    if (!isTimeout(error)) throw error;
     const { message } = error as Error;
+    // A login that is not answered counts as refused with kafkajs.
+    if (!isTimeout(error) && !message?.endsWith("timed out")) throw error;
+    cut(this.connectionPool as Pool, error as Error);
     throw new errors.KafkaJSConnectionError(message, { broker: nameOf(this.connectionPool) });
   }
 };
 
 const brokerPools: BrokerPool = BrokerPoolOfKafkajs.prototype;
-const { findConnectedBroker, withBroker } = brokerPools;
+const { createSeedBroker, findConnectedBroker, withBroker } = brokerPools;
+
+/** The first address by which a client connects is one that answers; after that each has its turn. */
+brokerPools.createSeedBroker = async function (this: BrokerPool): Promise<void> {
+  const isFirst = this.seedBroker === undefined;
+  const passed = new Set<string>();
+  for (;;) {
+    await createSeedBroker.call(this);
+    const name = nameOf(this.seedBroker!.connectionPool);
+    if (!isFirst || !silent.has(name) || passed.has(name)) return;
+    passed.add(name);
+  }
+};
 
 brokerPools.findConnectedBroker = async function (this: BrokerPool): Promise<Broker> {
-  const { answering } = split(this);
-  const nodeIds = silent.size === 0 ? [] : [
+  const { answering, others } = split(this);
+  const nodeIds = others.length === 0 ? [] : [
     ...answering.filter((id) => this.brokers[id]!.isConnected()),
     ...answering.filter((id) => !this.brokers[id]!.isConnected()),
   ];
@@ -167,13 +183,22 @@ brokerPools.withBroker = async function <T>(
 ): Promise<T | null> {
   const { answering, others } = split(this);
   if (others.length === 0) return await withBroker.call(this, ask) as T | null;
+  let unreachable: unknown;
   for (const nodeId of [...answering, ...others]) {
+    let broker: Broker;
     try {
-      return await ask({ nodeId, broker: await this.findBroker({ nodeId }) });
+      broker = await this.findBroker({ nodeId });
+    } catch (error) {
+      unreachable = error;
+      continue;
+    }
+    try {
+      return await ask({ nodeId, broker });
     } catch {
       // The next one may know.
     }
   }
+  if (unreachable !== undefined) throw unreachable;
   return null;
 };
 
@@ -185,21 +210,6 @@ function split({ brokers }: BrokerPool): Record<"answering" | "others", string[]
     (id) => `${isSilent(id)}` as const,
   );
   return { answering, others };
-}
-
-/**
- * Returns what names the address by which a client connects next: the one that it has tried least often, and of
- * several the first that is not known to answer nothing.
- */
-export function nextAddress(addresses: readonly string[]): () => string[] {
-  const tries = new Map(addresses.map((address) => [address, 0]));
-  const rank = (address: string) => 2 * tries.get(address)! + Number(silent.has(address));
-  return () => {
-    const [next] = [...tries.keys()].sort((a, b) => rank(a) - rank(b));
-    if (next === undefined) return [];
-    tries.set(next, tries.get(next)! + 1);
-    return [next];
-  };
 }
 
 function isTimeout(error: unknown): boolean {
