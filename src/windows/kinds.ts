@@ -247,6 +247,7 @@ export function hopping(options: object): ExactPipe<unknown, unknown> {
 /**
  * Sessions: messages of a key with less than `gap` between two of them. A session closes when the watermark passes its
  * last message and the gap. A message may join sessions that were given apart: the result `replaces` the others.
+ * One whose time is before the watermark is late, also while its session is open: set `outOfOrderness`.
  *
  * @throws {TypeError} If an option is missing, unknown or of a wrong shape.
  * @throws {RangeError} If a duration is out of bounds.

@@ -44,8 +44,9 @@ export interface WindowOptions<M> {
    */
   emit?: "final" | "changes" | { readonly every: Duration } | undefined;
   /**
-   * What becomes of a message whose windows have closed: it is dropped, or written to a sink. `{ accept }` keeps
-   * closed windows for so long, in event time, and gives further revisions; what is later than that goes to `then`.
+   * What becomes of a message whose windows have closed (of `session` and `sliding`: whose time is before the
+   * watermark): it is dropped, or written to a sink. `{ accept }` keeps closed windows for so long, in event time, and
+   * gives further revisions; what is later than that goes to `then`.
    *
    * @default {"drop"}
    */
