@@ -12,7 +12,8 @@ export class KeyLocks {
    * makes a {@linkcode KeyLock.deadlock} possible.
    */
   request(keys: ReadonlySet<string>, outer?: KeyLock): KeyLock {
-    return new KeyLock(this.#queues, keys, outer);
+    const changing = this.#changing.find((key) => keys.has(key));
+    return new KeyLock(this.#queues, keys, outer, changing);
   }
 
   /** Returns whether a key is neither held nor waited for. */
@@ -31,12 +32,6 @@ export class KeyLocks {
       this.#changing.pop();
     }
   }
-
-  /** Returns the key on which a lock that is asked for now would wait without end; undefined if on none. */
-  deadlock(lock: KeyLock, keys: ReadonlySet<string>): Deadlock | undefined {
-    const key = this.#changing.find((key) => keys.has(key));
-    return key === undefined ? lock.deadlock() : { key, owner: "outer" };
-  }
 }
 
 /** A key that a lock would wait for without end, and who owns it: an outer lock or another one. */
@@ -54,6 +49,8 @@ export class KeyLock {
   readonly #queues: Queues;
   readonly #keys: ReadonlySet<string>;
   readonly #outer: KeyLock | undefined;
+  /** A key that whoever asked for it is changing. */
+  readonly #changing: string | undefined;
   /** Locks that the owner of this one waits for. */
   readonly #inner = new Set<KeyLock>();
   readonly #resolve: () => void;
@@ -62,12 +59,18 @@ export class KeyLock {
   #released = false;
 
   /** Enters the queues of all keys; see {@linkcode KeyLocks.request}. */
-  constructor(queues: Queues, keys: ReadonlySet<string>, outer: KeyLock | undefined) {
+  constructor(
+    queues: Queues,
+    keys: ReadonlySet<string>,
+    outer: KeyLock | undefined,
+    changing: string | undefined,
+  ) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.acquired = promise;
     this.#queues = queues;
     this.#keys = keys;
     this.#outer = outer;
+    this.#changing = changing;
     this.#resolve = resolve;
     for (const key of keys) {
       const queue = queues.get(key);
@@ -88,6 +91,7 @@ export class KeyLock {
 
   /** Returns the key on which it would wait, perhaps over others, for one of its own outer locks; undefined if on none. */
   deadlock(): Deadlock | undefined {
+    if (this.#changing !== undefined) return { key: this.#changing, owner: "outer" };
     if (this.#behind === 0 || this.#outer === undefined) return undefined;
     const outer = new Set<KeyLock>();
     for (let lock: KeyLock | undefined = this.#outer; lock !== undefined; lock = lock.#outer) {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { delay, withDeadline } from "../clock.ts";
 import { decodeKey, encodeKey, inspectKey, type Key } from "./keys.ts";
-import type { Deadlock, KeyLock } from "./key_locks.ts";
+import type { KeyLock } from "./key_locks.ts";
 import type { Duration } from "../duration.ts";
 import { duration, readOptions, type Rules, signal } from "../options.ts";
 import type { Found, Write } from "./space.ts";
@@ -86,7 +86,7 @@ async function runHolding<V, R>(
     return new DOMException(`${what}: ${reason}`, "TimeoutError");
   };
   try {
-    assertNoDeadlock(cache.locks.deadlock(lock, declared));
+    assertNoDeadlock(lock);
     for (let attempt = 1;; attempt++) {
       const draft = new Draft<V>(cache, declared);
       const work = async () => {
@@ -113,7 +113,8 @@ async function runHolding<V, R>(
   }
 }
 
-function assertNoDeadlock(deadlock: Deadlock | undefined): void {
+function assertNoDeadlock(lock: KeyLock): void {
+  const deadlock = lock.deadlock();
   if (deadlock === undefined) return;
   const what = `Cannot start a transaction on key ${inspectKey(decodeKey(deadlock.key))}`;
   throw new TypeError(

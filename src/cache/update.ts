@@ -3,7 +3,7 @@ import { encodeKey, type Key } from "./keys.ts";
 import type { Found } from "./space.ts";
 import { runTransaction, type TransactionOptions } from "./transaction.ts";
 import { copyOut } from "./values.ts";
-import type { Writes } from "./writes.ts";
+import { refused, type Writes } from "./writes.ts";
 
 /** Returns the new value of an entry, from the one that it has. */
 export type Change<V> = (value: V | undefined) => V | Promise<V>;
@@ -31,29 +31,30 @@ export function runUpdate<V>(
   options?: TransactionOptions,
 ): Promise<V> {
   let begun: Begun<V> | undefined;
-  if (options === undefined && cache.space.immediate) {
-    try {
-      const result = changeAtOnce(cache, key, change);
-      if (result instanceof Promise) return result;
-      begun = result;
-    } catch (error) {
-      return asPart(UPDATE, () => Promise.reject(error));
-    }
-  }
-  return asPart(UPDATE, async () => {
+  let encoded: string;
+  try {
     cache.assertOpen();
     assertFunction(change);
-    return await runTransaction(cache, [key], async (tx) => {
+    encoded = encodeKey(key);
+    if (options === undefined && cache.space.immediate) {
+      const result = changeAtOnce(cache, encoded, change);
+      if (result instanceof Promise) return result;
+      begun = result;
+    }
+  } catch (error) {
+    return refused(UPDATE, error);
+  }
+  return asPart(UPDATE, () =>
+    runTransaction(cache, [key], async (tx) => {
       const before = await tx.get(key);
       const first = begun;
       begun = undefined;
-      const isSame = first !== undefined && cache.space.read(encodeKey(key)) === first.from;
+      const isSame = first !== undefined && cache.space.read(encoded) === first.from;
       if (!isSame) await first?.value.catch(() => {}); // one call after the other
       const value = await (isSame ? first.value : change(before));
       tx.set(key, value);
       return value;
-    }, options);
-  });
+    }, options));
 }
 
 /**
@@ -62,12 +63,9 @@ export function runUpdate<V>(
  */
 function changeAtOnce<V>(
   cache: Writes<V>,
-  of: Key,
+  key: string,
   change: Change<V>,
 ): Promise<V> | Begun<V> | undefined {
-  cache.assertOpen();
-  assertFunction(change);
-  const key = encodeKey(of);
   const { locks, space } = cache;
   // What an async function calls must be known to be called inside a transaction.
   if (Object.getPrototypeOf(change) === ASYNC || !locks.isFree(key)) return undefined;

@@ -52,7 +52,7 @@ export class Writes<V> {
       if (durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.put(key, value, ttl), durable);
     } catch (error) {
-      return refused(error);
+      return refused(WRITE, error);
     }
   }
 
@@ -75,7 +75,7 @@ export class Writes<V> {
       if (options?.durable) this.#store.assertMayWait("wait for a durable write");
       return this.#finish(this.remove(key), options?.durable);
     } catch (error) {
-      return refused(error);
+      return refused(WRITE, error);
     }
   }
 
@@ -184,7 +184,7 @@ export class Writes<V> {
   }
 }
 
-/** A write that was not made: where nobody handles that, its message is not acknowledged. */
-function refused(error: unknown): Promise<void> {
-  return asPart(WRITE, () => Promise.reject(error));
+/** A call, `what`, that has written nothing: where nobody handles that, its message is not acknowledged. */
+export function refused(what: string, error: unknown): Promise<never> {
+  return asPart(what, () => Promise.reject(error));
 }

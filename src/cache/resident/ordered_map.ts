@@ -16,9 +16,8 @@ export class OrderedMap<T> {
   readonly #leaves: string[][] = [[]];
   /** The first key of each leaf; the first leaf begins at "", so that every key has its leaf. */
   readonly #firsts: string[] = [""];
-  // Where the last search ended: leaf and index in it. The next search is often for a neighbour.
+  /** The leaf in which the last search ended: the next one is often for a neighbour. */
   #leaf = 0;
-  #index = 0;
 
   /** How many keys there are. */
   get size(): number {
@@ -41,9 +40,9 @@ export class OrderedMap<T> {
   delete(key: string): T | undefined {
     const old = this.#values.delete(key);
     if (old === undefined) return undefined;
-    this.#find(key);
+    const index = this.#find(key);
     const keys = this.#leaves[this.#leaf]!;
-    keys.splice(this.#index, 1);
+    keys.splice(index, 1);
     if (keys.length === 0 && this.#leaves.length > 1) {
       this.#leaves.splice(this.#leaf, 1);
       this.#firsts.splice(this.#leaf, 1);
@@ -68,8 +67,7 @@ export class OrderedMap<T> {
 
   /** Adds to `out` up to `count` values with `low <= key < high`, upwards. */
   upwards(low: string, high: string, count: number, out: T[]): void {
-    this.#find(low);
-    let index = this.#index;
+    let index = this.#find(low);
     for (let leaf = this.#leaf; leaf < this.#leaves.length; leaf++, index = 0) {
       const keys = this.#leaves[leaf]!;
       for (; index < keys.length; index++) {
@@ -83,8 +81,7 @@ export class OrderedMap<T> {
 
   /** Adds to `out` up to `count` values with `low <= key < high`, downwards. */
   downwards(low: string, high: string, count: number, out: T[]): void {
-    this.#find(high);
-    let index = this.#index - 1;
+    let index = this.#find(high) - 1;
     for (let leaf = this.#leaf; leaf >= 0; index = (this.#leaves[--leaf]?.length ?? 0) - 1) {
       const keys = this.#leaves[leaf]!;
       for (; index >= 0; index--) {
@@ -96,15 +93,12 @@ export class OrderedMap<T> {
     }
   }
 
-  /** Searches a key and remembers where it is, or where it would be inserted. */
-  #find(key: string): void {
+  /** Searches a key, and remembers its leaf; returns its index there, or that at which it would be inserted. */
+  #find(key: string): number {
     if (!this.#inLeaf(key)) this.#findLeaf(key);
     const keys = this.#leaves[this.#leaf]!;
     const length = keys.length;
-    if (length > 0 && keys[length - 1]! < key) {
-      this.#index = length;
-      return;
-    }
+    if (length > 0 && keys[length - 1]! < key) return length;
     let low = 0;
     let high = length;
     while (low < high) {
@@ -112,7 +106,7 @@ export class OrderedMap<T> {
       if (keys[middle]! < key) low = middle + 1;
       else high = middle;
     }
-    this.#index = low;
+    return low;
   }
 
   /** Whether a key belongs to the leaf in which the last search ended. */
@@ -136,11 +130,11 @@ export class OrderedMap<T> {
 
   /** Adds a key to the leaves. */
   #insert(key: string): void {
-    this.#find(key);
+    const index = this.#find(key);
     const keys = this.#leaves[this.#leaf]!;
-    const appended = this.#index === keys.length;
+    const appended = index === keys.length;
     if (appended) keys.push(key);
-    else keys.splice(this.#index, 0, key);
+    else keys.splice(index, 0, key);
     if (keys.length <= LEAF) return;
     // A map that grows at its end keeps full leaves: only the new key moves on.
     const last = this.#leaf === this.#leaves.length - 1;
