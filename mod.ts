@@ -30,6 +30,7 @@ export { app, handle, stream } from "./src/handle.ts";
 export { type CommitOptions } from "./src/flow/run/commit_cycle.ts";
 export type { ConcurrencyOptions } from "./src/flow/concurrency/options.ts";
 export { Merge, merge, type MessageOf } from "./src/flow/source/source.ts";
+export type { Aggregation } from "./src/flow/stage/aggregation.ts";
 export { batch, type ExactPipe, filter, flatMap, map } from "./src/flow/stage/exact_pipes.ts";
 export { type PipePromise } from "./src/flow/stage/unacknowledged.ts";
 export { type PromisedPipe, sequential, untilEnd } from "./src/flow/stage/pipe_promises.ts";
@@ -69,6 +70,7 @@ export type {
   Correction,
   FlowFailure,
   Handler,
+  MessageKey,
   NodeSink,
   OpaquePipe,
   Result,
@@ -129,6 +131,7 @@ export {
   type StandardSchemaResult,
 } from "./src/codecs/standard_schema.ts";
 export { TextCodec } from "./src/codecs/text_codec.ts";
+export type { AggregateOptions } from "./src/cache/aggregate.ts";
 export { Cache } from "./src/cache/cache.ts";
 export type {
   CacheOptions,

@@ -1,4 +1,5 @@
 import "./deno_only.ts";
+import type { Aggregation } from "./flow/stage/aggregation.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { Duration } from "./duration.ts";
@@ -134,8 +135,11 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
-  /** Binds a source to a handler: a function, a `TransformStream`, or a pipe with a promise. */
-  handle<I, const O, H>(source: Source<I>, handler: H & Stage<I, O, Args>): NoInfer<H>;
+  /** Binds a source to a handler: a function, `aggregate()` of a Cache, a `TransformStream`, or a pipe with a promise. */
+  handle<I, const O, H>(
+    source: Source<I>,
+    handler: (H & Stage<I, O, Args>) | Aggregation<I, O>,
+  ): NoInfer<H>;
   /**
    * Binds a source to a handler, through up to six pipes, each of which reads the output of the one before, and its
    * results to sinks: `handle(source, ...pipes, handler, options?)`. Flows of one source get each message in the order

@@ -1,5 +1,6 @@
 import type { Duration } from "./duration.ts";
 import type { ConcurrencyOptions } from "./flow/concurrency/options.ts";
+import type { Aggregation } from "./flow/stage/aggregation.ts";
 import type { ExactPipe } from "./flow/stage/exact_pipes.ts";
 import type { OnError } from "./flow/stage/error_policy.ts";
 import type { PromisedPipe } from "./flow/stage/pipe_promises.ts";
@@ -106,13 +107,14 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
 }
 
 /**
- * A handler, behind the source and its pipes: a function, a `TransformStream`, or a pipe with a promise.
+ * A handler, behind the source and its pipes: a function, `aggregate()`, a `TransformStream`, or a pipe with a promise.
  *
  * @typeParam M The type of its input.
  * @typeParam O The type of its output.
  */
 export type Stage<M, O, Args = unknown> =
   | Handler<M, O, Args>
+  | Aggregation<M, O>
   | StreamPair<M, O>
   | PromisedPipe<M, O>;
 

@@ -145,6 +145,9 @@ export interface Correction {
   readonly dependencies: readonly string[];
 }
 
+/** The key of messages. */
+export type MessageKey<M> = M extends { readonly key: infer K } ? NonNullable<K> : never;
+
 /** The function that a flow calls for every message. */
 export type Handler<I, O, Args = unknown> = (message: I, context: Context<Args>) => Result<O>;
 

@@ -17,10 +17,10 @@ for await (const { name: file } of Deno.readDir(new URL("examples/", root))) {
   });
 }
 
-for (const name of ["topic", "codec", "conf", "codec_avro"]) {
+for (const name of ["topic", "codec", "conf", "codec_avro", "aggregate"]) {
   kafkaTest(`examples/${name}.ts prints on Kafka what its head says`, async () => {
     // What an earlier run left in the topics is read by the next one.
-    await forget(["emoji", "emoji-json", "emoji-avro"], ["demo"]);
+    await forget(["emoji", "emoji-json", "emoji-avro", "orders", "totals"], ["demo", "totals"]);
     const { args, output } = await readExample(name);
     assertEquals(await runDeno(args, brokers), output);
   });

@@ -24,6 +24,7 @@ const interfaces = [
   "source/gate.ts",
   "source/host.ts",
   "source/receipt.ts",
+  "stage/aggregation.ts",
   "state/state.ts",
 ];
 const app = ["app.ts", "convert.ts", "handle.ts", "handle_options.ts", "policies.ts"];

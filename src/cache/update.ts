@@ -18,31 +18,57 @@ interface Begun<V> {
 const UPDATE = "an update of a Cache";
 const ASYNC = Object.getPrototypeOf(async () => {});
 
-/**
- * Changes one entry; see `Cache.update`.
- *
- * Of an entry in memory that no transaction holds, by a function that returns no promise, this is one synchronous step,
- * which needs no lock; it costs a fraction of a transaction.
- */
+/** A change that is done. */
+class Changed<V> {
+  constructor(readonly value: V, readonly room: void | Promise<void>) {}
+}
+
+/** Changes one entry; see `Cache.update`. */
 export function runUpdate<V>(
   cache: Writes<V>,
   key: Key,
   change: Change<V>,
   options?: TransactionOptions,
 ): Promise<V> {
-  let begun: Begun<V> | undefined;
-  let encoded: string;
   try {
-    cache.assertOpen();
-    assertFunction(change);
-    encoded = encodeKey(key);
-    if (options === undefined && cache.space.immediate) {
-      const result = changeAtOnce(cache, encoded, change);
-      if (result instanceof Promise) return result;
-      begun = result;
-    }
+    const changed = changeEntry(cache, key, change, options);
+    return changed instanceof Changed ? Promise.resolve(changed.value) : changed;
   } catch (error) {
     return refused(UPDATE, error);
+  }
+}
+
+/** The same, for who need not wait where there is nothing to wait for: then there is no promise. */
+export function updateAtOnce<V>(
+  cache: Writes<V>,
+  key: Key,
+  change: (value: V | undefined) => V,
+): V | Promise<V> {
+  const changed = changeEntry(cache, key, change);
+  return changed instanceof Changed ? changed.value : changed;
+}
+
+/**
+ * Of an entry in memory that no transaction holds, by a function that returns no promise, this is one synchronous step,
+ * which needs no lock; it costs a fraction of a transaction.
+ */
+function changeEntry<V>(
+  cache: Writes<V>,
+  key: Key,
+  change: Change<V>,
+  options?: TransactionOptions,
+): Changed<V> | Promise<V> {
+  cache.assertOpen();
+  assertFunction(change);
+  const encoded = encodeKey(key);
+  let begun: Begun<V> | undefined;
+  if (options === undefined && cache.space.immediate) {
+    const result = changeAtOnce(cache, encoded, change);
+    if (result instanceof Changed) {
+      const { value, room } = result;
+      return room === undefined ? result : asPart(UPDATE, () => room.then(() => value));
+    }
+    begun = result;
   }
   return asPart(UPDATE, () =>
     runTransaction(cache, [key], async (tx) => {
@@ -65,7 +91,7 @@ function changeAtOnce<V>(
   cache: Writes<V>,
   key: string,
   change: Change<V>,
-): Promise<V> | Begun<V> | undefined {
+): Changed<V> | Begun<V> | undefined {
   const { locks, space } = cache;
   // What an async function calls must be known to be called inside a transaction.
   if (Object.getPrototypeOf(change) === ASYNC || !locks.isFree(key)) return undefined;
@@ -82,7 +108,7 @@ function changeAtOnce<V>(
   const write = cache.toWrite(key, value);
   cache.assertFits(write.put!.size);
   const room = cache.apply(write);
-  return room === undefined ? Promise.resolve(value) : asPart(UPDATE, () => room.then(() => value));
+  return new Changed(value, room);
 }
 
 function assertFunction(change: unknown): void {
@@ -93,6 +119,7 @@ function assertFunction(change: unknown): void {
   );
 }
 
-function isThenable<V>(value: V | Promise<V>): value is Promise<V> {
+/** Returns whether a value is a promise of it. */
+export function isThenable<V>(value: V | Promise<V>): value is Promise<V> {
   return typeof (value as Promise<V> | undefined)?.then === "function";
 }

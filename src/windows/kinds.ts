@@ -3,6 +3,7 @@ import { duration, number, oneOf, readOptions } from "../options.ts";
 import { type ExactPipe, type ExactStage, makeStage } from "../flow/stage/exact_pipes.ts";
 import { stage } from "../flow/stage/stage.ts";
 import { refusal } from "../refusal.ts";
+import type { MessageKey } from "../types.ts";
 import type { Into } from "./aggregate.ts";
 import { AlignedWindows } from "./aligned_windows.ts";
 import { calendarAlignment, type CalendarSize, fixedAlignment, UNITS } from "./alignment.ts";
@@ -18,9 +19,6 @@ import type { WindowResult } from "./result.ts";
 import { SessionWindows } from "./session_windows.ts";
 import { SlidingWindows } from "./sliding_windows.ts";
 import { type MakeWindows, WindowStage } from "./window_stage.ts";
-
-/** The key of messages. */
-export type KeyOf<M> = M extends { readonly key: infer K } ? NonNullable<K> : never;
 
 /** Windows by the key of the messages. */
 export interface ByKey {
@@ -186,7 +184,7 @@ export function tumbling<M, K, R>(
 /** The same by the key of the messages. */
 export function tumbling<M, R>(
   options: TumblingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
-): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
+): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function tumbling(options: object): ExactPipe<unknown, unknown> {
   return pipe("tumbling", options, {
     rules: { size: readSize },
@@ -222,7 +220,7 @@ export function hopping<M, K, R>(
 /** The same by the key of the messages. */
 export function hopping<M, R>(
   options: HoppingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
-): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
+): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function hopping(options: object): ExactPipe<unknown, unknown> {
   return pipe("hopping", options, {
     rules: { size: length, every: length },
@@ -258,7 +256,7 @@ export function session<M, K, R>(
 /** The same by the key of the messages. */
 export function session<M, R>(
   options: SessionOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
-): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
+): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function session(options: object): ExactPipe<unknown, unknown> {
   return pipe("session", options, {
     rules: { gap: length },
@@ -283,7 +281,7 @@ export function sliding<M, K, R>(
 /** The same by the key of the messages. */
 export function sliding<M, R>(
   options: SlidingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
-): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
+): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function sliding(options: object): ExactPipe<unknown, unknown> {
   return pipe("sliding", options, {
     rules: { size: length },
@@ -310,7 +308,7 @@ export function countWindow<M, K, R>(
 /** The same by the key of the messages. */
 export function countWindow<M, R>(
   options: CountOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
-): ExactPipe<M, WindowResult<KeyOf<M>, R>>;
+): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function countWindow(options: object): ExactPipe<unknown, unknown> {
   return pipe("countWindow", options, {
     rules: {

@@ -31,7 +31,6 @@ export {
   hopping,
   type HoppingOptions,
   type IntoOption,
-  type KeyOf,
   session,
   type SessionOptions,
   sliding,

@@ -16,6 +16,8 @@ export async function check(world: World): Promise<void> {
     for await (const [key, count] of state.entries()) found[String(key)] = count;
     const odd = state.space<number>("odd", { maxBytes: Infinity });
     for await (const [flow, one] of odd.entries()) found[`odd,${flow}`] = one;
+    const last = state.space<number>("last", { maxBytes: Infinity });
+    for await (const [key, count] of last.entries()) found[`last,${key}`] = count;
     await scheduler.run(state.close());
   }
 

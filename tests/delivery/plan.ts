@@ -1,7 +1,9 @@
 import type { Random } from "../../src/testing/mod.ts";
 
 const POLICIES = ["stop", "skip", "retry", "deadLetter"] as const;
-const SHAPES = ["one", "fan-out", "two stores", "proxy", "two sources"] as const;
+const SHAPES = ["one", "fan-out", "two stores", "proxy", "two sources", "aggregate"] as const;
+/** How many keys an aggregation has. */
+export const AGGREGATES = 3;
 /** Messages in each topic. */
 export const MESSAGES = 13;
 
@@ -40,7 +42,12 @@ export function planOf(random: Random): Plan {
     flushes: random.pick([0, 0.02, 0.2]),
     concurrent: shape === "two stores" // which is refused
       ? []
-      : random.pick([[], ["first"], ["first", "second", "behind"], ["second", "behind"]]),
+      : random.pick([
+        [],
+        ["first"],
+        ["first", "second", "behind", "total"],
+        ["second", "behind", "total"],
+      ]),
     max: 1 + random.integer(5),
     keys: random.integer(6),
   };
@@ -49,6 +56,11 @@ export function planOf(random: Random): Plan {
 /** The topics that the program reads. */
 export function topicsOf({ shape }: Plan): string[] {
   return shape === "two sources" ? ["a", "b"] : ["a"];
+}
+
+/** The key that a message has in an aggregation. */
+export function aggregateOf(value: string): number {
+  return Number(value.slice(1)) % AGGREGATES;
 }
 
 /** Messages that always fail, where the policy goes on without them. */
@@ -83,13 +95,22 @@ export function expectedCounts(plan: Plan): Record<string, number> {
     for (const value of good) expected[`${flow},${value}`] = 1;
     expected[`sum,${flow}`] = good.length;
   }
+  if (plan.shape === "aggregate") {
+    const counts = Object.groupBy(good, (value) => `total,${aggregateOf(value)}`);
+    for (const [key, values] of Object.entries(counts)) expected[key] = values!.length;
+  }
   if (plan.shape === "proxy") { for (const value of good) expected[`behind,${value}`] = 1; }
   return expected;
 }
 
-/** The state at the end: the counts, and who has counted an odd number. */
+/** The state at the end: the counts, who has counted an odd number, and the last results of the aggregation. */
 export function expectedState(plan: Plan): Record<string, number> {
   const expected = expectedCounts(plan);
   const odd = countersOf(plan).filter((flow) => expected[`sum,${flow}`]! % 2 === 1);
-  return { ...expected, ...Object.fromEntries(odd.map((flow) => [`odd,${flow}`, 1])) };
+  const last = Object.entries(expected).filter(([key]) => key.startsWith("total,"));
+  return {
+    ...expected,
+    ...Object.fromEntries(odd.map((flow) => [`odd,${flow}`, 1])),
+    ...Object.fromEntries(last.map(([key, count]) => [`last,${key}`, count])),
+  };
 }

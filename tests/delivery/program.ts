@@ -3,7 +3,7 @@ import { delay } from "../../src/clock.ts";
 import { type Message, Topic } from "../../src/kafka/mod.ts";
 import type { Scheduler } from "../../src/testing/mod.ts";
 import type { SimulatedBroker } from "../_support/simulated_broker.ts";
-import { buriedBy, expectedCounts, isPoison, topicsOf } from "./plan.ts";
+import { aggregateOf, buriedBy, expectedCounts, isPoison, topicsOf } from "./plan.ts";
 import type { World } from "./world.ts";
 
 /** What goes to the sinks. */
@@ -19,6 +19,8 @@ export class Program {
   readonly #out: Topic;
   /** Beside each state: has a flow in it as long as the flow has counted an odd number. */
   readonly #odd: readonly Cache<number>[];
+  /** Beside the first state: what the aggregation has given last for each key. */
+  readonly #last: Cache<number>;
 
   constructor(
     readonly world: World,
@@ -30,6 +32,7 @@ export class Program {
   ) {
     this.#out = new Topic("out", { broker });
     this.#odd = states.map((state) => state.space("odd", { maxBytes: Infinity }));
+    this.#last = states[0]!.space("last", { maxBytes: Infinity });
   }
 
   build(): App {
@@ -66,6 +69,20 @@ export class Program {
           state,
           sink,
           ...this.#concurrency("first"),
+        });
+      }
+      if (plan.shape === "aggregate") {
+        const total = state.aggregate((count = 0, { value }: Message) => {
+          if (isPoison(plan, value)) throw new Error("poison");
+          this.#failNow();
+          this.#checkComplete();
+          return count + 1;
+        }, { by: ({ value }) => ["total", String(aggregateOf(value))] });
+        app.handle(topic, total, {
+          name: "total",
+          state,
+          sink: plan.random.pick([[this.#last], [this.#last, () => this.#step("a sink")]]),
+          ...this.#concurrency("total"),
         });
       }
       if (plan.shape !== "fan-out" && plan.shape !== "two stores") continue;
@@ -135,11 +152,18 @@ export class Program {
 
   /** Fails now and then, where it is a failure that may be repeated. */
   async #fail(): Promise<void> {
+    try {
+      this.#failNow();
+    } catch (error) {
+      await this.#step("an error");
+      throw error;
+    }
+  }
+
+  #failNow(): void {
     const { policy, failures } = this.world.plan;
     if (!this.mayFail || policy === "skip" || policy === "deadLetter") return;
-    if (!this.scheduler.random.chance(failures)) return;
-    await this.#step("an error");
-    throw new Error("transient");
+    if (this.scheduler.random.chance(failures)) throw new Error("transient");
   }
 
   #checkComplete(): void {

@@ -1,4 +1,5 @@
 import { openFeed, openSink } from "../source/feed.ts";
+import { Aggregation } from "../stage/aggregation.ts";
 import { isNodeWritable } from "../stage/node_writable.ts";
 
 /** What a value was given as. */
@@ -107,6 +108,10 @@ function ofSink(value: object): string | undefined {
 }
 
 function ofPipe(value: object): string | undefined {
+  if (value instanceof Aggregation) {
+    return "aggregate() is a handler: write handle(source, cache.aggregate(…), options), and send its results to a " +
+      "Proxy, to go on with them in another flow";
+  }
   if (isNodeWritable(value)) {
     return 'give Duplex.toWeb(stream), from "node:stream", if it is a Duplex or a Transform';
   }

@@ -16,6 +16,7 @@ import { openFeed } from "../source/feed.ts";
 import { keepState, openState, type StateCache, type StateStore } from "../state/state.ts";
 import { isSource } from "../source/adapters.ts";
 import { Merge } from "../source/source.ts";
+import { Aggregation } from "../stage/aggregation.ts";
 import { type ExactStage, makeStage } from "../stage/exact_pipes.ts";
 import { type PromisedPipe, toOpaque } from "../stage/pipe_promises.ts";
 import { isSink } from "../stage/sink.ts";
@@ -36,6 +37,8 @@ export interface Binding {
     | Handler<unknown, unknown>
     | StreamPair<unknown, unknown>
     | PromisedPipe<unknown, unknown>;
+  /** True where nothing of the user's goes on for a message when the call of the handler is over. */
+  readonly isBrief: boolean;
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
@@ -83,10 +86,12 @@ const RULES = {
 export function toBinding(
   source: unknown,
   pipes: readonly unknown[],
-  handler: unknown,
+  stage: unknown,
   options: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
+  const isBrief = stage instanceof Aggregation;
+  const handler = isBrief ? stage.handle : stage;
   const given = (options as UncheckedOptions | null)?.name;
   const flow = typeof given === "string" && given !== ""
     ? given
@@ -113,6 +118,7 @@ export function toBinding(
     sources,
     pipes,
     handler,
+    isBrief,
     sinks,
     onError,
     replays,
@@ -190,7 +196,7 @@ export function sourceName(source: unknown): string {
 
 /** Returns whether `value` can be a handler. */
 export function isStage(value: unknown): boolean {
-  return toOpaque(value) !== undefined;
+  return value instanceof Aggregation || toOpaque(value) !== undefined;
 }
 
 /** Returns whether `value` is a pipe with exact acknowledgements. */

@@ -7,9 +7,11 @@ import { type OpaqueStageOptions, pipeStage } from "../stage/opaque_pipe.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { type SinkLocks, toSinks } from "../stage/flow_end.ts";
+import { isTarget } from "../stage/sink.ts";
 import type { Sinks } from "../stage/sinks.ts";
 import { type Emit, type FlowStage, isPromiseLike, type Maybe } from "../stage/stage.ts";
 import type { ConcurrentTicking, Ticking, TickingSource } from "../stage/ticking.ts";
+import { ProxyQueue } from "../proxy/proxy_queue.ts";
 import type { Host } from "../source/host.ts";
 import type { Hub } from "../source/hub.ts";
 import type { Ticker } from "../source/ticker.ts";
@@ -18,6 +20,7 @@ import {
   assertKnown,
   isAcknowledged,
   nameStage,
+  outputsOf,
   trackStage,
   Working,
 } from "../state/state_checks.ts";
@@ -166,18 +169,28 @@ class BackwardChain {
   /** Has all of it work for the message that the source gives. */
   begin(): void {
     if (!this.#apart) return this.#name();
-    const { flowRun, origin, isAlone, tracked } = this.#options;
-    const { pipes, state } = this.#binding;
-    const [first] = pipes as readonly ExactStage<unknown, unknown>[];
-    if (first?.ticks !== undefined && isAlone && origin === undefined) {
+    const { flowRun, tracked } = this.#options;
+    if (this.#isBrief) {
       // Only functions read the message there, and they have returned when the call has: one object serves all messages.
       // Cuts wait for it.
       flowRun.front = new Working(flowRun, this.delivery, tracked?.state);
       this.add(nameStage(flowRun.front, this.delivery, true));
     } else {
-      const exact = state !== undefined;
+      const exact = this.#binding.state !== undefined;
       this.add(trackStage(flowRun, this.delivery, { exact, state: tracked?.state }));
     }
+  }
+
+  /** True where no code of the user's goes on for a message after the call that it was given to. */
+  get #isBrief(): boolean {
+    const { isAlone, origin, hubs, flowRun } = this.#options;
+    if (!isAlone || origin !== undefined) return false;
+    const { pipes, isBrief } = this.#binding;
+    if (pipes.length > 0) return (pipes[0] as ExactStage<unknown, unknown>).ticks !== undefined;
+    const { onError } = this.#recovery;
+    return isBrief && !flowRun.witnessed && typeof onError !== "function" &&
+      outputsOf(this.#binding, onError).every((sink) => sink === undefined || isTarget(sink)) &&
+      !hubs.some(({ feed }) => feed instanceof ProxyQueue); // what is sent there is checked
   }
 }
 

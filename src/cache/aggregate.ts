@@ -1,0 +1,58 @@
+import { Aggregation } from "../flow/stage/aggregation.ts";
+import { callback, readOptions, type Rules } from "../options.ts";
+import { describe } from "../redact.ts";
+import type { Context } from "../types.ts";
+import type { Key } from "./keys.ts";
+import { isThenable, updateAtOnce } from "./update.ts";
+import type { Writes } from "./writes.ts";
+
+/** The options of {@linkcode Cache.aggregate}. */
+export interface AggregateOptions<M, K extends Key> {
+  /**
+   * Returns the key that a message counts for.
+   *
+   * @default {(message) => message.key}
+   */
+  by: (message: M) => K;
+}
+
+const RULES: Rules<AggregateOptions<never, Key>> = { by: callback };
+
+/** Makes the handler of `Cache.aggregate`. */
+export function makeAggregation<M, V>(
+  cache: Writes<V>,
+  change: (before: V | undefined, message: M, context: Context) => V,
+  options: AggregateOptions<M, Key> | undefined,
+): Aggregation<M, readonly [Key, V]> {
+  if (typeof change !== "function") {
+    throw new TypeError(
+      `Cannot aggregate by ${describe(change)}: it must be a function that returns the new value`,
+    );
+  }
+  const { by = keyOf } = options ? readOptions("aggregate()", options, RULES, ["by"]) : {};
+  return new Aggregation((message: M, context: Context) => {
+    const key = by(message);
+    const add = (before: V | undefined) => notLater(change(before, message, context));
+    const value = updateAtOnce(cache, key, add);
+    if (isThenable(value)) return value.then((value) => [key, value] as const);
+    return [key, value] as const;
+  });
+}
+
+function keyOf(message: unknown): Key {
+  const key = (message as { key?: Key | null } | null | undefined)?.key;
+  if (key !== undefined && key !== null) return key;
+  throw new TypeError(
+    'Cannot aggregate a message without a key: set option "by" to a function that returns one',
+  );
+}
+
+/** Returns a value of `change`, which must not be a promise. */
+function notLater<V>(value: V): V {
+  if (!isThenable(value)) return value;
+  Promise.resolve(value).catch(() => {}); // the error below says what is wrong
+  throw new TypeError(
+    "Cannot aggregate by a function that returns a promise: wait for it in map() before, or write a handler that " +
+      "calls update() of the cache",
+  );
+}
