@@ -535,8 +535,72 @@ export function windowsAreTypedFromTheMessageToTheHandler(): void {
     countWindow({ size: 10, into: collect({ max: 10, of: (m) => m.offset }) }),
     ({ value }) => isExactly<typeof value, number[]>(true),
   );
+  // count() alone says nothing of the messages.
+  handle(
+    clicks,
+    tumbling({
+      size: 1,
+      time: (m) => m.value.at,
+      by: (m) => m.value.amount,
+      into: count(),
+      late: ({ key, message }) => {
+        isExactly<typeof key, number>(true);
+        return message.value.at;
+      },
+    }),
+    ({ key, value }) => isExactly<[typeof key, typeof value], [number, number]>(true),
+  );
+  handle(
+    clicks,
+    session({
+      gap: 1,
+      into: count(),
+      late: { accept: 1, then: ({ key }) => isExactly<typeof key, string>(true) },
+    }),
+    () => {},
+  );
   // @ts-expect-error the messages have no such property
   handle(clicks, tumbling({ size: 1, into: sum((m) => m.nothing) }), () => {});
   // @ts-expect-error a sum needs numbers
   handle(clicks, tumbling({ size: 1, into: sum((m) => m.topic) }), () => {});
+}
+
+declare const totals: Cache<{ n: number; sum: number }>;
+declare const totalsTopic: Topic<string, { n: number; sum: number }>;
+
+export function aggregationsAreTypedFromTheMessageToTheSink(): void {
+  const sink = (pair: readonly [string, { n: number; sum: number }]) => pair;
+  const ZERO = { n: 0, sum: 0 };
+  handle(
+    clicks,
+    totals.aggregate(({ n, sum } = ZERO, { value }, { attempt }) => ({
+      n: n + attempt,
+      sum: sum + value.amount,
+    })),
+    { name: "totals", state: totals, sink: [totalsTopic, totals, sink] },
+  );
+  handle(
+    clicks,
+    map(({ value }) => value),
+    totals.aggregate(({ n, sum } = ZERO, { amount }) => ({ n: n + 1, sum: sum + amount }), {
+      by: ({ amount }) => amount,
+    }),
+    { sink: ([key]) => isExactly<typeof key, number>(true) },
+  );
+  handle(
+    clicks,
+    totals.aggregate((before = ZERO, { value }) => ({ ...before, sum: value.amount })),
+  );
+  const add = ({ n, sum } = ZERO, { value }: { value: Click }) => ({ n, sum: sum + value.amount });
+  handle(clicks, totals.aggregate(add), { sink });
+  // @ts-expect-error the cache has other values
+  handle(clicks, totals.aggregate(() => 1), {});
+  // @ts-expect-error a promise is no value
+  handle(clicks, totals.aggregate((before = ZERO) => Promise.resolve(before)), {});
+  handle(
+    clicks,
+    // @ts-expect-error the sink has other values
+    totals.aggregate((before = ZERO) => before),
+    { sink: results },
+  );
 }

@@ -40,8 +40,8 @@ function plain(value: unknown, what: string): unknown {
 }
 
 /** How many messages there are. */
-export function count(): Aggregate<unknown, number> {
-  return aggregate({
+export function count<M>(): Aggregate<M, number> {
+  return aggregate<M, number>({
     name: "count",
     read: () => 1,
     init: () => 0,

@@ -179,11 +179,11 @@ function readSize(value: unknown, what: string): number | CalendarSize {
  * @throws {RangeError} If a duration is out of bounds.
  */
 export function tumbling<M, K, R>(
-  options: TumblingOptions & ByFunction<M, K> & WindowOptions<M> & IntoOption<M, R>,
+  options: TumblingOptions & ByFunction<M, K> & WindowOptions<M, K> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<K, R>>;
 /** The same by the key of the messages. */
 export function tumbling<M, R>(
-  options: TumblingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
+  options: TumblingOptions & ByKey & WindowOptions<M, MessageKey<M>> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function tumbling(options: object): ExactPipe<unknown, unknown> {
   return pipe("tumbling", options, {
@@ -215,11 +215,11 @@ const MOST_WINDOWS = 10_000;
  * @throws {RangeError} If a duration is out of bounds, or `every` longer than `size`.
  */
 export function hopping<M, K, R>(
-  options: HoppingOptions & ByFunction<M, K> & WindowOptions<M> & IntoOption<M, R>,
+  options: HoppingOptions & ByFunction<M, K> & WindowOptions<M, K> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<K, R>>;
 /** The same by the key of the messages. */
 export function hopping<M, R>(
-  options: HoppingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
+  options: HoppingOptions & ByKey & WindowOptions<M, MessageKey<M>> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function hopping(options: object): ExactPipe<unknown, unknown> {
   return pipe("hopping", options, {
@@ -251,11 +251,11 @@ export function hopping(options: object): ExactPipe<unknown, unknown> {
  * @throws {RangeError} If a duration is out of bounds.
  */
 export function session<M, K, R>(
-  options: SessionOptions & ByFunction<M, K> & WindowOptions<M> & IntoOption<M, R>,
+  options: SessionOptions & ByFunction<M, K> & WindowOptions<M, K> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<K, R>>;
 /** The same by the key of the messages. */
 export function session<M, R>(
-  options: SessionOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
+  options: SessionOptions & ByKey & WindowOptions<M, MessageKey<M>> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function session(options: object): ExactPipe<unknown, unknown> {
   return pipe("session", options, {
@@ -276,11 +276,11 @@ export function session(options: object): ExactPipe<unknown, unknown> {
  * @throws {RangeError} If a duration is out of bounds.
  */
 export function sliding<M, K, R>(
-  options: SlidingOptions & ByFunction<M, K> & WindowOptions<M> & IntoOption<M, R>,
+  options: SlidingOptions & ByFunction<M, K> & WindowOptions<M, K> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<K, R>>;
 /** The same by the key of the messages. */
 export function sliding<M, R>(
-  options: SlidingOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
+  options: SlidingOptions & ByKey & WindowOptions<M, MessageKey<M>> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function sliding(options: object): ExactPipe<unknown, unknown> {
   return pipe("sliding", options, {
@@ -303,11 +303,11 @@ export function sliding(options: object): ExactPipe<unknown, unknown> {
  * @throws {RangeError} If `size` is not a positive integer.
  */
 export function countWindow<M, K, R>(
-  options: CountOptions & ByFunction<M, K> & WindowOptions<M> & IntoOption<M, R>,
+  options: CountOptions & ByFunction<M, K> & WindowOptions<M, K> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<K, R>>;
 /** The same by the key of the messages. */
 export function countWindow<M, R>(
-  options: CountOptions & ByKey & WindowOptions<M> & IntoOption<M, R>,
+  options: CountOptions & ByKey & WindowOptions<M, MessageKey<M>> & IntoOption<M, R>,
 ): ExactPipe<M, WindowResult<MessageKey<M>, R>>;
 export function countWindow(options: object): ExactPipe<unknown, unknown> {
   return pipe("countWindow", options, {

@@ -12,8 +12,9 @@ import type { Late } from "./result.ts";
  * What all windows have in common.
  *
  * @typeParam M The messages.
+ * @typeParam K Their keys.
  */
-export interface WindowOptions<M> {
+export interface WindowOptions<M, K = unknown> {
   /**
    * The time of a message, in milliseconds since the epoch.
    *
@@ -52,8 +53,8 @@ export interface WindowOptions<M> {
    */
   late?:
     | "drop"
-    | Sink<Late<M>>
-    | { readonly accept: Duration; readonly then?: "drop" | Sink<Late<M>> | undefined }
+    | Sink<Late<M, NoInfer<K>>>
+    | { readonly accept: Duration; readonly then?: "drop" | Sink<Late<M, NoInfer<K>>> | undefined }
     | undefined;
   /**
    * How far the time of a message may be ahead of the clock; in a topic with `LogAppendTime`, of the time at which the

@@ -43,12 +43,13 @@ export type LateMessage<M> = M extends
  * A message that came when windows for it had closed.
  *
  * @typeParam M The messages.
+ * @typeParam K Their keys.
  */
-export interface Late<M> {
+export interface Late<M, K = unknown> {
   /** The message: a copy. */
   readonly message: LateMessage<M>;
   /** The key. */
-  readonly key: unknown;
+  readonly key: K;
   /** Its time, in milliseconds since the epoch. */
   readonly time: number;
   /** How far its time is behind the watermark of its partition, in milliseconds. */

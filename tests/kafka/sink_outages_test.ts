@@ -174,3 +174,31 @@ Deno.test("stopping is bounded by drainTimeout while the brokers of a sink are a
   await settle();
   assertEquals([source.committed, clock.pending], [[1], 0]);
 });
+
+Deno.test("close() of a Topic drops what handlers were sending as their app was ended at once, and nothing else", async () => {
+  for (const isSentOutside of [false, true]) {
+    const { clock, broker, topic, source, app } = copying(120_000, 1e9);
+    await broker.ensure("out", {});
+    broker.away = [0, 1e9];
+    app.handle(source, async (value) => void await topic.send(["k", value]));
+    const outside = isSentOutside ? topic.send(["k", "outside"]).catch(() => "late") : undefined;
+    const stop = new AbortController();
+    const streaming = app.stream({ signal: stop.signal, drainTimeout: 3_000 });
+    streaming.catch(() => {});
+    await pass(clock, 10);
+    stop.abort();
+    await clock.tick(3_000);
+    await assertRejects(() => streaming, DrainError, "drainTimeout");
+    let isClosed = false;
+    const closed = topic.close().then(() => isClosed = true);
+    await settle();
+    assertEquals(isClosed, !isSentOutside);
+    await clock.tick(120_000);
+    await closed;
+    assertEquals([await outside, source.committed, clock.pending], [
+      isSentOutside ? "late" : undefined,
+      [],
+      0,
+    ]);
+  }
+});

@@ -19,7 +19,12 @@ export class Pending {
   #awaited: Set<PendingCall> | undefined;
   #settled: () => void = () => {};
 
-  constructor(clock: Clock) {
+  /**
+   * Nothing is pending yet.
+   *
+   * @param ended Aborts when the run is ended at once: then nobody waits for its calls any more.
+   */
+  constructor(clock: Clock, readonly ended?: AbortSignal) {
     this.#clock = clock;
   }
 

@@ -78,7 +78,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
-    this.pending = new Pending(options.clock);
+    this.pending = new Pending(options.clock, this.#hardEnd.signal);
     this.eventLoop = new EventLoop(options.clock);
     this.#began = { at: this.clock.now(), monotonic: this.clock.monotonic() };
   }

@@ -2,7 +2,7 @@ import "../../deno_only.ts";
 import { systemClock } from "../../clock.ts";
 import type { Codec } from "../../codecs/codec.ts";
 import { TextCodec } from "../../codecs/text_codec.ts";
-import { asPart } from "../../flow/run/attribution.ts";
+import { asPart, currentMessage } from "../../flow/run/attribution.ts";
 import {
   type Feed,
   type FeedSource,
@@ -83,6 +83,8 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   readonly #teller: StatusTeller;
   readonly #connection: TopicConnection<K, V>;
   #producer: Promise<Producer> | undefined;
+  /** A run for each call of `send()` that has not settled: the signal of its hard end, undefined outside of flows. */
+  readonly #sending = new Set<{ readonly run: AbortSignal | undefined }>();
   #feed: TopicFeed<K, V> | undefined;
   #sought: readonly SeekPosition[] = [];
   #begun = false;
@@ -137,9 +139,12 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     this.#connection.checkOpen();
     const failed = Promise.withResolvers<never>();
     const unwatch = this.#teller.watch(failed.reject);
+    const call = { run: currentMessage()?.pending.ended };
+    this.#sending.add(call);
     try {
       return await Promise.race([failed.promise, this.#send(message)]);
     } finally {
+      this.#sending.delete(call);
       unwatch();
     }
   }
@@ -253,8 +258,9 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   }
 
   /**
-   * Ends the reading and the writing, and disconnects; a broker that was given stays open. Calls that wait for a
-   * connection stop waiting.
+   * Ends the reading and the writing, and disconnects; a broker that was given stays open. What is being sent is
+   * waited for, but not if it is for messages of an app that was ended at once. Calls that wait for a connection stop
+   * waiting.
    */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
@@ -266,11 +272,25 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     const ends = await Promise.allSettled([
       this.#feed?.cancel(),
       ...[...this.#sinks].map((sink) => sink.close?.()),
-      producer?.then((opened) => opened?.close()),
+      producer?.then((opened) => opened?.close(this.#unwanted())),
     ]);
     await this.#connection.close();
     const failed = ends.find((end) => end.status === "rejected");
     if (failed) throw failed.reason;
+  }
+
+  /** Aborts once all that is being sent is for runs that were ended at once: nobody waits for it any more. */
+  #unwanted(): AbortSignal {
+    const unwanted = new AbortController();
+    const runs = new Set([...this.#sending].map(({ run }) => run));
+    const ended = (run: AbortSignal) => {
+      if (runs.delete(run) && runs.size === 0) unwanted.abort();
+    };
+    for (const run of runs) {
+      if (run?.aborted) ended(run);
+      else run?.addEventListener("abort", () => ended(run), { once: true });
+    }
+    return unwanted.signal;
   }
 
   /** Ends the reading and the writing, and disconnects. */
