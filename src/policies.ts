@@ -1,6 +1,7 @@
-import type { ErrorPolicy, ExhaustedPolicy } from "./flow/stage/error_policy.ts";
+import { type ErrorPolicy, type ExhaustedPolicy, readRetry } from "./flow/stage/error_policy.ts";
 import type { FlowFailure, RetryOptions } from "./types.ts";
-import type { Sink } from "./flow/stage/sink.ts";
+import { isSink, type Sink } from "./flow/stage/sink.ts";
+import { refusal } from "./refusal.ts";
 
 /**
  * The policy that retries a failed step: after delays that double from `minDelay` to `maxDelay`, each shortened at random
@@ -23,11 +24,14 @@ import type { Sink } from "./flow/stage/sink.ts";
  *
  * @param options How many retries, and the delays before them.
  * @param otherwise The policy when no retry has succeeded.
+ * @throws {TypeError} If an option is unknown or of a wrong type.
+ * @throws {RangeError} If one is out of bounds.
  */
 export function retry(
   options: RetryOptions = {},
   otherwise: ExhaustedPolicy = "stop",
 ): ErrorPolicy {
+  readRetry(options);
   return { retry: options, otherwise };
 }
 
@@ -50,7 +54,12 @@ export function retry(
  * await app.stream();
  * assertEquals(dead, ["x"]);
  * ```
+ *
+ * @throws {TypeError} If it is not a sink.
  */
 export function deadLetter(sink: Sink<FlowFailure>): { readonly deadLetter: Sink<FlowFailure> } {
-  return { deadLetter: sink };
+  if (isSink(sink)) return { deadLetter: sink };
+  throw new TypeError(
+    refusal("the sink of deadLetter()", "a function, a stream, a Topic or another sink", sink),
+  );
 }

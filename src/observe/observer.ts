@@ -13,7 +13,7 @@ import {
   readOptions,
   type Rules,
 } from "../options.ts";
-import { redactText } from "../redact.ts";
+import { describe, redactText } from "../redact.ts";
 import type { AppSnapshot } from "../snapshot.ts";
 import type { PartEvent, StatusEvent } from "../status.ts";
 import type { Topology } from "../topology.ts";
@@ -150,6 +150,11 @@ export const OBSERVER_RULES = {
  * @throws {RangeError} If a duration or a number is out of bounds.
  */
 export function observer<Args>(app: App<Args>, options: ObserverOptions = {}): Observer {
+  if (typeof app?.[listen] !== "function") {
+    throw new TypeError(
+      `Cannot observe ${describe(app)}: give an App; that of handle() is exported as "app"`,
+    );
+  }
   return new AppObserver(
     app as unknown as App,
     readOptions("observer", options, OBSERVER_RULES),

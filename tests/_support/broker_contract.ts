@@ -23,6 +23,10 @@ export function testBrokerContract(fixture: BrokerFixture): void {
   test("partitions() of an unknown topic rejects and names it", async (broker, topic) => {
     const error = await assertRejects(() => broker.partitions(topic), KafkaError, topic);
     assertEquals([error.topic, error.retriable], [topic, false]);
+    assertEquals(
+      error.message,
+      `Cannot find topic "${topic}": it does not exist; ensure() creates it`,
+    );
   });
 
   test("send() resolves to the place of the record", async (broker, topic) => {

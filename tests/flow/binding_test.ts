@@ -1,5 +1,16 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { App, batch, deadLetter, filter, flatMap, map, type OnError, Proxy } from "../../mod.ts";
+import {
+  App,
+  batch,
+  deadLetter,
+  filter,
+  flatMap,
+  map,
+  type OnError,
+  Proxy,
+  retry,
+  type RetryOptions,
+} from "../../mod.ts";
 
 /** Binds something that does not fit, behind the back of the compiler, and returns the error's message. */
 function refused(source: unknown, handler: unknown, options: unknown = {}): string {
@@ -184,6 +195,21 @@ Deno.test("handle() refuses an onError that is not a policy", () => {
       Deno.inspect(onError),
     );
   }
+});
+
+Deno.test("retry() and deadLetter() refuse what is no option and no sink where they are called", () => {
+  assertThrows(
+    () => retry(3 as RetryOptions),
+    TypeError,
+    "Cannot use the options of retry: they must be an object, got 3",
+  );
+  assertThrows(() => retry({ attempts: -1 }), RangeError, '"attempts" of retry as it must be');
+  assertThrows(
+    () => deadLetter(undefined as never),
+    TypeError,
+    "Cannot use the sink of deadLetter() as it must be a function, a stream, a Topic or another sink: " +
+      "current value is undefined",
+  );
 });
 
 Deno.test("handle() refuses an unknown option of a retry and suggests the nearest", () => {

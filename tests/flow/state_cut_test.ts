@@ -51,7 +51,7 @@ Deno.test("flush() from outside waits for the message in flight, and brings ever
   const flushing = state.flush().then(() => flushed = true);
   await new Promise((resolve) => setTimeout(resolve, 20));
   assertEquals(flushed, false);
-  await assertRejects(() => state.close(), TypeError, "stop the app first");
+  await assertRejects(() => state.close(), TypeError, "await app.close() and stream() first");
   go.resolve();
   await flushing;
   await streaming;

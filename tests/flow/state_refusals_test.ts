@@ -35,7 +35,7 @@ Deno.test("handle() refuses a state that cannot be exact, and says what to chang
   refused(dying, {}, "ttl: Infinity");
   refused(shared, {}, "without shared");
   refused({}, {}, "must be a Cache");
-  refused(state, { name: undefined }, "without a name");
+  refused(state, { name: undefined }, 'without the option "name"');
   state.space("small", { maxBytes: 1_000_000 });
   refused(state, {}, 'space "small" has maxBytes');
 });

@@ -68,6 +68,11 @@ Deno.test("Topic.config and a printed Topic show no secret", () => {
 
 const refused: [string, TopicOptions<string, string>, string][] = [
   ["an unknown name", { brokrs: [] } as object, 'did you mean "brokers"?'],
+  [
+    "an option of kafkajs",
+    { fromBeginning: true } as object,
+    'Cannot use option "fromBeginning" of topic "emoji": write offset: "earliest", or "latest" for false',
+  ],
   ["no broker", { brokers: [] }, '"brokers" of topic "emoji" as it must be a list of addresses'],
   [
     "an address without a port",

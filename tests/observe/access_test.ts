@@ -5,6 +5,12 @@ import { observed } from "../_support/observed.ts";
 
 const TOKEN = "a-token-of-this-test";
 
+Deno.test("observe() of what is no app says what to give", () => {
+  for (const wrong of [{}, undefined]) {
+    assertThrows(() => observe(wrong as App), TypeError, "give an App; that of handle() is");
+  }
+});
+
 Deno.test("observer() answers this machine by its names, and no other without a token", async () => {
   using seen = observer(new App());
   for (const host of ["localhost", "127.0.0.1:9464", "[::1]:80", "app.localhost"]) {

@@ -126,7 +126,7 @@ function toCacheStore(
     assertMayClose() {
       if (exactState.driver === undefined) return;
       throw new TypeError(
-        "Cannot close a cache while flows keep their state in it: stop the app first",
+        "Cannot close a cache while flows keep their state in it: await app.close() and stream() first",
       );
     },
     assertMayWait: (what) => exactState.assertMayWait(what),

@@ -108,8 +108,8 @@ export function toBinding(
     throw new TypeError(
       `Cannot keep exact state of flow ${
         JSON.stringify(flow)
-      } without a name: its positions are stored ` +
-        'under it; set the option "name"',
+      } without the option "name": positions are stored under ` +
+        "it, and must be found again when its function has another one",
     );
   }
   if (concurrency !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrency);

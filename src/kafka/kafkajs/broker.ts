@@ -259,7 +259,11 @@ export class KafkaBroker implements Broker {
       signal.throwIfAborted();
       // It is retriable to kafkajs, which has tried again.
       const unknown = typeOf(error) === "UNKNOWN_TOPIC_OR_PARTITION";
-      throw toKafkaError(what, error, { topic, ...(unknown && { retriable: false }) });
+      if (!unknown) throw toKafkaError(what, error, { topic });
+      throw new KafkaError(`${what}: it does not exist; ensure() creates it`, {
+        topic,
+        cause: error,
+      });
     }
   }
 

@@ -213,6 +213,8 @@ export class MemoryBroker implements Broker {
   #logs(topic: string): PartitionLog[] {
     const logs = this.#topics.get(topic);
     if (logs) return logs;
-    throw new KafkaError(`Cannot find topic "${topic}": it does not exist`, { topic });
+    throw new KafkaError(`Cannot find topic "${topic}": it does not exist; ensure() creates it`, {
+      topic,
+    });
   }
 }

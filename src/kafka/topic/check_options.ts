@@ -121,6 +121,11 @@ export function readTopicOptions<O extends object>(
   options: O,
   without: readonly string[] = [],
 ): ReadTopicOptions<O> {
+  if (Object.hasOwn(Object(options), "fromBeginning")) {
+    throw new TypeError(
+      `Cannot use option "fromBeginning" of ${owner}: write offset: "earliest", or "latest" for false`,
+    );
+  }
   const rules = Object.fromEntries(
     Object.entries(RULES).filter(([name]) => !without.includes(name)),
   );
