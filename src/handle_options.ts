@@ -63,8 +63,8 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    *   that can begin at a position (a Topic that nobody else in its group reads, or a `replayable()`). Where
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
    *   `onStatus` gets `"joining"`) and then fails; members that join later get no partitions. A flow whose cache
-   *   has none of the messages that its group has committed stops with an error: set where to begin by `seek()`, or
-   *   by the Topic's `offset` by partition.
+   *   has none of the messages that its group has committed stops with an error: set where to begin by the Topic's
+   *   `offset` by partition, of which other flows get only what is new to them, or by `seek()`, which moves them too.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a
    *   flow that writes to a Proxy must have the policy `"stop"`, and return or yield what is for it: what
    *   `proxy.send()` sends has no position.

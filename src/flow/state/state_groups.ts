@@ -41,7 +41,8 @@ export class StateGroups {
     if (twin !== undefined) {
       throw new TypeError(
         `Cannot keep exact state of flow "${flow}": two sources are named "${hub.name}"; ` +
-          "give them different names, or read both through one object",
+          "let the flows read one object, or give a replayable() another name; a Topic in two groups needs two Apps " +
+          "with a cache each",
       );
     }
     hub.root.add(group, flow, branch);
