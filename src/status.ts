@@ -39,14 +39,14 @@ export type StatusEvent =
     readonly waiting: number;
   }
   /**
-   * Sent each second while a source is not read since too many of its messages are taken and not done (`bound` is
-   * the option of `concurrency` that says how many): all wait for the oldest one, which was taken `ageMs` ago, and
-   * `waiting` are behind it.
+   * Sent each second while a source is not read, in apps with `concurrency`: too many of its messages are taken and not
+   * done (`bound` is the option of `concurrency` that says how many), or a commit waits for them since a window has
+   * them (`"commit"`). All wait for the oldest one, which was taken `ageMs` ago, and `waiting` are behind it.
    */
   | {
     readonly type: "blocked";
     readonly source: string;
-    readonly bound: "ahead" | "span";
+    readonly bound: "ahead" | "span" | "commit";
     readonly partition: number | undefined;
     readonly offset: number | undefined;
     readonly key: unknown;

@@ -691,7 +691,13 @@ Deno.test("rule 8: a cut waits where a window has a message that another flow ha
   const seen: unknown[] = [];
   await using state = open();
   const clock = new ManualClock();
-  const app = new App({ clock });
+  const blocked: [bound: string, source: string, waiting: number][] = [];
+  const app = new App({
+    clock,
+    onStatus: (event) => {
+      if (event.type === "blocked") blocked.push([event.bound, event.source, event.waiting]);
+    },
+  });
   app.handle(source, countWindow({ size: 1, into: collect(times) }), ({ value }) => {
     seen.push(value);
   }, { name: "windows", state });
@@ -705,12 +711,14 @@ Deno.test("rule 8: a cut waits where a window has a message that another flow ha
   const streamed = app.stream();
   await commit(clock);
   assertEquals([calls.open, seen], [[0, 1], []]); // no result leaves that is in no cut
+  assertEquals(blocked.splice(0).at(-1), ["commit", "source", 2]);
   await calls.end(1, 0);
   await commit(clock);
   assertEquals([calls.open, seen], [[2], []]);
   await calls.end(2);
   await Promise.all([streamed, commit(clock)]);
   assertEquals(seen, [[0], [1], [2]]);
+  assertEquals(blocked.every(([bound]) => bound === "commit"), true);
 });
 
 Deno.test("rule 8: a cut waits for a flow of another source only where a window has what builds on it", async () => {

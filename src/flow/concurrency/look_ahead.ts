@@ -112,7 +112,7 @@ export interface Bounds {
 
 /** The message that everything behind it waits for. */
 export interface Blocked {
-  readonly bound: "ahead" | "span";
+  readonly bound: "ahead" | "span" | "commit";
   readonly oldest: InFlight;
   /** How many messages wait to be acknowledged behind it. */
   readonly waiting: number;
@@ -338,9 +338,13 @@ export class LookAhead {
     return { inFlight: this.taken, waiting };
   }
 
-  /** Why nothing is read now, and which message everything waits for. */
-  get blocked(): Blocked | undefined {
-    const { bound } = this;
+  /**
+   * Why nothing is read now, and which message everything waits for.
+   *
+   * @param cutWaits A cut waits for messages in flight.
+   */
+  blocked(cutWaits: boolean): Blocked | undefined {
+    const bound = this.bound ?? (cutWaits ? "commit" : undefined);
     if (bound === undefined) return undefined;
     let oldest: InFlight | undefined;
     let waiting = -1;

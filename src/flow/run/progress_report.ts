@@ -69,11 +69,11 @@ export class ProgressReport {
     if (round === this.#round) this.#tellOf(hub);
   }
 
-  #tellOf({ name, done, feed, load, lookAhead, tickers }: Hub<unknown>): void {
+  #tellOf({ name, done, feed, load, lookAhead, root, tickers }: Hub<unknown>): void {
     const lag = feed.lag?.();
     this.#status({ type: "progress", source: name, messages: done, lag, ...load });
     tickers.tell(this.#status);
-    const blocked = lookAhead?.blocked;
+    const blocked = lookAhead?.blocked(root?.cutWaits ?? false);
     if (blocked === undefined) return;
     const { bound, oldest: { message, since }, waiting } = blocked;
     const ageMs = Math.round(this.#clock.monotonic() - since);

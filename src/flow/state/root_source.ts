@@ -72,6 +72,11 @@ export class RootSource implements Root, Resumption, GroupSource {
     return false;
   }
 
+  /** True while a cut waits for messages in flight. */
+  get cutWaits(): boolean {
+    return this.#groups.some(({ due }) => due);
+  }
+
   /** Calls `wake` when it may be worth while to ask again whether a message may begin. */
   wait(wake: () => void): void {
     for (const group of this.#groups) if (group.closed) return group.wait(wake);

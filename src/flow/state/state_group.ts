@@ -112,6 +112,11 @@ export class StateGroup implements StateDriver {
     return this.#due || this.#full;
   }
 
+  /** True while a cut waits for messages in flight. */
+  get due(): boolean {
+    return this.#due;
+  }
+
   /** True while none of its messages is open: state and positions are of the same instant. */
   get whole(): boolean {
     return this.#open === 0;
