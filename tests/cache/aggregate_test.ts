@@ -1,5 +1,14 @@
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { App, Cache, HandlerError, JsonCodec, MemoryCache, Proxy } from "../../mod.ts";
+import {
+  App,
+  Cache,
+  closeAtEnd,
+  HandlerError,
+  JsonCodec,
+  MemoryCache,
+  Proxy,
+  type Source,
+} from "../../mod.ts";
 import { Topic } from "../../src/kafka/mod.ts";
 import { MemoryBroker } from "../../src/kafka/memory/mod.ts";
 import { settle } from "../../src/testing/mod.ts";
@@ -72,23 +81,178 @@ Deno.test("aggregate() is a handler, and no pipe", () => {
   );
 });
 
-for (const onError of ["skip", { retry: { attempts: 2, minDelay: 0 } }] as const) {
-  Deno.test(`an error in the function of aggregate() leaves nothing: ${typeof onError}`, async () => {
+/** What is read: a source of which a flow enters each message, and one of which it enters each turn. */
+const KINDS = ["replayable", "topic"] as const;
+
+/** A message of either. */
+interface Numbered {
+  readonly n?: number;
+  readonly value?: Item;
+}
+
+const nOf = ({ n, value }: Numbered): number => n ?? value!.n;
+
+/** The numbers from 1 to `end`. */
+async function source(
+  kind: typeof KINDS[number],
+  broker: MemoryBroker,
+  end: number,
+): Promise<Source<Numbered>> {
+  if (kind === "replayable") return numbers(end).source as Source<unknown> as Source<Numbered>;
+  const codec = new JsonCodec<Item>();
+  const topic = new Topic("in", { broker, groupId: "g", offset: "earliest", codec });
+  for (let n = 1; n <= end; n++) await topic.send(["k", { n, next: n }]);
+  return topic as Source<unknown> as Source<Numbered>;
+}
+
+/** A topic for results. */
+function results(broker: MemoryBroker, name = "out"): Topic<string, number> {
+  return new Topic(name, { broker, codec: new JsonCodec(), groupId: "w", offset: "earliest" });
+}
+
+/** What a topic for results has got. */
+async function written(topic: Topic<string, number>, count: number): Promise<number[]> {
+  const values: number[] = [];
+  for await (const { value } of topic) if (values.push(value) === count) break;
+  assertEquals((await topic.offsets()).get(0)?.high, count);
+  return values;
+}
+
+for (const kind of KINDS) {
+  for (const policy of ["skip", "retry", "deadLetter"] as const) {
+    Deno.test(`an error in the function of aggregate() leaves nothing: ${policy}, ${kind}`, async () => {
+      await using broker = new MemoryBroker();
+      await using state = memory();
+      await using sink = results(broker);
+      await using dead = new Topic("dead", { broker });
+      const attempts: number[] = [];
+      const app = new App();
+      const sum = state.aggregate((sum = 0, message: Numbered, { attempt }) => {
+        attempts.push(attempt);
+        const n = nOf(message);
+        if (n === 2 && attempt < 3) throw new Error("two");
+        if (n === 3) void app.close();
+        return sum + n;
+      }, { by: () => "sum" });
+      const onError = policy === "skip"
+        ? policy
+        : policy === "retry"
+        ? { retry: { attempts: 2, minDelay: 0 } }
+        : { deadLetter: kind === "topic" ? dead : () => {} };
+      app.handle(await source(kind, broker, 3), sum, { name: "sum", state, sink, onError });
+      await app.stream();
+      const isRetried = policy === "retry";
+      assertEquals(attempts, isRetried ? [1, 1, 2, 3, 1] : [1, 1, 1]);
+      assertEquals(await state.get("sum"), isRetried ? 6 : 4);
+      assertEquals(await written(sink, isRetried ? 3 : 2), isRetried ? [1, 3, 6] : [1, 4]);
+    });
+  }
+
+  Deno.test(`what the function of aggregate() leaves running cannot write for a later message: ${kind}`, async () => {
+    await using broker = new MemoryBroker();
     await using state = memory();
-    const last = state.space<number>("last", { maxBytes: Infinity });
-    const attempts: number[] = [];
+    await using sink = results(broker);
+    const [held, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const late = Promise.withResolvers<unknown>();
     const app = new App();
-    const sum = state.aggregate((sum = 0, { n }: Item, { attempt }) => {
-      attempts.push(attempt);
-      if (n === 2 && attempt < 3) throw new Error("two");
+    const count = state.aggregate((count = 0, message: Numbered) => {
+      if (nOf(message) === 2) void app.close();
+      else go.promise.then(() => state.set("late", 1)).then(late.resolve, late.reject);
+      return count + 1;
+    }, { by: (message) => `k${nOf(message)}` });
+    // Message 2 is open while message 1 goes on.
+    const transaction = state.transaction(["k2"], () => held.promise);
+    app.handle(await source(kind, broker, 2), count, { name: "count", state, sink });
+    const running = app.stream();
+    while (!(await state.has("k1"))) await settle();
+    go.resolve();
+    await assertRejects(() => late.promise, TypeError, "for a message that is done");
+    held.resolve();
+    await Promise.all([running, transaction]);
+    assertEquals(await Array.fromAsync(state.entries()), [["k1", 1], ["k2", 1]]);
+    assertEquals(await written(sink, 2), [1, 1]);
+  });
+
+  Deno.test(`what the function of aggregate() calls and does not await is a part of the message: ${kind}`, async () => {
+    await using broker = new MemoryBroker();
+    await using state = memory();
+    const app = new App();
+    const go = Promise.withResolvers<void>();
+    const count = state.aggregate((count = 0, message: Numbered) => {
+      const n = nOf(message);
+      void state.update("sum", async (sum = 0) => {
+        await go.promise;
+        return sum + n;
+      });
+      if (n === 3) void app.close();
+      return count + 1;
+    }, { by: () => "count" });
+    app.handle(await source(kind, broker, 3), count, { name: "count", state });
+    let isOver = false;
+    const running = app.stream().then(() => isOver = true);
+    while (await state.get("count") !== 3) await settle();
+    for (let turn = 0; turn < 100; turn++) await settle();
+    assertEquals(isOver, false);
+    go.resolve();
+    await running;
+    assertEquals(await state.get("sum"), 6);
+  });
+
+  Deno.test(`aggregate() waits for a slow reader of updates, and gives each of several sinks all results: ${kind}`, async () => {
+    await using broker = new MemoryBroker();
+    await using state = memory();
+    await using first = results(broker);
+    await using second = results(broker, "second");
+    const app = new App();
+    const sum = state.aggregate((sum = 0, message: Numbered) => {
+      const n = nOf(message);
+      if (n === 50) void app.close();
       return sum + n;
     }, { by: () => "sum" });
-    app.handle(numbers(3).source, sum, { name: "sum", state, sink: last, onError });
-    await app.stream();
-    const isSkipped = onError === "skip";
-    assertEquals(attempts, isSkipped ? [1, 1, 1] : [1, 1, 2, 3, 1]);
-    assertEquals(await state.get("sum"), isSkipped ? 4 : 6);
-    assertEquals(await last.get("sum"), isSkipped ? 4 : 6);
+    const updates = state.updates({ overflow: "wait", bound: 2 });
+    const sums = Array.from({ length: 50 }, (_, n) => (n + 1) * (n + 2) / 2);
+    const seen: unknown[] = [];
+    const reading = (async () => {
+      for await (const [_, value] of updates) {
+        await settle();
+        if (seen.push(value) === 50) break;
+      }
+    })();
+    app.handle(await source(kind, broker, 50), sum, { name: "sum", state, sink: [first, second] });
+    await Promise.all([app.stream(), reading]);
+    assertEquals(seen, sums);
+    for (const sink of [first, second]) assertEquals(await written(sink, 50), sums);
+  });
+
+  Deno.test(`a sink of the user's writes for the message that it was given, and late for none: ${kind}`, async () => {
+    for (const wrap of ["function", "closeAtEnd()"]) {
+      await using broker = new MemoryBroker();
+      await using state = memory();
+      const [go, late] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
+      const app = new App();
+      const write = async ([_, n]: readonly [string, number]) => {
+        await settle();
+        await state.set(`sunk ${n}`, n);
+        if (n === 1) go.promise.then(() => state.set("late", 1)).then(late.resolve, late.reject);
+        else {
+          go.resolve();
+          await late.promise.catch(() => {});
+          void app.close();
+        }
+      };
+      app.handle(
+        await source(kind, broker, 2),
+        state.aggregate((n = 0) => n + 1, { by: () => "n" }),
+        {
+          name: "n",
+          state,
+          sink: wrap === "function" ? write : closeAtEnd(new WritableStream({ write })),
+        },
+      );
+      const refused = assertRejects(() => late.promise, TypeError, "for a message that is done");
+      await Promise.all([app.stream(), refused]);
+      assertEquals(await Array.fromAsync(state.keys()), ["n", "sunk 1", "sunk 2"]);
+    }
   });
 }
 
@@ -163,48 +327,6 @@ Deno.test("several flows aggregate one source into one store, beside each other 
       assertEquals(await state.space<number>(name).get(name), 5_050);
     }
   }
-});
-
-Deno.test("what is called and not awaited in the function is a part of the message", async () => {
-  await using state = memory();
-  await using other = memory();
-  const app = new App();
-  const go = Promise.withResolvers<void>();
-  const count = state.aggregate((count = 0, _message: Item) => {
-    void other.update("n", async (n = 0) => {
-      await go.promise;
-      return n + 1;
-    });
-    return count + 1;
-  }, { by: () => "count" });
-  app.handle(numbers(3).source, count, { name: "count", state });
-  let isOver = false;
-  const running = app.stream().then(() => isOver = true);
-  await settle();
-  assertEquals([await state.get("count"), isOver], [3, false]);
-  go.resolve();
-  await running;
-  assertEquals(await other.get("n"), 3);
-});
-
-Deno.test("a sink that is a function still belongs to each message alone: what it writes late is refused", async () => {
-  await using state = memory();
-  const [go, late] = [Promise.withResolvers<void>(), Promise.withResolvers<unknown>()];
-  const app = new App();
-  app.handle(numbers(2).source, state.aggregate((n = 0) => n + 1, { by: () => "n" }), {
-    name: "n",
-    state,
-    sink: ([_, n]) => {
-      if (n === 2) {
-        go.resolve();
-        return late.promise.catch(() => {});
-      }
-      return void go.promise.then(() => state.set("late", 1)).then(late.resolve, late.reject);
-    },
-  });
-  const [running, refused] = [app.stream(), assertRejects(() => late.promise, TypeError, "done")];
-  await Promise.all([running, refused]);
-  assertEquals(await state.has("late"), false);
 });
 
 Deno.test("aggregate() behind a Proxy, and in front of one", async () => {

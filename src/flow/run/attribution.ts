@@ -1,6 +1,14 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { systemClock } from "../../clock.ts";
-import { currentWork, giveNumber, OVER, runFor, takeBack, takeBackAll } from "./current.ts";
+import {
+  currentWork,
+  giveNumber,
+  isBrief,
+  OVER,
+  runFor,
+  takeBack,
+  takeBackAll,
+} from "./current.ts";
 import { Pending } from "./pending.ts";
 import { Receipt } from "../source/receipt.ts";
 import type { StateDriver, StateStore } from "../state/state.ts";
@@ -187,7 +195,15 @@ export class Standby {
 export function asPart<T>(what: string, call: () => Promise<T>): Promise<T> {
   const message = currentMessage();
   if (message?.receipt === undefined || message.receipt.done) return call();
-  return partOf(message, message.receipt, what, call);
+  if (!isBrief()) return partOf(message, message.receipt, what, call);
+  const own = copyOf(message);
+  return runAs(own, () => partOf(own, message.receipt!, what, call));
+}
+
+/** The same message as it is now: some objects name one message after the other. */
+export function copyOf(message: Attribution): Attribution {
+  const { flow, root, receipt, guard, pending, undoLog, state } = message;
+  return { flow, root, receipt, guard, pending, undoLog, state };
 }
 
 async function partOf<T>(

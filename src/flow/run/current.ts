@@ -9,12 +9,15 @@ const earlier = new Map<number, object>();
 let lastNumber = 0;
 /** True once somebody works for a message in this process: until then nothing is looked up. */
 let entered = false;
+/** For whom the code works until a call of {@linkcode runBriefly} returns. */
+let brief: object | undefined;
 
 /** Stands for the former holder of a number that was taken back. */
 export const OVER: object = {};
 
 /** Returns for whom the caller works; undefined for nobody. */
 export function currentWork(): object | undefined {
+  if (brief !== undefined) return brief;
   if (!entered) return undefined;
   const whom = current.getStore();
   if (typeof whom !== "number") return whom;
@@ -50,18 +53,42 @@ export function takeBackAll(test: (whom: object) => boolean): void {
 
 /** Calls `step` as work for `whom`, or for the holder of that number. */
 export function runFor<A extends unknown[], R>(
-  whom: object | number,
+  whom: object | number | undefined,
   step: (...args: A) => R,
   ...args: A
 ): R {
   entered = true;
-  return current.run(whom, step, ...args);
+  const outer = brief;
+  brief = undefined;
+  try {
+    return current.run(whom, step, ...args);
+  } finally {
+    brief = outer;
+  }
+}
+
+/**
+ * Calls `step` as work for `whom`, at no cost, until it returns: what it has begun goes on for whom the caller works.
+ */
+export function runBriefly<A, R>(whom: object, step: (value: A) => R, value: A): R {
+  const outer = brief;
+  brief = whom;
+  try {
+    return step(value);
+  } finally {
+    brief = outer;
+  }
+}
+
+/** Returns whether the caller works for somebody only until a call returns. */
+export function isBrief(): boolean {
+  return brief !== undefined;
 }
 
 /** Calls `step` on behalf of nobody: what goes on after a wait has nothing to do with who ended the wait. */
 export function runDetached<T>(step: () => T): T {
   // Not `exit()`: in Deno what waits within it goes on with what was left.
-  return currentWork() === undefined ? step() : current.run(undefined, step);
+  return currentWork() === undefined ? step() : runFor(undefined, step);
 }
 
 function isLatest(number: number): boolean {

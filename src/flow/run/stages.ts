@@ -7,17 +7,17 @@ import { type OpaqueStageOptions, pipeStage } from "../stage/opaque_pipe.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
 import { DEAD_LETTERS, Recovery, type RecoveryHost } from "../stage/recovery.ts";
 import { type SinkLocks, toSinks } from "../stage/flow_end.ts";
-import { isTarget } from "../stage/sink.ts";
 import type { Sinks } from "../stage/sinks.ts";
 import { type Emit, type FlowStage, isPromiseLike, type Maybe } from "../stage/stage.ts";
 import type { ConcurrentTicking, Ticking, TickingSource } from "../stage/ticking.ts";
-import { ProxyQueue } from "../proxy/proxy_queue.ts";
+import { queueOf } from "../proxy/proxy.ts";
 import type { Host } from "../source/host.ts";
 import type { Hub } from "../source/hub.ts";
 import type { Ticker } from "../source/ticker.ts";
 import { isStateKept, type StateStore } from "../state/state.ts";
 import {
   assertKnown,
+  briefStage,
   isAcknowledged,
   nameStage,
   outputsOf,
@@ -26,7 +26,7 @@ import {
 } from "../state/state_checks.ts";
 import { RootMessage } from "../state/root_message.ts";
 import { UndoLog } from "../state/undo_log.ts";
-import { MessageWork, runAs } from "./attribution.ts";
+import { DONE, MessageWork, runAs } from "./attribution.ts";
 import type { Binding } from "./binding.ts";
 import { runDetached } from "./current.ts";
 import { Delivery } from "./delivery.ts";
@@ -171,27 +171,32 @@ class BackwardChain {
     if (!this.#apart) return this.#name();
     const { flowRun, tracked } = this.#options;
     if (this.#isBrief) {
-      // Only functions read the message there, and they have returned when the call has: one object serves all messages.
-      // Cuts wait for it.
-      flowRun.front = new Working(flowRun, this.delivery, tracked?.state);
-      this.add(nameStage(flowRun.front, this.delivery, true));
+      flowRun.front = DONE;
+      this.add(briefStage(new Working(flowRun, this.delivery, tracked?.state)));
     } else {
       const exact = this.#binding.state !== undefined;
       this.add(trackStage(flowRun, this.delivery, { exact, state: tracked?.state }));
     }
   }
 
-  /** True where no code of the user's goes on for a message after the call that it was given to. */
+  /** True where only functions of the user's read a message: a window does, and an aggregation from Topic to Topic. */
   get #isBrief(): boolean {
-    const { isAlone, origin, hubs, flowRun } = this.#options;
+    const { isAlone, origin, flowRun, tracked } = this.#options;
     if (!isAlone || origin !== undefined) return false;
-    const { pipes, isBrief } = this.#binding;
+    const { pipes, sources, isBrief } = this.#binding;
     if (pipes.length > 0) return (pipes[0] as ExactStage<unknown, unknown>).ticks !== undefined;
     const { onError } = this.#recovery;
-    return isBrief && !flowRun.witnessed && typeof onError !== "function" &&
-      outputsOf(this.#binding, onError).every((sink) => sink === undefined || isTarget(sink)) &&
-      !hubs.some(({ feed }) => feed instanceof ProxyQueue); // what is sent there is checked
+    return isBrief && tracked?.state !== undefined && !flowRun.witnessed &&
+      typeof onError !== "function" && sources.every(isSelfContained) &&
+      outputsOf(this.#binding, onError).every((sink) =>
+        sink === undefined || isSelfContained(sink) || queueOf(sink) !== undefined
+      );
   }
+}
+
+/** Returns whether a source or a sink calls no code of the user's that may write to a state. */
+function isSelfContained(end: unknown): boolean {
+  return (end as { selfContained?: boolean }).selfContained === true;
 }
 
 /** What a stage of a flow is offered whose outputs belong to no message. */

@@ -138,6 +138,8 @@ export interface FeedSource<T> {
    * or at its first message with a receipt.
    */
   readonly positioned?: boolean;
+  /** @internal Whether it calls no code of the user's that may write to a state. */
+  readonly selfContained?: boolean;
   /** Whether its messages have a `key` by which a flow may order them; see `ConcurrencyOptions.by`. */
   readonly keyed?: boolean;
   /**

@@ -12,7 +12,7 @@ import { describe } from "../../redact.ts";
 import type { Context, FlowFailure, RetryOptions } from "../../types.ts";
 import type { ErrorPolicy, OnError } from "./error_policy.ts";
 import type { StatusEvent } from "../../status.ts";
-import { type Attribution, currentMessage, runAs } from "../run/attribution.ts";
+import { type Attribution, copyOf, currentMessage, runAs } from "../run/attribution.ts";
 import { checkPolicy, POLICIES, readRetry } from "./error_policy.ts";
 import { type FlowRun, OVERTAKEN, STOPPED } from "../run/flow_run.ts";
 import { originsOfFailure } from "./origins.ts";
@@ -260,8 +260,7 @@ export class Recovery {
 
 /** The same message as it is now, with an undo log of its own. */
 function withLog(message: Attribution, undoLog: UndoLog): Attribution {
-  const { flow, root, receipt, guard, pending, state } = message;
-  return { flow, root, receipt, guard, pending, undoLog, state };
+  return { ...copyOf(message), undoLog };
 }
 
 /** The name of the sink for dead letters, in errors. */

@@ -1,9 +1,10 @@
 import type { OnError } from "../stage/error_policy.ts";
-import { type Attribution, MessageWork, onBehalf, runAs } from "../run/attribution.ts";
+import { type Attribution, DONE, MessageWork, onBehalf, runAs } from "../run/attribution.ts";
 import { type Binding, sourceName } from "../run/binding.ts";
 import type { Feed, FeedSource } from "../source/feed.ts";
 import type { FlowRun } from "../run/flow_run.ts";
 import type { Delivery } from "../run/delivery.ts";
+import { runBriefly } from "../run/current.ts";
 import { gateOf } from "../source/gate.ts";
 import { toOpaque } from "../stage/pipe_promises.ts";
 import type { ExactStage } from "../stage/exact_pipes.ts";
@@ -134,6 +135,14 @@ export function nameStage(
     const named = onBehalf(work, emit);
     return (message) => delivery.receipt || always ? named(message) : emit(message);
   });
+}
+
+/**
+ * The stage in front of what reads a delivery, where that calls only functions, which have returned when the call has:
+ * `work` serves all messages. What they leave running works for a message that is done.
+ */
+export function briefStage(work: Attribution): FlowStage<unknown, unknown> {
+  return stage((emit) => onBehalf(DONE, (message) => runBriefly(work, emit, message)));
 }
 
 /** Returns whether a source, or what writes to a Proxy, relies on its messages being done. */

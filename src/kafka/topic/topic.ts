@@ -76,6 +76,8 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   readonly positioned = true;
   /** @internal */
   readonly keyed = true;
+  /** @internal */
+  readonly selfContained = true;
   readonly #given: TopicOptions<K, V, Keys>;
   readonly #settings: Settings<K, V>;
   readonly #codecs: Codecs<K, V>;
