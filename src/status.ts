@@ -40,8 +40,9 @@ export type StatusEvent =
   }
   /**
    * Sent each second while a source is not read, in apps with `concurrency`: too many of its messages are taken and not
-   * done (`bound` is the option of `concurrency` that says how many), or a commit waits for them since a window has
-   * them (`"commit"`). All wait for the oldest one, which was taken `ageMs` ago, and `waiting` are behind it.
+   * done (`bound` is the option of `concurrency` that says how many), or a commit needs one that is not done, because
+   * a window has it or a Checkpoint watches (`"commit"`). All wait for that one, or for the oldest, which was taken
+   * `ageMs` ago; `waiting` others are in flight.
    */
   | {
     readonly type: "blocked";

@@ -202,3 +202,42 @@ Deno.test("close() of a Topic drops what handlers were sending as their app was 
     ]);
   }
 });
+
+Deno.test("close() of a Topic waits no longer once only what an app was sending that was ended at once is left", async () => {
+  const { clock, broker, topic, source, app } = copying(120_000, 1e9);
+  await broker.ensure("out", {});
+  broker.away = [0, 1e9];
+  const outside = topic.send(["k", "outside"]).catch(() => "late");
+  await pass(clock, 110);
+  app.handle(source, async (value) => void await topic.send(["k", value]));
+  const stop = new AbortController();
+  const streaming = app.stream({ signal: stop.signal, drainTimeout: 1_000 });
+  streaming.catch(() => {});
+  await settle();
+  stop.abort();
+  await clock.tick(1_000);
+  await assertRejects(() => streaming, DrainError, "drainTimeout");
+  const closed = topic.close();
+  await pass(clock, 12);
+  await closed;
+  assertEquals([await outside, clock.pending], ["late", 0]);
+});
+
+Deno.test("close() of a Topic waits for what was begun by a handler and sent after its app had ended", async () => {
+  const { clock, broker, topic, source, app } = copying(120_000, 1e9);
+  await broker.ensure("out", {});
+  const go = Promise.withResolvers<void>();
+  let sent: Promise<unknown> | undefined;
+  app.handle(source, () => {
+    sent ??= go.promise.then(() => topic.send(["k", "summary"]));
+    void app.close();
+  });
+  await app.stream();
+  broker.away = [0, clock.now() + 5_000];
+  go.resolve();
+  await settle();
+  const closed = topic.close();
+  await pass(clock, 20);
+  await Promise.all([closed, sent]);
+  assertEquals(broker.values, ["summary"]);
+});

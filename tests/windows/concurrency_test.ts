@@ -721,6 +721,47 @@ Deno.test("rule 8: a cut waits where a window has a message that another flow ha
   assertEquals(blocked.every(([bound]) => bound === "commit"), true);
 });
 
+Deno.test("rule 8: blocked names the message that a cut waits for, though another one is older", async () => {
+  const source = new WindowSource(2);
+  const [before, beside] = [new Calls<number>(), new Calls<number>()];
+  const told: unknown[] = [];
+  await using state = open();
+  const clock = new ManualClock();
+  const app = new App({
+    clock,
+    onStatus: (event) => {
+      if (event.type === "blocked") told.push([event.bound, event.key]);
+    },
+  });
+  const concurrency = { max: 4, by: "none" } as const;
+  app.handle(
+    source,
+    map(async (message: Timed) => {
+      if (message.key === "old") await before.call(0);
+      return message;
+    }),
+    countWindow({ size: 1, into: collect(times) }),
+    () => {},
+    { name: "windows", state, concurrency },
+  );
+  app.handle(source, ({ key }) => key === "new" ? beside.call(1) : undefined, {
+    name: "beside",
+    state,
+    concurrency,
+  });
+  source.send([at(0, "old")]);
+  source.send([at(1, "new")], 1);
+  source.end();
+  const streamed = app.stream();
+  await commit(clock);
+  assertEquals(told.splice(0).at(-1), ["commit", "new"]);
+  await beside.end(1);
+  await commit(clock);
+  assertEquals(told, []); // the cut is taken without the older message
+  await before.end(0);
+  await Promise.all([streamed, commit(clock)]);
+});
+
 Deno.test("rule 8: a cut waits for a flow of another source only where a window has what builds on it", async () => {
   for (const builds of [false, true]) {
     const source = new WindowSource();

@@ -341,11 +341,14 @@ export class LookAhead {
   /**
    * Why nothing is read now, and which message everything waits for.
    *
-   * @param cutWaits A cut waits for messages in flight.
+   * @param awaited Where the message is for which a cut waits.
    */
-  blocked(cutWaits: boolean): Blocked | undefined {
-    const bound = this.bound ?? (cutWaits ? "commit" : undefined);
-    if (bound === undefined) return undefined;
+  blocked(awaited: { partition: number; next: unknown } | undefined): Blocked | undefined {
+    const { bound } = this;
+    if (bound === undefined) {
+      const held = awaited && this.#spans.get(awaited.partition)?.at(awaited.next);
+      return held && { bound: "commit", oldest: held, waiting: this.taken - 1 };
+    }
     let oldest: InFlight | undefined;
     let waiting = -1;
     for (const span of this.#spans.values()) {

@@ -18,19 +18,25 @@ export class Pending {
   /** What is waited for still, and who waits for it. */
   #awaited: Set<PendingCall> | undefined;
   #settled: () => void = () => {};
+  readonly #abandoned = new AbortController();
 
-  /**
-   * Nothing is pending yet.
-   *
-   * @param ended Aborts when the run is ended at once: then nobody waits for its calls any more.
-   */
-  constructor(clock: Clock, readonly ended?: AbortSignal) {
+  constructor(clock: Clock) {
     this.#clock = clock;
   }
 
   /** The calls that have not settled, each with the time at which it began. */
   get calls(): ReadonlyMap<PendingCall, number> {
     return this.#calls;
+  }
+
+  /** Aborts when the run was ended at once: nobody waits for its calls any more. */
+  get abandoned(): AbortSignal {
+    return this.#abandoned.signal;
+  }
+
+  /** The run is ended at once. */
+  abandon(): void {
+    this.#abandoned.abort();
   }
 
   /** A call begins, and its message stays open; returns what ends it. */

@@ -73,7 +73,7 @@ export class ProgressReport {
     const lag = feed.lag?.();
     this.#status({ type: "progress", source: name, messages: done, lag, ...load });
     tickers.tell(this.#status);
-    const blocked = lookAhead?.blocked(root?.cutWaits ?? false);
+    const blocked = lookAhead?.blocked(root?.awaited);
     if (blocked === undefined) return;
     const { bound, oldest: { message, since }, waiting } = blocked;
     const ageMs = Math.round(this.#clock.monotonic() - since);

@@ -78,7 +78,7 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
   constructor(options: RunOptions) {
     this.#options = options;
     this.clock = options.clock;
-    this.pending = new Pending(options.clock, this.#hardEnd.signal);
+    this.pending = new Pending(options.clock);
     this.eventLoop = new EventLoop(options.clock);
     this.#began = { at: this.clock.now(), monotonic: this.clock.monotonic() };
   }
@@ -177,8 +177,10 @@ export class Run implements Host, HubHost, FlowHost, CommitHost, GroupHost, Wiri
     listeners.delete(this.#tellBound);
     for (const companion of this.#companions) companion.close(this);
     this.#opened?.groups.end();
-    if (this.signal.aborted) this.#opened?.abandon();
-    else this.#hardEnd.abort(STOPPED);
+    if (this.signal.aborted) {
+      this.#opened?.abandon();
+      this.pending.abandon();
+    } else this.#hardEnd.abort(STOPPED);
     forgetWork(this.pending);
     this.status?.({ type: "ended", error: this.#errors[0] });
     this.#over = true;

@@ -32,15 +32,16 @@ export class RootMessage implements Root, StateMessage {
   readonly changes: Change[] = [];
   /** Those not in a cut yet whose work it builds on. */
   readonly needs: Set<RootMessage> = new Set();
-  readonly #source: MessageSource;
 
-  constructor(source: MessageSource, readonly partition: number, readonly next: unknown) {
-    this.#source = source;
-  }
+  constructor(
+    readonly source: MessageSource,
+    readonly partition: number,
+    readonly next: unknown,
+  ) {}
 
   /** See {@linkcode Root.drives}. */
   drives(driver: object): boolean {
-    return this.#source.drives(driver);
+    return this.source.drives(driver);
   }
 
   /** Its work builds on that of another message: it has read or changed something of that, or is the next of its key. */
@@ -51,12 +52,12 @@ export class RootMessage implements Root, StateMessage {
   /** See {@linkcode Root.leave}. */
   leave(): void {
     this.done = true;
-    this.#source.finished(this);
+    this.source.finished(this);
   }
 
   /** See {@linkcode Root.abandon}. */
   abandon(): void {
-    this.#source.abandoned(this);
+    this.source.abandoned(this);
   }
 }
 
@@ -102,6 +103,17 @@ function compare({ next }: RootMessage, { next: other }: RootMessage): number {
     (typeof next === "number" || typeof next === "bigint") &&
     next > (other as typeof next);
   return isAfter ? 1 : -1;
+}
+
+/** Returns the oldest message that is not done, of these and of those that they build on. */
+export function oldestOpen(messages: Iterable<RootMessage>): RootMessage | undefined {
+  const all = new Set(messages);
+  let oldest: RootMessage | undefined;
+  for (const message of all) { // grows while it is walked
+    if (!message.done && (oldest === undefined || message.order < oldest.order)) oldest = message;
+    for (const needed of message.needs) if (!needed.cut) all.add(needed);
+  }
+  return oldest;
 }
 
 /**

@@ -72,9 +72,9 @@ export class RootSource implements Root, Resumption, GroupSource {
     return false;
   }
 
-  /** True while a cut waits for messages in flight. */
-  get cutWaits(): boolean {
-    return this.#groups.some(({ due }) => due);
+  /** The message of this source for which a cut waits. */
+  get awaited(): RootMessage | undefined {
+    return this.#groups.map(({ awaited }) => awaited).find((message) => message?.source === this);
   }
 
   /** Calls `wake` when it may be worth while to ask again whether a message may begin. */

@@ -1,5 +1,5 @@
 import type { Commit } from "../source/host.ts";
-import { cuttable, type RootMessage } from "./root_message.ts";
+import { cuttable, oldestOpen, type RootMessage } from "./root_message.ts";
 import type { KnownPosition, StateDriver, StateStore, StoredPosition } from "./state.ts";
 
 /** What a source may commit, as of one moment. */
@@ -112,9 +112,10 @@ export class StateGroup implements StateDriver {
     return this.#due || this.#full;
   }
 
-  /** True while a cut waits for messages in flight. */
-  get due(): boolean {
-    return this.#due;
+  /** The oldest message for which a cut waits; undefined where none does, or messages are not counted one by one. */
+  get awaited(): RootMessage | undefined {
+    if (!this.#due) return undefined;
+    return oldestOpen(this.#uncut.values().filter(({ required }) => required || this.stalls));
   }
 
   /** True while none of its messages is open: state and positions are of the same instant. */

@@ -85,8 +85,10 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
   readonly #teller: StatusTeller;
   readonly #connection: TopicConnection<K, V>;
   #producer: Promise<Producer> | undefined;
-  /** A run for each call of `send()` that has not settled: the signal of its hard end, undefined outside of flows. */
-  readonly #sending = new Set<{ readonly run: AbortSignal | undefined }>();
+  /** The calls of `send()` that have not settled, each with what aborts when nobody waits for it any more. */
+  readonly #sending = new Set<{ readonly abandoned: AbortSignal | undefined }>();
+  /** Looks whether the closing waits for a call that somebody waits for. */
+  #look: () => void = () => {};
   #feed: TopicFeed<K, V> | undefined;
   #sought: readonly SeekPosition[] = [];
   #begun = false;
@@ -141,12 +143,13 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     this.#connection.checkOpen();
     const failed = Promise.withResolvers<never>();
     const unwatch = this.#teller.watch(failed.reject);
-    const call = { run: currentMessage()?.pending.ended };
+    const call = { abandoned: currentMessage()?.pending.abandoned };
     this.#sending.add(call);
     try {
       return await Promise.race([failed.promise, this.#send(message)]);
     } finally {
       this.#sending.delete(call);
+      this.#look();
       unwatch();
     }
   }
@@ -261,8 +264,8 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
 
   /**
    * Ends the reading and the writing, and disconnects; a broker that was given stays open. What is being sent is
-   * waited for, but not if it is for messages of an app that was ended at once. Calls that wait for a connection stop
-   * waiting.
+   * waited for, except by handlers of an app that was ended at once, where messages are acknowledged: these get them
+   * again. Calls that wait for a connection stop waiting.
    */
   close(): Promise<void> {
     return this.#closed ??= this.#close();
@@ -274,25 +277,29 @@ export class Topic<K = string, V = string, R extends Keys = "optional">
     const ends = await Promise.allSettled([
       this.#feed?.cancel(),
       ...[...this.#sinks].map((sink) => sink.close?.()),
-      producer?.then((opened) => opened?.close(this.#unwanted())),
+      producer?.then((opened) => opened && this.#closeProducer(opened)),
     ]);
     await this.#connection.close();
     const failed = ends.find((end) => end.status === "rejected");
     if (failed) throw failed.reason;
   }
 
-  /** Aborts once all that is being sent is for runs that were ended at once: nobody waits for it any more. */
-  #unwanted(): AbortSignal {
-    const unwanted = new AbortController();
-    const runs = new Set([...this.#sending].map(({ run }) => run));
-    const ended = (run: AbortSignal) => {
-      if (runs.delete(run) && runs.size === 0) unwanted.abort();
+  /** Closes the producer; once all that is being sent is for runs that were ended at once, it is dropped. */
+  async #closeProducer(producer: Producer): Promise<void> {
+    const [dropping, closed] = [new AbortController(), new AbortController()];
+    const { signal } = closed;
+    this.#look = () => {
+      const calls = [...this.#sending];
+      if (calls.every(({ abandoned }) => abandoned?.aborted)) dropping.abort();
     };
-    for (const run of runs) {
-      if (run?.aborted) ended(run);
-      else run?.addEventListener("abort", () => ended(run), { once: true });
+    const abandoned = new Set([...this.#sending].map(({ abandoned }) => abandoned));
+    for (const each of abandoned) each?.addEventListener("abort", this.#look, { signal });
+    this.#look();
+    try {
+      await producer.close(dropping.signal);
+    } finally {
+      closed.abort();
     }
-    return unwanted.signal;
   }
 
   /** Ends the reading and the writing, and disconnects. */
