@@ -131,7 +131,7 @@ export {
   type StandardSchemaResult,
 } from "./src/codecs/standard_schema.ts";
 export { TextCodec } from "./src/codecs/text_codec.ts";
-export type { AggregateOptions } from "./src/cache/aggregate.ts";
+export type { AggregateOptions, Keyed } from "./src/cache/aggregate.ts";
 export { Cache } from "./src/cache/cache.ts";
 export type {
   CacheOptions,

@@ -593,6 +593,10 @@ export function aggregationsAreTypedFromTheMessageToTheSink(): void {
   );
   const add = ({ n, sum } = ZERO, { value }: { value: Click }) => ({ n, sum: sum + value.amount });
   handle(clicks, totals.aggregate(add), { sink });
+  // @ts-expect-error a number has no key
+  handle([1, 2], totals.aggregate((before = ZERO) => before), {});
+  // @ts-expect-error a date is no key of a cache
+  handle([{ key: new Date() }], totals.aggregate((before = ZERO) => before), {});
   // @ts-expect-error the cache has other values
   handle(clicks, totals.aggregate(() => 1), {});
   // @ts-expect-error a promise is no value

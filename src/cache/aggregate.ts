@@ -16,6 +16,12 @@ export interface AggregateOptions<M, K extends Key> {
   by: (message: M) => K;
 }
 
+/** A message with a key; null stands for none, and is refused when it comes. */
+export interface Keyed {
+  /** The key. */
+  readonly key: Key | null | undefined;
+}
+
 const RULES: Rules<AggregateOptions<never, Key>> = { by: callback };
 
 /** Makes the handler of `Cache.aggregate`. */

@@ -12,7 +12,7 @@ import type { Aggregation } from "../flow/stage/aggregation.ts";
 import { readOptions } from "../options.ts";
 import { type Tombstone, tombstone } from "../tombstone.ts";
 import type { Context, MessageKey } from "../types.ts";
-import { type AggregateOptions, makeAggregation } from "./aggregate.ts";
+import { type AggregateOptions, type Keyed, makeAggregation } from "./aggregate.ts";
 import {
   CACHE_RULES,
   type CacheOptions,
@@ -183,14 +183,17 @@ export class Cache<V = unknown>
   }
 
   /**
-   * Makes a handler that keeps something for each key, as a count or a sum, in this cache: `change` gets the value of
+   * Makes a handler that keeps a value for each key in this cache, such as a count or a sum: `change` gets the value of
    * the message's key, and the message, and returns the new value. Its result is the pair of key and new value, which a
    * Topic or a Cache takes as its sink.
    *
-   * It does what a handler does that calls {@linkcode Cache.update}, in less time. With this cache, or one in the same
-   * store, as the `state` of the flow each message counts once, whatever crashes.
+   * With this cache, or one in the same store, as the `state` of the flow each message counts once, whatever crashes.
    *
    * - An error in `change` meets the flow's `onError`, and nothing is written then.
+   * - From Topic to Topic, with `state`, it takes less time than a handler that calls {@linkcode Cache.update}. What
+   *   `change` starts and does not wait for cannot write to the state.
+   * - In a concurrent flow, let `concurrency.by` give the same key as `by`: else the values of a key may reach a sink in
+   *   another order.
    * - Messages that a checkpoint corrects count again, unless the flow has `replays: "skip"`, or `change` looks at
    *   `context.correction`.
    *
@@ -220,7 +223,7 @@ export class Cache<V = unknown>
   /** The same by the key of the messages. */
   aggregate<M>(
     change: (before: V | undefined, message: M, context: Context) => V,
-  ): Aggregation<M, readonly [MessageKey<M>, V]>;
+  ): Aggregation<M & Keyed, readonly [MessageKey<M>, V]>;
   aggregate<M>(
     change: (before: V | undefined, message: M, context: Context) => V,
     options?: AggregateOptions<M, Key>,

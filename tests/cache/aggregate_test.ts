@@ -5,6 +5,7 @@ import {
   closeAtEnd,
   HandlerError,
   JsonCodec,
+  type Keyed,
   MemoryCache,
   Proxy,
   type Source,
@@ -59,7 +60,7 @@ Deno.test("what cannot be aggregated is an error that says what to write", async
   ];
   for (const [source, change, text] of refused) {
     const app = new App();
-    app.handle(source, cache.aggregate(change as () => number));
+    app.handle(source as Iterable<Keyed>, cache.aggregate(change as () => number));
     const { cause } = await assertRejects(() => app.stream(), HandlerError);
     assertThrows(
       () => {
@@ -78,6 +79,11 @@ Deno.test("aggregate() is a handler, and no pipe", () => {
     () => app.handle(ORDERS, memory().aggregate(() => 1) as never, () => {}, {}),
     TypeError,
     "aggregate() is a handler: write handle(source, cache.aggregate(…), options), and send its results to a Proxy",
+  );
+  assertThrows(
+    () => app.handle(ORDERS, () => {}, { sink: memory().aggregate(() => 1) as never }),
+    TypeError,
+    "aggregate() is a handler",
   );
 });
 

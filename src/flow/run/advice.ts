@@ -18,6 +18,10 @@ function known(value: unknown, role: Role): string | undefined {
   if (typeof value === "function") return ofFunction(value, role);
   if (typeof value !== "object") return ofScalar(value, role);
   if (isThenable(value)) return "await it";
+  if (value instanceof Aggregation) {
+    return "aggregate() is a handler: write handle(source, cache.aggregate(…), options), and send its results to a " +
+      "Proxy, to go on with them in another flow";
+  }
   if (role === "state") return undefined;
   if (role === "source") return ofSource(value);
   if (role === "sink") return ofSink(value);
@@ -108,10 +112,6 @@ function ofSink(value: object): string | undefined {
 }
 
 function ofPipe(value: object): string | undefined {
-  if (value instanceof Aggregation) {
-    return "aggregate() is a handler: write handle(source, cache.aggregate(…), options), and send its results to a " +
-      "Proxy, to go on with them in another flow";
-  }
   if (isNodeWritable(value)) {
     return 'give Duplex.toWeb(stream), from "node:stream", if it is a Duplex or a Transform';
   }

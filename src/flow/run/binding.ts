@@ -109,7 +109,7 @@ export function toBinding(
       `Cannot keep exact state of flow ${
         JSON.stringify(flow)
       } without the option "name": positions are stored under ` +
-        "it, and must be found again when its function has another one",
+        "it, and must be found again when the handler is renamed",
     );
   }
   if (concurrency !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrency);

@@ -189,8 +189,8 @@ function checkKnown(
   throw new KafkaError(
     `Cannot begin topic "${topic}" partition ${partition} at offset ${own}, which group ` +
       `"${groupId}" has committed: the state of flow "${flow}" has nothing from before it; ` +
-      `set offset: { ${partition}: … } to where it should begin, for each partition; other flows get only what is ` +
-      "new to them, while seek() would move them, too",
+      `set offset: { ${partition}: … } to where it should begin, for each partition; other flows with state get only ` +
+      "what is new to them, while seek() would move them, too",
     { topic },
   );
 }
