@@ -31,6 +31,9 @@ export function retry(
   options: RetryOptions = {},
   otherwise: ExhaustedPolicy = "stop",
 ): ErrorPolicy {
+  if (typeof options === "number") {
+    throw new TypeError(`Cannot retry ${options}: write retry({ attempts: ${options} })`);
+  }
   readRetry(options);
   return { retry: options, otherwise };
 }

@@ -1,9 +1,10 @@
 import { Aggregation } from "../flow/stage/aggregation.ts";
+import type { Store } from "../flow/source/feed.ts";
 import { callback, readOptions, type Rules } from "../options.ts";
 import { describe } from "../redact.ts";
 import type { Context } from "../types.ts";
 import type { Key } from "./keys.ts";
-import { isThenable, updateAtOnce } from "./update.ts";
+import { isAsync, isThenable, updateAtOnce } from "./update.ts";
 import type { Writes } from "./writes.ts";
 
 /** The options of {@linkcode Cache.aggregate}. */
@@ -27,6 +28,7 @@ const RULES: Rules<AggregateOptions<never, Key>> = { by: callback };
 /** Makes the handler of `Cache.aggregate`. */
 export function makeAggregation<M, V>(
   cache: Writes<V>,
+  store: Store,
   change: (before: V | undefined, message: M, context: Context) => V,
   options: AggregateOptions<M, Key> | undefined,
 ): Aggregation<M, readonly [Key, V]> {
@@ -35,14 +37,17 @@ export function makeAggregation<M, V>(
       `Cannot aggregate by ${describe(change)}: it must be a function that returns the new value`,
     );
   }
-  const { by = keyOf } = options ? readOptions("aggregate()", options, RULES, ["by"]) : {};
-  return new Aggregation((message: M, context: Context) => {
-    const key = by(message);
-    const add = (before: V | undefined) => notLater(change(before, message, context));
+  if (isAsync(change)) throw promised();
+  const { by } = options ? readOptions("aggregate()", options, RULES, ["by"]) : {};
+  const toKey = by ?? keyOf;
+  return new Aggregation(store, (message: M, context: Context) => {
+    const key = toKey(message);
+    if (key === undefined || key === null || isThenable(key)) throw noKey(key);
+    const add = (before: V | undefined) => checked(change(before, message, context));
     const value = updateAtOnce(cache, key, add);
     if (isThenable(value)) return value.then((value) => [key, value] as const);
     return [key, value] as const;
-  });
+  }, by);
 }
 
 function keyOf(message: unknown): Key {
@@ -53,11 +58,28 @@ function keyOf(message: unknown): Key {
   );
 }
 
-/** Returns a value of `change`, which must not be a promise. */
-function notLater<V>(value: V): V {
+function noKey(key: unknown): TypeError {
+  return new TypeError(
+    `Cannot aggregate a message: option "by" must return its key, and has returned ${
+      describe(key)
+    }`,
+  );
+}
+
+/** Returns what `change` has returned, if that can be a value. */
+function checked<V>(value: V): V {
+  if (value === undefined) {
+    throw new TypeError(
+      "Cannot aggregate to undefined: the function must return the new value; is a return missing?",
+    );
+  }
   if (!isThenable(value)) return value;
   Promise.resolve(value).catch(() => {}); // the error below says what is wrong
-  throw new TypeError(
+  throw promised();
+}
+
+function promised(): TypeError {
+  return new TypeError(
     "Cannot aggregate by a function that returns a promise: wait for it in map() before, or write a handler that " +
       "calls update() of the cache",
   );

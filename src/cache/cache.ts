@@ -188,12 +188,14 @@ export class Cache<V = unknown>
    * Topic or a Cache takes as its sink.
    *
    * With this cache, or one in the same store, as the `state` of the flow each message counts once, whatever crashes.
+   * Another `state` is refused.
    *
-   * - An error in `change` meets the flow's `onError`, and nothing is written then.
+   * - An error in `change` meets the flow's `onError`, and nothing is written then. One in a sink meets it, too, but the
+   *   message has been counted: a dead letter of it that is redriven counts again.
    * - From Topic to Topic, with `state`, it takes less time than a handler that calls {@linkcode Cache.update}. What
    *   `change` starts and does not wait for cannot write to the state.
-   * - In a concurrent flow, let `concurrency.by` give the same key as `by`: else the values of a key may reach a sink in
-   *   another order.
+   * - In a concurrent flow `by` is the default of `concurrency.by`; another order may bring the values of a key to a sink
+   *   in another order, too.
    * - Messages that a checkpoint corrects count again, unless the flow has `replays: "skip"`, or `change` looks at
    *   `context.correction`.
    *
@@ -213,8 +215,9 @@ export class Cache<V = unknown>
    * assertEquals(seen, [["ann", 5], ["bob", 1], ["ann", 7]]);
    * ```
    *
-   * @param change Gets undefined for a key that has no value; it must not return a promise.
-   * @throws {TypeError} If an argument does not fit. For a message: if it has no key, or `change` returns a promise.
+   * @param change Gets undefined for a key that has no value; it must return neither undefined nor a promise.
+   * @throws {TypeError} If an argument does not fit. For a message: if it has no key, or `change` returns undefined or a
+   * promise.
    */
   aggregate<M, K extends Key>(
     change: (before: V | undefined, message: M, context: Context) => V,
@@ -228,7 +231,7 @@ export class Cache<V = unknown>
     change: (before: V | undefined, message: M, context: Context) => V,
     options?: AggregateOptions<M, Key>,
   ): Aggregation<M, readonly [Key, V]> {
-    return makeAggregation(this.#writes, change, options);
+    return makeAggregation(this.#writes, this.#store, change, options);
   }
 
   /** Removes all entries; not atomically in a shared store. */

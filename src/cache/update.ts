@@ -94,7 +94,7 @@ function changeAtOnce<V>(
 ): Changed<V> | Begun<V> | undefined {
   const { locks, space } = cache;
   // What an async function calls must be known to be called inside a transaction.
-  if (Object.getPrototypeOf(change) === ASYNC || !locks.isFree(key)) return undefined;
+  if (isAsync(change) || !locks.isFree(key)) return undefined;
   const from = space.read(key) as Found | undefined;
   const before = from && copyOut(from.value, from.cloned) as V;
   const value = locks.during(key, change, before);
@@ -117,6 +117,11 @@ function assertFunction(change: unknown): void {
   throw new TypeError(
     `Cannot update an entry by ${given}: it must be a function that returns the new value`,
   );
+}
+
+/** Returns whether a function is declared `async`. */
+export function isAsync(change: unknown): boolean {
+  return Object.getPrototypeOf(change) === ASYNC;
 }
 
 /** Returns whether a value is a promise of it. */

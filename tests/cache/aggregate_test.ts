@@ -6,6 +6,7 @@ import {
   HandlerError,
   JsonCodec,
   type Keyed,
+  map,
   MemoryCache,
   Proxy,
   type Source,
@@ -51,12 +52,42 @@ Deno.test("what cannot be aggregated is an error that says what to write", async
     'Cannot use option "key" of aggregate(): there is only "by"',
   );
   assertThrows(() => cache.aggregate(() => 1, {} as never), TypeError, '"by"');
+  assertThrows(
+    () => cache.aggregate((async () => await 1) as never),
+    TypeError,
+    "Cannot aggregate by a function that returns a promise",
+  );
+  for (const key of [undefined, Promise.resolve("ann")]) {
+    const app = new App();
+    app.handle(ORDERS, cache.aggregate(() => 1, { by: () => key as never }));
+    const { cause } = await assertRejects(() => app.stream(), HandlerError);
+    assertStringIncludes((cause as Error).message, 'option "by" must return its key, and has');
+  }
+  const other = memory();
+  assertThrows(
+    () => new App().handle(ORDERS, cache.aggregate(() => 1), { name: "sum", state: other }),
+    TypeError,
+    'Cannot aggregate in flow "sum" into another store than its state',
+  );
+  assertThrows(
+    () =>
+      new App().handle(ORDERS, map((order) => order), cache.aggregate(() => 1, { by: () => 1 }), {
+        concurrency: { max: 2 },
+      }),
+    TypeError,
+    'without the option "by" of concurrency',
+  );
   const refused: [source: Iterable<unknown>, change: () => unknown, text: string][] = [
     [[{ key: null, value: 1 }], () => 1, 'without a key: set option "by"'],
     [[1], () => 1, 'without a key: set option "by"'],
     [[{ key: { a: 1 } }], () => 1, "as a key part"],
     [ORDERS, () => Promise.reject(new Error("late")), "that returns a promise: wait for it in map"],
     [ORDERS, () => () => {}, "function"],
+    [
+      ORDERS,
+      () => {},
+      "Cannot aggregate to undefined: the function must return the new value; is a return missing?",
+    ],
   ];
   for (const [source, change, text] of refused) {
     const app = new App();
@@ -293,6 +324,23 @@ Deno.test("each message counts once after a crash, with a Topic as the sink", as
     if (value === 28) break;
   }
   assertEquals(sums, [1, 3, 6, 10, 15, 21, 28]);
+});
+
+Deno.test("in a concurrent flow the values of a key reach the sinks in their order, whatever the key is", async () => {
+  await using state = memory();
+  await using last = memory();
+  const slow = async ([_, sum]: readonly [string, number]) => {
+    if (sum % 3 === 1) await settle();
+  };
+  const app = new App();
+  app.handle(numbers(40).source, state.aggregate((n = 0, _: Item) => n + 1, { by: () => "all" }), {
+    name: "count",
+    state,
+    sink: [slow, ([key, sum]: readonly [string, number]) => last.set(key, sum)],
+    concurrency: { max: 4 },
+  });
+  await app.stream();
+  assertEquals([await state.get("all"), await last.get("all")], [40, 40]);
 });
 
 Deno.test("aggregate() waits for a transaction that holds its key", async () => {

@@ -201,7 +201,7 @@ Deno.test("retry() and deadLetter() refuse what is no option and no sink where t
   assertThrows(
     () => retry(3 as RetryOptions),
     TypeError,
-    "Cannot use the options of retry: they must be an object, got 3",
+    "Cannot retry 3: write retry({ attempts: 3 })",
   );
   assertThrows(() => retry({ attempts: -1 }), RangeError, '"attempts" of retry as it must be');
   assertThrows(

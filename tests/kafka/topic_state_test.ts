@@ -84,6 +84,18 @@ Deno.test("a state that ends before the beginning of its topic is an error; a se
   assertEquals((await count(broker, state, 6, topic)).map(({ offset }) => offset), [6, 7, 8, 9]);
 });
 
+Deno.test("an offset for the start of a new flow has no effect once its state has a position", async () => {
+  await using state = new MemoryCache<number>({ maxBytes: Infinity });
+  await using broker = new MemoryBroker({ maxRecords: 4 });
+  await filled(broker, 1, 2);
+  const open = () => new Topic("in", { broker, groupId: "g", offset: { 0: 0 } });
+  await count(broker, state, 2, open());
+  await filled(broker, 1, 4);
+  assertEquals((await count(broker, state, 4, open())).map(({ offset }) => offset), [2, 3]);
+  await filled(broker, 1, 7); // and 0 is deleted
+  assertEquals((await count(broker, state, 7, open())).map(({ offset }) => offset), [4, 5, 6]);
+});
+
 Deno.test("a topic that another member of the group reads cannot be read with exact state", async () => {
   await using state = new MemoryCache<number>({ maxBytes: Infinity });
   await using broker = new MemoryBroker();

@@ -96,8 +96,12 @@ export function toBinding(
   const flow = typeof given === "string" && given !== ""
     ? given
     : unusedName(typeof handler === "function" ? handler.name : "", names);
-  const { sink, name, onError, replays = "deliver", state, handlerTimeout, concurrency } =
-    readOptions(`flow ${JSON.stringify(flow)}`, options, RULES);
+  const { sink, name, onError, replays = "deliver", state, handlerTimeout, ...rest } = readOptions(
+    `flow ${JSON.stringify(flow)}`,
+    options,
+    RULES,
+  );
+  const concurrency = isBrief ? ordered(flow, pipes, stage, rest.concurrency) : rest.concurrency;
   if (name !== undefined && names.has(name)) {
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
@@ -113,6 +117,15 @@ export function toBinding(
     );
   }
   if (concurrency !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrency);
+  const kept = state && keepState(state);
+  if (isBrief && kept !== undefined && stage.store.state !== kept) {
+    throw new TypeError(
+      `Cannot aggregate in flow ${
+        JSON.stringify(flow)
+      } into another store than its state: after a crash messages ` +
+        "would count again there; give the flow that cache as its state",
+    );
+  }
   return {
     name: flow,
     sources,
@@ -123,9 +136,28 @@ export function toBinding(
     onError,
     replays,
     handlerTimeoutMs: handlerTimeout,
-    state: state && keepState(state),
+    state: kept,
     concurrency,
   } as Binding;
+}
+
+/** Has messages that count for one key handled in their order, so that the values of that key reach the sinks in it. */
+function ordered(
+  flow: string,
+  pipes: readonly unknown[],
+  { by }: Aggregation<unknown, unknown>,
+  concurrency: Concurrency | undefined,
+): Concurrency | undefined {
+  if (concurrency === undefined || by === undefined || concurrency.by !== undefined) {
+    return concurrency;
+  }
+  if (pipes.length === 0) return { ...concurrency, by };
+  throw new TypeError(
+    `Cannot aggregate concurrently in flow ${
+      JSON.stringify(flow)
+    } by a function, behind pipes, without the option ` +
+      '"by" of concurrency: set it to a function that finds the same key in a message of the source',
+  );
 }
 
 /** Checks that each part of a flow can be what it is given as. */

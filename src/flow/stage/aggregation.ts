@@ -1,4 +1,5 @@
 import type { Context, Handler } from "../../types.ts";
+import type { Store } from "../source/feed.ts";
 
 /**
  * The handler that `aggregate()` makes. When its call is over, nothing of the user's goes on for the message: it calls
@@ -12,9 +13,21 @@ export class Aggregation<M, O> {
   declare readonly results?: (message: M) => O;
   /** @internal The handler itself. */
   readonly handle: Handler<unknown, unknown>;
+  /** @internal What says to which key a message belongs, if it is not its own. */
+  readonly by: ((message: unknown) => unknown) | undefined;
 
-  /** @internal Made by `aggregate()`. */
-  constructor(handle: (message: M, context: Context) => O | Promise<O>) {
+  /**
+   * Made by `aggregate()`.
+   *
+   * @internal
+   * @param store Where the values are.
+   */
+  constructor(
+    readonly store: Store,
+    handle: (message: M, context: Context) => O | Promise<O>,
+    by: ((message: M) => unknown) | undefined,
+  ) {
     this.handle = handle as Handler<unknown, unknown>;
+    this.by = by as ((message: unknown) => unknown) | undefined;
   }
 }

@@ -1,4 +1,5 @@
 import { type Duration, toMs } from "../../duration.ts";
+import { describe } from "../../redact.ts";
 import type { Clock } from "../../clock.ts";
 import { Batcher } from "./batch.ts";
 import { flatMapStage } from "./flat_map.ts";
@@ -67,7 +68,7 @@ export function map<A, B>(
   change: (message: A) => B | Promise<B>,
 ): ExactPipe<A, B> {
   if (typeof change !== "function") {
-    throw new TypeError(`Cannot map: the mapper must be a function, got ${change}`);
+    throw new TypeError(`Cannot map: the mapper must be a function, got ${describe(change)}`);
   }
   const pipe: ExactStage<A, B> = {
     name: called("map", change),

@@ -124,7 +124,7 @@ export async function findStart(
       initial.get(partition) ?? bounds.begin;
     const inherited = !chosen.has(partition) && own === committed.get(partition) &&
       own > bounds.begin;
-    if (inherited) checkKnown(options, partition, own);
+    if (inherited) checkKnown(options, partition, own, low);
     const position = sought.has(partition) ? own : resumed(options, partition, own, bounds);
     const start = Math.max(bounds.begin, limit(partition, position));
     if (start < position) moved.add(partition);
@@ -139,7 +139,7 @@ export async function findStart(
 /** The positions that somebody chose: by a seek, or explicitly. */
 async function findChosen(
   broker: Broker,
-  { topic, partitions, offset, first, sought }: StartOptions,
+  { topic, partitions, offset, first, sought, resumption }: StartOptions,
   low: Positions,
   high: Positions,
 ): Promise<Map<number, number>> {
@@ -160,6 +160,8 @@ async function findChosen(
     }
     const position = seek ? offsetsOf(seek).get(partition) : explicit.get(partition);
     if (position === undefined) continue;
+    // It was for the start at which a flow was new; later it may have been deleted.
+    if (!seek && resumption && resumption.unknownTo(partition) === undefined) continue;
     checkBounds(topic, partition, position, boundsOf(partition, low, high));
     chosen.set(partition, position);
   }
@@ -183,14 +185,16 @@ function checkKnown(
   { topic, groupId, resumption }: StartOptions,
   partition: number,
   own: number,
+  low: Positions,
 ): void {
   const flow = resumption?.unknownTo(partition);
   if (flow === undefined) return;
+  const begins = [...low].map(([partition, begin]) => `${partition}: ${begin}`).join(", ");
   throw new KafkaError(
     `Cannot begin topic "${topic}" partition ${partition} at offset ${own}, which group ` +
       `"${groupId}" has committed: the state of flow "${flow}" has nothing from before it; ` +
-      `set offset: { ${partition}: … } to where it should begin, for each partition; other flows with state get only ` +
-      "what is new to them, while seek() would move them, too",
+      `say where it should begin by offset: { ${begins} }, or later ones; other flows with state get only what is new ` +
+      "to them, while seek() would move them, too",
     { topic },
   );
 }
