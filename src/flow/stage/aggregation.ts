@@ -16,17 +16,16 @@ export class Aggregation<M, O> {
   /** @internal What says to which key a message belongs, if it is not its own. */
   readonly by: ((message: unknown) => unknown) | undefined;
 
-  /**
-   * Made by `aggregate()`.
-   *
-   * @internal
-   * @param store Where the values are.
-   */
+  /** @internal Where the values are. */
+  readonly store: Store;
+
+  /** @internal Made by `aggregate()`. */
   constructor(
-    readonly store: Store,
+    store: Store,
     handle: (message: M, context: Context) => O | Promise<O>,
     by: ((message: M) => unknown) | undefined,
   ) {
+    this.store = store;
     this.handle = handle as Handler<unknown, unknown>;
     this.by = by as ((message: unknown) => unknown) | undefined;
   }
