@@ -1,5 +1,4 @@
 import "./deno_only.ts";
-import type { Aggregation } from "./flow/stage/aggregation.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { defaultsOf } from "./defaults.ts";
 import type { Duration } from "./duration.ts";
@@ -11,6 +10,7 @@ import {
   toBinding,
   type UncheckedOptions,
 } from "./flow/run/binding.ts";
+import type { Aggregation } from "./flow/stage/aggregation.ts";
 import { errorPolicy } from "./flow/stage/error_policy.ts";
 import { type Mapped, topologyOf } from "./flow/view/topology_of.ts";
 import { snapshotOf } from "./flow/view/snapshot_of.ts";
@@ -135,7 +135,7 @@ export class App<Args = unknown> implements AsyncDisposable {
   }
 
   // They differ in their number of parameters, so that the compiler reports what does not fit in one of them.
-  /** Binds a source to a handler: a function, `aggregate()` of a Cache, a `TransformStream`, or a pipe with a promise. */
+  /** Binds a source to a handler: a function, `aggregate()`, a `TransformStream`, or a pipe with a promise. */
   handle<I, const O, H>(
     source: Source<I>,
     handler: (H & Stage<I, O, Args>) | Aggregation<I, O>,

@@ -64,8 +64,8 @@ export interface HandleOptions<O, Args = unknown, I = unknown> {
    *   another member reads it, which may have been killed, the start waits for a session time-out (the Topic's
    *   `onStatus` gets `"joining"`) and then fails; members that join later get no partitions. A flow whose cache
    *   has none of the messages that its group has committed stops with an error: set where to begin by the Topic's
-   *   `offset` by partition (other flows with state get only what is new to them; once all have a position, it has no effect), or by `seek()`,
-   *   which moves all.
+   *   `offset` by partition (other flows with state get only what is new to them; once all have a position, it has no
+   *   effect), or by `seek()`, which moves all.
    * - `batch()`, pipe functions and `TransformStream`s are refused, also with a promise and behind Proxies; a
    *   flow that writes to a Proxy must have the policy `"stop"`, and return or yield what is for it: what
    *   `proxy.send()` sends has no position.

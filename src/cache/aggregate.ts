@@ -3,8 +3,8 @@ import type { Store } from "../flow/source/feed.ts";
 import { callback, readOptions, type Rules } from "../options.ts";
 import { describe } from "../redact.ts";
 import type { Context } from "../types.ts";
-import type { Key } from "./keys.ts";
-import { isAsync, isThenable, updateAtOnce } from "./update.ts";
+import { type Key, keyOf } from "./keys.ts";
+import { changeEntry, isAsync, isThenable } from "./update.ts";
 import type { Writes } from "./writes.ts";
 
 /** The options of {@linkcode Cache.aggregate}. */
@@ -39,23 +39,15 @@ export function makeAggregation<M, V>(
   }
   if (isAsync(change)) throw promised();
   const { by } = options ? readOptions("aggregate()", options, RULES, ["by"]) : {};
-  const toKey = by ?? keyOf;
+  const toKey = by ?? ((message) => keyOf(message, "aggregate") as Key);
   return new Aggregation(store, (message: M, context: Context) => {
     const key = toKey(message);
     if (key === undefined || key === null || isThenable(key)) throw noKey(key);
     const add = (before: V | undefined) => checked(change(before, message, context));
-    const value = updateAtOnce(cache, key, add);
+    const value = changeEntry(cache, key, add);
     if (isThenable(value)) return value.then((value) => [key, value] as const);
     return [key, value] as const;
   }, by);
-}
-
-function keyOf(message: unknown): Key {
-  const key = (message as { key?: Key | null } | null | undefined)?.key;
-  if (key !== undefined && key !== null) return key;
-  throw new TypeError(
-    'Cannot aggregate a message without a key: set option "by" to a function that returns one',
-  );
 }
 
 function noKey(key: unknown): TypeError {
@@ -74,7 +66,7 @@ function checked<V>(value: V): V {
     );
   }
   if (!isThenable(value)) return value;
-  Promise.resolve(value).catch(() => {}); // the error below says what is wrong
+  Promise.resolve(value).catch(() => {}); // its own error does not matter: it is refused anyway
   throw promised();
 }
 

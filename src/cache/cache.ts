@@ -7,8 +7,8 @@ import {
   storeOf,
 } from "../flow/source/feed.ts";
 import type { Host } from "../flow/source/host.ts";
-import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import type { Aggregation } from "../flow/stage/aggregation.ts";
+import { openState, type StateCache, type StateStore } from "../flow/state/state.ts";
 import { readOptions } from "../options.ts";
 import { type Tombstone, tombstone } from "../tombstone.ts";
 import type { Context, MessageKey } from "../types.ts";

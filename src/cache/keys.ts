@@ -51,6 +51,20 @@ export function encodeKey(key: Key): string {
   return encoded;
 }
 
+/**
+ * Returns the key of a message.
+ *
+ * @param doing What is done with the message, in words.
+ * @throws {TypeError} If it has none.
+ */
+export function keyOf(message: unknown, doing: string): unknown {
+  const key = (message as { key?: unknown } | null | undefined)?.key;
+  if (key !== undefined && key !== null) return key;
+  throw new TypeError(
+    `Cannot ${doing} a message without a key: set option "by" to a function that returns one`,
+  );
+}
+
 /** Encodes the parts of a key or of a prefix, which may be none. */
 export function encodeParts(key: Key): string {
   if (!Array.isArray(key)) return encodePart(key as KeyPart);

@@ -31,33 +31,24 @@ export function runUpdate<V>(
   options?: TransactionOptions,
 ): Promise<V> {
   try {
-    const changed = changeEntry(cache, key, change, options);
-    return changed instanceof Changed ? Promise.resolve(changed.value) : changed;
+    return Promise.resolve(changeEntry(cache, key, change, options));
   } catch (error) {
     return refused(UPDATE, error);
   }
 }
 
-/** The same, for who need not wait where there is nothing to wait for: then there is no promise. */
-export function updateAtOnce<V>(
-  cache: Writes<V>,
-  key: Key,
-  change: (value: V | undefined) => V,
-): V | Promise<V> {
-  const changed = changeEntry(cache, key, change);
-  return changed instanceof Changed ? changed.value : changed;
-}
-
 /**
+ * The same; there is a promise only where there is something to wait for.
+ *
  * Of an entry in memory that no transaction holds, by a function that returns no promise, this is one synchronous step,
  * which needs no lock; it costs a fraction of a transaction.
  */
-function changeEntry<V>(
+export function changeEntry<V>(
   cache: Writes<V>,
   key: Key,
   change: Change<V>,
   options?: TransactionOptions,
-): Changed<V> | Promise<V> {
+): V | Promise<V> {
   cache.assertOpen();
   assertFunction(change);
   const encoded = encodeKey(key);
@@ -66,7 +57,7 @@ function changeEntry<V>(
     const result = changeAtOnce(cache, encoded, change);
     if (result instanceof Changed) {
       const { value, room } = result;
-      return room === undefined ? result : asPart(UPDATE, () => room.then(() => value));
+      return room === undefined ? value : asPart(UPDATE, () => room.then(() => value));
     }
     begun = result;
   }

@@ -1,4 +1,4 @@
-import { encodeKey } from "../cache/keys.ts";
+import { encodeKey, keyOf } from "../cache/keys.ts";
 import { copyIn } from "../cache/values.ts";
 import type { Clock } from "../clock.ts";
 import { describe } from "../redact.ts";
@@ -238,7 +238,7 @@ export class WindowStage implements Ticker {
           "epoch as a number",
       );
     }
-    const key = by === undefined ? keyOf(message) : by(message);
+    const key = by === undefined ? keyOf(message, "window") : by(message);
     const mapKey = toMapKey(key);
     const read = how.read(message);
     const silence = this.#ticking.sources[branch]!.silence(local);
@@ -497,14 +497,6 @@ function timestampOf(message: unknown): unknown {
   if (time !== undefined) return time;
   throw new TypeError(
     'Cannot window a message without a timestamp: set option "time" to a function that returns its time',
-  );
-}
-
-function keyOf(message: unknown): unknown {
-  const key = (message as { key?: unknown } | null | undefined)?.key;
-  if (key !== undefined && key !== null) return key;
-  throw new TypeError(
-    'Cannot window a message without a key: set option "by" to a function that returns one',
   );
 }
 

@@ -56,8 +56,8 @@ Deno.test("a state that was lost while the commits of its group remain is an err
       assertEquals(
         error.message.includes(
           `Cannot begin topic "in" partition 0 at offset 3, which group "${wayOn}" has committed: the ` +
-            'state of flow "count" has nothing from before it; say where it should begin by offset: { 0: 0, 1: 0 }, or later ones; other flows ' +
-            "with state get only what is new to them, while seek() would move them, too",
+            'state of flow "count" has nothing from before it; say where it should begin by offset: ' +
+            "{ 0: 0, 1: 0 }, or later ones; other flows with state get only what is new to them, while seek() would move them, too",
         ),
         true,
         error.message,

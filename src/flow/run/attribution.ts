@@ -3,11 +3,11 @@ import { systemClock } from "../../clock.ts";
 import {
   currentWork,
   giveNumber,
-  isBrief,
   OVER,
   runFor,
   takeBack,
   takeBackAll,
+  worksBriefly,
 } from "./current.ts";
 import { Pending } from "./pending.ts";
 import { Receipt } from "../source/receipt.ts";
@@ -195,7 +195,7 @@ export class Standby {
 export function asPart<T>(what: string, call: () => Promise<T>): Promise<T> {
   const message = currentMessage();
   if (message?.receipt === undefined || message.receipt.done) return call();
-  if (!isBrief()) return partOf(message, message.receipt, what, call);
+  if (!worksBriefly()) return partOf(message, message.receipt, what, call);
   const own = copyOf(message);
   return runAs(own, () => partOf(own, message.receipt!, what, call));
 }

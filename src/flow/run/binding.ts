@@ -37,8 +37,8 @@ export interface Binding {
     | Handler<unknown, unknown>
     | StreamPair<unknown, unknown>
     | PromisedPipe<unknown, unknown>;
-  /** True where nothing of the user's goes on for a message when the call of the handler is over. */
-  readonly isBrief: boolean;
+  /** True where the handler is that of an aggregation. */
+  readonly aggregates: boolean;
   readonly sinks: readonly unknown[];
   readonly onError: OnError | undefined;
   readonly replays: "deliver" | "skip";
@@ -90,8 +90,8 @@ export function toBinding(
   options: UncheckedOptions,
   names: ReadonlySet<string> = new Set(),
 ): Binding {
-  const isBrief = stage instanceof Aggregation;
-  const handler = isBrief ? stage.handle : stage;
+  const aggregates = stage instanceof Aggregation;
+  const handler = aggregates ? stage.handle : stage;
   const given = (options as UncheckedOptions | null)?.name;
   const flow = typeof given === "string" && given !== ""
     ? given
@@ -101,7 +101,7 @@ export function toBinding(
     options,
     RULES,
   );
-  const concurrency = isBrief ? ordered(flow, pipes, stage, rest.concurrency) : rest.concurrency;
+  const concurrency = aggregates ? ordered(flow, pipes, stage, rest.concurrency) : rest.concurrency;
   if (name !== undefined && names.has(name)) {
     throw new TypeError(`Cannot bind a second flow named ${JSON.stringify(name)}`);
   }
@@ -118,7 +118,7 @@ export function toBinding(
   }
   if (concurrency !== undefined) assertConcurrent(flow, sources, [...pipes, handler], concurrency);
   const kept = state && keepState(state);
-  if (isBrief && kept !== undefined && stage.store.state !== kept) {
+  if (aggregates && kept !== undefined && stage.store.state !== kept) {
     throw new TypeError(
       `Cannot aggregate in flow ${
         JSON.stringify(flow)
@@ -131,7 +131,7 @@ export function toBinding(
     sources,
     pipes,
     handler,
-    isBrief,
+    aggregates,
     sinks,
     onError,
     replays,

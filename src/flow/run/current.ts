@@ -81,7 +81,7 @@ export function runBriefly<A, R>(whom: object, step: (value: A) => R, value: A):
 }
 
 /** Returns whether the caller works for somebody only until a call returns. */
-export function isBrief(): boolean {
+export function worksBriefly(): boolean {
   return brief !== undefined;
 }
 

@@ -183,10 +183,10 @@ class BackwardChain {
   get #isBrief(): boolean {
     const { isAlone, origin, flowRun, tracked } = this.#options;
     if (!isAlone || origin !== undefined) return false;
-    const { pipes, sources, isBrief } = this.#binding;
+    const { pipes, sources, aggregates } = this.#binding;
     if (pipes.length > 0) return (pipes[0] as ExactStage<unknown, unknown>).ticks !== undefined;
     const { onError } = this.#recovery;
-    return isBrief && tracked?.state !== undefined && !flowRun.witnessed &&
+    return aggregates && tracked?.state !== undefined && !flowRun.witnessed &&
       typeof onError !== "function" && sources.every(isSelfContained) &&
       outputsOf(this.#binding, onError).every((sink) =>
         sink === undefined || isSelfContained(sink) || queueOf(sink) !== undefined
